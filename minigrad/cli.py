@@ -1,0 +1,166 @@
+"""The command `minigrad`: arguments in, `minigrad.lab` called, a report out.
+
+Exit codes: 0 all well, 1 a run diverged, 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from minigrad.lab import Run
+
+EXAMPLES = """\
+examples:
+  minigrad compare                                  the three methods on California Housing
+  minigrad train --method sgd --lr 0.001 --epochs 5
+  minigrad train --data diabetes --method batch --dtype float32
+  minigrad compare --data synthetic --rows 50 --features 13 --outputs 3
+  minigrad train --data houses.csv --target price,rent
+  minigrad train --method sgd --epochs 2 --engine torch
+  minigrad compare --preset lab                     the settings of the lab report
+
+exit codes: 0 all well, 1 a run diverged, 2 wrong usage, 130 stopped by Ctrl-C
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> Parser:
+    """The whole command line. Defaults that depend on data or method are None here and chosen by the lab."""
+    shared = argparse.ArgumentParser(add_help=False)
+    data = shared.add_argument_group("data")
+    data.add_argument("--data", default="california", help="california, diabetes, synthetic or a CSV file with a header (california)")
+    data.add_argument("--target", metavar="COLUMN[,COLUMN]", help="the target columns of the CSV file; all others are features")
+    data.add_argument("--rows", type=int, help="of synthetic data (50)")
+    data.add_argument("--features", type=int, help="of synthetic data (13)")
+    data.add_argument("--outputs", type=int, help="of synthetic data (3)")
+    data.add_argument(
+        "--clip-features", type=_limit, default=5.0, metavar="SIGMA",
+        help="clip standardised features at this many standard deviations, or none (5)",
+    )  # fmt: skip
+    descent = shared.add_argument_group("descent")
+    descent.add_argument("--epochs", type=int, help="passes over the training rows (until 1 %% above the optimum, as predicted)")
+    descent.add_argument("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch (32)")
+    descent.add_argument("--clip-norm", type=_limit, metavar="NORM", help="the most the norm of a gradient may be, or none (none)")
+    descent.add_argument("--init", choices=("zeros", "random"), default="zeros", help="the weights to start from (zeros)")
+    descent.add_argument("--seed", type=int, default=0, help="of the split, the start and the order of rows (0)")
+    descent.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of data and weights (float64)")
+    descent.add_argument("--engine", choices=("minigrad", "torch"), default="minigrad", help="whose gradients (minigrad)")
+    descent.add_argument("--preset", choices=("lab",), help="the lab report's lr, epochs, clip-norm; what you give goes first")
+    output = shared.add_argument_group("output")
+    output.add_argument("--logdir", default="runs", metavar="DIR", help="where to make a new folder with event files and a picture (runs)")
+    output.add_argument("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
+    output.add_argument("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
+
+    top = Parser(
+        prog="minigrad",
+        description="Gradient descent on linear regression, with gradients from minigrad's own tape.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"minigrad {_version()}")
+    commands = top.add_subparsers(dest="command", metavar="command", required=True, parser_class=Parser)
+    style: dict[str, Any] = {"parents": [shared], "epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    train = commands.add_parser("train", help="one method", description="Fit a linear model by one method.", **style)
+    train.add_argument("--method", choices=("batch", "sgd", "minibatch"), default="minibatch", help="all rows a step, one, or some (minibatch)")
+    train.add_argument("--lr", type=float, help="the step (from the data: see the report)")
+    compare = commands.add_parser(
+        "compare",
+        help="batch, sgd and minibatch on the same budget",
+        description="Fit a linear model by batch, stochastic and mini-batch descent: same rows, same start, same number of samples seen.",
+        **style,
+    )
+    compare.add_argument("--lr", type=_steps, metavar="LR", help="one step for all, or batch=LR,sgd=LR,minibatch=LR (from the data)")
+    return top
+
+
+def _version() -> str:
+    try:
+        return metadata.version("minigrad")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _limit(text: str) -> float | None:
+    return None if text == "none" else float(text)
+
+
+def _steps(text: str) -> float | dict[str, float]:
+    if "=" not in text:
+        return float(text)
+    return {name: float(value) for name, value in (part.split("=") for part in text.split(","))}
+
+
+# argparse puts these names into "invalid ... value"
+_limit.__name__ = _steps.__name__ = "number"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line `arguments` (those of the process by default) and return the exit code."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without "µ" gets a question mark, not a traceback
+    try:
+        return _run(vars(parser().parse_args(arguments)))
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _fail(130, "stopped by Ctrl-C, nothing was trained yet")
+    except ModuleNotFoundError as error:
+        extra = "torch" if error.name == "torch" else "'minigrad[lab]'"
+        return _fail(2, f"this needs {error.name}, which is not installed: python -m pip install {extra}")
+    except OSError as error:
+        return _fail(1, str(error))
+
+
+def _run(options: dict[str, Any]) -> int:
+    from minigrad import lab
+
+    command, quiet = options.pop("command"), options.pop("quiet")
+    options["progress"] = not quiet
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", lab.LabWarning)
+        warnings.showwarning = lambda message, *_, **__: print(f"minigrad: warning: {message}", file=sys.stderr)
+        try:
+            runs = [lab.train(**options)] if command == "train" else lab.compare(**options).runs
+        except lab.LabError as error:
+            return _fail(2, str(error))
+        except lab.Interrupted as stop:
+            runs = stop.result.runs
+            _report(runs, quiet)
+            last = runs[-1]
+            kept = f"what it logged is in {last.folder}" if last.folder else "nothing was to be logged"
+            return _fail(130, f"stopped by Ctrl-C in the run of {last.method}, after {last.samples:,} samples; {kept}")
+    _report(runs, quiet)
+    diverged = [run.diverged for run in runs if run.diverged]
+    for reason in diverged:
+        _fail(1, reason)
+    return 1 if diverged else 0
+
+
+def _report(runs: Sequence[Run], quiet: bool) -> None:
+    from minigrad.lab import report
+
+    report.show(runs, brief=quiet)
+    if runs[0].folder is not None:
+        folder = runs[0].folder.parent
+        print(f"picture: {report.picture(runs, folder / 'losses.png')}")
+        print(f"curves:  tensorboard --logdir {shlex.quote(str(folder))}")
+
+
+def _fail(code: int, reason: str) -> int:
+    print(f"minigrad: {reason}", file=sys.stderr)
+    return code

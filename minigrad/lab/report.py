@@ -1,0 +1,250 @@
+"""What the lab shows: progress while it runs; tables and a picture at the end. Reads runs, changes nothing."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from minigrad.lab.data import LabError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from minigrad.lab.descent import Mark
+    from minigrad.lab.experiment import Run, Settings
+
+NARROW = 80
+
+
+class Progress:
+    """Shows how far each run is and its loss, on standard error: bars on a terminal, else a line for each tenth of a run."""
+
+    def __init__(self, wanted: bool = True) -> None:
+        self._wanted = wanted
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Progress:
+        if self._wanted and sys.stderr.isatty():
+            from rich import progress
+            from rich.console import Console
+
+            self._bars = progress.Progress(
+                progress.TextColumn("{task.description:<9}"),
+                progress.BarColumn(),
+                progress.TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+                progress.TextColumn("train MSE {task.fields[loss]:.4f}"),
+                progress.TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._bars.__enter__()
+        return self
+
+    def __call__(self, plan: Settings, mark: Mark, loss: float) -> None:
+        """Note that the run of `plan` is at `mark`, with this training loss."""
+        if self._bars is not None:
+            if plan.method not in self._tasks:
+                self._tasks[plan.method] = self._bars.add_task(plan.method, total=plan.epochs, epoch=0, epochs=plan.epochs, loss=loss)
+            self._bars.update(self._tasks[plan.method], completed=mark.epoch, epoch=mark.epoch, loss=loss)
+        elif self._wanted:
+            tenth = 10 * mark.epoch // plan.epochs
+            if self._tasks.get(plan.method) != tenth:
+                self._tasks[plan.method] = tenth
+                print(f"{plan.method}: epoch {mark.epoch}/{plan.epochs}, train MSE {loss:.4f}", file=sys.stderr, flush=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.__exit__(kind, error, trace)
+
+
+def _console(file: TextIO) -> Console:
+    from rich.console import Console
+
+    # A pipe has no width; rich would take 80 columns and fold.
+    return Console(file=file, width=None if file.isatty() else 100, highlight=False)
+
+
+def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> None:
+    """Print a table whose first `names` columns are names and whose others are numbers."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(header):
+        table.add_column(name, justify="left" if i < names else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(title, style="bold", markup=False)
+    console.print(table)
+
+
+def _relative(run: Run) -> bool:
+    """Whether the distance to the optimum can be told in parts of it: not where the optimum is zero up to rounding."""
+    return bool(run.exact.mse > 1e-12 * run.history.train[0])
+
+
+def _above(run: Run) -> str:
+    if _relative(run):
+        return f"{100 * run.above_optimum:+.2f} %" if run.above_optimum < 100 else f"{run.above_optimum:+.1e} x"
+    return f"{run.train_mse - run.exact.mse:+.2g}"
+
+
+def results(console: Console, runs: Sequence[Run]) -> None:
+    """One row a run; on a narrow terminal one column a run."""
+    header = ["method", "lr", "samples seen", "steps", "train MSE", "test MSE", "above optimum", "seconds", "µs/step"]
+    rows = [
+        [
+            run.method, f"{run.settings.lr:.3g}", f"{run.samples:,}", f"{run.steps:,}", f"{run.train_mse:.6g}",
+            f"{run.test_mse:.6g}", _above(run), f"{run.seconds:.2f}", f"{run.microseconds_per_step:.1f}",
+        ]
+        for run in runs
+    ]  # fmt: skip
+    if console.width < NARROW:
+        header, *rows = [list(column) for column in zip(header, *rows, strict=True)]
+    settings = runs[0].settings
+    _table(console, f"{settings.data}, {settings.epochs} epochs, engine {settings.engine}, {settings.dtype}", header, rows)
+
+
+def weights(console: Console, runs: Sequence[Run]) -> None:
+    """The learned weight of each named feature, and the bias, beside the exact ones; one row for each target."""
+    exact = runs[0].exact
+    several = len(runs[0].target_names) > 1
+    columns = [np.vstack([exact.weights, exact.bias]), *(np.vstack([run.weights, run.bias]) for run in runs)]
+    digits = max(0, 4 - math.floor(math.log10(np.abs(columns[0]).max() or 1.0)))
+    rows = [
+        [name, *([target] if several else []), *(_number(column[i, k], digits) for column in columns)]
+        for k, target in enumerate(runs[0].target_names)
+        for i, name in enumerate([*runs[0].feature_names, "bias"])
+    ]
+    names = ["feature", "target"] if several else ["feature"]
+    title = "weights, per standard deviation of the feature"
+    _table(console, title, [*names, "exact", *(run.method for run in runs)], rows, len(names))
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if abs(value) < 1e9 else f"{value:.3g}"
+
+
+def account(runs: Sequence[Run]) -> list[str]:
+    """In sentences: what was done to the data, the floor, the steps and their bounds, and what went wrong."""
+    exact, settings = runs[0].exact, runs[0].settings
+    return [
+        *runs[0].notes,
+        f"start: {'zero weights' if settings.init == 'zeros' else f'standard normal weights (seed {settings.seed})'}",
+        f"exact least squares: train MSE {exact.mse:.6g}; no weights do better on these rows",
+        f"largest stable lr: {exact.full_batch_bound:.3g} for the full batch (2/lambda_max), "
+        f"{exact.one_sample_bound:.3g} for one sample",
+        *(_steps(run) for run in runs),
+    ]
+
+
+def _steps(run: Run) -> str:
+    plan = run.settings
+    rows = {1: "one row", run.exact.rows: "all rows"}.get(plan.batch_size, f"{plan.batch_size:,} rows")
+    clipped = f", gradient norm clipped at {plan.clip_norm:g}" if plan.clip_norm else ""
+    return f"{plan.method}: {rows} a step, lr {plan.lr:.3g} ({plan.lr / plan.step_bound:.2g} of its bound {plan.step_bound:.3g}){clipped}"
+
+
+def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -> None:
+    """Print what there is to say about runs on the same data: all of it, or in brief only the results."""
+    console = _console(sys.stdout if file is None else file)
+    if not brief:
+        for sentence in account(runs):
+            console.print(f"- {sentence}", markup=False)
+        console.print()
+    results(console, runs)
+    if not brief:
+        weights(console, runs)
+
+
+def text(runs: Sequence[Run]) -> str:
+    """`show` as a string, with the reasons of runs that diverged."""
+    if not runs:
+        return "<no runs>"
+    file = io.StringIO()
+    show(runs, file=file)
+    lines = [*file.getvalue().splitlines(), *(run.diverged for run in runs if run.diverged)]
+    return "\n".join(line.rstrip() for line in lines).strip()
+
+
+COLOURS = {"batch": "#1b6ca8", "sgd": "#c8553d", "minibatch": "#2e8b57"}
+
+
+def picture(runs: Sequence[Run], path: str | Path) -> Path:
+    """Draw the losses of runs on the same data as a PNG at `path`, which must not exist. Returns the path.
+
+    Left: training and test loss over samples seen, with the exact optimum as the floor. Right: how far the training
+    loss is above that floor. Both axes are logarithmic; the axis of samples has its zero all the same.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    path = Path(path)
+    exact, settings = runs[0].exact, runs[0].settings
+    start = float(runs[0].history.train[0])
+    relative = _relative(runs[0])
+    figure = Figure(figsize=(12, 5), dpi=120, layout="constrained")
+    figure.suptitle(f"{settings.data}: mean squared error over samples seen", x=0.012, ha="left", fontsize=13, weight="bold")
+    left, right = figure.subplots(1, 2)
+
+    for run in runs:
+        samples, train, test = run.history.samples, run.history.train, run.history.test
+        colour = COLOURS[run.method]
+        left.plot(samples, train, color=colour, linewidth=2)
+        left.plot(samples, test, color=colour, linewidth=1.2, linestyle=(0, (3, 2)))
+        _label(left, run.method, colour, samples, train, math.sqrt(max(exact.mse, 1e-6 * start) * start))
+        above = np.where(train > exact.mse, (train - exact.mse) * (100 / exact.mse if relative else 1), np.nan)
+        right.plot(samples, above, color=colour, linewidth=2)
+        _label(right, run.method, colour, samples, above, math.nan)
+
+    left.plot([], [], color="grey", linewidth=2, label="training rows")
+    left.plot([], [], color="grey", linewidth=1.2, linestyle=(0, (3, 2)), label="test rows")
+    left.legend(frameon=False, loc="upper right")
+    left.set_title("loss", loc="left")
+    if exact.mse > 1e-6 * start:
+        left.axhline(exact.mse, color="black", linewidth=1)
+        left.annotate(
+            f"exact optimum on the training rows, {exact.mse:.4g}", (0.01, exact.mse),
+            xycoords=("axes fraction", "data"), xytext=(0, 4), textcoords="offset points", fontsize=9,
+        )  # fmt: skip
+    right.set_title(f"training loss above the exact optimum{', in percent of it' if relative else ''}", loc="left")
+
+    # The axis is linear from 0 to the first look of any run and logarithmic from there.
+    first = min((int(run.history.samples[1]) for run in runs if len(run.history.samples) > 1), default=1)
+    for axes in (left, right):
+        axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+        axes.set_xlim(left=0)
+        axes.set_yscale("log")
+        axes.set_xlabel("samples seen")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" + (" %" if axes is right and relative else "")))
+        axes.grid(color="0.92")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    top = max(float(run.history.train[0]) for run in runs)
+    if any(run.diverged for run in runs):
+        left.set_ylim(top=20 * top)
+    with path.open("xb") as file:
+        figure.savefig(file, format="png")
+    return path
+
+
+def _label(axes: Any, text: str, colour: str, x: Any, y: Any, level: float) -> None:
+    """Write `text` beside the curve, where it first falls below `level`, or at its end."""
+    finite = np.flatnonzero(np.isfinite(y))
+    if not len(finite):
+        return
+    below = finite[y[finite] < level]
+    at, ends = (int(below[0]), False) if len(below) else (int(finite[-1]), True)
+    axes.annotate(
+        text, (x[at], y[at]), xytext=(4, 0 if ends else 4), textcoords="offset points", color=colour, weight="bold",
+        va="center", annotation_clip=False,
+    )  # fmt: skip
