@@ -1,0 +1,43 @@
+"""Undo broadcasting: once, for the whole engine.
+
+When NumPy computes ``x @ W + b`` with ``b`` of shape (q,), it reads every entry of ``b`` once per row. An entry that
+was read n times has n paths to the loss, and its gradient is the sum over them. So the rule of the addition may say
+``d_b = g``, of shape (n, q), and the sum over the rows is added on the way to ``b``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["unbroadcast"]
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum ``g`` over the axes along which an input of ``shape`` was broadcast.
+
+    Args:
+        g: the cotangent of a broadcast value: a NumPy array, a minigrad Tensor or a torch tensor (only methods
+            that all three have are used, so a student's ``backward`` may call this under either engine).
+        shape: the shape before broadcasting; ``np.broadcast_shapes(shape, g.shape) == g.shape``.
+
+    Returns:
+        An array (or tensor) of ``shape`` and of the dtype of ``g``; ``g`` itself when there is nothing to sum.
+
+    Raises:
+        ValueError: ``shape`` cannot have been broadcast to ``g.shape``.
+
+    >>> import numpy as np
+    >>> unbroadcast(np.ones((5, 3)), (3,))
+    array([5., 5., 5.])
+    """
+    if tuple(g.shape) == tuple(shape):
+        return g
+    new = len(g.shape) - len(shape)  # axes that broadcasting put in front
+    if new == 1 and tuple(g.shape[1:]) == tuple(shape):
+        return g.sum(0)  # the rows of a batch: by far the most common case, and worth its own line
+    if new < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[new:], strict=True)):
+        raise ValueError(
+            f"unbroadcast: an input of shape {tuple(shape)} cannot have been broadcast to {tuple(g.shape)}"
+        )
+    stretched = tuple(new + i for i, n in enumerate(shape) if n != g.shape[new + i])
+    return g.sum((*range(new), *stretched)).reshape(shape)

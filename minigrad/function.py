@@ -1,0 +1,212 @@
+"""Function: an operation as a student writes it, with PyTorch's contract.
+
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):                # arrays in, one array out
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):            # grad is dL/dy; return dL/dx, one for each input of forward
+            (x,) = ctx.saved_tensors
+            return 2 * x * grad
+
+    y = Square.apply(x)
+
+The engine repairs nothing here: a gradient must have the shape and dtype of its input, as that is what a student is
+here to learn. A body that keeps to operators and to the methods that arrays and torch tensors share runs under
+`torch.autograd.Function` as well.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from minigrad.backprop import record
+from minigrad.tensor import Tensor
+
+__all__ = ["Function"]
+
+ARRAYS = np.ndarray, np.generic, Tensor
+
+
+class Context:
+    """What a forward leaves for its backward. Any attribute may be set on it.
+
+    Attributes:
+        saved_tensors: what `save_for_backward` was given.
+        needs_input_grad: for each input of forward, whether its gradient is wanted.
+    """
+
+    def __init__(self, inputs: tuple[Any, ...]) -> None:
+        self._inputs = inputs
+        self.saved_tensors: tuple[Any, ...] = ()
+
+    @property
+    def needs_input_grad(self) -> tuple[bool, ...]:
+        return tuple([type(x) is Tensor and x.differentiable for x in self._inputs])
+
+    def save_for_backward(self, *arrays: Any) -> None:
+        self.saved_tensors = arrays
+
+
+class Function:
+    """Subclass with static methods ``forward(ctx, *inputs)`` and ``backward(ctx, grad)``; call ``apply(*inputs)``."""
+
+    def __init__(self) -> None:
+        raise TypeError(f"{type(self).__name__} is never instantiated: call {type(self).__name__}.apply(...)")
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Any:
+        """Compute one array from `inputs`: arrays where apply got Tensors, everything else as it was given."""
+        raise NotImplementedError("a Function needs a static method forward(ctx, *inputs)")
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        """Return, for each input of forward, the cotangent that `grad`, the cotangent of the output, makes of it.
+
+        None stands for an input without a derivative.
+        """
+        raise NotImplementedError("a Function needs a static method backward(ctx, grad)")
+
+    @classmethod
+    def apply(cls, *inputs: Any) -> Tensor:
+        """Run forward and record it. Tensors that require grad take part in the backward; other inputs do not."""
+        return record(Application(cls, inputs), inputs, {})
+
+
+class Application:
+    """The operation of one node: a Function together with the ctx of this call."""
+
+    __slots__ = "arguments", "ctx", "function", "result"
+    rules = repeat(True)  # any input may have a gradient: backward will say
+    owns_results = False  # a student may return what was saved, or one array for two inputs
+
+    def __init__(self, function: type[Function], inputs: tuple[Any, ...]) -> None:
+        self.function, self.ctx = function, Context(inputs)
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def constant(self, x: Any, position: int) -> Any:
+        return x
+
+    def forward(self, *values: Any) -> Any:
+        known = set(map(id, values))
+        if len(known) < len(values):  # one array given twice: make two objects, so that identity says which was saved
+            values = tuple([v.view() if isinstance(v, np.ndarray) else v for v in values])
+            known = set(map(id, values))
+        result = self.function.forward(self.ctx, *values)
+        if id(result) in known and isinstance(result, np.ndarray):
+            result = result.view()
+        self.arguments, self.result = values, result
+        return result
+
+    def partials(
+        self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
+    ) -> list[tuple[Tensor, Any]]:
+        """Call the student's backward, and hold it to the shapes and dtypes of the inputs."""
+        if type(g) is Tensor:
+            grads = self.recorded_backward(g, y, inputs)
+        else:
+            grads = self.function.backward(self.ctx, g)
+        if type(grads) is not tuple:
+            grads = tuple(grads) if isinstance(grads, list) else (grads,)
+        if len(grads) != len(inputs):
+            raise RuntimeError(
+                f"{self.name}.backward returned {len(grads)} gradients, and forward has {len(inputs)} inputs "
+                f"({', '.join(self.names(len(inputs)))}): return one for each, None where there is no derivative"
+            )
+        found = []
+        for x, grad in zip(node.inputs, grads):  # noqa: B905 - counted above
+            if grad is not None and type(x) is Tensor and wanted(x):
+                if type(grad) is not np.ndarray and not isinstance(grad, ARRAYS):
+                    grad = np.asarray(grad)
+                if grad.shape != x.array.shape or grad.dtype is not x.array.dtype and grad.dtype != x.array.dtype:
+                    raise self.misfit(grad, x, [g is grad for g in grads].index(True))
+                found.append((x, grad))
+        return found
+
+    def misfit(self, grad: Any, x: Tensor, i: int) -> RuntimeError:
+        """The error for a gradient that has not the shape and dtype of its input."""
+        name = f"input {i} ({self.names(i + 1)[i]})"
+        if grad.shape != x.shape:
+            return RuntimeError(
+                f"{self.name}.backward returned a gradient of shape {grad.shape} for {name} of shape {x.shape}"
+                + axes_to_sum(grad.shape, x.shape)
+            )
+        return RuntimeError(
+            f"{self.name}.backward returned a gradient of dtype {grad.dtype} for {name} of dtype {x.dtype}: "
+            "return it in the input's dtype"
+        )
+
+    def names(self, count: int) -> list[str]:
+        """The names of forward's parameters after ctx; ``*xs`` counts as x0, x1, ..."""
+        names: list[str] = []
+        for p in list(inspect.signature(self.function.forward).parameters.values())[1:]:
+            names += [f"{p.name}{i}" for i in range(count - len(names))] if p.kind is p.VAR_POSITIONAL else [p.name]
+        return names
+
+    def recorded_backward(self, g: Tensor, y: Tensor, inputs: Sequence[Any]) -> Any:
+        """Run backward on Tensors: what was saved becomes the Tensor it came from."""
+        known = {id(a): x for a, x in zip(self.arguments, inputs, strict=True)} | {id(self.result): y}
+
+        def lift(saved: Any) -> Any:
+            if id(saved) in known:
+                return known[id(saved)]
+            if isinstance(saved, tuple | list):
+                return type(saved)([lift(s) for s in saved])
+            if isinstance(saved, np.ndarray | np.generic) and saved.dtype.kind == "f":
+                return intermediate(self, saved, inputs)
+            return saved  # masks, indices and Python numbers: constants
+
+        kept = dict(vars(self.ctx))
+        try:
+            vars(self.ctx).update({name: lift(value) for name, value in kept.items() if name != "_inputs"})
+            return self.function.backward(self.ctx, g)
+        finally:
+            vars(self.ctx).update(kept)
+
+
+def axes_to_sum(got: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    """The advice for a gradient that has not undone broadcasting."""
+    try:
+        same = np.broadcast_shapes(got, needed) == got
+    except ValueError:
+        same = False
+    if not same:
+        return ": each gradient has the shape of its input"
+    new = len(got) - len(needed)
+    axes = [*range(new), *[new + i for i, n in enumerate(needed) if n != got[new + i]]]
+    what = f"axis {axes[0]}" if len(axes) == 1 else f"axes {tuple(axes)}"
+    return f": the forward broadcast this input, so sum over {what} (minigrad.unbroadcast(grad, {needed}) does)"
+
+
+class Intermediate:
+    """The operation of a saved intermediate in a recorded backward: how it depends on the inputs is not known."""
+
+    name = "saved intermediate"
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+
+    def partials(self, *_: Any) -> Any:
+        raise RuntimeError(
+            f"{self.function}.forward kept an intermediate result for its backward. The tape does not know how it depends on "
+            "the inputs, so this second derivative would be wrong. Save only inputs or the output, and recompute the "
+            "rest in backward"
+        )
+
+
+def intermediate(application: Application, saved: Any, inputs: Sequence[Any]) -> Tensor:
+    t = Tensor(saved)
+    t.op, t.inputs = Intermediate(application.name), tuple(inputs)
+    t.values = [x.array if type(x) is Tensor else x for x in inputs]
+    t.recorded = t.differentiable = True
+    return t

@@ -1,0 +1,163 @@
+"""What an operation is, and how one block makes it known everywhere: function, operator, method and NumPy name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from minigrad.backprop import record
+from minigrad.tensor import Tensor, as_numeric
+
+REGISTRY: dict[str, Operation] = {}
+FROM_NUMPY: dict[Any, Callable[..., Any]] = {  # np.exp -> minigrad.exp
+    np.shape: attrgetter("shape"),  # shapes are static: Python numbers, not values on the tape
+    np.ndim: attrgetter("ndim"),
+    np.size: attrgetter("size"),
+}
+
+
+class Operation:
+    """One row of the derivative table: a forward, and a rule for each of its array inputs.
+
+    Attributes:
+        name, formula: the block's name and docstring.
+        forward: arrays to array.
+        rules: for each input, ``d_x(g, y, *inputs, **params)``, or None where there is no derivative.
+        defaults: the static (keyword-only) arguments that have a default.
+        signature: the shapes in gufunc notation; "()" is elementwise.
+        domain: for each input, the open interval of values it is defined and smooth on.
+        params: static arguments worth trying, a list of dicts.
+        function: what the user calls.
+    """
+
+    owns_results = True  # a rule returns g, a view or fresh memory, never an array that somebody else will keep
+
+    def __init__(self, block: Any) -> None:
+        self.name: str = block.__name__
+        self.formula: str = inspect.cleandoc(block.__doc__ or "")
+        self.forward: Callable[..., Any] = block.forward
+        parameters = list(inspect.signature(block.forward).parameters.values())
+        self.inputs = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        statics = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        self.defaults = {p.name: p.default for p in statics if p.default is not p.empty}
+        # Extra positional arguments bind to the static ones in order: sum(x, 0).
+        self.call = inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters])
+        # The number of inputs that need no binding; none if a static argument must be given.
+        self.arity = len(self.inputs) if len(self.defaults) == len(statics) else None
+        self.rules: Sequence[Any] = [self.rule(block, name) for name in self.inputs]
+        self.signature: str = getattr(block, "signature", ",".join(["()"] * len(self.inputs)) + "->()")
+        self.domain: dict[str, tuple[float, float]] = getattr(block, "domain", {})
+        self.params: list[dict[str, Any]] = getattr(block, "params", [{}])
+        self.function: Callable[..., Tensor]
+
+    def rule(self, block: Any, name: str) -> Any:
+        if not hasattr(block, f"d_{name}"):
+            raise TypeError(f"operation {self.name}: input {name!r} has no rule; write d_{name}, or say d_{name} = None")
+        return getattr(block, f"d_{name}")
+
+    def bind(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort the arguments of a call into inputs and static arguments, defaults filled in."""
+        if len(inputs) == self.arity and params.keys() <= self.defaults.keys():
+            return inputs, {**self.defaults, **params}
+        try:
+            bound = self.call.bind(*inputs, **params)
+        except TypeError as error:
+            raise TypeError(f"{self.name}{self.call}: {error}") from None
+        bound.apply_defaults()
+        static = {k: v for k, v in bound.arguments.items() if k not in self.inputs}
+        return tuple(bound.arguments[name] for name in self.inputs), static
+
+    def constant(self, x: Any, position: int) -> Any:
+        """An input that is neither a Tensor nor a plain array or number."""
+        try:
+            return as_numeric(x)
+        except TypeError as error:
+            raise TypeError(f"{self.name}: input {position} ({self.inputs[position]}): {error}") from None
+
+    def partials(
+        self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
+    ) -> list[tuple[Tensor, Any]]:
+        """What the cotangent `g` of `node` makes of the cotangents of those of its inputs that are `wanted`."""
+        found = []
+        for x, rule in zip(node.inputs, self.rules):  # noqa: B905 - see record
+            if rule and type(x) is Tensor and wanted(x):
+                found.append((x, rule(g, y, *inputs, **node.params)))  # noqa: PERF401 - a loop is faster here
+        return found
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}: {self.formula.splitlines()[0] if self.formula else ''}>"
+
+
+def op(block: Any) -> Callable[..., Tensor]:
+    """Make an operation of a class body: its forward, its rules, and what else the block says of itself.
+
+    ``operator = "__mul__"`` installs the operator and its reflection; ``numpy`` names the NumPy functions that arrive
+    here when they meet a Tensor (by default the one of the same name); a method that NumPy's arrays have under this name
+    is one of Tensors too. ``public(apply, ...)`` stands before the operation, to bring its arguments into the form
+    in which the rules are the textbook's.
+    """
+    operation = Operation(block)
+    arity, defaults, bind = operation.arity, operation.defaults, operation.bind
+
+    def apply(*inputs: Any, **params: Any) -> Tensor:
+        if params or len(inputs) != arity:
+            inputs, params = bind(inputs, params)
+        else:
+            params = defaults
+        return record(operation, inputs, params)
+
+    def prepared(*args: Any, **kwargs: Any) -> Tensor:
+        result: Tensor = block.public(apply, *args, **kwargs)
+        return result
+
+    function: Any = prepared if hasattr(block, "public") else apply
+    function.__name__ = function.__qualname__ = operation.name
+    function.__doc__ = operation.formula
+    function.__module__ = block.__module__
+    function.__signature__ = operation.call
+    function.operation = operation
+    operation.function = function
+
+    REGISTRY[operation.name] = operation
+    named = getattr(np, operation.name, None)
+    for numpy_function in getattr(block, "numpy", [named] if named else []):
+        FROM_NUMPY[numpy_function] = function
+    if hasattr(np.ndarray, operation.name) or hasattr(block, "method"):
+        setattr(Tensor, operation.name, function)
+    if hasattr(block, "operator"):
+        setattr(Tensor, block.operator, function)
+        if len(operation.inputs) == 2 and not hasattr(block, "comparison"):
+            setattr(Tensor, block.operator.replace("__", "__r", 1), lambda self, other: function(other, self))
+    result: Callable[..., Tensor] = function
+    return result
+
+
+def operand(x: Any) -> Any:
+    """`x` as something with a shape: lists and numbers become arrays."""
+    return x if type(x) is Tensor or type(x) is np.ndarray else as_numeric(x)
+
+
+def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: Any) -> Any:
+    """np.exp(tensor), array * tensor: NumPy hands its ufuncs over when one input is a Tensor."""
+    if method != "__call__" or ufunc not in FROM_NUMPY:
+        what = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        raise TypeError(f"np.{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
+    if "out" in params:
+        raise TypeError(f"np.{ufunc.__name__}: out= and in-place operators would write a Tensor into an array, off the tape")
+    return FROM_NUMPY[ufunc](*inputs, **params)
+
+
+def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """np.sum(tensor, axis=0): NumPy hands its other functions over, too."""
+    if function not in FROM_NUMPY:
+        raise TypeError(f"np.{function.__name__} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
+    return FROM_NUMPY[function](*args, **kwargs)
+
+
+KNOWN = "use operations that minigrad has (dir(minigrad)), or t.detach().numpy() to leave the tape"
+Tensor.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
+Tensor.__array_function__ = array_function  # type: ignore[attr-defined]
