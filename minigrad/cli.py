@@ -40,30 +40,74 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """The whole command line. Defaults that depend on data or method are None here and chosen by the lab."""
-    shared = argparse.ArgumentParser(add_help=False)
-    data = shared.add_argument_group("data")
-    data.add_argument("--data", default="california", help="california, diabetes, synthetic or a CSV file with a header (california)")
-    data.add_argument("--target", metavar="COLUMN[,COLUMN]", help="the target columns of the CSV file; all others are features")
-    data.add_argument("--rows", type=int, help="of synthetic data (50)")
-    data.add_argument("--features", type=int, help="of synthetic data (13)")
-    data.add_argument("--outputs", type=int, help="of synthetic data (3)")
-    data.add_argument(
-        "--clip-features", type=_limit, default=5.0, metavar="SIGMA",
-        help="clip standardised features at this many standard deviations, or none (5)",
-    )  # fmt: skip
-    descent = shared.add_argument_group("descent")
-    descent.add_argument("--epochs", type=int, help="passes over the training rows (until 1 %% above the optimum, as predicted)")
-    descent.add_argument("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch (32)")
-    descent.add_argument("--clip-norm", type=_limit, metavar="NORM", help="the most the norm of a gradient may be, or none (none)")
-    descent.add_argument("--init", choices=("zeros", "random"), default="zeros", help="the weights to start from (zeros)")
-    descent.add_argument("--seed", type=int, default=0, help="of the split, the start and the order of rows (0)")
-    descent.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of data and weights (float64)")
-    descent.add_argument("--engine", choices=("minigrad", "torch"), default="minigrad", help="whose gradients (minigrad)")
-    descent.add_argument("--preset", choices=("lab",), help="the lab report's lr, epochs, clip-norm; what you give goes first")
-    output = shared.add_argument_group("output")
-    output.add_argument("--logdir", default="runs", metavar="DIR", help="where to make a new folder with event files and a picture (runs)")
-    output.add_argument("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
-    output.add_argument("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
+    shared = Parser(add_help=False)
+    add = shared.add_argument_group("data").add_argument
+    add(
+        "--data",
+        default="california",
+        help="california (default), diabetes, synthetic, or a CSV file with a header",
+    )
+    add(
+        "--target",
+        metavar="COLUMN[,COLUMN]",
+        help="columns of the CSV file to predict; all others are features",
+    )
+    add("--rows", type=int, help="of synthetic data (default 50)")
+    add("--features", type=int, help="of synthetic data (default 13)")
+    add("--outputs", type=int, help="of synthetic data (default 3)")
+    add(
+        "--clip-features",
+        type=_limit,
+        default=5.0,
+        metavar="SIGMA",
+        help="clip standardised features at this many standard deviations, or none (default 5)",
+    )
+    add = shared.add_argument_group("descent").add_argument
+    add(
+        "--epochs",
+        type=int,
+        help="passes over the training rows (default: predicted to end within 1.5%% of the optimum)",
+    )
+    add("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch (default 32)")
+    add(
+        "--clip-norm",
+        type=_limit,
+        metavar="NORM",
+        help="the largest norm of a step's gradient, or none (default)",
+    )
+    add(
+        "--init",
+        choices=("zeros", "random"),
+        default="zeros",
+        help="the weights to start from (default zeros)",
+    )
+    add("--seed", type=int, default=0, help="of the split, the start and the order of the rows (default 0)")
+    add(
+        "--dtype",
+        choices=("float64", "float32"),
+        default="float64",
+        help="of data and weights (default float64)",
+    )
+    add(
+        "--engine",
+        choices=("minigrad", "torch"),
+        default="minigrad",
+        help="whose gradients (default minigrad)",
+    )
+    add(
+        "--preset",
+        choices=("lab",),
+        help="the lab report's lr, epochs and clip-norm; what you give goes first",
+    )
+    add = shared.add_argument_group("output").add_argument
+    add(
+        "--logdir",
+        default="runs",
+        metavar="DIR",
+        help="make a new folder there for event files and picture (default runs)",
+    )
+    add("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
+    add("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
 
     top = Parser(
         prog="minigrad",
@@ -72,18 +116,30 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"minigrad {_version()}")
-    commands = top.add_subparsers(dest="command", metavar="command", required=True, parser_class=Parser)
-    style: dict[str, Any] = {"parents": [shared], "epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    train = commands.add_parser("train", help="one method", description="Fit a linear model by one method.", **style)
-    train.add_argument("--method", choices=("batch", "sgd", "minibatch"), default="minibatch", help="all rows a step, one, or some (minibatch)")
-    train.add_argument("--lr", type=float, help="the step (from the data: see the report)")
+    commands = top.add_subparsers(dest="command", metavar="command", required=True)
+    train = commands.add_parser(
+        "train",
+        parents=[shared],
+        help="one method",
+        description="Fit a linear model by one method.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument(
+        "--method", choices=("batch", "sgd", "minibatch"), default="minibatch", help="default minibatch"
+    )
+    train.add_argument("--lr", type=float, help="the step (default: from the data, as the report says)")
     compare = commands.add_parser(
         "compare",
+        parents=[shared],
         help="batch, sgd and minibatch on the same budget",
-        description="Fit a linear model by batch, stochastic and mini-batch descent: same rows, same start, same number of samples seen.",
-        **style,
+        description="Fit a linear model by each of the methods: same rows, start and number of samples seen.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    compare.add_argument("--lr", type=_steps, metavar="LR", help="one step for all, or batch=LR,sgd=LR,minibatch=LR (from the data)")
+    compare.add_argument(
+        "--lr", type=_steps, help="one step for all, or batch=LR,sgd=LR,minibatch=LR (default: from the data)"
+    )
     return top
 
 
@@ -111,7 +167,9 @@ _limit.__name__ = _steps.__name__ = "number"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (those of the process by default) and return the exit code."""
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without "µ" gets a question mark, not a traceback
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a terminal without "µ" gets a question mark, not a traceback
     try:
         return _run(vars(parser().parse_args(arguments)))
     except BrokenPipeError:  # the reader (head, less) has seen enough
@@ -133,7 +191,7 @@ def _run(options: dict[str, Any]) -> int:
     options["progress"] = not quiet
     with warnings.catch_warnings():
         warnings.simplefilter("always", lab.LabWarning)
-        warnings.showwarning = lambda message, *_, **__: print(f"minigrad: warning: {message}", file=sys.stderr)
+        warnings.showwarning = lambda text, *_, **__: print(f"minigrad: warning: {text}", file=sys.stderr)
         try:
             runs = [lab.train(**options)] if command == "train" else lab.compare(**options).runs
         except lab.LabError as error:
@@ -143,7 +201,8 @@ def _run(options: dict[str, Any]) -> int:
             _report(runs, quiet)
             last = runs[-1]
             kept = f"what it logged is in {last.folder}" if last.folder else "nothing was to be logged"
-            return _fail(130, f"stopped by Ctrl-C in the run of {last.method}, after {last.samples:,} samples; {kept}")
+            where = f"in the run of {last.method}, after {last.samples:,} samples"
+            return _fail(130, f"stopped by Ctrl-C {where}; {kept}")
     _report(runs, quiet)
     diverged = [run.diverged for run in runs if run.diverged]
     for reason in diverged:

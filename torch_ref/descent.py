@@ -1,16 +1,15 @@
-"""The lab's descents in PyTorch: the engine behind `--engine torch`, and the three descents as one would write them by hand."""
+"""The lab's descents in PyTorch: the engine of `--engine torch`, and the three descents written by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import torch
-
 from torch_ref.functions import MSE, Linear
 
 
 class Torch:
-    """A `minigrad.lab.descent.Engine`: W (p, q) and b (q,) are torch tensors, the gradient is torch's autograd's."""
+    """A `minigrad.lab.descent.Engine` with torch tensors W (p, q) and b (q,), and torch's gradient."""
 
     def __init__(
         self, weights: npt.NDArray, bias: npt.NDArray, lr: float, clip_norm: float | None = None
@@ -20,7 +19,7 @@ class Torch:
         self.lr, self.clip_norm = lr, clip_norm
 
     def step(self, x: npt.NDArray, y: npt.NDArray) -> None:
-        """One step of gradient descent on the mean squared error: x (m, p), y (m, q), shared with torch, not copied."""
+        """One step of gradient descent on the mean squared error: x (m, p), y (m, q), not copied."""
         step(torch.from_numpy(x), torch.from_numpy(y), self.W, self.b, self.lr, self.clip_norm)
 
     def parameters(self) -> tuple[npt.NDArray, npt.NDArray]:
@@ -39,20 +38,20 @@ def step(x, y, W, b, lr, clip_norm=None) -> None:
 
 
 def batch(x, y, W, b, *, lr, epochs, clip_norm=None) -> None:
-    """Batch descent: every step sees all rows. x (n, p), y (n, q); W (p, q) and b (q,) are improved in place."""
+    """Batch descent: each step sees all rows, x (n, p), y (n, q); W (p, q) and b (q,) change in place."""
     for _ in range(epochs):
         step(x, y, W, b, lr, clip_norm)
 
 
 def sgd(x, y, W, b, *, lr, epochs, rng: np.random.Generator, clip_norm=None) -> None:
-    """Stochastic descent: every step sees one row, in an order that `rng` draws anew each epoch."""
+    """Stochastic descent: each step sees one row, in an order that `rng` draws anew each epoch."""
     for _ in range(epochs):
         for i in rng.permutation(len(x)):
             step(x[i : i + 1], y[i : i + 1], W, b, lr, clip_norm)
 
 
 def minibatch(x, y, W, b, *, lr, epochs, batch_size, rng: np.random.Generator, clip_norm=None) -> None:
-    """Mini-batch descent: every step sees `batch_size` rows, or one less where they do not divide the rows evenly."""
+    """Mini-batch descent: each step sees at most `batch_size` rows, in batches as even as they can be."""
     count = -(-len(x) // batch_size)
     for _ in range(epochs):
         order = torch.from_numpy(rng.permutation(len(x)))

@@ -1,9 +1,9 @@
 """The gradient-descent lab: batch, stochastic and mini-batch descent on linear regression, with honest books.
 
-    >>> from minigrad import lab
-    >>> run = lab.train("diabetes", method="sgd")
-    >>> run.above_optimum < 0.02
-    True
+>>> from minigrad import lab
+>>> run = lab.train("diabetes", method="sgd")
+>>> run.above_optimum < 0.02
+True
 """
 
 from minigrad.lab.data import Dataset, LabError, LabWarning, load

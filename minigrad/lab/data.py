@@ -1,7 +1,7 @@
 """Data sets, and what is done to them before a descent: split, standardise, clip.
 
-Everything random in the lab is drawn here or in `descent`, in NumPy, from named streams of one seed (`stream`), so that
-every engine sees the same rows in the same order from the same start.
+All that is random in the lab is drawn in NumPy from named streams of one seed (`stream`), so that every
+engine sees the same rows in the same order from the same start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")
 
 
 class LabError(ValueError):
-    """What was asked of the lab cannot be done; the message is one sentence that says why and what would work."""
+    """What was asked of the lab cannot be done; the message says in a sentence why, and what would work."""
 
 
 class LabWarning(UserWarning):
@@ -37,7 +37,7 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A table for regression: `features` (rows, p) and `targets` (rows, q), float64, finite, each column named."""
+    """A table for regression: `features` (rows, p) and `targets` (rows, q), finite, float64, with names."""
 
     name: str
     features: FloatArray
@@ -52,23 +52,26 @@ class Dataset:
                 f"{self.features.shape} and {self.targets.shape}"
             )
         if len(self.features) < 2:
-            rows = len(self.features)
-            raise LabError(f"{self.name}: {rows} row{'s' * (rows != 1)} cannot be split into training and test rows, 2 are needed")
+            rows = _count(len(self.features), "row")
+            raise LabError(
+                f"{self.name}: {rows} cannot be split into training and test rows; 2 or more are needed"
+            )
         if not self.features.shape[1] or not self.targets.shape[1]:
             raise LabError(f"{self.name}: at least one feature and one target column are needed")
         for names, table in ((self.feature_names, self.features), (self.target_names, self.targets)):
             bad = np.argwhere(~np.isfinite(table))
             if len(bad):
                 row, column = bad[0]
-                raise LabError(f"{self.name}: row {row + 1}, column {names[column]!r} is {table[row, column]}, not a finite number")
+                where = f"row {row + 1}, column {names[column]!r}"
+                raise LabError(f"{self.name}, {where}: {table[row, column]} is not a finite number")
 
     def __repr__(self) -> str:
         (rows, p), q = self.features.shape, self.targets.shape[1]
-        return f"<Dataset {self.name}: {rows} rows, {p} feature{'s' * (p != 1)}, {q} target{'s' * (q != 1)}>"
+        return f"<Dataset {self.name}: {rows} rows, {_count(p, 'feature')}, {_count(q, 'target')}>"
 
 
 def california() -> Dataset:
-    """California Housing, 20640 rows, with the eight features and the target (in 100,000 dollars) as scikit-learn derives them."""
+    """California Housing: 20640 rows, features and target (100,000 dollars) as scikit-learn derives them."""
     raw = np.loadtxt(CALIFORNIA_FILE, delimiter=",", skiprows=1)
     longitude, latitude, age, rooms, bedrooms, population, households, income, value = raw.T
     features = {
@@ -91,21 +94,27 @@ def california() -> Dataset:
 
 
 def diabetes() -> Dataset:
-    """The diabetes table that scikit-learn embeds: 442 rows, 10 features, disease progression after a year."""
+    """The diabetes table that scikit-learn embeds: 442 rows, 10 features, progression after a year."""
     from sklearn.datasets import load_diabetes
 
     table = load_diabetes()
-    return Dataset("diabetes", table.data, table.target[:, np.newaxis], tuple(table.feature_names), ("progression",))
+    return Dataset(
+        "diabetes", table.data, table.target[:, np.newaxis], tuple(table.feature_names), ("progression",)
+    )
 
 
 def synthetic(rows: int = 50, features: int = 13, outputs: int = 3, seed: int = 0) -> Dataset:
-    """Normal features, targets linear in them with normal coefficients, and normal noise of standard deviation 0.5."""
+    """Normal features; targets linear in them with normal coefficients, plus noise of deviation 0.5."""
     for name, value in (("rows", rows), ("features", features), ("outputs", outputs)):
         if value < 1:
             raise LabError(f"{name} must be at least 1, got {value}")
     rng = stream(seed, "synthetic")
     x = rng.normal(size=(rows, features))
-    y = x @ rng.normal(size=(features, outputs)) + rng.normal(size=outputs) + 0.5 * rng.normal(size=(rows, outputs))
+    y = (
+        x @ rng.normal(size=(features, outputs))
+        + rng.normal(size=outputs)
+        + 0.5 * rng.normal(size=(rows, outputs))
+    )
     return Dataset(
         "synthetic", x, y, tuple(f"x{i}" for i in range(features)), tuple(f"y{k}" for k in range(outputs))
     )
@@ -114,8 +123,8 @@ def synthetic(rows: int = 50, features: int = 13, outputs: int = 3, seed: int = 
 def read_csv(path: str | Path, target: Sequence[str]) -> Dataset:
     """A CSV file with a header line; the columns named in `target` are the targets, all others the features.
 
-    The separator is the comma, semicolon or tab that the header has most of. Raises LabError naming row and column
-    of the first cell that is not a finite number.
+    The separator is the comma, semicolon or tab, whichever the header has most of. Raises LabError, which
+    names row and column of the first cell that is not a finite number.
     """
     path = Path(path)
     try:
@@ -126,20 +135,21 @@ def read_csv(path: str | Path, target: Sequence[str]) -> Dataset:
             reader = csv.reader(file, delimiter=max(",;\t", key=header.count))
             names = [name.strip() for name in next(reader, [])]
             _check_header(path, names, target)
-            lines = [
-                (reader.line_num, cells) for cells in reader if cells  # blank lines, often the last one, say nothing
-            ]
+            lines = [(reader.line_num, cells) for cells in reader if cells]  # a blank line is no row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabError(f"cannot read {path} as CSV text: {error}") from error
     table = np.empty((len(lines), len(names)))
     for row, (line, cells) in enumerate(lines):
+        where = f"{path}, row {row + 1} (line {line})"
         if len(cells) != len(names):
-            raise LabError(f"{path}, row {row + 1} (line {line}): {len(cells)} cells, but the header has {len(names)} columns")
-        for column, cell in enumerate(cells):
-            table[row, column] = _number(cell, f"{path}, row {row + 1} (line {line}), column {names[column]!r}")
+            raise LabError(f"{where}: {len(cells)} cells, but the header has {len(names)} columns")
+        table[row] = [
+            _number(cell, f"{where}, column {name!r}") for cell, name in zip(cells, names, strict=True)
+        ]
     picked = [names.index(name) for name in target]
     rest = [column for column in range(len(names)) if column not in picked]
-    return Dataset(path.name, table[:, rest], table[:, picked], tuple(names[column] for column in rest), tuple(target))
+    kept = tuple(names[column] for column in rest)
+    return Dataset(path.name, table[:, rest], table[:, picked], kept, tuple(target))
 
 
 def _check_header(path: Path, names: list[str], target: Sequence[str]) -> None:
@@ -150,7 +160,7 @@ def _check_header(path: Path, names: list[str], target: Sequence[str]) -> None:
     if repeated:
         raise LabError(f"{path}: the header names column {repeated[0]!r} more than once")
     if not target:
-        raise LabError(f"{path}: which column is the target? name it with target (--target); the columns are {columns}")
+        raise LabError(f"{path}: say with target which of its columns to predict: {columns}")
     if len(set(target)) < len(target):
         raise LabError(f"the target columns {', '.join(target)} name one column twice")
     for name in target:
@@ -166,7 +176,9 @@ def _number(cell: str, where: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        raise LabError(f"{where}: {cell!r} is not a number; encode text as numbers or drop the column") from None
+        raise LabError(
+            f"{where}: {cell!r} is not a number; encode text as numbers or drop the column"
+        ) from None
     if not math.isfinite(value):
         raise LabError(f"{where}: {cell!r} is not a finite number; fill the cell or drop the row")
     return value
@@ -181,13 +193,14 @@ def load(
     outputs: int | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """The data set meant by `data`: a built-in name, the path of a CSV file, a pair (X, y) of arrays, or a Dataset.
+    """The data meant: a built-in name, the path of a CSV file, a pair (X, y) of arrays, or a Dataset.
 
-    `target` names the target columns of a CSV file, as a list or separated by commas; `rows`, `features` and `outputs`
-    shape the synthetic data. Raises LabError.
+    `target` names the target columns of a CSV file, as a list or separated by commas; `rows`, `features` and
+    `outputs` shape the synthetic data. Raises LabError.
     """
-    sizes = {name: value for name, value in (("rows", rows), ("features", features), ("outputs", outputs)) if value is not None}
-    if sizes and data != "synthetic":
+    asked = {"rows": rows, "features": features, "outputs": outputs}
+    sizes = {name: value for name, value in asked.items() if value is not None}
+    if sizes and not (isinstance(data, str) and data == "synthetic"):
         raise LabError(f"{' and '.join(sizes)} can be chosen for synthetic data only")
     is_file = isinstance(data, str | Path) and data not in BUILT_IN
     if target is not None and not is_file:
@@ -202,13 +215,16 @@ def load(
         return synthetic(**sizes, seed=seed)
     if isinstance(data, str | Path):
         if not Path(data).is_file():
-            raise LabError(f"there is no data set and no file called {str(data)!r}; take {', '.join(BUILT_IN)} or the path of a CSV file")
+            known = ", ".join(BUILT_IN)
+            raise LabError(
+                f"there is no data set or file {str(data)!r}; take {known} or the path of a CSV file"
+            )
         names = [target] if isinstance(target, str) else list(target or ())
         return read_csv(data, [part.strip() for name in names for part in name.split(",") if part.strip()])
     x, y = (np.asarray(part, np.float64) for part in data)
     y = y[:, np.newaxis] if y.ndim == 1 else y
     if x.ndim != 2 or y.ndim != 2:
-        raise LabError(f"(X, y) need the shapes (rows, features) and (rows,) or (rows, outputs), got {x.shape} and {y.shape}")
+        raise LabError(f"X needs 2 axes, (rows, features), and y 1 or 2; got shapes {x.shape} and {y.shape}")
     return Dataset(
         "arrays", x, y, tuple(f"x{i}" for i in range(x.shape[1])), tuple(f"y{k}" for k in range(y.shape[1]))
     )
@@ -216,7 +232,7 @@ def load(
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Training and test rows, ready for a descent: x (n, p) standardised, y (n, q) as it came, both of one dtype.
+    """Training and test rows ready for a descent: x (n, p) standardised, y (n, q) as it came, of one dtype.
 
     `notes` says in sentences what was done to get here.
     """
@@ -234,10 +250,10 @@ class Prepared:
 def prepare(
     dataset: Dataset, *, clip_features: float | None = 5.0, seed: int = 0, dtype: npt.DTypeLike = np.float64
 ) -> Prepared:
-    """Split 80/20 at random, standardise the features with the training rows' mean and standard deviation, clip them.
+    """Split 80/20 at random, standardise the features with statistics of the training rows, clip them.
 
-    `clip_features` is in standard deviations; None leaves outliers where they are. A feature that is constant in the
-    training rows has no standard deviation and is left out. Targets are not touched. Raises LabError.
+    `clip_features` is in standard deviations; None leaves outliers where they are. A feature that is constant
+    in the training rows has no standard deviation and is left out. Targets are not touched. Raises LabError.
     """
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import StandardScaler
@@ -245,35 +261,54 @@ def prepare(
     if clip_features is not None and not clip_features > 0:
         raise LabError(f"clip_features must be above 0 (or None for no clipping), got {clip_features}")
     x_train, x_test, y_train, y_test = train_test_split(
-        dataset.features, dataset.targets, test_size=0.2, random_state=int(stream(seed, "split").integers(2**32))
+        dataset.features,
+        dataset.targets,
+        test_size=0.2,
+        random_state=int(stream(seed, "split").integers(2**32)),
     )
     scaler = StandardScaler().fit(x_train)
     x_train, x_test = scaler.transform(x_train), scaler.transform(x_test)
-    # StandardScaler leaves a column unscaled when it is constant up to rounding; every other one now has spread 1.
+    # StandardScaler leaves a column unscaled if it is constant up to rounding; all others have spread 1 now.
     varies = x_train.std(axis=0) > 0.5
     if not varies.any():
-        raise LabError(f"{dataset.name}: every feature is constant in the {len(x_train)} training rows, nothing can be learned from them")
+        rows = _count(len(x_train), "training row")
+        raise LabError(
+            f"{dataset.name}: every feature is constant in the {rows}, nothing can be learned from them"
+        )
     x_train, x_test = x_train[:, varies], x_test[:, varies]
     names = np.array(dataset.feature_names)
-    p, q = x_train.shape[1], y_train.shape[1]
     notes = [
-        f"{dataset.name}: {len(dataset.features):,} rows, {len(names)} feature{'s' * (len(names) != 1)}, "
-        f"target{'s' * (q != 1)} {', '.join(dataset.target_names)}",
-        f"split at random (seed {seed}): {len(x_train):,} training rows, {len(x_test):,} test rows",
-        f"features standardised with the mean and standard deviation of the training rows{'' if clip_features else ', not clipped'}",
+        f"{dataset.name}: {len(dataset.features):,} rows, {_count(len(names), 'feature')}, "
+        f"{_count(y_train.shape[1], 'target')} ({', '.join(dataset.target_names)})",
+        f"split at random (seed {seed}): {_count(len(x_train), 'training row')}, "
+        f"{_count(len(x_test), 'test row')}",
+        "features standardised with the mean and standard deviation of the training rows",
     ]
-    if clip_features:
+    if clip_features is None:
+        notes.append("features not clipped")
+    else:
         outside = np.abs(x_train) > clip_features
-        notes[-1] += (
-            f", then clipped at ±{clip_features:g}: {outside.sum():,} of {x_train.size:,} training values, in {outside.any(1).sum():,} rows"
+        notes.append(
+            f"features clipped at ±{clip_features:g}: {outside.sum():,} of {x_train.size:,} training values, "
+            f"in {_count(outside.any(1).sum(), 'row')}"
         )
-        x_train, x_test = x_train.clip(-clip_features, clip_features), x_test.clip(-clip_features, clip_features)
-    if p < len(names):
+        x_train, x_test = (
+            x_train.clip(-clip_features, clip_features),
+            x_test.clip(-clip_features, clip_features),
+        )
+    if not varies.all():
         notes.append(f"left out, because constant in the training rows: {', '.join(names[~varies])}")
     return Prepared(
         dataset.name,
-        *(np.ascontiguousarray(part, dtype) for part in (x_train, y_train, x_test, y_test)),
+        np.ascontiguousarray(x_train, dtype),
+        np.ascontiguousarray(y_train, dtype),
+        np.ascontiguousarray(x_test, dtype),
+        np.ascontiguousarray(y_test, dtype),
         tuple(map(str, names[varies])),
         dataset.target_names,
         notes,
     )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,10 +1,11 @@
-"""Gradient descent, once: batch, stochastic and mini-batch descent differ in the size of a batch and in nothing else."""
+"""Gradient descent, once: batch, stochastic and mini-batch descent differ only in the size of a batch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from time import perf_counter
 from typing import Protocol
 
@@ -30,7 +31,9 @@ class Engine(Protocol):
 class Tape:
     """The engine this project is about: the gradient comes from minigrad's tape."""
 
-    def __init__(self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None) -> None:
+    def __init__(
+        self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None
+    ) -> None:
         self.W = Tensor(weights.copy(), requires_grad=True)
         self.b = Tensor(bias.copy(), requires_grad=True)
         self.lr, self.clip_norm = lr, clip_norm
@@ -38,6 +41,8 @@ class Tape:
     def step(self, x: FloatArray, y: FloatArray) -> None:
         W, b = self.W, self.b
         mse_loss(linear(x, W, b), y).backward()
+        assert W.grad is not None  # backward has just filled it
+        assert b.grad is not None
         lr = self.lr if self.clip_norm is None else self.lr * clip_factor(self.clip_norm, W.grad, b.grad)
         with no_grad():
             W -= lr * W.grad
@@ -52,13 +57,15 @@ class Tape:
 def clip_factor(most: float, *gradients: FloatArray) -> float:
     """What to multiply gradients with, so that their norm taken together is at most `most`.
 
-    The 1e-6 that keeps a zero norm from dividing is that of `torch.nn.utils.clip_grad_norm_`, so that both sides agree.
+    The 1e-6 that keeps a zero norm from dividing is that of `torch.nn.utils.clip_grad_norm_`.
     """
     norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
     return min(1.0, most / (norm + 1e-6))
 
 
-def make_engine(name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None) -> Engine:
+def make_engine(
+    name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None
+) -> Engine:
     """The engine called `name`, started at copies of weights (p, q) and bias (q,)."""
     if name == "minigrad":
         return Tape(weights, bias, lr, clip_norm)
@@ -72,7 +79,7 @@ def make_engine(name: str, weights: FloatArray, bias: FloatArray, lr: float, cli
 
 @dataclass(frozen=True)
 class Mark:
-    """Where a descent stands: counts since the start, and the seconds spent in steps (not in looking at the loss)."""
+    """Where a descent stands: counts since the start, and seconds spent in steps, not in looking on."""
 
     epoch: int
     steps: int
@@ -83,15 +90,15 @@ class Mark:
 def descend(
     engine: Engine, x: FloatArray, y: FloatArray, *, epochs: int, batch_size: int, rng: np.random.Generator
 ) -> Iterator[Mark]:
-    """Step through all rows `epochs` times in batches of at most `batch_size`, in a new random order each time.
+    """Step through x (n, p), y (n, q) `epochs` times, in a new random order each, `batch_size` rows a step.
 
-    Yields a mark at the end of each epoch and, because most happens there, after 1, 2, 4, 8, ... steps of the first.
-    The batches of an epoch differ by at most one row: a short last batch would weigh each of its rows more than others.
+    Yields a mark at the end of each epoch and, because most happens there, after 1, 2, 4, 8, ... steps of the
+    first. Batches are made even, and so may have fewer rows than `batch_size`: the rows of a short last one
+    would weigh more than the others.
     """
     n = len(x)
     count = -(-n // batch_size)
-    edges = [n * i // count for i in range(count + 1)]
-    batches = list(zip(edges, edges[1:], strict=False))
+    batches = list(pairwise(n * i // count for i in range(count + 1)))
     seconds = 0.0
     for epoch in range(1, epochs + 1):
         order = rng.permutation(n) if count > 1 else slice(None)  # a full batch has no order

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from minigrad.lab.data import LabError
 
@@ -35,27 +36,36 @@ def new_folder(logdir: str | Path, label: str) -> Path:
 
 
 class EventLog:
-    """Writes one run's losses, on the axis of samples seen, and its hyper-parameters; to be used in a `with`."""
+    """Writes one run's losses, on the axis of samples seen, and its hyper-parameters; for use in a `with`.
+
+    It stands on tensorboardX's EventsWriter, because SummaryWriter hands events to another thread whose queue its
+    flush does not wait for, and writes hyper-parameters as a second run in a folder below.
+    """
 
     def __init__(self, folder: Path, hyper_parameters: Mapping[str, bool | float | str]) -> None:
-        from tensorboardX import SummaryWriter
-
-        folder.mkdir()
-        # The writer's own file name has only the second and the host in it, and an existing file would be emptied.
-        self._writer = SummaryWriter(str(folder), filename_suffix=f".{os.getpid()}.{next(_serial)}")
-        self._write_hyper_parameters(hyper_parameters)
-
-    def _write_hyper_parameters(self, values: Mapping[str, bool | float | str]) -> None:
-        # SummaryWriter.add_hparams would make a second run in a folder below; the same records fit in this run's file.
+        from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.summary import hparams
 
-        for summary in hparams(dict(values), {"loss/train": 0.0, "loss/test": 0.0}):
-            self._writer.file_writer.add_summary(summary)
+        folder.mkdir()
+        # The file would be named by second and host only, and an earlier one of that name would be emptied.
+        suffix = f".{os.getpid()}.{next(_serial)}"
+        self._writer = EventsWriter(str(folder / "events"), filename_suffix=suffix)
+        names = {"loss/train": 0.0, "loss/test": 0.0}
+        experiment, begin, self._end = hparams(dict(hyper_parameters), names)
+        self._write(experiment, 0)
+        self._write(begin, 0)
+
+    def _write(self, summary: Any, step: int) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        self._writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))
 
     def losses(self, samples: int, train: float, test: float) -> None:
-        """Log both losses after `samples` samples seen, and see to it that they are in the file."""
-        self._writer.add_scalar("loss/train", train, samples)
-        self._writer.add_scalar("loss/test", test, samples)
+        """Log both losses after `samples` samples seen; they are in the file when this returns."""
+        from tensorboardX.summary import scalar
+
+        self._write(scalar("loss/train", train), samples)
+        self._write(scalar("loss/test", test), samples)
         self._writer.flush()
 
     def __enter__(self) -> EventLog:
@@ -64,4 +74,5 @@ class EventLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._write(self._end, 0)
         self._writer.close()

@@ -1,4 +1,4 @@
-"""Runs of gradient descent, with honest books: `train` for one method, `compare` for several on the same data."""
+"""Gradient descent with honest books: `train` for one method, `compare` for several on the same data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The losses of a run, both of the same weights, one entry per look: `samples` seen so far, `train` and `test` MSE."""
+    """The losses of a run, an entry a look: `samples` seen, and the `train` and `test` MSE of equal weights."""
 
     samples: npt.NDArray[np.int64]
     train: FloatArray
@@ -64,11 +64,11 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One descent: `settings`, `history`, what it learned, and the exact solution `exact` to hold that against.
+    """One descent: `settings`, `history`, what it learned, and the exact solution to hold that against.
 
-    `weights` (p, q) and `bias` (q,) belong to the standardised features. `seconds` are those spent in steps. `diverged`
-    is None, or the sentence that says why the run was stopped. `notes` say what was done to the data; `folder` has the
-    event file, when one was asked for.
+    `weights` (p, q) and `bias` (q,) belong to the standardised features. `seconds` are those spent in steps.
+    `diverged` is None, or says why the run was stopped. `notes` say what was done to the data. `folder` has
+    the event file, when one was asked for.
     """
 
     settings: Settings
@@ -103,7 +103,7 @@ class Run:
 
     @property
     def above_optimum(self) -> float:
-        """How far the training MSE is above the exact optimum, in parts of it: 0.01 is one percent; inf for an optimum of 0."""
+        """How far the training MSE is above the exact optimum, in parts of it (0.01 is 1 %)."""
         return self.train_mse / self.exact.mse - 1 if self.exact.mse else math.inf
 
     @property
@@ -181,11 +181,12 @@ def train(
 ) -> Run:
     """Fit a linear model by gradient descent on the mean squared error, and keep honest books about it.
 
-    data: "california", "diabetes", "synthetic", the path of a CSV file (with `target`, its target columns), a pair (X, y)
-        of arrays, or a `Dataset`. `rows`, `features` and `outputs` shape the synthetic data.
+    data: "california", "diabetes", "synthetic", the path of a CSV file (with `target`, its target columns), a
+        pair (X, y) of arrays, or a `Dataset`. `rows`, `features` and `outputs` shape the synthetic data.
     method: "batch" (all rows a step), "sgd" (one row a step) or "minibatch" (`batch_size` rows a step, 32).
     lr: the step. By default it comes from the data (`LeastSquares.default_lr`).
-    epochs: passes over the training rows. By default enough for 1 % of the optimum (`LeastSquares.default_epochs`).
+    epochs: passes over the training rows. By default enough to end within 1.5 % of the optimum, as predicted
+        (`LeastSquares.default_epochs`).
     clip_norm: the most that the norm of a step's gradient may be; None for no limit.
     clip_features: standardised features are clipped at ± this; None for no limit.
     init: "zeros", or "random" (standard normal).
@@ -196,13 +197,14 @@ def train(
     logdir: where to make a folder with TensorBoard event files; None for none.
     progress: show bars (lines when standard error is not a terminal) while it runs.
 
-    A loss that explodes ends the run: `Run.diverged` says why. Raises LabError for what cannot be done, warns (LabWarning)
-    when lr exceeds the largest stable step, and raises Interrupted, a KeyboardInterrupt that has the result so far, at Ctrl-C.
+    A loss that explodes ends the run: `Run.diverged` says why. Raises LabError for what cannot be done, warns
+    (LabWarning) when lr exceeds the largest stable step, and at Ctrl-C raises Interrupted, which is a
+    KeyboardInterrupt with the result so far.
     """
     return compare(
         data, methods=[method], lr=lr, epochs=epochs, batch_size=batch_size, clip_norm=clip_norm,
-        clip_features=clip_features, init=init, seed=seed, dtype=dtype, engine=engine, preset=preset, logdir=logdir,
-        progress=progress, target=target, rows=rows, features=features, outputs=outputs,
+        clip_features=clip_features, init=init, seed=seed, dtype=dtype, engine=engine, preset=preset,
+        logdir=logdir, progress=progress, target=target, rows=rows, features=features, outputs=outputs,
     ).runs[0]  # fmt: skip
 
 
@@ -227,19 +229,22 @@ def compare(
     features: int | None = None,
     outputs: int | None = None,
 ) -> Comparison:
-    """`train` by several methods, on the same rows, from the same start, with the same number of samples seen.
+    """`train` by several methods on the same rows, from the same start, with the same number of samples seen.
 
-    lr: for all methods, or a mapping from method to step. epochs: by default as many as the slowest method needs.
+    lr: for all methods, or a mapping from method to step.
+    epochs: by default as many as the slowest method needs.
     All else is as `train` has it.
     """
     _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset)
     if seed < 0:
         raise LabError(f"seed must be 0 or more, got {seed}")
     if batch_size is not None and "minibatch" not in methods:
-        raise LabError(f"batch_size is for minibatch; {methods[0]} takes {'one row' if methods[0] == 'sgd' else 'all rows'} a step")
+        taken = "one row" if methods[0] == "sgd" else "all rows"
+        raise LabError(f"batch_size is for minibatch; {methods[0]} takes {taken} a step")
     lrs = lr if isinstance(lr, Mapping) else dict.fromkeys(methods, lr)
     if not set(lrs) <= set(methods):
-        raise LabError(f"lr names {', '.join(sorted(set(lrs) - set(methods)))}, but the methods are {', '.join(methods)}")
+        unknown = ", ".join(sorted(set(lrs) - set(methods)))
+        raise LabError(f"lr names {unknown}, but the methods are {', '.join(methods)}")
 
     dataset = load(data, target=target, rows=rows, features=features, outputs=outputs, seed=seed)
     table = prepare(dataset, clip_features=clip_features, seed=seed, dtype=dtype)
@@ -251,9 +256,11 @@ def compare(
         given = {"lr": lrs.get(method), "epochs": epochs, "clip_norm": clip_norm}
         if method == "minibatch":
             given["batch_size"] = batch_size
-        chosen = {**(PRESETS[preset][method] if preset else {}), **{k: v for k, v in given.items() if v is not None}}
-        numbers = _numbers(method, exact, start, **chosen)
-        plans.append(Settings(dataset.name, method, engine, clip_features=clip_features, init=init, seed=seed, dtype=dtype, **numbers))
+        numbers = PRESETS[preset][method] if preset else {}
+        numbers = numbers | {name: value for name, value in given.items() if value is not None}
+        numbers = _numbers(method, exact, start, **numbers)
+        common: dict[str, Any] = {"clip_features": clip_features, "init": init, "seed": seed, "dtype": dtype}
+        plans.append(Settings(dataset.name, method, engine, **common, **numbers))
     budget = max(plan.epochs for plan in plans)
     return _carry_out([replace(plan, epochs=budget) for plan in plans], table, exact, start, logdir, progress)
 
@@ -319,7 +326,8 @@ def _carry_out(
     for plan in plans:
         if plan.lr > plan.step_bound:
             warnings.warn(
-                f"{plan.method}: lr {plan.lr:.3g} is above the largest stable step, {plan.step_bound:.3g}; the loss may explode",
+                f"{plan.method}: lr {plan.lr:.3g} is above the largest stable step, {plan.step_bound:.3g}; "
+                "the loss may explode",
                 LabWarning,
                 stacklevel=3,
             )
@@ -344,15 +352,6 @@ def _run(
 ) -> tuple[Run, bool]:
     """Carry out one plan. Returns the run, and whether Ctrl-C ended it."""
 
-    def look() -> None:
-        nonlocal weights, bias
-        weights, bias = engine.parameters()
-        train, test = mse(table.x_train, table.y_train, weights, bias), mse(table.x_test, table.y_test, weights, bias)
-        looks.append((mark.samples, train, test))
-        if log:
-            log.losses(*looks[-1])
-        show(plan, mark, train)
-
     engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm)
     weights, bias = start
     mark = Mark(0, 0, 0, 0.0)
@@ -360,6 +359,17 @@ def _run(
     diverged = None
     interrupted = False
     own = None if folder is None else folder / plan.method
+
+    def look() -> None:
+        nonlocal weights, bias
+        weights, bias = engine.parameters()
+        train = mse(table.x_train, table.y_train, weights, bias)
+        test = mse(table.x_test, table.y_test, weights, bias)
+        looks.append((mark.samples, train, test))
+        if log:
+            log.losses(*looks[-1])
+        show(plan, mark, train)
+
     with (
         nullcontext() if own is None else EventLog(own, _hyper_parameters(plan)) as log,
         np.errstate(over="ignore", invalid="ignore"),  # what overflows is noticed below, and said better
@@ -368,7 +378,7 @@ def _run(
         try:
             for mark in descend(
                 engine, table.x_train, table.y_train,
-                epochs=plan.epochs, batch_size=plan.batch_size, rng=stream(plan.seed, "order"),
+                epochs=plan.epochs, batch_size=plan.batch_size, rng=stream(plan.seed, plan.method),
             ):  # fmt: skip
                 look()
                 if not looks[-1][1] <= EXPLODED * looks[0][1]:  # so written, nan counts as exploded
@@ -395,6 +405,7 @@ def _why(plan: Settings, mark: Mark, first: float, last: float) -> str:
     if plan.clip_norm is None:
         remedies.append("clip_norm 1")
     return (
-        f"{plan.method} diverged in epoch {mark.epoch}, after {mark.samples:,} samples: the training MSE went from {first:.3g} "
-        f"to {last:.3g} with lr {plan.lr:.3g}, where the largest stable step is {plan.step_bound:.3g}; try {' or '.join(remedies)}"
+        f"{plan.method} diverged in epoch {mark.epoch}, after {mark.samples:,} samples: "
+        f"the training MSE went from {first:.3g} to {last:.3g} with lr {plan.lr:.3g}, "
+        f"where the largest stable step is {plan.step_bound:.3g}; try {' or '.join(remedies)}"
     )

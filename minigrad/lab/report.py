@@ -1,4 +1,4 @@
-"""What the lab shows: progress while it runs; tables and a picture at the end. Reads runs, changes nothing."""
+"""What the lab shows: progress while it runs; tables and a picture at the end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from minigrad.lab.data import LabError
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -24,7 +22,7 @@ NARROW = 80
 
 
 class Progress:
-    """Shows how far each run is and its loss, on standard error: bars on a terminal, else a line for each tenth of a run."""
+    """Shows on standard error how far each run is, and its loss: bars on a terminal, else ten lines."""
 
     def __init__(self, wanted: bool = True) -> None:
         self._wanted = wanted
@@ -51,13 +49,16 @@ class Progress:
         """Note that the run of `plan` is at `mark`, with this training loss."""
         if self._bars is not None:
             if plan.method not in self._tasks:
-                self._tasks[plan.method] = self._bars.add_task(plan.method, total=plan.epochs, epoch=0, epochs=plan.epochs, loss=loss)
+                self._tasks[plan.method] = self._bars.add_task(
+                    plan.method, total=plan.epochs, epoch=0, epochs=plan.epochs, loss=loss
+                )
             self._bars.update(self._tasks[plan.method], completed=mark.epoch, epoch=mark.epoch, loss=loss)
         elif self._wanted:
             tenth = 10 * mark.epoch // plan.epochs
             if self._tasks.get(plan.method) != tenth:
                 self._tasks[plan.method] = tenth
-                print(f"{plan.method}: epoch {mark.epoch}/{plan.epochs}, train MSE {loss:.4f}", file=sys.stderr, flush=True)
+                line = f"{plan.method}: epoch {mark.epoch}/{plan.epochs}, train MSE {loss:.4f}"
+                print(line, file=sys.stderr, flush=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -73,8 +74,10 @@ def _console(file: TextIO) -> Console:
     return Console(file=file, width=None if file.isatty() else 100, highlight=False)
 
 
-def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> None:
-    """Print a table whose first `names` columns are names and whose others are numbers."""
+def _table(
+    console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1
+) -> None:
+    """Print a table; its first `names` columns are names, the others numbers."""
     from rich import box
     from rich.table import Table
 
@@ -88,34 +91,50 @@ def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[S
 
 
 def _relative(run: Run) -> bool:
-    """Whether the distance to the optimum can be told in parts of it: not where the optimum is zero up to rounding."""
+    """Whether distances can be told in parts of the optimum: not where that is zero up to rounding."""
     return bool(run.exact.mse > 1e-12 * run.history.train[0])
 
 
 def _above(run: Run) -> str:
     if _relative(run):
-        return f"{100 * run.above_optimum:+.2f} %" if run.above_optimum < 100 else f"{run.above_optimum:+.1e} x"
+        return (
+            f"{round(100 * run.above_optimum, 2) + 0.0:+.2f} %"
+            if run.above_optimum < 100
+            else f"{100 * run.above_optimum:+.2g} %"
+        )
     return f"{run.train_mse - run.exact.mse:+.2g}"
 
 
 def results(console: Console, runs: Sequence[Run]) -> None:
     """One row a run; on a narrow terminal one column a run."""
-    header = ["method", "lr", "samples seen", "steps", "train MSE", "test MSE", "above optimum", "seconds", "µs/step"]
+    header = [
+        "method",
+        "lr",
+        "samples seen",
+        "steps",
+        "train MSE",
+        "test MSE",
+        "above optimum",
+        "seconds",
+        "µs/step",
+    ]
     rows = [
         [
-            run.method, f"{run.settings.lr:.3g}", f"{run.samples:,}", f"{run.steps:,}", f"{run.train_mse:.6g}",
-            f"{run.test_mse:.6g}", _above(run), f"{run.seconds:.2f}", f"{run.microseconds_per_step:.1f}",
+            run.method, f"{run.settings.lr:.3g}", f"{run.samples:,}", f"{run.steps:,}",
+            f"{run.train_mse:.6g}", f"{run.test_mse:.6g}", _above(run),
+            f"{run.seconds:.2f}", f"{run.microseconds_per_step:.1f}",
         ]
         for run in runs
     ]  # fmt: skip
     if console.width < NARROW:
         header, *rows = [list(column) for column in zip(header, *rows, strict=True)]
     settings = runs[0].settings
-    _table(console, f"{settings.data}, {settings.epochs} epochs, engine {settings.engine}, {settings.dtype}", header, rows)
+    title = f"{settings.data}, {settings.epochs} epochs, engine {settings.engine}, {settings.dtype}"
+    _table(console, title, header, rows)
 
 
 def weights(console: Console, runs: Sequence[Run]) -> None:
-    """The learned weight of each named feature, and the bias, beside the exact ones; one row for each target."""
+    """The learned weight of each named feature, and the bias, beside the exact ones."""
     exact = runs[0].exact
     several = len(runs[0].target_names) > 1
     columns = [np.vstack([exact.weights, exact.bias]), *(np.vstack([run.weights, run.bias]) for run in runs)]
@@ -135,11 +154,13 @@ def _number(value: float, digits: int) -> str:
 
 
 def account(runs: Sequence[Run]) -> list[str]:
-    """In sentences: what was done to the data, the floor, the steps and their bounds, and what went wrong."""
+    """In sentences: what was done to the data, the floor, the steps and their bounds."""
     exact, settings = runs[0].exact, runs[0].settings
     return [
         *runs[0].notes,
-        f"start: {'zero weights' if settings.init == 'zeros' else f'standard normal weights (seed {settings.seed})'}",
+        "start: all weights zero"
+        if settings.init == "zeros"
+        else f"start: normal weights (seed {settings.seed})",
         f"exact least squares: train MSE {exact.mse:.6g}; no weights do better on these rows",
         f"largest stable lr: {exact.full_batch_bound:.3g} for the full batch (2/lambda_max), "
         f"{exact.one_sample_bound:.3g} for one sample",
@@ -151,7 +172,8 @@ def _steps(run: Run) -> str:
     plan = run.settings
     rows = {1: "one row", run.exact.rows: "all rows"}.get(plan.batch_size, f"{plan.batch_size:,} rows")
     clipped = f", gradient norm clipped at {plan.clip_norm:g}" if plan.clip_norm else ""
-    return f"{plan.method}: {rows} a step, lr {plan.lr:.3g} ({plan.lr / plan.step_bound:.2g} of its bound {plan.step_bound:.3g}){clipped}"
+    share = f"{plan.lr / plan.step_bound:.2g} of its bound {plan.step_bound:.3g}"
+    return f"{plan.method}: {rows} a step, lr {plan.lr:.3g} ({share}){clipped}"
 
 
 def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -> None:
@@ -176,75 +198,98 @@ def text(runs: Sequence[Run]) -> str:
     return "\n".join(line.rstrip() for line in lines).strip()
 
 
-COLOURS = {"batch": "#1b6ca8", "sgd": "#c8553d", "minibatch": "#2e8b57"}
+# Colour and width of a method's curve; where its name stands: how far down the curve, and on which side.
+# The curve of sgd is wide because that of minibatch, drawn after it, often runs along the same line.
+STYLES = {
+    "batch": ("#1b6ca8", 2.0, 0.8, "left"),
+    "sgd": ("#dd8452", 4.5, 0.3, "left"),
+    "minibatch": ("#2e7d5b", 1.6, 0.55, "right"),
+}
+DASHES = (0, (3, 2))
 
 
 def picture(runs: Sequence[Run], path: str | Path) -> Path:
     """Draw the losses of runs on the same data as a PNG at `path`, which must not exist. Returns the path.
 
-    Left: training and test loss over samples seen, with the exact optimum as the floor. Right: how far the training
-    loss is above that floor. Both axes are logarithmic; the axis of samples has its zero all the same.
+    Left: training and test loss over samples seen, with the exact optimum as the floor. Right: how far the
+    training loss is above that floor. All axes are logarithmic; that of samples has its zero all the same.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     path = Path(path)
-    exact, settings = runs[0].exact, runs[0].settings
+    exact, plan = runs[0].exact, runs[0].settings
     start = float(runs[0].history.train[0])
     relative = _relative(runs[0])
     figure = Figure(figsize=(12, 5), dpi=120, layout="constrained")
-    figure.suptitle(f"{settings.data}: mean squared error over samples seen", x=0.012, ha="left", fontsize=13, weight="bold")
     left, right = figure.subplots(1, 2)
-
     for run in runs:
         samples, train, test = run.history.samples, run.history.train, run.history.test
-        colour = COLOURS[run.method]
-        left.plot(samples, train, color=colour, linewidth=2)
-        left.plot(samples, test, color=colour, linewidth=1.2, linestyle=(0, (3, 2)))
-        _label(left, run.method, colour, samples, train, math.sqrt(max(exact.mse, 1e-6 * start) * start))
-        above = np.where(train > exact.mse, (train - exact.mse) * (100 / exact.mse if relative else 1), np.nan)
-        right.plot(samples, above, color=colour, linewidth=2)
-        _label(right, run.method, colour, samples, above, math.nan)
-
+        colour, width, *_ = STYLES[run.method]
+        # Batch descent stays where it is until it has seen all rows.
+        look: dict[str, Any] = {
+            "color": colour,
+            "drawstyle": "steps-post" if run.method == "batch" else "default",
+        }
+        left.plot(samples, train, linewidth=width, **look)
+        left.plot(samples, test, linewidth=max(1.0, width / 2), linestyle=DASHES, **look)
+        _name(left, run.method, samples, train)
+        above = train - exact.mse
+        above[above < 1e-9 * exact.mse] = np.nan  # from here down it is rounding
+        above *= 100 / exact.mse if relative else 1
+        right.plot(samples, above, linewidth=width, **look)
+        _name(right, run.method, samples, above)
+    left.set_title(f"{plan.data}: mean squared error", loc="left", weight="bold")
     left.plot([], [], color="grey", linewidth=2, label="training rows")
-    left.plot([], [], color="grey", linewidth=1.2, linestyle=(0, (3, 2)), label="test rows")
-    left.legend(frameon=False, loc="upper right")
-    left.set_title("loss", loc="left")
-    if exact.mse > 1e-6 * start:
+    left.plot([], [], color="grey", linewidth=1.2, linestyle=DASHES, label="test rows")
+    left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.1))
+    if exact.mse > 1e-6 * start:  # else the axis would be all depth
         left.axhline(exact.mse, color="black", linewidth=1)
         left.annotate(
-            f"exact optimum on the training rows, {exact.mse:.4g}", (0.01, exact.mse),
-            xycoords=("axes fraction", "data"), xytext=(0, 4), textcoords="offset points", fontsize=9,
+            f"exact optimum of the training rows, {exact.mse:.4g}", (0.01, exact.mse),
+            xycoords=("axes fraction", "data"), xytext=(0, -4), textcoords="offset points",
+            va="top", fontsize=9,
         )  # fmt: skip
-    right.set_title(f"training loss above the exact optimum{', in percent of it' if relative else ''}", loc="left")
-
-    # The axis is linear from 0 to the first look of any run and logarithmic from there.
-    first = min((int(run.history.samples[1]) for run in runs if len(run.history.samples) > 1), default=1)
-    for axes in (left, right):
-        axes.set_xscale("symlog", linthresh=first, linscale=0.5)
-        axes.set_xlim(left=0)
-        axes.set_yscale("log")
-        axes.set_xlabel("samples seen")
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" + (" %" if axes is right and relative else "")))
-        axes.grid(color="0.92")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-    top = max(float(run.history.train[0]) for run in runs)
+        left.set_ylim(exact.mse * (exact.mse / start) ** 0.1)
+    unit = ", in percent" if relative else ""
+    right.set_title(f"training loss above the exact optimum{unit}", loc="left", weight="bold")
     if any(run.diverged for run in runs):
-        left.set_ylim(top=20 * top)
+        left.set_ylim(top=20 * start)
+        right.set_ylim(top=20 * start * (100 / exact.mse if relative else 1))
+    # The axis of samples is linear from 0 to the first look of any run and logarithmic from there.
+    first = min((int(run.history.samples[1]) for run in runs if len(run.history.samples) > 1), default=1)
+    _logarithmic(left, first, "{:g}")
+    _logarithmic(right, first, "{:g} %" if relative else "{:g}")
     with path.open("xb") as file:
         figure.savefig(file, format="png")
     return path
 
 
-def _label(axes: Any, text: str, colour: str, x: Any, y: Any, level: float) -> None:
-    """Write `text` beside the curve, where it first falls below `level`, or at its end."""
-    finite = np.flatnonzero(np.isfinite(y))
-    if not len(finite):
+def _name(axes: Any, method: str, x: Any, y: Any) -> None:
+    """Write the method's name beside its curve, where that has come a part of its way down."""
+    colour, _, part, side = STYLES[method]
+    y = np.where(np.isfinite(y) & (y > 0), y, np.nan)
+    if np.isnan(y).all():
         return
-    below = finite[y[finite] < level]
-    at, ends = (int(below[0]), False) if len(below) else (int(finite[-1]), True)
+    level = y[0] * (np.nanmin(y) / y[0]) ** part
+    at = int(np.flatnonzero(y <= level)[0])
+    # `ha` is the edge of the text that is put there: a name aligned left stands right of its curve.
     axes.annotate(
-        text, (x[at], y[at]), xytext=(4, 0 if ends else 4), textcoords="offset points", color=colour, weight="bold",
-        va="center", annotation_clip=False,
+        method, (x[at], y[at]), xytext=(6, 6) if side == "left" else (-6, -6), textcoords="offset points",
+        ha=side, va="center", color=colour, weight="bold", fontsize=11,
     )  # fmt: skip
+
+
+def _logarithmic(axes: Any, first: int, form: str) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("samples seen")
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: form.format(value)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(color="0.92")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,174 @@
+"""The lab's data: carried bit for bit, read with care, prepared without letting test rows leak into training."""
+
+import gzip
+import hashlib
+import os
+
+import numpy as np
+import pytest
+
+from minigrad.lab import Dataset, LabError, load
+from minigrad.lab.data import CALIFORNIA_FILE, prepare, stream
+
+DIGEST = "e36146b5bc2cac07ef1f7abe361ed17bd39ea1be4fca6061b8e475c60477e32e"
+
+
+def test_california_file_is_the_verified_one():
+    assert hashlib.sha256(gzip.decompress(CALIFORNIA_FILE.read_bytes())).hexdigest() == DIGEST
+    assert DIGEST in CALIFORNIA_FILE.with_name("california_housing.md").read_text(encoding="utf-8")
+
+
+def test_california_equals_scikit_learn_bit_for_bit():
+    home = os.environ.get("SCIKIT_LEARN_DATA", "")
+    if not os.path.exists(os.path.join(home, "cal_housing_py3.pkz")):
+        pytest.skip("SCIKIT_LEARN_DATA names no folder with scikit-learn's copy of the table")
+    from sklearn.datasets import fetch_california_housing
+
+    theirs, ours = fetch_california_housing(data_home=home, download_if_missing=False), load("california")
+    assert ours.features.tobytes() == np.ascontiguousarray(theirs.data).tobytes()
+    assert ours.targets.tobytes() == theirs.target.tobytes()
+    assert ours.feature_names == tuple(theirs.feature_names)
+    assert ours.target_names == tuple(theirs.target_names)
+
+
+def test_built_in_data_have_their_shapes():
+    assert repr(load("california")) == "<Dataset california: 20640 rows, 8 features, 1 target>"
+    assert repr(load("diabetes")) == "<Dataset diabetes: 442 rows, 10 features, 1 target>"
+    assert repr(load("synthetic")) == "<Dataset synthetic: 50 rows, 13 features, 3 targets>"
+    assert (
+        repr(load("synthetic", rows=7, features=1, outputs=2))
+        == "<Dataset synthetic: 7 rows, 1 feature, 2 targets>"
+    )
+    assert (load("synthetic", seed=1).features == load("synthetic", seed=1).features).all()
+    assert (load("synthetic", seed=1).features != load("synthetic", seed=2).features).any()
+
+
+def test_arrays_and_datasets_are_data_too(rng=np.random.default_rng(0)):
+    x, y = rng.normal(size=(5, 2)), rng.normal(size=5)
+    assert load((x, y)).targets.shape == (5, 1)
+    assert load((x.tolist(), x)).target_names == ("y0", "y1")
+    dataset = Dataset("mine", x, y[:, None], ("a", "b"), ("c",))
+    assert load(dataset) is dataset
+    with pytest.raises(LabError, match=r"got shapes \(5,\) and \(5, 1\)"):
+        load((y, y))
+    with pytest.raises(LabError, match="same number of rows"):
+        load((x, y[:3]))
+    x[3, 1] = np.nan
+    with pytest.raises(LabError, match="row 4, column 'x1': nan is not a finite number"):
+        load((x, y))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": "bosten"}, "no data set or file 'bosten'; take california, diabetes, synthetic or"),
+        ({"data": "california", "rows": 10}, "rows can be chosen for synthetic data only"),
+        ({"data": "diabetes", "target": "age"}, "target names the target columns of a CSV file"),
+        ({"data": "synthetic", "rows": 1}, "1 row cannot be split"),
+        ({"data": "synthetic", "outputs": 0}, "outputs must be at least 1, got 0"),
+    ],
+)
+def test_data_that_are_not_there(arguments, message):
+    with pytest.raises(LabError, match=message):
+        load(**arguments)
+
+
+def write(folder, text, encoding="utf-8"):
+    path = folder / "table.csv"
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_csv_is_read(tmp_path, separator, encoding):
+    text = "a, price ,b,rent\n1,2,3,4\n-1.5,2e3,0,.5\n\n".replace(",", separator)
+    dataset = load(write(tmp_path, text, encoding), target="rent,price")
+    assert dataset.feature_names == ("a", "b")
+    assert dataset.target_names == ("rent", "price")
+    assert dataset.features.tolist() == [[1, 3], [-1.5, 0]]
+    assert dataset.targets.tolist() == [[4, 2], [0.5, 2000]]
+    assert load(str(tmp_path / "table.csv"), target=["rent", "price"]).target_names == ("rent", "price")
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "message"),
+    [
+        ("a,b\n1,2\n3,red\n", "a", r"row 2 \(line 3\), column 'b': 'red' is not a number"),
+        ("a,b\n1,2\n,4\n", "b", r"row 2 \(line 3\), column 'a': the cell is empty"),
+        ("a,b\n1,NaN\n3,4\n", "b", r"row 1 \(line 2\), column 'b': 'NaN' is not a finite number"),
+        ("a,b\n1,2\n\n3\n", "b", r"row 2 \(line 4\): 1 cells, but the header has 2 columns"),
+        ("", "b", "is empty; a header line"),
+        ("a,a\n1,2\n", "a", "the header names column 'a' more than once"),
+        ("a,b\n1,2\n3,4\n", None, "say with target which of its columns to predict: a, b"),
+        ("a,b\n1,2\n3,4\n", "c", "has no column 'c' to take as target; its columns are a, b"),
+        ("a,b\n1,2\n3,4\n", "a,a", "name one column twice"),
+        ("a,b\n1,2\n3,4\n", "a,b", "every column is a target"),
+        ("a,b\n1,2\n", "b", "1 row cannot be split into training and test rows; 2 or more are needed"),
+        ("a,b\n", "b", "0 rows cannot be split"),
+    ],
+)
+def test_csv_that_cannot_be_used(tmp_path, text, target, message):
+    with pytest.raises(LabError, match=message):
+        load(write(tmp_path, text), target=target)
+
+
+def test_csv_that_is_no_text(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"a,b\n\xff\xfe,1\n")
+    with pytest.raises(LabError, match="cannot read .* as CSV text"):
+        load(path, target="a")
+
+
+def test_training_rows_alone_decide_the_standardisation():
+    raw = np.random.default_rng(0).normal(3, 7, size=(50, 2))
+    table = prepare(
+        load((raw, raw)), clip_features=None
+    )  # the targets stay raw, and so show what the features were
+    assert table.x_train.shape == (40, 2)
+    assert table.x_test.shape == (10, 2)
+    mean, deviation = table.y_train.mean(0), table.y_train.std(0)
+    np.testing.assert_allclose(table.x_train, (table.y_train - mean) / deviation, rtol=1e-12)
+    np.testing.assert_allclose(table.x_test, (table.y_test - mean) / deviation, rtol=1e-12)
+    assert sorted([*table.y_train[:, 0], *table.y_test[:, 0]]) == sorted(raw[:, 0])
+
+
+def test_clipping_is_done_and_told():
+    table = prepare(load("california"), clip_features=5)
+    assert abs(table.x_train).max() == 5
+    assert abs(table.x_test).max() == 5
+    assert any("clipped at ±5: 292 of 132,096 training values, in 234 rows" in note for note in table.notes)
+    assert any("not clipped" in note for note in prepare(load("diabetes"), clip_features=None).notes)
+    with pytest.raises(LabError, match="clip_features must be above 0"):
+        prepare(load("diabetes"), clip_features=0)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e17])
+def test_constant_columns_are_left_out_and_named(constant):
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    x[:, 1] = constant
+    table = prepare(load((x, x[:, 0])))
+    assert table.feature_names == ("x0", "x2")
+    assert table.x_train.shape == (24, 2)
+    assert table.notes[-1] == "left out, because constant in the training rows: x1"
+    with pytest.raises(LabError, match="every feature is constant in the 24 training rows"):
+        prepare(load((x[:, 1:2], x[:, 0])))
+
+
+def test_split_depends_on_the_seed_alone():
+    one, same, other = (
+        prepare(load("diabetes"), seed=seed, dtype=dtype) for seed, dtype in ((0, "f8"), (0, "f4"), (1, "f8"))
+    )
+    assert same.x_train.dtype == same.y_test.dtype == np.float32
+    np.testing.assert_array_equal(one.y_train.astype(np.float32), same.y_train)
+    assert (one.y_train != other.y_train).any()
+
+
+def test_streams_of_one_seed_differ_by_name():
+    draws = [
+        stream(0, "split").integers(2**62),
+        stream(0, "init").integers(2**62),
+        stream(1, "split").integers(2**62),
+    ]
+    assert len(set(draws)) == 3
+    assert stream(0, "split").integers(2**62) == draws[0]

@@ -1,0 +1,199 @@
+"""Runs: where defaults end, what the books say, when a run stops."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+from minigrad import lab
+from minigrad.lab import Interrupted, LabError, LabWarning, descent
+from minigrad.lab.data import load, prepare
+from minigrad.lab.theory import mse
+
+METHODS = ("batch", "sgd", "minibatch")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_defaults_end_within_two_percent_on_california(method):
+    run = lab.train(method=method)
+    assert 0 <= run.above_optimum < 0.02
+    assert run.diverged is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("data", ["diabetes", "synthetic"])
+def test_comparisons_end_within_two_percent_on_equal_budgets(data, seed):
+    runs = lab.compare(data, seed=seed, init="random").runs
+    assert [run.method for run in runs] == list(METHODS)
+    assert all(-1e-12 < run.above_optimum < 0.02 for run in runs)
+    assert len({run.samples for run in runs}) == 1
+    assert len({run.history.train[0] for run in runs}) == 1
+
+
+def test_books_of_a_run():
+    run = lab.train("synthetic", method="minibatch", epochs=7, batch_size=16, lr=0.05, init="random", seed=5)
+    table = prepare(load("synthetic", seed=5), seed=5)
+    history, exact = run.history, run.exact
+    assert history.samples.tolist() == [0, 13, 26, 40, 80, 120, 160, 200, 240, 280]
+    assert len(history.train) == len(history.test) == len(history.samples)
+    assert (run.samples, run.steps) == (7 * 40, 7 * 3)
+    # both losses belong to the weights that the run hands out
+    assert run.train_mse == mse(table.x_train, table.y_train, run.weights, run.bias)
+    assert run.test_mse == mse(table.x_test, table.y_test, run.weights, run.bias)
+    assert exact.mse == mse(table.x_train, table.y_train, exact.weights, exact.bias)
+    assert (history.train >= exact.mse).all()
+    assert run.above_optimum == pytest.approx(run.train_mse / exact.mse - 1)
+    assert run.microseconds_per_step == pytest.approx(1e6 * run.seconds / 21)
+    assert list(run.named_weights) == [*table.feature_names, "bias"]
+    assert (run.named_weights["x3"] == run.weights[3]).all()
+    assert (run.named_weights["bias"] == run.bias).all()
+    assert run.folder is None
+
+
+def test_runs_repeat_and_depend_on_the_seed():
+    one, same, other = (lab.train("diabetes", method="sgd", epochs=1, seed=seed) for seed in (0, 0, 1))
+    assert (one.weights == same.weights).all()
+    assert one.exact.mse != other.exact.mse
+
+
+def test_a_method_runs_alone_as_in_a_comparison():
+    alone = lab.train("synthetic", method="sgd", epochs=3)
+    assert (alone.weights == lab.compare("synthetic", epochs=3)["sgd"].weights).all()
+
+
+def test_float32_is_kept():
+    run = lab.train("diabetes", method="minibatch", dtype="float32", epochs=30)
+    assert run.weights.dtype == run.bias.dtype == np.float32
+    assert run.history.train.dtype == np.float64
+    assert run.train_mse == pytest.approx(
+        lab.train("diabetes", method="minibatch", epochs=30).train_mse, rel=1e-3
+    )
+
+
+def test_preset_of_the_lab_report():
+    plans = {run.method: run.settings for run in lab.compare("synthetic", preset="lab")}
+    assert {name: (plan.lr, plan.epochs, plan.clip_norm) for name, plan in plans.items()} == {
+        "batch": (0.01, 100, None), "sgd": (1e-4, 100, 1.0), "minibatch": (1e-4, 100, 1.0),
+    }  # fmt: skip
+    assert [plan.batch_size for plan in plans.values()] == [40, 1, 32]
+    mine = lab.train("synthetic", method="sgd", preset="lab", lr=1e-3, epochs=2).settings
+    assert (mine.lr, mine.epochs, mine.clip_norm) == (1e-3, 2, 1.0)
+
+
+def test_steps_by_method():
+    runs = lab.compare("synthetic", lr={"sgd": 1e-3}, epochs=1, methods=["batch", "sgd"])
+    assert runs["sgd"].settings.lr == 1e-3
+    assert runs["batch"].settings.lr == runs["batch"].settings.default_lr
+    with pytest.raises(KeyError):
+        runs["minibatch"]
+    assert len(runs) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "lr", "clip_features"),
+    [
+        ("batch", 0.6, 5.0),
+        ("sgd", 0.2, 5.0),
+        ("minibatch", 0.5, 5.0),
+        ("sgd", 0.01, None),
+        ("batch", 1e200, 5.0),
+    ],
+)
+def test_exploding_run_is_stopped_and_told(method, lr, clip_features):
+    with pytest.warns(LabWarning, match=rf"{method}: lr .* is above the largest stable step"):
+        run = lab.train("california", method=method, lr=lr, epochs=300, clip_features=clip_features)
+    assert run.samples < 300 * 16512
+    assert not run.train_mse <= 10 * run.history.train[0]
+    assert (run.history.train[:-1] <= 10 * run.history.train[0]).all()
+    epoch = math.ceil(run.samples / 16512)
+    assert run.diverged.startswith(f"{method} diverged in epoch {epoch}, after {run.samples:,} samples")
+    assert f"the largest stable step is {run.settings.step_bound:.3g}; try lr " in run.diverged
+    assert ("clip_features 5" in run.diverged) == (clip_features is None)
+    assert run.diverged in repr(run)
+
+
+def test_loss_that_is_no_number_stops_a_run(monkeypatch):
+    step = descent.Tape.step
+
+    def planted(self, x, y):
+        step(self, x, y * np.nan if len(x) == 1 else y)
+
+    monkeypatch.setattr(descent.Tape, "step", planted)
+    runs = lab.compare("synthetic", epochs=4)
+    assert [bool(run.diverged) for run in runs] == [False, True, False]
+    assert math.isnan(runs["sgd"].train_mse)
+    assert runs["sgd"].samples == 1
+
+
+def test_stable_steps_do_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bound = lab.train("synthetic", epochs=1, method="batch").exact.full_batch_bound
+        lab.train("synthetic", epochs=1, method="batch", lr=0.999 * bound)
+    with pytest.warns(LabWarning):
+        lab.train("synthetic", epochs=1, method="batch", lr=1.001 * bound)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "adam"}, "no method 'adam'; take batch or sgd or minibatch"),
+        ({"init": "ones"}, "no init 'ones'"),
+        ({"dtype": "float16"}, "no dtype 'float16'"),
+        ({"engine": "jax"}, "no engine 'jax'"),
+        ({"preset": "mine"}, "no preset 'mine'; take lab"),
+        ({"lr": 0}, "lr must be a number above 0, got 0"),
+        ({"lr": -1.0}, "lr must be a number above 0"),
+        ({"lr": math.nan}, "lr must be a number above 0, got nan"),
+        ({"lr": math.inf}, "lr must be a number above 0, got inf"),
+        ({"clip_norm": 0.0}, "clip_norm must be a number above 0"),
+        ({"clip_features": -1.0}, "clip_features must be above 0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be from 1 to the 40 training rows, got 0"),
+        ({"batch_size": 41}, "batch_size must be from 1 to the 40 training rows, got 41"),
+        ({"batch_size": 4, "method": "sgd"}, "batch_size is for minibatch; sgd takes one row a step"),
+        ({"batch_size": 4, "method": "batch"}, "batch_size is for minibatch; batch takes all rows a step"),
+        ({"seed": -1}, "seed must be 0 or more"),
+        ({"rows": 1}, "1 row cannot be split"),
+    ],
+)
+def test_what_cannot_be_done(options, message, tmp_path):
+    with pytest.raises(LabError, match=message):
+        lab.train("synthetic", logdir=tmp_path, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_comparison_that_cannot_be_made():
+    with pytest.raises(LabError, match="lr names adam, but the methods are batch, sgd, minibatch"):
+        lab.compare("synthetic", lr={"adam": 1.0})
+    with pytest.raises(LabError, match="at least one method, and none twice"):
+        lab.compare("synthetic", methods=["sgd", "sgd"])
+
+
+def test_batch_of_all_rows_is_batch_descent():
+    batch = lab.train("synthetic", method="batch", epochs=9)
+    minibatch = lab.train("synthetic", method="minibatch", batch_size=40, epochs=9)
+    assert (batch.weights == minibatch.weights).all()
+
+
+def test_interrupted_run_hands_over_what_there_was(monkeypatch):
+    step, count = descent.Tape.step, 0
+
+    def planted(self, x, y):
+        nonlocal count
+        count += len(x) == 1
+        if count > 25:
+            raise KeyboardInterrupt
+        step(self, x, y)
+
+    monkeypatch.setattr(descent.Tape, "step", planted)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        lab.compare("synthetic", epochs=2)
+    assert isinstance(stopped.value, Interrupted)
+    batch, sgd = stopped.value.result.runs
+    assert batch.samples == 80
+    assert sgd.history.samples.tolist() == [0, 1, 2, 4, 8, 16]
+    assert sgd.steps == 16
+    table = prepare(load("synthetic"))
+    assert sgd.train_mse == mse(table.x_train, table.y_train, sgd.weights, sgd.bias)

@@ -1,0 +1,139 @@
+"""A student's training loops for linear regression, typed as for PyTorch, on minigrad, with the numbers they must give."""
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+import minigrad
+from minigrad import Function, Tensor, lab
+
+
+@pytest.fixture(scope="module")
+def california():
+    """All rows, features standardised, targets as a column."""
+    table = lab.load("california")
+    return StandardScaler().fit_transform(table.features), table.targets
+
+
+# The batch loop: primitive operations, the gradient of the whole table, an update outside the tape.
+
+
+def batch_descent(x, y, lr, epochs):
+    w = Tensor(np.zeros((x.shape[1], y.shape[1])), requires_grad=True)
+    b = Tensor(np.zeros(y.shape[1]), requires_grad=True)
+    for _ in range(epochs):
+        loss = ((x @ w + b - y) ** 2).mean()
+        loss.backward()
+        with minigrad.no_grad():
+            w -= lr * w.grad
+            b -= lr * b.grad
+        w.zero_grad()
+        b.zero_grad()
+    return w, b
+
+
+def test_batch_loop(california):
+    x, y = california
+    w, b = batch_descent(x, y, lr=0.01, epochs=100)
+    assert ((x @ w + b - y) ** 2).mean().item() == pytest.approx(0.7113954793601069, rel=1e-12)
+    assert w.requires_grad
+    assert b.grad is None
+
+
+def test_batch_loop_with_several_outputs():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 13)), rng.normal(size=(50, 3))
+    w, b = batch_descent(x, y, lr=0.5, epochs=2000)
+    exact = lab.LeastSquares(x, y)
+    np.testing.assert_allclose(w.numpy(), exact.weights, rtol=1e-9)
+    np.testing.assert_allclose(b.numpy(), exact.bias, rtol=1e-9)
+
+
+# The stochastic and mini-batch loop: two Functions of one's own, and clipping of the gradient's norm.
+
+
+class Linear(Function):
+    @staticmethod
+    def forward(ctx, x, w, b):
+        ctx.save_for_backward(x, w)
+        return x @ w + b
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, w = ctx.saved_tensors
+        return grad @ w.T, x.T @ grad, grad.sum(0)
+
+
+class MSE(Function):
+    @staticmethod
+    def forward(ctx, yhat, y):
+        ctx.save_for_backward(yhat, y)
+        return ((yhat - y) ** 2).mean()
+
+    @staticmethod
+    def backward(ctx, grad):
+        yhat, y = ctx.saved_tensors
+        n, q = y.shape
+        slope = grad * (2 / (n * q)) * (yhat - y)
+        return slope, -slope
+
+
+linear, mse = Linear.apply, MSE.apply
+
+
+def clip_grad_norm(parameters, most):
+    norm = np.sqrt(sum((p.grad**2).sum() for p in parameters))
+    if norm > most:
+        for p in parameters:
+            p.grad *= most / norm
+
+
+def minibatch_descent(x, y, lr, epochs, batch_size, clip=1.0):
+    rng = np.random.default_rng(0)
+    w = Tensor(np.zeros((x.shape[1], y.shape[1])), requires_grad=True)
+    b = Tensor(np.zeros(y.shape[1]), requires_grad=True)
+    for _ in range(epochs):
+        order = rng.permutation(len(x))
+        for i in range(0, len(x), batch_size):
+            rows = order[i : i + batch_size]
+            loss = mse(linear(x[rows], w, b), y[rows])
+            loss.backward()
+            clip_grad_norm([w, b], clip)
+            with minigrad.no_grad():
+                w -= lr * w.grad
+                b -= lr * b.grad
+            w.zero_grad()
+            b.zero_grad()
+    return w, b
+
+
+def test_functions_give_the_batch_loop_too(california):
+    x, y = california
+    w, b = minibatch_descent(x, y, lr=0.01, epochs=100, batch_size=len(x), clip=np.inf)
+    assert mse(linear(x, w, b), y).item() == pytest.approx(0.7113954793601069, rel=1e-12)
+
+
+@pytest.mark.parametrize(("lr", "batch_size", "every"), [(1e-3, 1, 5), (2e-2, 32, 1)])
+def test_sgd_and_minibatch_loops(california, lr, batch_size, every):
+    x, y = california[0][::every].clip(-5, 5), california[1][::every]
+    w, b = minibatch_descent(x, y, lr, epochs=3, batch_size=batch_size)
+    loss, optimum = mse(linear(x, w, b), y).item(), lab.LeastSquares(x, y).mse
+    assert optimum < loss < 1.1 * optimum
+
+
+def test_unclipped_sgd_on_unclipped_features_explodes(california):
+    """Standardising is not enough on this table, and clipping the norm holds what clipping the features would avoid."""
+    x, y = california
+    with np.errstate(all="ignore"):
+        wild, b = minibatch_descent(x, y, lr=1e-2, epochs=1, batch_size=1, clip=np.inf)
+        assert not mse(linear(x, wild, b), y).item() < 100
+    tame, b = minibatch_descent(x, y, lr=1e-4, epochs=1, batch_size=1, clip=1.0)
+    assert mse(linear(x, tame, b), y).item() < 3
+
+
+def test_shapes_that_silently_broadcast_are_refused(california):
+    """Weights of shape (8,) predict (n,), and (n,) minus targets of (n, 1) would be (n, n)."""
+    x, y = california
+    w = Tensor(np.zeros(8), requires_grad=True)
+    with pytest.raises(ValueError, match=r"\(20640,\).*\(20640, 1\)"):
+        minigrad.mse_loss(x @ w, y)
