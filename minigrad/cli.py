@@ -125,9 +125,7 @@ def parser() -> Parser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    train.add_argument(
-        "--method", choices=("batch", "sgd", "minibatch"), default="minibatch", help="default minibatch"
-    )
+    train.add_argument("--method", choices=("batch", "sgd", "minibatch"), default="minibatch", help="default minibatch")
     train.add_argument("--lr", type=float, help="the step (default: from the data, as the report says)")
     compare = commands.add_parser(
         "compare",
@@ -167,9 +165,7 @@ _limit.__name__ = _steps.__name__ = "number"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (those of the process by default) and return the exit code."""
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(
-            errors="replace"
-        )  # a terminal without "µ" gets a question mark, not a traceback
+        sys.stdout.reconfigure(errors="replace")  # a terminal without "µ" gets a question mark, not a traceback
     try:
         return _run(vars(parser().parse_args(arguments)))
     except BrokenPipeError:  # the reader (head, less) has seen enough
@@ -213,11 +209,13 @@ def _run(options: dict[str, Any]) -> int:
 def _report(runs: Sequence[Run], quiet: bool) -> None:
     from minigrad.lab import report
 
+    folder = runs[0].folder and runs[0].folder.parent
+    picture = folder and report.picture(runs, folder / "losses.png")
     report.show(runs, brief=quiet)
-    if runs[0].folder is not None:
-        folder = runs[0].folder.parent
-        print(f"picture: {report.picture(runs, folder / 'losses.png')}")
+    if folder:
+        print(f"picture: {picture}")
         print(f"curves:  tensorboard --logdir {shlex.quote(str(folder))}")
+    sys.stdout.flush()
 
 
 def _fail(code: int, reason: str) -> int:

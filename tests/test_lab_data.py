@@ -1,4 +1,4 @@
-"""The lab's data: carried bit for bit, read with care, prepared without letting test rows leak into training."""
+"""The lab's data: carried bit for bit, read with care, prepared without test rows leaking into training."""
 
 import gzip
 import hashlib
@@ -35,15 +35,13 @@ def test_built_in_data_have_their_shapes():
     assert repr(load("california")) == "<Dataset california: 20640 rows, 8 features, 1 target>"
     assert repr(load("diabetes")) == "<Dataset diabetes: 442 rows, 10 features, 1 target>"
     assert repr(load("synthetic")) == "<Dataset synthetic: 50 rows, 13 features, 3 targets>"
-    assert (
-        repr(load("synthetic", rows=7, features=1, outputs=2))
-        == "<Dataset synthetic: 7 rows, 1 feature, 2 targets>"
-    )
+    assert repr(load("synthetic", rows=7, features=1, outputs=2)) == "<Dataset synthetic: 7 rows, 1 feature, 2 targets>"
     assert (load("synthetic", seed=1).features == load("synthetic", seed=1).features).all()
     assert (load("synthetic", seed=1).features != load("synthetic", seed=2).features).any()
 
 
-def test_arrays_and_datasets_are_data_too(rng=np.random.default_rng(0)):
+def test_arrays_and_datasets_are_data_too():
+    rng = np.random.default_rng(0)
     x, y = rng.normal(size=(5, 2)), rng.normal(size=5)
     assert load((x, y)).targets.shape == (5, 1)
     assert load((x.tolist(), x)).target_names == ("y0", "y1")
@@ -116,15 +114,13 @@ def test_csv_that_cannot_be_used(tmp_path, text, target, message):
 def test_csv_that_is_no_text(tmp_path):
     path = tmp_path / "table.csv"
     path.write_bytes(b"a,b\n\xff\xfe,1\n")
-    with pytest.raises(LabError, match="cannot read .* as CSV text"):
+    with pytest.raises(LabError, match=r"cannot read .* as CSV text"):
         load(path, target="a")
 
 
 def test_training_rows_alone_decide_the_standardisation():
     raw = np.random.default_rng(0).normal(3, 7, size=(50, 2))
-    table = prepare(
-        load((raw, raw)), clip_features=None
-    )  # the targets stay raw, and so show what the features were
+    table = prepare(load((raw, raw)), clip_features=None)  # the targets stay raw, and so show what the features were
     assert table.x_train.shape == (40, 2)
     assert table.x_test.shape == (10, 2)
     mean, deviation = table.y_train.mean(0), table.y_train.std(0)

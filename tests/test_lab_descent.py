@@ -1,14 +1,16 @@
 """The one loop: it visits every row once an epoch, and takes the same steps as PyTorch."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
-from torch_ref import descent as by_hand
-from torch_ref.descent import Torch
 
 from minigrad import lab
 from minigrad.lab.data import LabError
 from minigrad.lab.descent import Tape, clip_factor, descend, make_engine
+from torch_ref import descent as by_hand
+from torch_ref.descent import Torch
 
 
 class Watcher:
@@ -27,9 +29,7 @@ class Watcher:
 
 def watch(n, batch_size, epochs=3):
     engine, rows = Watcher(), np.arange(n, dtype=float)[:, None]
-    marks = list(
-        descend(engine, rows, rows, epochs=epochs, batch_size=batch_size, rng=np.random.default_rng(0))
-    )
+    marks = list(descend(engine, rows, rows, epochs=epochs, batch_size=batch_size, rng=np.random.default_rng(0)))
     return engine.batches, marks
 
 
@@ -40,7 +40,7 @@ def test_every_row_is_seen_once_an_epoch_in_even_batches(n, batch_size):
     assert len(batches) == 3 * steps
     for epoch in range(3):
         mine = batches[epoch * steps : (epoch + 1) * steps]
-        assert sorted(sum(mine, [])) == list(range(n))
+        assert sorted(itertools.chain(*mine)) == list(range(n))
         assert max(map(len, mine)) <= batch_size
         assert max(map(len, mine)) - min(map(len, mine)) <= 1
     last = marks[-1]

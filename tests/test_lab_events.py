@@ -43,9 +43,7 @@ def test_losses_are_in_a_folder_of_each_run(tmp_path):
 def test_hyper_parameters_are_in_the_same_file(tmp_path):
     from tensorboard.plugins.hparams import plugin_data_pb2
 
-    run = lab.train(
-        "synthetic", method="minibatch", epochs=2, clip_norm=0.5, dtype="float32", logdir=tmp_path
-    )
+    run = lab.train("synthetic", method="minibatch", epochs=2, clip_norm=0.5, dtype="float32", logdir=tmp_path)
     _, reader = read(run.folder)
     content = reader.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     values = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
@@ -103,9 +101,7 @@ def test_diverged_run_keeps_what_it_logged(tmp_path):
     assert read(run.folder)[0]["loss/train"][0] == run.history.samples.tolist()
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"data": "diabetes", "method": "batch"}, {"data": "synthetic", "rows": 9}]
-)
+@pytest.mark.parametrize("options", [{}, {"data": "diabetes", "method": "batch"}, {"data": "synthetic", "rows": 9}])
 def test_picture(tmp_path, options):
     run = lab.train(**{"data": "synthetic", "epochs": 20, **options})
     path = run.plot(tmp_path / "losses.png")

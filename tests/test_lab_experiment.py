@@ -66,9 +66,7 @@ def test_float32_is_kept():
     run = lab.train("diabetes", method="minibatch", dtype="float32", epochs=30)
     assert run.weights.dtype == run.bias.dtype == np.float32
     assert run.history.train.dtype == np.float64
-    assert run.train_mse == pytest.approx(
-        lab.train("diabetes", method="minibatch", epochs=30).train_mse, rel=1e-3
-    )
+    assert run.train_mse == pytest.approx(lab.train("diabetes", method="minibatch", epochs=30).train_mse, rel=1e-3)
 
 
 def test_preset_of_the_lab_report():

@@ -1,4 +1,4 @@
-"""A student's training loops for linear regression, typed as for PyTorch, on minigrad, with the numbers they must give."""
+"""A student's training loops for linear regression, typed as for PyTorch, and the numbers they must give."""
 
 import numpy as np
 import pytest
@@ -113,16 +113,16 @@ def test_functions_give_the_batch_loop_too(california):
     assert mse(linear(x, w, b), y).item() == pytest.approx(0.7113954793601069, rel=1e-12)
 
 
-@pytest.mark.parametrize(("lr", "batch_size", "every"), [(1e-3, 1, 5), (2e-2, 32, 1)])
-def test_sgd_and_minibatch_loops(california, lr, batch_size, every):
+@pytest.mark.parametrize(("lr", "batch_size", "every", "most"), [(1e-3, 1, 5, 1.4), (2e-2, 32, 1, 1.1)])
+def test_sgd_and_minibatch_loops(california, lr, batch_size, every, most):
     x, y = california[0][::every].clip(-5, 5), california[1][::every]
     w, b = minibatch_descent(x, y, lr, epochs=3, batch_size=batch_size)
     loss, optimum = mse(linear(x, w, b), y).item(), lab.LeastSquares(x, y).mse
-    assert optimum < loss < 1.1 * optimum
+    assert optimum < loss < most * optimum  # clipping the norm pulls a single row's steps towards the median
 
 
 def test_unclipped_sgd_on_unclipped_features_explodes(california):
-    """Standardising is not enough on this table, and clipping the norm holds what clipping the features would avoid."""
+    """Standardising is not enough on this table; clipping the gradient's norm holds what else explodes."""
     x, y = california
     with np.errstate(all="ignore"):
         wild, b = minibatch_descent(x, y, lr=1e-2, epochs=1, batch_size=1, clip=np.inf)

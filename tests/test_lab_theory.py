@@ -30,9 +30,7 @@ def zeros(x, y):
 def after(x, y, *, lr, epochs, batch_size=None, start=None):
     """Weights and bias after a descent with the tape, from zeros."""
     engine = Tape(*(start or zeros(x, y)), lr)
-    for _ in descend(
-        engine, x, y, epochs=epochs, batch_size=batch_size or len(x), rng=np.random.default_rng(0)
-    ):
+    for _ in descend(engine, x, y, epochs=epochs, batch_size=batch_size or len(x), rng=np.random.default_rng(0)):
         pass
     return engine.parameters()
 
@@ -61,9 +59,7 @@ def test_curvature_of_california():
     assert LeastSquares(*standardised("diabetes")).eigenvalues[-1] == pytest.approx(8.0484, abs=5e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "loss"), [("california", 0.7113954793601069), ("diabetes", 3315.066530264704)]
-)
+@pytest.mark.parametrize(("name", "loss"), [("california", 0.7113954793601069), ("diabetes", 3315.066530264704)])
 def test_batch_descent_from_zeros_is_the_known_one(name, loss):
     x, y = standardised(name)
     assert mse(x, y, *after(x, y, lr=0.01, epochs=100)) == pytest.approx(loss, rel=1e-12)
@@ -86,9 +82,7 @@ def test_optimum_is_scikit_learns(q):
 def test_full_batch_tips_over_at_its_bound(q):
     x, y = problem(q=q)
     exact = LeastSquares(x, y)
-    losses = [
-        mse(x, y, *after(x, y, lr=share * exact.full_batch_bound, epochs=2000)) for share in (0.99, 1.01)
-    ]
+    losses = [mse(x, y, *after(x, y, lr=share * exact.full_batch_bound, epochs=2000)) for share in (0.99, 1.01)]
     assert losses[0] == pytest.approx(exact.mse, rel=1e-9)
     assert losses[1] > 1e9 * exact.mse
 
@@ -99,9 +93,7 @@ def test_one_sample_tips_over_at_its_bound(q):
     exact = LeastSquares(x, y)
     steepest = np.argmax((x**2).sum(1))
     row = x[steepest : steepest + 1], y[steepest : steepest + 1]
-    losses = [
-        mse(*row, *after(*row, lr=share * exact.one_sample_bound, epochs=2000)) for share in (0.99, 1.01)
-    ]
+    losses = [mse(*row, *after(*row, lr=share * exact.one_sample_bound, epochs=2000)) for share in (0.99, 1.01)]
     assert losses[0] < 1e-9
     assert losses[1] > 1e9
 

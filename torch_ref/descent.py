@@ -11,9 +11,7 @@ from torch_ref.functions import MSE, Linear
 class Torch:
     """A `minigrad.lab.descent.Engine` with torch tensors W (p, q) and b (q,), and torch's gradient."""
 
-    def __init__(
-        self, weights: npt.NDArray, bias: npt.NDArray, lr: float, clip_norm: float | None = None
-    ) -> None:
+    def __init__(self, weights: npt.NDArray, bias: npt.NDArray, lr: float, clip_norm: float | None = None) -> None:
         self.W = torch.tensor(weights, requires_grad=True)
         self.b = torch.tensor(bias, requires_grad=True)
         self.lr, self.clip_norm = lr, clip_norm

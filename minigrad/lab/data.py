@@ -52,10 +52,8 @@ class Dataset:
                 f"{self.features.shape} and {self.targets.shape}"
             )
         if len(self.features) < 2:
-            rows = _count(len(self.features), "row")
-            raise LabError(
-                f"{self.name}: {rows} cannot be split into training and test rows; 2 or more are needed"
-            )
+            rows = count(len(self.features), "row")
+            raise LabError(f"{self.name}: {rows} cannot be split into training and test rows; 2 or more are needed")
         if not self.features.shape[1] or not self.targets.shape[1]:
             raise LabError(f"{self.name}: at least one feature and one target column are needed")
         for names, table in ((self.feature_names, self.features), (self.target_names, self.targets)):
@@ -67,7 +65,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         (rows, p), q = self.features.shape, self.targets.shape[1]
-        return f"<Dataset {self.name}: {rows} rows, {_count(p, 'feature')}, {_count(q, 'target')}>"
+        return f"<Dataset {self.name}: {rows} rows, {count(p, 'feature')}, {count(q, 'target')}>"
 
 
 def california() -> Dataset:
@@ -98,9 +96,7 @@ def diabetes() -> Dataset:
     from sklearn.datasets import load_diabetes
 
     table = load_diabetes()
-    return Dataset(
-        "diabetes", table.data, table.target[:, np.newaxis], tuple(table.feature_names), ("progression",)
-    )
+    return Dataset("diabetes", table.data, table.target[:, np.newaxis], tuple(table.feature_names), ("progression",))
 
 
 def synthetic(rows: int = 50, features: int = 13, outputs: int = 3, seed: int = 0) -> Dataset:
@@ -110,14 +106,8 @@ def synthetic(rows: int = 50, features: int = 13, outputs: int = 3, seed: int = 
             raise LabError(f"{name} must be at least 1, got {value}")
     rng = stream(seed, "synthetic")
     x = rng.normal(size=(rows, features))
-    y = (
-        x @ rng.normal(size=(features, outputs))
-        + rng.normal(size=outputs)
-        + 0.5 * rng.normal(size=(rows, outputs))
-    )
-    return Dataset(
-        "synthetic", x, y, tuple(f"x{i}" for i in range(features)), tuple(f"y{k}" for k in range(outputs))
-    )
+    y = x @ rng.normal(size=(features, outputs)) + rng.normal(size=outputs) + 0.5 * rng.normal(size=(rows, outputs))
+    return Dataset("synthetic", x, y, tuple(f"x{i}" for i in range(features)), tuple(f"y{k}" for k in range(outputs)))
 
 
 def read_csv(path: str | Path, target: Sequence[str]) -> Dataset:
@@ -143,9 +133,7 @@ def read_csv(path: str | Path, target: Sequence[str]) -> Dataset:
         where = f"{path}, row {row + 1} (line {line})"
         if len(cells) != len(names):
             raise LabError(f"{where}: {len(cells)} cells, but the header has {len(names)} columns")
-        table[row] = [
-            _number(cell, f"{where}, column {name!r}") for cell, name in zip(cells, names, strict=True)
-        ]
+        table[row] = [_number(cell, f"{where}, column {name!r}") for cell, name in zip(cells, names, strict=True)]
     picked = [names.index(name) for name in target]
     rest = [column for column in range(len(names)) if column not in picked]
     kept = tuple(names[column] for column in rest)
@@ -176,9 +164,7 @@ def _number(cell: str, where: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        raise LabError(
-            f"{where}: {cell!r} is not a number; encode text as numbers or drop the column"
-        ) from None
+        raise LabError(f"{where}: {cell!r} is not a number; encode text as numbers or drop the column") from None
     if not math.isfinite(value):
         raise LabError(f"{where}: {cell!r} is not a finite number; fill the cell or drop the row")
     return value
@@ -216,18 +202,14 @@ def load(
     if isinstance(data, str | Path):
         if not Path(data).is_file():
             known = ", ".join(BUILT_IN)
-            raise LabError(
-                f"there is no data set or file {str(data)!r}; take {known} or the path of a CSV file"
-            )
+            raise LabError(f"there is no data set or file {str(data)!r}; take {known} or the path of a CSV file")
         names = [target] if isinstance(target, str) else list(target or ())
         return read_csv(data, [part.strip() for name in names for part in name.split(",") if part.strip()])
     x, y = (np.asarray(part, np.float64) for part in data)
     y = y[:, np.newaxis] if y.ndim == 1 else y
     if x.ndim != 2 or y.ndim != 2:
         raise LabError(f"X needs 2 axes, (rows, features), and y 1 or 2; got shapes {x.shape} and {y.shape}")
-    return Dataset(
-        "arrays", x, y, tuple(f"x{i}" for i in range(x.shape[1])), tuple(f"y{k}" for k in range(y.shape[1]))
-    )
+    return Dataset("arrays", x, y, tuple(f"x{i}" for i in range(x.shape[1])), tuple(f"y{k}" for k in range(y.shape[1])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,17 +253,14 @@ def prepare(
     # StandardScaler leaves a column unscaled if it is constant up to rounding; all others have spread 1 now.
     varies = x_train.std(axis=0) > 0.5
     if not varies.any():
-        rows = _count(len(x_train), "training row")
-        raise LabError(
-            f"{dataset.name}: every feature is constant in the {rows}, nothing can be learned from them"
-        )
+        rows = count(len(x_train), "training row")
+        raise LabError(f"{dataset.name}: every feature is constant in the {rows}, nothing can be learned from them")
     x_train, x_test = x_train[:, varies], x_test[:, varies]
     names = np.array(dataset.feature_names)
     notes = [
-        f"{dataset.name}: {len(dataset.features):,} rows, {_count(len(names), 'feature')}, "
-        f"{_count(y_train.shape[1], 'target')} ({', '.join(dataset.target_names)})",
-        f"split at random (seed {seed}): {_count(len(x_train), 'training row')}, "
-        f"{_count(len(x_test), 'test row')}",
+        f"{dataset.name}: {len(dataset.features):,} rows, {count(len(names), 'feature')}, "
+        f"{count(y_train.shape[1], 'target')} ({', '.join(dataset.target_names)})",
+        f"split at random (seed {seed}): {count(len(x_train), 'training row')}, {count(len(x_test), 'test row')}",
         "features standardised with the mean and standard deviation of the training rows",
     ]
     if clip_features is None:
@@ -290,7 +269,7 @@ def prepare(
         outside = np.abs(x_train) > clip_features
         notes.append(
             f"features clipped at ±{clip_features:g}: {outside.sum():,} of {x_train.size:,} training values, "
-            f"in {_count(outside.any(1).sum(), 'row')}"
+            f"in {count(outside.any(1).sum(), 'row')}"
         )
         x_train, x_test = (
             x_train.clip(-clip_features, clip_features),
@@ -310,5 +289,6 @@ def prepare(
     )
 
 
-def _count(number: int, thing: str) -> str:
+def count(number: int, thing: str) -> str:
+    """1 row, 2 rows, ..."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

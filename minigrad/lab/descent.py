@@ -31,9 +31,7 @@ class Engine(Protocol):
 class Tape:
     """The engine this project is about: the gradient comes from minigrad's tape."""
 
-    def __init__(
-        self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None
-    ) -> None:
+    def __init__(self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None) -> None:
         self.W = Tensor(weights.copy(), requires_grad=True)
         self.b = Tensor(bias.copy(), requires_grad=True)
         self.lr, self.clip_norm = lr, clip_norm
@@ -63,9 +61,7 @@ def clip_factor(most: float, *gradients: FloatArray) -> float:
     return min(1.0, most / (norm + 1e-6))
 
 
-def make_engine(
-    name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None
-) -> Engine:
+def make_engine(name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None) -> Engine:
     """The engine called `name`, started at copies of weights (p, q) and bias (q,)."""
     if name == "minigrad":
         return Tape(weights, bias, lr, clip_norm)

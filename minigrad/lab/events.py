@@ -36,10 +36,10 @@ def new_folder(logdir: str | Path, label: str) -> Path:
 
 
 class EventLog:
-    """Writes one run's losses, on the axis of samples seen, and its hyper-parameters; for use in a `with`.
+    """Writes one run's losses, on the axis of samples seen, and its hyper-parameters; for a `with`.
 
-    It stands on tensorboardX's EventsWriter, because SummaryWriter hands events to another thread whose queue its
-    flush does not wait for, and writes hyper-parameters as a second run in a folder below.
+    It stands on tensorboardX's EventsWriter: SummaryWriter hands events to another thread, for whose queue its
+    flush does not wait, and writes hyper-parameters as a second run in a folder below.
     """
 
     def __init__(self, folder: Path, hyper_parameters: Mapping[str, bool | float | str]) -> None:

@@ -55,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The losses of a run, an entry a look: `samples` seen, and the `train` and `test` MSE of equal weights."""
+    """The losses of a run, an entry a look: `samples` seen, and `train` and `test` MSE of equal weights."""
 
     samples: npt.NDArray[np.int64]
     train: FloatArray

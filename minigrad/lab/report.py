@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
+from minigrad.lab.data import count
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -74,9 +76,7 @@ def _console(file: TextIO) -> Console:
     return Console(file=file, width=None if file.isatty() else 100, highlight=False)
 
 
-def _table(
-    console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1
-) -> None:
+def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> None:
     """Print a table; its first `names` columns are names, the others numbers."""
     from rich import box
     from rich.table import Table
@@ -129,7 +129,7 @@ def results(console: Console, runs: Sequence[Run]) -> None:
     if console.width < NARROW:
         header, *rows = [list(column) for column in zip(header, *rows, strict=True)]
     settings = runs[0].settings
-    title = f"{settings.data}, {settings.epochs} epochs, engine {settings.engine}, {settings.dtype}"
+    title = f"{settings.data}, {count(settings.epochs, 'epoch')}, engine {settings.engine}, {settings.dtype}"
     _table(console, title, header, rows)
 
 
@@ -158,9 +158,7 @@ def account(runs: Sequence[Run]) -> list[str]:
     exact, settings = runs[0].exact, runs[0].settings
     return [
         *runs[0].notes,
-        "start: all weights zero"
-        if settings.init == "zeros"
-        else f"start: normal weights (seed {settings.seed})",
+        "start: all weights zero" if settings.init == "zeros" else f"start: normal weights (seed {settings.seed})",
         f"exact least squares: train MSE {exact.mse:.6g}; no weights do better on these rows",
         f"largest stable lr: {exact.full_batch_bound:.3g} for the full batch (2/lambda_max), "
         f"{exact.one_sample_bound:.3g} for one sample",
@@ -178,14 +176,19 @@ def _steps(run: Run) -> str:
 
 def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -> None:
     """Print what there is to say about runs on the same data: all of it, or in brief only the results."""
-    console = _console(sys.stdout if file is None else file)
-    if not brief:
-        for sentence in account(runs):
-            console.print(f"- {sentence}", markup=False)
-        console.print()
-    results(console, runs)
-    if not brief:
-        weights(console, runs)
+    file = sys.stdout if file is None else file
+    console = _console(file)
+    # Captured, because rich pads lines with blanks and ends the process itself when nobody reads any more.
+    with console.capture() as captured:
+        if not brief:
+            for sentence in account(runs):
+                console.print(f"- {sentence}", markup=False)
+            console.print()
+        results(console, runs)
+        if not brief:
+            weights(console, runs)
+    for line in captured.get().splitlines():
+        print(line.rstrip(), file=file)
 
 
 def text(runs: Sequence[Run]) -> str:
@@ -194,8 +197,7 @@ def text(runs: Sequence[Run]) -> str:
         return "<no runs>"
     file = io.StringIO()
     show(runs, file=file)
-    lines = [*file.getvalue().splitlines(), *(run.diverged for run in runs if run.diverged)]
-    return "\n".join(line.rstrip() for line in lines).strip()
+    return "\n".join([file.getvalue().strip(), *(run.diverged for run in runs if run.diverged)])
 
 
 # Colour and width of a method's curve; where its name stands: how far down the curve, and on which side.

@@ -1,0 +1,243 @@
+"""The command `minigrad`, as a user meets it: what it prints where, and with which exit code it ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_lab_events import read
+
+from minigrad import lab
+from minigrad.cli import main
+
+SMALL = ["--data", "synthetic", "--epochs", "3"]
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path, monkeypatch):
+    """Every test starts in an empty folder, which is where runs/ goes."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def files(folder="."):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_compare_reports_and_logs(capsys):
+    assert main(["compare", *SMALL]) == 0
+    out, err = capsys.readouterr()
+    for text in ("batch", "sgd", "minibatch", "x12", "bias", "exact", "lambda_max", "train MSE", "µs/step"):
+        assert text in out
+    folder = re.search(r"tensorboard --logdir (\S+)\n", out)[1]
+    assert re.fullmatch(r"runs/\d{8}-\d{6}-synthetic", folder)
+    assert f"picture: {folder}/losses.png\n" in out
+    assert [re.sub(r"events\..*", "events", name) for name in files(folder)] == [
+        "batch/events", "losses.png", "minibatch/events", "sgd/events",
+    ]  # fmt: skip
+    assert "sgd: epoch 3/3, train MSE " in err
+
+
+def test_commands_are_the_functions(capsys):
+    assert main(["train", "--method", "sgd", "--data", "diabetes", "--epochs", "2", "--lr", "1e-4", "--no-log"]) == 0
+    run = lab.train("diabetes", method="sgd", epochs=2, lr=1e-4)
+    out = capsys.readouterr().out
+    assert f"{run.train_mse:.6g}" in out
+    assert f"{run.test_mse:.6g}" in out
+    assert files() == []
+
+
+def test_every_option_reaches_the_lab(capsys, monkeypatch):
+    seen = {}
+
+    def compare(**options):
+        seen.update(options)
+        raise lab.LabError("seen")
+
+    monkeypatch.setattr(lab, "compare", compare)
+    given = (
+        "--data d --target t --rows 1 --features 2 --outputs 3 --clip-features none --epochs 4"
+        " --batch-size 5 --clip-norm 6 --init random --seed 7 --dtype float32 --engine torch --preset lab --logdir l --lr batch=8,sgd=9 -q"
+    )
+    assert main(["compare", *given.split()]) == 2
+    assert seen == {
+        "data": "d", "target": "t", "rows": 1, "features": 2, "outputs": 3, "clip_features": None, "epochs": 4,
+        "batch_size": 5, "clip_norm": 6.0, "init": "random", "seed": 7, "dtype": "float32", "engine": "torch",
+        "preset": "lab", "logdir": "l", "lr": {"batch": 8.0, "sgd": 9.0}, "progress": False,
+    }  # fmt: skip
+
+
+def test_quiet_prints_the_table_of_results_only(capsys):
+    assert main(["train", *SMALL, "--quiet", "--no-log"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "minibatch" in out
+    assert "bias" not in out
+
+
+def test_engines_print_the_same_numbers(capsys):
+    tables = []
+    for engine in ("minigrad", "torch"):
+        assert main(["compare", *SMALL, "--engine", engine, "--quiet", "--no-log"]) == 0
+        rows = re.findall(r"^ (batch|sgd|minibatch)(.*?)[\d.]+ +[\d.]+ *$", capsys.readouterr().out, re.MULTILINE)
+        tables.append(rows)
+    assert len(tables[0]) == 3
+    assert tables[0] == tables[1]
+
+
+def test_csv_with_two_targets(capsys, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(20, 5)).round(3)
+    lines = ["size,age,fixed,price,rent", *(f"{a},{b},7,{c},{d}" for a, b, c, d, _ in rows)]
+    (tmp_path / "houses.csv").write_text("\n".join(lines))
+    assert main(["train", "--data", "houses.csv", "--target", "price,rent", "--epochs", "2", "--no-log"]) == 0
+    out = capsys.readouterr().out
+    assert "2 targets (price, rent)" in out
+    assert "left out, because constant in the training rows: fixed" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train --data nowhere.csv", "no data set or file 'nowhere.csv'"),
+        ("train --data bad.csv --target b", r"bad.csv, row 2 (line 3), column 'a': 'red' is not a number"),
+        ("train --data bad.csv --target c", "has no column 'c'"),
+        ("train --data bad.csv", "say with target which of its columns to predict: a, b"),
+        ("train --data synthetic --lr 0", "lr must be a number above 0"),
+        ("train --data synthetic --lr -1", "lr must be a number above 0"),
+        ("train --data synthetic --lr much", "invalid float value: 'much'"),
+        ("compare --data synthetic --lr sgd=much", "invalid number value: 'sgd=much'"),
+        ("compare --data synthetic --lr adam=1", "lr names adam"),
+        ("train --data synthetic --batch-size 0", "batch_size must be from 1 to the 40 training rows, got 0"),
+        ("train --data synthetic --batch-size 41", "batch_size must be from 1 to the 40 training rows, got 41"),
+        ("train --data synthetic --batch-size half", "invalid int value: 'half'"),
+        ("train --data synthetic --rows 1", "1 row cannot be split"),
+        ("train --data synthetic --clip-features wide", "invalid number value: 'wide'"),
+        ("train --data synthetic --clip-norm 0", "clip_norm must be a number above 0"),
+        ("train --data synthetic --epochs 0", "epochs must be at least 1"),
+        ("train --data synthetic --logdir bad.csv", "cannot write to the log folder 'bad.csv'"),
+        ("train --data synthetic --logdir bad.csv/runs", "cannot write to the log folder 'bad.csv/runs'"),
+        ("train --method adam", "invalid choice: 'adam'"),
+        ("train --loud", "unrecognized arguments: --loud"),
+        ("fly", "invalid choice: 'fly'"),
+        ("", "the following arguments are required: command"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(capsys, tmp_path, arguments, message):
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\nred,3\n")
+    try:
+        code = main(arguments.split())
+    except SystemExit as end:  # argparse's own way out
+        code = end.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.startswith("minigrad")
+    assert err.count("\n") == 1
+    assert message in err
+    assert files() == ["bad.csv"]
+    assert (tmp_path / "bad.csv").read_text() == "a,b\n1,2\nred,3\n"
+
+
+def test_diverged_run_is_exit_code_1_and_keeps_its_log(capsys):
+    assert main(["compare", "--data", "synthetic", "--epochs", "30", "--lr", "batch=1e9"]) == 1
+    out, err = capsys.readouterr()
+    assert "minigrad: warning: batch: lr 1e+09 is above the largest stable step, 1." in err
+    assert re.search(r"minigrad: batch diverged in epoch 1, after 40 samples: .* try lr 1\.\d", err)
+    assert re.search(r"^ sgd .* %", out, re.MULTILINE), "the other methods are carried through"
+    folder = Path(re.search(r"tensorboard --logdir (\S+)\n", out)[1])
+    assert read(folder / "batch")[0]["loss/train"][0] == [0, 40]
+
+
+@pytest.mark.parametrize("missing", ["sklearn", "torch", "rich", "matplotlib", "tensorboardX"])
+def test_missing_package_is_named(capsys, monkeypatch, missing):
+    for name in [name for name in sys.modules if name.split(".")[0] in (missing, "torch_ref")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert main(["train", *SMALL, *(["--engine", "torch"] if missing == "torch" else [])]) == 2
+    err = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(rf"minigrad: this needs {missing}\S*, which is not installed: python -m pip install \S+", err)
+
+
+def test_help_has_examples_that_parse(capsys):
+    from minigrad.cli import EXAMPLES, parser
+
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--help"])
+    assert end.value.code == 0
+    assert EXAMPLES in capsys.readouterr().out
+    lines = [line for line in EXAMPLES.splitlines() if line.startswith("  minigrad ")]
+    assert len(lines) >= 5
+    for line in lines:
+        parser().parse_args(re.split(r"  +", line.strip())[0].split()[1:])
+
+
+# As processes of their own
+
+
+def start(*arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": str(Path(lab.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    command = [sys.executable, "-m", "minigrad", *arguments]
+    return subprocess.Popen(command, env={**environment, **options.pop("env", {})}, **pipes, **options)
+
+
+def test_module_is_the_command():
+    process = start("--version")
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert re.fullmatch(r"minigrad \S.*\n", out)
+
+
+def test_output_into_a_pipe_is_plain_text():
+    process = start("train", *SMALL, "--no-log", env={"PYTHONIOENCODING": "ascii"})
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "\x1b" not in out + err
+    assert "minibatch: epoch 3/3, train MSE " in err
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_reader_that_stops_reading_is_no_error():
+    with start("train", *SMALL) as process:
+        process.stdout.close()
+        assert "Error" not in process.stderr.read()
+    assert process.returncode == 0
+    assert any(name.endswith("losses.png") for name in files())
+
+
+def test_ctrl_c_keeps_what_was_logged(tmp_path):
+    process = start("train", "--data", "diabetes", "--method", "sgd", "--epochs", "1000000")
+    for line in process.stderr:  # one line is there as soon as the descent begins
+        if "epoch 0/" in line:
+            break
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        logs = [path for path in tmp_path.rglob("events*") if path.stat().st_size > 2000]
+        if logs:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    told = re.search(r"stopped by Ctrl-C in the run of sgd, after ([\d,]+) samples; what it logged is in (\S+)\n", err)
+    assert told, err
+    scalars, _ = read(tmp_path / told[2])
+    assert scalars["loss/train"][0][-1] == scalars["loss/test"][0][-1] == int(told[1].replace(",", ""))
+    assert len(scalars["loss/train"][0]) > 10
+    assert f"tensorboard --logdir {Path(told[2]).parent}" in out
+
+
+def test_importing_the_engine_and_asking_for_help_imports_no_lab():
+    code = (
+        "import sys, minigrad, minigrad.cli; minigrad.cli.parser().format_help();"
+        "print(*(set(sys.modules) & {'minigrad.lab', 'sklearn', 'torch', 'tensorboardX', 'rich', 'matplotlib'}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(lab.__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
