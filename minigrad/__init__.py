@@ -1,7 +1,18 @@
 """minigrad: a small tape-based reverse-mode autodiff engine in NumPy, made to be read."""
 
-from minigrad.backprop import gradients, no_grad, tape
-from minigrad.broadcasting import unbroadcast
-from minigrad.function import Function
-from minigrad.ops import *
-from minigrad.tensor import Tensor
+from collections.abc import Callable as _Callable
+
+from minigrad.backprop import gradients as gradients
+from minigrad.backprop import no_grad as no_grad
+from minigrad.backprop import tape as tape
+from minigrad.broadcasting import unbroadcast as unbroadcast
+from minigrad.function import Function as Function
+from minigrad.tensor import Tensor as Tensor
+
+MYPY = False
+if MYPY:  # to mypy a decorated class is a class; an operation is a function
+
+    def __getattr__(name: str) -> _Callable[..., Tensor]: ...
+
+else:
+    from minigrad.ops import *

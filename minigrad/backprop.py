@@ -11,31 +11,31 @@ sweep as a tape of its own: gradients of gradients.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Container, Sequence
+from contextlib import ContextDecorator
 from operator import attrgetter
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from minigrad.broadcasting import unbroadcast
-from minigrad.tensor import Tensor, as_numeric, caller, mode, next_serial
+from minigrad import errors
+from minigrad.places import caller
+from minigrad.tensor import Tensor, as_numeric, here, next_serial
 
 __all__ = ["gradients", "no_grad", "tape"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 PLAIN = {np.ndarray, float, int, bool, np.float64, np.float32, NoneType}  # enters an operation as it is
 new = Tensor.__new__
-is_differentiable = attrgetter("differentiable")
 by_serial = attrgetter("serial")
+is_differentiable = attrgetter("differentiable")
 
 
 def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     """Run ``op.forward`` on the arrays of `inputs`, and remember how the result was made."""
     values: list[Any] = []
     recorded = differentiable = False
-    for x, rule in zip(inputs, op.rules):  # noqa: B905 - a variadic operation has a rule for every input there may be
+    for x, rule in zip(inputs, op.rules):  # noqa: B905 - a variadic operation has rules without end
         if type(x) is Tensor:
             values.append(x.array)
             if x.recorded:
@@ -45,45 +45,33 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         else:
             values.append(x if type(x) in PLAIN else op.constant(x, len(values)))
     array = op.forward(*values, **params)
+    state = here.state
     y = new(Tensor)
-    y.array = array if type(array) is np.ndarray else single(array, op)
-    y.grad = None
-    y.made_at = caller(3)
+    y.array = array if type(array) is np.ndarray else as_numeric(array)  # NumPy gives a scalar where no axis is left
+    y.grad, y.hooks, y.cut = None, (), None
+    y.made_at = state.place or caller(3)
     y.serial = next_serial()
-    if recorded and mode.recording:
+    if recorded and state.recording:
         y.op, y.inputs, y.values, y.params = op, inputs, values, params
         y.recorded, y.differentiable = True, differentiable
     else:
         y.op, y.inputs, y.values, y.params = None, (), (), {}
         y.recorded = y.differentiable = False
+        y.cut = ("no_grad", y.made_at) if differentiable else errors.inherited_cut(inputs, y.made_at)
     return y
 
 
-def single(result: Any, op: Any) -> np.ndarray[Any, Any]:
-    """NumPy returns a scalar where no axis is left; a Tensor always holds an array."""
-    if isinstance(result, np.generic):
-        return np.asarray(result)
-    if isinstance(result, tuple | list):
-        raise TypeError(f"{op.name}: forward returned a {type(result).__name__}; return one array")
-    return as_numeric(result)
-
-
-class no_grad:
+class no_grad(ContextDecorator):
     """``with no_grad():`` or ``@no_grad()``: nothing that this thread computes inside is recorded."""
 
+    def _recreate_cm(self) -> no_grad:
+        return no_grad()  # each call of a decorated function has a block of its own
+
     def __enter__(self) -> None:
-        self.before, mode.recording = mode.recording, False
+        self.before, here.state.recording = here.state.recording, False
 
     def __exit__(self, *exception: object) -> None:
-        mode.recording = self.before
-
-    def __call__(self, function: F) -> F:
-        @functools.wraps(function)
-        def unrecorded(*args: Any, **kwargs: Any) -> Any:
-            with no_grad():
-                return function(*args, **kwargs)
-
-        return unrecorded  # type: ignore[return-value]
+        here.state.recording = self.before
 
 
 def tape(*outputs: Tensor) -> list[Tensor]:
@@ -105,91 +93,83 @@ def sweep(
 
     Returns the cotangents of the leaves and of the tensors in `keep`; arrays among them are memory of their own.
     """
-    cotangents = {output: g}
-    before = (mode.recording, mode.place) if create_graph else None
+    cotangents: dict[Tensor, Any] = {output: g}
+    state = here.state
+    before = state.recording, state.place
     try:
         for node in reversed(tape(output)):
+            if node not in cotangents:
+                continue
+            for hook in node.hooks:
+                cotangents[node] = hook(node, cotangents[node])
             op = node.op
-            if op is None or node not in cotangents:
+            if op is None:
                 continue
             g = cotangents[node] if node in keep else cotangents.pop(node)
             if create_graph:
-                mode.recording, mode.place = True, node.made_at
-                y, values = node, as_recorded(node)
+                state.recording, state.place = True, node.made_at
+                partials = op.partials(node, wanted, g, node, recorded_inputs(node))
             else:
-                y, values = node.array, node.values
-            for x, partial in op.partials(node, wanted, g, y, values):
-                shape = x.array.shape
-                if partial.shape != shape:
-                    partial = unbroadcast(partial, shape)
-                if partial.dtype is not x.array.dtype:
-                    partial = partial.astype(x.array.dtype)
+                partials = op.partials(node, wanted, g, node.array, node.values)
+            for x, partial in partials:
+                array = x.array
+                if partial.shape != array.shape or partial.dtype is not array.dtype:
+                    partial = op.fit(partial, x, node)
                 if x in cotangents:
                     partial = cotangents[x] + partial
-                elif (x.op is None or x in keep) and not create_graph:
-                    if partial is g or partial.base is not None or not op.owns_results:
-                        partial = partial.copy()  # a rule returns g itself, a view, or fresh memory
+                elif (x.op is None or x in keep) and not create_graph and may_be_shared(partial, g, op):
+                    partial = partial.copy()
                 cotangents[x] = partial
     except Exception as error:
-        error.add_note(f"This was the backward of {op.name}, called at {node.where}.")
+        error.add_note(f"In the backward of {errors.described(node)}.")
         raise
     finally:
-        if before:
-            mode.recording, mode.place = before
+        state.recording, state.place = before
     return cotangents
 
 
-def as_recorded(node: Tensor) -> list[Any]:
-    """The inputs of a node, for rules that are to be recorded: a Tensor where there was one."""
+def may_be_shared(partial: Any, g: Any, op: Any) -> bool:
+    """A rule returns g itself, a view, or memory of its own; a student's backward may return anything."""
+    return partial is g or partial.base is not None or not op.owns_results
+
+
+def recorded_inputs(node: Tensor) -> list[Any]:
+    """The inputs of a node for rules that will be recorded: the Tensors themselves, if they still hold what it saw."""
     for i, (x, value) in enumerate(zip(node.inputs, node.values, strict=True)):
         if type(x) is Tensor and x.array is not value:
-            raise RuntimeError(
-                f"{node.op.name}: the data of input {i} was rebound after the forward at {node.where}, so a recorded sweep "
-                "would mix old values with new ones. Compute the gradients before the update, or run the forward again"
-            )
+            raise errors.rebound(node, i)
     return [x if type(x) is Tensor else value for x, value in zip(node.inputs, node.values, strict=True)]
 
 
-def seed(output: Tensor, gradient: Any) -> Any:
-    """The cotangent a sweep starts with: `gradient`, or 1 for a scalar."""
-    if type(output) is not Tensor:
-        raise TypeError(f"only a Tensor can be differentiated, and this is a {type(output).__name__}")
-    if not output.differentiable:
-        raise RuntimeError(f"nothing to differentiate: {output!r} does not require grad")
-    if output.dtype.kind != "f":
-        raise TypeError(f"only real floating results can be differentiated, and this one is {output.dtype}")
-    if gradient is None:
-        if output.size != 1:
-            raise RuntimeError(
-                f"backward starts from a scalar, and this tensor has shape {output.shape}: take .sum() or .mean() "
-                "first, or pass gradient=, the cotangent of each entry"
-            )
-        return np.ones(output.shape, output.dtype) if output.shape else np.array(1, output.dtype)
-    array = gradient.array if type(gradient) is Tensor else as_numeric(gradient)
-    if array.shape != output.shape:
-        raise ValueError(f"gradient has shape {array.shape}, and the tensor it belongs to {output.shape}")
-    if type(gradient) is Tensor:
-        return gradient.astype(output.dtype) if gradient.dtype != output.dtype else gradient
-    return array.astype(output.dtype)  # a copy: it may end as the gradient of somebody
+def seed(output: Tensor, gradient: Any, create_graph: bool = False) -> Any:
+    """The cotangent a sweep starts with: `gradient`, or 1 for a single number."""
+    if type(output) is not Tensor or not output.differentiable:
+        raise errors.not_differentiable(output)
+    if output.array.dtype.kind != "f":
+        raise TypeError(errors.not_real(output.dtype))
+    if gradient is None and output.size == 1:
+        gradient = np.ones(output.shape, output.dtype) if output.shape else np.array(1, output.dtype)
+    elif type(gradient) is not Tensor:
+        gradient = gradient if gradient is None else np.array(as_numeric(gradient), output.dtype)
+    if gradient is None or gradient.shape != output.shape:
+        raise errors.wrong_seed(output, gradient)
+    if create_graph:
+        return gradient.astype(output.dtype) if type(gradient) is Tensor else Tensor(gradient)
+    return gradient.array.astype(output.dtype) if type(gradient) is Tensor else gradient
 
 
 def backward(output: Tensor, gradient: Any = None) -> None:
     """Add dL/dx to ``x.grad`` for every leaf x that requires grad, where L is ``(output * gradient).sum()``.
 
     Args:
-        gradient: the cotangent of `output`, of its shape; may be left out when `output` has one entry.
+        gradient: the cotangent of `output`, of its shape; may be left out when `output` is a single number.
 
     Raises:
-        RuntimeError: `output` has several entries and no gradient was given, or nothing requires grad.
+        RuntimeError: no derivative reaches `output`, or it has several entries and there is no gradient.
     """
-    g = seed(output, gradient)
-    cotangents = sweep(output, g.array.copy() if type(g) is Tensor else g, is_differentiable, (), False)
-    for x, g in cotangents.items():
-        g = np.asarray(g)
-        x.grad = g if x.grad is None else np.asarray(x.grad + g)
-
-
-Tensor.backward = backward
+    for x, g in sweep(output, seed(output, gradient), is_differentiable, (), False).items():
+        total = g if x.grad is None else x.grad + g
+        x.grad = total if type(total) is np.ndarray else np.asarray(total)
 
 
 def gradients(
@@ -203,34 +183,29 @@ def gradients(
     """The gradients of `output` with respect to `inputs`, as `torch.autograd.grad` returns them; no ``.grad`` changes.
 
     Args:
-        output: a scalar, or any tensor together with `gradient`, its cotangent.
+        output: a single number, or any tensor together with `gradient`, its cotangent.
         inputs: tensors that require grad, leaves or not. Only the partials that lead to them are computed.
         create_graph: record the sweep, so that the gradients can be differentiated again.
-        allow_unused: None for an input that `output` does not depend on, instead of an error.
+        allow_unused: return None for an input that `output` does not depend on, instead of raising.
 
     Returns:
-        A tuple with a Tensor for each input, of its shape and dtype.
+        A tuple: for each input a Tensor of its shape and dtype.
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    for i, x in enumerate(inputs):
+    for x in inputs:
         if type(x) is not Tensor or not x.differentiable:
-            raise RuntimeError(f"gradients: input {i}, {x!r}, does not require grad")
-    g = seed(output, gradient)
-    keep = set(inputs)
-    leading = set(inputs)  # the tensors from which a derivative leads to some input
+            raise errors.not_differentiable(x)
+    g = seed(output, gradient, create_graph)
+    leading = set(inputs)  # the tensors from which a derivative leads to an input
     for node in tape(output):
-        if node.differentiable and not leading.isdisjoint(x for x in node.inputs if type(x) is Tensor):
+        if node.differentiable and any(type(x) is Tensor and x in leading for x in node.inputs):
             leading.add(node)
-    if create_graph and type(g) is not Tensor:
-        g = Tensor(g)
-    elif not create_graph and type(g) is Tensor:
-        g = g.array.copy()
-    cotangents = sweep(output, g, leading.__contains__, keep, create_graph)
-    missing = [i for i, x in enumerate(inputs) if x not in cotangents]
-    if missing and not allow_unused:
-        raise RuntimeError(
-            f"gradients: the output does not depend on input {missing[0]}, {inputs[missing[0]]!r}; "
-            "allow_unused=True returns None for such inputs"
-        )
-    found = [cotangents.get(x) for x in inputs]
+    cotangents = sweep(output, g, leading.__contains__, set(inputs), create_graph)
+    for i, x in enumerate(inputs):
+        if x not in cotangents and not allow_unused:
+            raise errors.unused(inputs, i)
+    found = (cotangents.get(x) for x in inputs)
     return tuple(g if g is None or type(g) is Tensor else Tensor(g) for g in found)
+
+
+Tensor.backward = backward  # type: ignore[attr-defined]

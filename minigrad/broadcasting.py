@@ -30,14 +30,12 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     >>> unbroadcast(np.ones((5, 3)), (3,))
     array([5., 5., 5.])
     """
-    if tuple(g.shape) == tuple(shape):
-        return g
     new = len(g.shape) - len(shape)  # axes that broadcasting put in front
-    if new == 1 and tuple(g.shape[1:]) == tuple(shape):
-        return g.sum(0)  # the rows of a batch: by far the most common case, and worth its own line
+    if new == 1 and g.shape[1:] == shape:
+        return g.sum(0)  # the rows of a batch: by far the most common case, worth its own line
+    if g.shape == shape:
+        return g
     if new < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[new:], strict=True)):
-        raise ValueError(
-            f"unbroadcast: an input of shape {tuple(shape)} cannot have been broadcast to {tuple(g.shape)}"
-        )
+        raise ValueError(f"unbroadcast: an input of shape {shape} cannot have been broadcast to {tuple(g.shape)}")
     stretched = tuple(new + i for i, n in enumerate(shape) if n != g.shape[new + i])
     return g.sum((*range(new), *stretched)).reshape(shape)

@@ -32,7 +32,7 @@ from minigrad.tensor import Tensor
 
 __all__ = ["Function"]
 
-ARRAYS = np.ndarray, np.generic, Tensor
+ARRAYS = {np.ndarray, Tensor, np.float64, np.float32}
 
 
 class Context:
@@ -98,26 +98,22 @@ class Application:
         return x
 
     def forward(self, *values: Any) -> Any:
-        known = set(map(id, values))
-        if len(known) < len(values):  # one array given twice: make two objects, so that identity says which was saved
+        if len(set(map(id, values))) < len(values):  # one array twice: identity must tell which of them was saved
             values = tuple([v.view() if isinstance(v, np.ndarray) else v for v in values])
-            known = set(map(id, values))
-        result = self.function.forward(self.ctx, *values)
-        if id(result) in known and isinstance(result, np.ndarray):
-            result = result.view()
-        self.arguments, self.result = values, result
+        self.arguments = values
+        result = self.result = self.function.forward(self.ctx, *values)
+        if type(result) is tuple:
+            raise TypeError(f"{self.name}.forward returned a tuple; a Function has one output: return one array")
         return result
 
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
     ) -> list[tuple[Tensor, Any]]:
         """Call the student's backward, and hold it to the shapes and dtypes of the inputs."""
-        if type(g) is Tensor:
-            grads = self.recorded_backward(g, y, inputs)
-        else:
-            grads = self.function.backward(self.ctx, g)
+        recorded = type(g) is Tensor
+        grads = self.recorded_backward(g, y, inputs) if recorded else self.function.backward(self.ctx, g)
         if type(grads) is not tuple:
-            grads = tuple(grads) if isinstance(grads, list) else (grads,)
+            grads = tuple(grads) if type(grads) is list else (grads,)
         if len(grads) != len(inputs):
             raise RuntimeError(
                 f"{self.name}.backward returned {len(grads)} gradients, and forward has {len(inputs)} inputs "
@@ -126,25 +122,24 @@ class Application:
         found = []
         for x, grad in zip(node.inputs, grads):  # noqa: B905 - counted above
             if grad is not None and type(x) is Tensor and wanted(x):
-                if type(grad) is not np.ndarray and not isinstance(grad, ARRAYS):
-                    grad = np.asarray(grad)
-                if grad.shape != x.array.shape or grad.dtype is not x.array.dtype and grad.dtype != x.array.dtype:
-                    raise self.misfit(grad, x, [g is grad for g in grads].index(True))
-                found.append((x, grad))
+                found.append((x, grad if type(grad) in ARRAYS else np.asarray(grad)))
         return found
 
-    def misfit(self, grad: Any, x: Tensor, i: int) -> RuntimeError:
-        """The error for a gradient that has not the shape and dtype of its input."""
-        name = f"input {i} ({self.names(i + 1)[i]})"
+    def fit(self, grad: Any, x: Tensor, node: Tensor) -> Any:
+        """Nothing is made to fit here: a gradient with another shape or dtype than its input is an error."""
+        i = next(i for i, t in enumerate(node.inputs) if t is x)
+        which = f"input {i} ({self.names(i + 1)[i]})"
         if grad.shape != x.shape:
-            return RuntimeError(
-                f"{self.name}.backward returned a gradient of shape {grad.shape} for {name} of shape {x.shape}"
+            raise RuntimeError(
+                f"{self.name}.backward returned a gradient of shape {grad.shape} for {which} of shape {x.shape}"
                 + axes_to_sum(grad.shape, x.shape)
             )
-        return RuntimeError(
-            f"{self.name}.backward returned a gradient of dtype {grad.dtype} for {name} of dtype {x.dtype}: "
-            "return it in the input's dtype"
-        )
+        if grad.dtype != x.dtype:
+            raise RuntimeError(
+                f"{self.name}.backward returned a gradient of dtype {grad.dtype} for {which} of dtype {x.dtype}: "
+                "return it in the input's dtype"
+            )
+        return grad
 
     def names(self, count: int) -> list[str]:
         """The names of forward's parameters after ctx; ``*xs`` counts as x0, x1, ..."""
@@ -198,9 +193,9 @@ class Intermediate:
 
     def partials(self, *_: Any) -> Any:
         raise RuntimeError(
-            f"{self.function}.forward kept an intermediate result for its backward. The tape does not know how it depends on "
-            "the inputs, so this second derivative would be wrong. Save only inputs or the output, and recompute the "
-            "rest in backward"
+            f"{self.function}.forward kept an intermediate result for its backward. The tape does not know how it "
+            "depends on the inputs, so this second derivative would be wrong. Save only inputs or the output, and "
+            "recompute the rest in backward"
         )
 
 

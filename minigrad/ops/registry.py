@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.backprop import record
+from minigrad.broadcasting import unbroadcast
 from minigrad.tensor import Tensor, as_numeric
 
 REGISTRY: dict[str, Operation] = {}
@@ -87,6 +88,11 @@ class Operation:
             if rule and type(x) is Tensor and wanted(x):
                 found.append((x, rule(g, y, *inputs, **node.params)))  # noqa: PERF401 - a loop is faster here
         return found
+
+    def fit(self, partial: Any, x: Tensor, node: Tensor) -> Any:
+        """Undo on the way to `x` what NumPy did on the way here: broadcasting and promotion to a wider dtype."""
+        partial = unbroadcast(partial, x.array.shape)
+        return partial if partial.dtype == x.array.dtype else partial.astype(x.array.dtype)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.formula.splitlines()[0] if self.formula else ''}>"

@@ -1,0 +1,115 @@
+"""What the engine says when it cannot go on: the cause, the line that caused it, and the rewrite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from minigrad.places import Place
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
+ASSIGNMENT = (
+    "a Tensor cannot be assigned into: what was computed from it would no longer be what it was computed from. "
+    "Write np.where(mask, new, t) or np.concatenate([...]), or fill a NumPy array first and make a Tensor of it"
+)
+
+
+def not_real(dtype: Any) -> str:
+    return (
+        f"requires_grad=True needs a real floating dtype, and this tensor is {dtype}: a derivative is a limit, and "
+        "needs numbers that can change by a little. Use floats: Tensor(3.0), or x.astype(float)"
+    )
+
+
+def ambiguous_truth(t: Tensor) -> str:
+    return (
+        f"a tensor of shape {t.shape} is neither true nor false. `if` needs one number: (t > 0).sum() > 0 for any; "
+        "to choose entry by entry, write np.where(condition, a, b)"
+    )
+
+
+def int_of_traced(t: Tensor) -> str:
+    return (
+        f"int() of a tensor on the tape ({described(t)}) would cut the history at a step function, whose derivative is "
+        "zero. Keep the tensor, or say int(t.item()) if the history is to end here"
+    )
+
+
+def in_place_on_leaf(name: str) -> str:
+    return (
+        f"in-place {name} on a leaf that requires grad would make a result of it, and the gradient would go to the "
+        "leaf it was before. Write `with minigrad.no_grad(): w -= lr * w.grad`"
+    )
+
+
+def described(t: Tensor) -> str:
+    what = t.op.name if t.op is not None else "leaf"
+    return f"{what} of shape {t.shape} made at {Place.of(t.made_at)}"
+
+
+CUTS = {  # in the order in which they are named when several inputs were cut
+    "detached": "it was detached at {place}: .detach() ends the history",
+    "no_grad": "it was computed under no_grad() at {place}, where nothing is recorded",
+    "integer": "it comes from an integer or boolean tensor made at {place}, and only floats have derivatives",
+    "leaf": (
+        "no leaf requires grad: the tensor made at {place} came from an array or a number. Say requires_grad=True there; "
+        "or, if that array came from another tensor, keep the tensor: .numpy(), .item() and float() end the history"
+    ),
+    "constant": "no leaf requires grad: at {place} it was computed from arrays and numbers only",
+    "step": "it comes from {name} at {place}, which is constant nearly everywhere and has no derivative",
+}
+RANK = list(CUTS)
+
+
+def cause_of(x: Tensor) -> tuple[str, Any]:
+    """Why no derivative reaches `x`, and where that happened."""
+    if x.cut is not None:
+        cut: tuple[str, Any] = x.cut
+        return cut
+    return ("leaf" if x.array.dtype.kind == "f" else "integer"), x.made_at
+
+
+def inherited_cut(inputs: tuple[Any, ...], made_at: Any) -> tuple[str, Any]:
+    """What a result off the tape remembers: the first cause among its inputs."""
+    causes = [cause_of(x) for x in inputs if hasattr(x, "cut")]
+    return min(causes, key=lambda cause: RANK.index(cause[0]), default=("constant", made_at))
+
+
+def not_differentiable(t: Any) -> Exception:
+    """The error for a sweep that has nowhere to go: one message for each cause."""
+    if not hasattr(t, "made_at"):
+        return TypeError(f"only a Tensor can be differentiated, and this is a {type(t).__name__}: {t!r}")
+    name, (kind, made_at) = "", cause_of(t)
+    if t.op is not None:  # on the tape, but no derivative reaches it: find where it stopped
+        from minigrad.backprop import tape
+
+        steps = [n for n in tape(t) if n.op is not None and any(getattr(x, "requires_grad", False) for x in n.inputs)]
+        kind, made_at, name = ("step", steps[-1].made_at, steps[-1].op.name) if steps else ("leaf", t.made_at, "")
+    reason = CUTS[kind].format(place=Place.of(made_at), name=name)
+    return RuntimeError(f"nothing to differentiate: {described(t)} does not require grad, because {reason}")
+
+
+def wrong_seed(output: Tensor, gradient: Any) -> Exception:
+    """The error for a sweep that cannot start from `gradient`."""
+    if gradient is None:
+        return RuntimeError(
+            f"backward starts from one number, and the {described(output)}, has {output.size}: take .sum() or .mean() "
+            "first, or pass gradient=, the cotangent of each entry"
+        )
+    return ValueError(f"gradient has shape {gradient.shape}, and belongs to the {described(output)}")
+
+
+def rebound(node: Tensor, position: int) -> Exception:
+    return RuntimeError(
+        f"{node.op.name}: the data of input {position} was rebound after the forward at {Place.of(node.made_at)}, and "
+        "a recorded sweep would mix old values with new ones. Compute these gradients before the update, or run the "
+        "forward again"
+    )
+
+
+def unused(inputs: tuple[Tensor, ...], i: int) -> Exception:
+    return RuntimeError(
+        f"gradients: the output does not depend on input {i} ({described(inputs[i])}); "
+        "allow_unused=True returns None for such inputs"
+    )

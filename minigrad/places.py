@@ -1,0 +1,48 @@
+"""Where in the user's code a tensor was made: cheap to note, resolved to a line when somebody asks."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from itertools import islice
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+ENGINE = frozenset(["minigrad", "minigrad.ops", "minigrad.nn"])  # packages whose frames are not the user's
+getframe = sys._getframe
+
+
+def caller(depth: int) -> tuple[CodeType, int]:
+    """The innermost frame outside the engine, `depth` frames up or more, as (code, instruction offset)."""
+    frame: FrameType = getframe(depth)
+    while frame.f_globals.get("__package__") in ENGINE and frame.f_back:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+class Place(NamedTuple):
+    """A stretch of source code. Lines count from 1, columns from 0 in bytes of UTF-8, as in `ast`."""
+
+    file: str
+    function: str
+    line: int | None
+    end_line: int | None
+    column: int | None
+    end_column: int | None
+
+    @classmethod
+    def of(cls, made_at: tuple[CodeType, int]) -> Place:
+        code, instruction = made_at
+        line, end_line, column, end_column = next(islice(code.co_positions(), instruction // 2, None))
+        return cls(code.co_filename, code.co_name, line, end_line, column, end_column)
+
+    @property
+    def text(self) -> str:
+        """The expression, if it stands on one line of a source that can be read; otherwise its first line."""
+        line = linecache.getline(self.file, self.line or 0)
+        if self.line == self.end_line and self.column is not None and self.end_column is not None:
+            return line.encode()[self.column : self.end_column].decode()
+        return line.strip()
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
