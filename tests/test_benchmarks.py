@@ -1,0 +1,204 @@
+"""The benchmarks: all sides do the same, and each is billed for its own time. The tests themselves read no clock."""
+
+import gc
+import subprocess
+import sys
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from benchmarks import harness, step
+
+
+# ------------------------------------------------------------------------------------------------- step.py: the sides
+@pytest.mark.parametrize("batch", [1, 2, 32])
+def test_all_sides_take_the_same_steps(batch):
+    step.assert_agreement(step.start(batch), steps=30)
+
+
+def test_the_promised_sides_are_there():
+    assert {step.HAND, *step.PROMISED, *step.TORCH} <= set(step.SIDES)
+    assert len(step.TORCH) == 2
+
+
+def wrong_rate(x, y, W, b):
+    for loss, weights, bias in step.by_hand(x, y, W, b):
+        weights *= 1 + 1e-6
+        yield loss, weights, bias
+
+
+def wrong_loss(x, y, W, b):
+    for loss, weights, bias in step.by_hand(x, y, W, b):
+        yield loss * (1 + 1e-6), weights, bias
+
+
+@pytest.mark.parametrize(("wrong", "what"), [(wrong_rate, "W"), (wrong_loss, "the loss")])
+def test_a_side_that_does_something_else_is_named(monkeypatch, wrong, what):
+    monkeypatch.setitem(step.SIDES, "wrong", wrong)
+    with pytest.raises(AssertionError, match=f"wrong: ({what}|the loss) after 20 steps"):
+        step.assert_agreement(step.start(4))
+
+
+def test_sides_start_from_weights_of_their_own():
+    first = {name: [step.as_vector(v) for v in next(side)] for name, side in step.start(4).items()}
+    again = {name: [step.as_vector(v) for v in next(side)] for name, side in reversed(step.start(4).items())}
+    for name in step.SIDES:
+        for a, b in zip(first[name], again[name], strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+# -------------------------------------------------------------------------------------------------- step.py: the table
+def test_the_table_has_every_side_and_every_target(capsys):
+    step.main(["--batch", "1", "1024", "--rounds", "2"])
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    for batch in 1, 1024:
+        for name in step.SIDES:
+            assert sum(line.startswith(f"{batch:>5}  {name} ") for line in lines) == 1
+    assert printed.count("<= 1.8 ") == 2  # batch 1, operations and Functions; nothing is promised at 1024
+    assert printed.count(">= 5.0 ") == 4  # the same against two forms of torch
+
+
+def test_a_missed_target_is_said_and_checked(monkeypatch, capsys):
+    monkeypatch.setattr(step, "AT_MOST", {1: 0.001})
+    monkeypatch.setattr(step, "FASTER", {1: 0.001})
+    assert step.main(["--batch", "1", "--rounds", "1", "--check"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("<= 0.001 miss") == 2
+    assert printed.count(">= 0.001 hit") == 4
+    monkeypatch.setattr(step, "AT_MOST", {})
+    assert step.main(["--batch", "1", "--rounds", "1", "--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("ratio", "missed"),
+    [
+        (step.Ratio(1.8, "<=", 1.8), False),
+        (step.Ratio(1.81, "<=", 1.8), True),
+        (step.Ratio(5.0, ">=", 5.0), False),
+        (step.Ratio(4.99, ">=", 5.0), True),
+        (step.Ratio(99.0), False),
+    ],
+)
+def test_bounds(ratio, missed):
+    assert ratio.missed is missed
+    assert ("miss" in str(ratio)) is missed
+
+
+@pytest.mark.parametrize("wrong", [["--batch", "0"], ["--rounds", "0"], ["--batch", "many"]])
+def test_wrong_usage(wrong, capsys):
+    with pytest.raises(SystemExit) as stop:
+        step.main(wrong)
+    assert stop.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------------- harness.py
+class Clock:
+    """A clock that stands still unless somebody works."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        self.pace = 1.0
+        monkeypatch.setattr(harness, "perf_counter", lambda: self.now)
+
+    def worker(self, seconds):
+        while True:
+            self.now += seconds * self.pace
+            yield
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+def test_ratios_are_those_of_the_work(clock):
+    timings = harness.measure({"hand": clock.worker(0.001), "ours": clock.worker(0.0025)}, rounds=5)
+    assert timings.microseconds("hand") == pytest.approx(1000)
+    assert timings.ratio("ours", "hand") == pytest.approx(2.5)
+    assert timings.quartiles("ours", "hand") == pytest.approx((2.5, 2.5))
+    assert len(timings.ratios("ours", "hand")) == 5
+
+
+def test_a_machine_that_slows_down_slows_all_sides_down(clock, monkeypatch):
+    def collect():  # the harness empties the collector once before each slice: four slices are a round
+        slices.append(clock.now)
+        clock.pace = 2.0 ** ((len(slices) - 2) // 4)
+
+    slices = []
+    sides = {name: clock.worker(seconds) for name, seconds in zip("abcd", (1e-3, 2e-3, 3e-3, 4e-3), strict=True)}
+    monkeypatch.setattr(harness.gc, "collect", collect)
+    timings = harness.measure(sides, rounds=6)
+    assert len(slices) == 1 + 4 * 6
+    assert max(timings.seconds["a"]) == pytest.approx(32 * min(timings.seconds["a"]))
+    for name, ratio in zip("abcd", (1, 2, 3, 4), strict=True):
+        assert timings.ratios(name, "a") == pytest.approx([ratio] * 6)
+
+
+def test_each_round_begins_with_another_side():
+    order = []
+
+    def side(name):
+        while True:
+            if not order or order[-1] != name:
+                order.append(name)
+            yield
+
+    harness.measure({name: side(name) for name in "abc"}, rounds=3, seconds=1e-5)
+    assert "".join(order).endswith("abcbcacab")
+
+
+def test_garbage_of_one_side_is_not_billed_to_the_next(clock):
+    class Cycle:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            clock.now += 1000.0
+
+    def litters():
+        for _ in clock.worker(0.001):
+            Cycle()
+            yield
+
+    def collects():
+        for _ in clock.worker(0.001):
+            gc.collect()
+            yield
+
+    gc.disable()  # so that only the harness and `collects` decide when
+    try:
+        timings = harness.measure({"litters": litters(), "collects": collects()}, rounds=4)
+    finally:
+        gc.enable()
+    assert timings.ratio("collects", "litters") == pytest.approx(1)
+
+
+def test_a_slice_takes_about_the_time_that_was_asked_for(clock):
+    assert harness.slice_length(clock.worker(0.001), 0.1) == 100
+    assert harness.slice_length(clock.worker(3.0), 0.1) == 1
+
+
+def test_advance_returns_what_the_last_step_yielded():
+    numbers = iter(range(10))
+    assert harness.advance(numbers, 3) == 2
+    assert list(islice(numbers, 1)) == [3]
+
+
+def test_table():
+    assert harness.table(["side", "µs"], [["one", "1.5"], [], ["three", "10.25"]]) == (
+        "side      µs\none      1.5\n------------\nthree  10.25"
+    )
+
+
+def test_one_blas_thread_is_asked_for_before_numpy_is_loaded():
+    program = (
+        "import sys, benchmarks; assert 'numpy' not in sys.modules\n"
+        "import benchmarks.step, threadpoolctl\n"
+        "pools = threadpoolctl.threadpool_info(); assert pools\n"
+        "print({pool['num_threads'] for pool in pools})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "{1}\n"
