@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import count
 from operator import attrgetter
 from typing import Any
 
@@ -43,13 +45,17 @@ class Operation:
         self.forward: Callable[..., Any] = block.forward
         parameters = list(inspect.signature(block.forward).parameters.values())
         self.inputs = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # *xs: any number of inputs, one rule
         statics = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
         self.defaults = {p.name: p.default for p in statics if p.default is not p.empty}
         # Extra positional arguments bind to the static ones in order: sum(x, 0).
-        self.call = inspect.Signature([p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters])
+        named = parameters if self.variadic else [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters]
+        self.call = inspect.Signature(named)
         # The number of inputs that need no binding; none if a static argument must be given.
-        self.arity = len(self.inputs) if len(self.defaults) == len(statics) else None
-        self.rules: Sequence[Any] = [self.rule(block, name) for name in self.inputs]
+        self.arity = len(self.inputs) if len(self.defaults) == len(statics) and not self.variadic else None
+        self.rules: Iterable[Any] = [self.rule(block, name) for name in self.inputs]
+        if self.variadic:
+            self.rules = EachInput(block.d_xs)
         self.signature: str = getattr(block, "signature", ",".join(["()"] * len(self.inputs)) + "->()")
         self.domain: dict[str, tuple[float, float]] = getattr(block, "domain", {})
         self.params: list[dict[str, Any]] = getattr(block, "params", [{}])
@@ -70,14 +76,15 @@ class Operation:
             raise TypeError(f"{self.name}{self.call}: {error}") from None
         bound.apply_defaults()
         static = {k: v for k, v in bound.arguments.items() if k not in self.inputs}
-        return tuple(bound.arguments[name] for name in self.inputs), static
+        return inputs if self.variadic else tuple(bound.arguments[name] for name in self.inputs), static
 
     def constant(self, x: Any, position: int) -> Any:
         """An input that is neither a Tensor nor a plain array or number."""
         try:
             return as_numeric(x)
         except TypeError as error:
-            raise TypeError(f"{self.name}: input {position} ({self.inputs[position]}): {error}") from None
+            name = f"{self.inputs[0]}[{position}]" if self.variadic else self.inputs[position]
+            raise TypeError(f"{self.name}: input {position} ({name}): {error}") from None
 
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
@@ -89,13 +96,23 @@ class Operation:
                 found.append((x, rule(g, y, *inputs, **node.params)))  # noqa: PERF401 - a loop is faster here
         return found
 
-    def fit(self, partial: Any, x: Tensor, node: Tensor) -> Any:
+    def fit(self, g: Any, x: Tensor, node: Tensor) -> Any:
         """Undo on the way to `x` what NumPy did on the way here: broadcasting and promotion to a wider dtype."""
-        partial = unbroadcast(partial, x.array.shape)
-        return partial if partial.dtype == x.array.dtype else partial.astype(x.array.dtype)
+        g = unbroadcast(g, x.array.shape)
+        return g if g.dtype == x.array.dtype else g.astype(x.array.dtype)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.formula.splitlines()[0] if self.formula else ''}>"
+
+
+class EachInput:
+    """The rules of a variadic operation: ``d_xs(i, g, y, *xs)`` for input i, without end."""
+
+    def __init__(self, rule: Callable[..., Any]) -> None:
+        self.rule = rule
+
+    def __iter__(self) -> Iterator[Any]:
+        return (partial(self.rule, i) for i in count())
 
 
 def op(block: Any) -> Callable[..., Tensor]:
