@@ -19,4 +19,4 @@ from minigrad.ops.reduce import *
 from minigrad.ops.registry import REGISTRY
 from minigrad.ops.shape import *
 
-__all__ = sorted(REGISTRY)
+__all__ = sorted(name for name, operation in REGISTRY.items() if not operation.helper)

@@ -34,6 +34,7 @@ class Operation:
         signature: the shapes in gufunc notation; "()" is elementwise.
         domain: for each input, the open interval of values it is defined and smooth on.
         params: static arguments worth trying, a list of dicts.
+        helper: True for an operation that only rules call: on arrays it is its forward, as NumPy's functions are.
         function: what the user calls.
     """
 
@@ -59,6 +60,7 @@ class Operation:
         self.signature: str = getattr(block, "signature", ",".join(["()"] * len(self.inputs)) + "->()")
         self.domain: dict[str, tuple[float, float]] = getattr(block, "domain", {})
         self.params: list[dict[str, Any]] = getattr(block, "params", [{}])
+        self.helper: bool = getattr(block, "helper", False)
         self.function: Callable[..., Tensor]
 
     def rule(self, block: Any, name: str) -> Any:
@@ -133,11 +135,16 @@ def op(block: Any) -> Callable[..., Tensor]:
             params = defaults
         return record(operation, inputs, params)
 
+    def either(*inputs: Any, **params: Any) -> Any:
+        inputs, params = bind(inputs, params)
+        on_tape = any([type(x) is Tensor for x in inputs])
+        return record(operation, inputs, params) if on_tape else operation.forward(*inputs, **params)
+
     def prepared(*args: Any, **kwargs: Any) -> Tensor:
         result: Tensor = block.public(apply, *args, **kwargs)
         return result
 
-    function: Any = prepared if hasattr(block, "public") else apply
+    function: Any = prepared if hasattr(block, "public") else either if operation.helper else apply
     function.__name__ = function.__qualname__ = operation.name
     function.__doc__ = operation.formula
     function.__module__ = block.__module__
