@@ -56,12 +56,12 @@ class negative:
 class power:
     """y = a ** b
 
-    At a = 0 the derivative to b is 0, and at b = 0 the derivative to a is 0, as in torch.
+    At a = 0 the derivative to b is 0, and at b = 0 the derivative to a is 0, also where a is 0: as in torch.
     """
     operator = "__pow__"
     domain = {"a": POSITIVE}
     def forward(a, b):      return np.power(a, b)
-    def d_a(g, y, a, b):    return g * b * a ** np.where(np.equal(b, 0), 1, b - 1)
+    def d_a(g, y, a, b):    return g * b * a ** np.where(np.equal(a, 0) * np.equal(b, 0), 1, b - 1)
     def d_b(g, y, a, b):    return g * y * np.log(np.where(np.equal(a, 0), 1, a))
 
     def public(power, a, b):  # the square has a simpler rule, defined everywhere
@@ -116,7 +116,7 @@ class maximum:
 @op
 class where:
     "y = a where condition holds, b elsewhere"
-    domain = {"condition": (0, 1)}
+    domain = {"condition": bool}
     def forward(condition, a, b):           return np.where(condition, a, b)
     d_condition = None
     def d_a(g, y, condition, a, b):         return np.where(condition, g, 0)

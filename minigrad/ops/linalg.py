@@ -14,6 +14,7 @@ class matmul:
     """
     operator = "__matmul__"
     signature = "(n?,k),(k,m?)->(n?,m?)"
+    batched = True
     def forward(a, b):          return np.matmul(a, b)
     def d_a(g, y, a, b):        return g @ b.mT
     def d_b(g, y, a, b):        return a.mT @ g

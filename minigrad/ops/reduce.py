@@ -9,7 +9,7 @@ AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}]
 
 def spread(g, x, axis, keepdims):
     """A reduction's cotangent, copied to every entry that was reduced."""
-    return np.broadcast_to(g if keepdims or axis is None else np.expand_dims(g, axis), x.shape)
+    return np.broadcast_to(g if keepdims or axis is None or x.ndim == 0 else np.expand_dims(g, axis), x.shape)
 
 
 @op

@@ -32,7 +32,9 @@ class Operation:
         rules: for each input, ``d_x(g, y, *inputs, **params)``, or None where there is no derivative.
         defaults: the static (keyword-only) arguments that have a default.
         signature: the shapes in gufunc notation; "()" is elementwise.
-        domain: for each input, the open interval of values it is defined and smooth on.
+        batched: whether axes before those of the signature broadcast.
+        domain: for an input, the open interval it is defined and smooth on; bool for a mask; "k" for integers that
+            index the axis k of the signature.
         params: static arguments worth trying, a list of dicts.
         helper: True for an operation that only rules call: on arrays it is its forward, as NumPy's functions are.
         function: what the user calls.
@@ -58,7 +60,8 @@ class Operation:
         if self.variadic:
             self.rules = EachInput(block.d_xs)
         self.signature: str = getattr(block, "signature", ",".join(["()"] * len(self.inputs)) + "->()")
-        self.domain: dict[str, tuple[float, float]] = getattr(block, "domain", {})
+        self.batched: bool = getattr(block, "batched", False)
+        self.domain: dict[str, Any] = getattr(block, "domain", {})
         self.params: list[dict[str, Any]] = getattr(block, "params", [{}])
         self.helper: bool = getattr(block, "helper", False)
         self.function: Callable[..., Tensor]

@@ -33,7 +33,7 @@ class transpose:
 class matrix_transpose:
     "y = x with its last two axes exchanged: one transposed matrix for each"
     signature = "(m,n)->(n,m)"
-    method = True
+    batched = method = True
     def forward(x):                     return x.mT
     def d_x(g, y, x):                   return g.mT
 
