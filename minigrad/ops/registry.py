@@ -36,6 +36,8 @@ class Operation:
         domain: for an input, the open interval it is defined and smooth on; bool for a mask; "k" for integers that
             index the axis k of the signature.
         params: static arguments worth trying, a list of dicts.
+        composed: True for a function that is written with other operations (``compose`` instead of ``forward``): it has
+            no rules of its own, only True where a derivative passes and None where not.
         helper: True for an operation that only rules call: on arrays it is its forward, as NumPy's functions are.
         function: what the user calls.
     """
@@ -45,8 +47,9 @@ class Operation:
     def __init__(self, block: Any) -> None:
         self.name: str = block.__name__
         self.formula: str = inspect.cleandoc(block.__doc__ or "")
-        self.forward: Callable[..., Any] = block.forward
-        parameters = list(inspect.signature(block.forward).parameters.values())
+        self.composed: bool = hasattr(block, "compose")
+        self.forward: Callable[..., Any] = block.compose if self.composed else block.forward
+        parameters = list(inspect.signature(self.forward).parameters.values())
         self.inputs = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # *xs: any number of inputs, one rule
         statics = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -67,6 +70,8 @@ class Operation:
         self.function: Callable[..., Tensor]
 
     def rule(self, block: Any, name: str) -> Any:
+        if self.composed:  # the rules are those of the operations it is made of
+            return getattr(block, f"d_{name}", self.composed)
         if not hasattr(block, f"d_{name}"):
             raise TypeError(f"operation {self.name}: input {name!r} has no rule; write d_{name}, or say d_{name} = None")
         return getattr(block, f"d_{name}")
@@ -125,7 +130,8 @@ def op(block: Any) -> Callable[..., Tensor]:
 
     ``operator = "__mul__"`` installs the operator and its reflection; ``numpy`` names the NumPy functions that arrive
     here when they meet a Tensor (by default the one of the same name); a method that NumPy's arrays have under this name
-    is one of Tensors too. ``public(apply, ...)`` stands before the operation, to bring its arguments into the form
+    is one of Tensors too. A block with ``compose`` instead of ``forward`` is written with other operations and needs no
+    rules. ``public(apply, ...)`` stands before the operation, to bring its arguments into the form
     in which the rules are the textbook's.
     """
     operation = Operation(block)
@@ -143,11 +149,22 @@ def op(block: Any) -> Callable[..., Tensor]:
         on_tape = any([type(x) is Tensor for x in inputs])
         return record(operation, inputs, params) if on_tape else operation.forward(*inputs, **params)
 
+    def composed(*inputs: Any, **params: Any) -> Tensor:
+        inputs, params = bind(inputs, params)
+        result: Tensor = block.compose(*inputs, **params)
+        return result
+
     def prepared(*args: Any, **kwargs: Any) -> Tensor:
         result: Tensor = block.public(apply, *args, **kwargs)
         return result
 
-    function: Any = prepared if hasattr(block, "public") else either if operation.helper else apply
+    function: Any = apply
+    if hasattr(block, "public"):
+        function = prepared
+    elif operation.composed:
+        function = composed
+    elif operation.helper:
+        function = either
     function.__name__ = function.__qualname__ = operation.name
     function.__doc__ = operation.formula
     function.__module__ = block.__module__
