@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return _fail(130, "stopped by Ctrl-C, nothing was trained yet")
+        return _fail(130, "stopped by Ctrl-C")
     except ModuleNotFoundError as error:
         extra = "torch" if error.name == "torch" else "'minigrad[lab]'"
         return _fail(2, f"this needs {error.name}, which is not installed: python -m pip install {extra}")

@@ -62,7 +62,8 @@ def test_every_option_reaches_the_lab(capsys, monkeypatch):
     monkeypatch.setattr(lab, "compare", compare)
     given = (
         "--data d --target t --rows 1 --features 2 --outputs 3 --clip-features none --epochs 4"
-        " --batch-size 5 --clip-norm 6 --init random --seed 7 --dtype float32 --engine torch --preset lab --logdir l --lr batch=8,sgd=9 -q"
+        " --batch-size 5 --clip-norm 6 --init random --seed 7 --dtype float32"
+        " --engine torch --preset lab --logdir l --lr batch=8,sgd=9 -q"
     )
     assert main(["compare", *given.split()]) == 2
     assert seen == {
@@ -95,9 +96,10 @@ def test_csv_with_two_targets(capsys, tmp_path):
     lines = ["size,age,fixed,price,rent", *(f"{a},{b},7,{c},{d}" for a, b, c, d, _ in rows)]
     (tmp_path / "houses.csv").write_text("\n".join(lines))
     assert main(["train", "--data", "houses.csv", "--target", "price,rent", "--epochs", "2", "--no-log"]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert "2 targets (price, rent)" in out
     assert "left out, because constant in the training rows: fixed" in out
+    assert "minigrad: warning: left out, because constant in the training rows: fixed\n" in err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from minigrad.lab import Dataset, LabError, load
+from minigrad.lab import Dataset, LabError, LabWarning, load
 from minigrad.lab.data import CALIFORNIA_FILE, prepare, stream
 
 DIGEST = "e36146b5bc2cac07ef1f7abe361ed17bd39ea1be4fca6061b8e475c60477e32e"
@@ -143,7 +143,8 @@ def test_clipping_is_done_and_told():
 def test_constant_columns_are_left_out_and_named(constant):
     x = np.random.default_rng(0).normal(size=(30, 3))
     x[:, 1] = constant
-    table = prepare(load((x, x[:, 0])))
+    with pytest.warns(LabWarning, match="left out, because constant in the training rows: x1"):
+        table = prepare(load((x, x[:, 0])))
     assert table.feature_names == ("x0", "x2")
     assert table.x_train.shape == (24, 2)
     assert table.notes[-1] == "left out, because constant in the training rows: x1"

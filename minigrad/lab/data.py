@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -235,7 +236,8 @@ def prepare(
     """Split 80/20 at random, standardise the features with statistics of the training rows, clip them.
 
     `clip_features` is in standard deviations; None leaves outliers where they are. A feature that is constant
-    in the training rows has no standard deviation and is left out. Targets are not touched. Raises LabError.
+    in the training rows has no standard deviation and is left out, with a LabWarning. Targets are not touched.
+    Raises LabError.
     """
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import StandardScaler
@@ -277,6 +279,7 @@ def prepare(
         )
     if not varies.all():
         notes.append(f"left out, because constant in the training rows: {', '.join(names[~varies])}")
+        warnings.warn(notes[-1], LabWarning, stacklevel=2)
     return Prepared(
         dataset.name,
         np.ascontiguousarray(x_train, dtype),

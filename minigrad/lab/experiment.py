@@ -26,7 +26,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "lab": {
         "batch": {"lr": 0.01, "epochs": 100},
         "sgd": {"lr": 1e-4, "epochs": 100, "clip_norm": 1.0},
-        "minibatch": {"lr": 1e-4, "epochs": 100, "clip_norm": 1.0, "batch_size": 32},
+        "minibatch": {"lr": 1e-4, "epochs": 100, "clip_norm": 1.0},
     }
 }
 MINIBATCH = 32

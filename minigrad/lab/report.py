@@ -16,11 +16,10 @@ from minigrad.lab.data import count
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from minigrad.lab.descent import Mark
     from minigrad.lab.experiment import Run, Settings
-
-NARROW = 80
 
 
 class Progress:
@@ -76,18 +75,17 @@ def _console(file: TextIO) -> Console:
     return Console(file=file, width=None if file.isatty() else 100, highlight=False)
 
 
-def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> None:
-    """Print a table; its first `names` columns are names, the others numbers."""
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> Table:
+    """A table whose first `names` columns are names and whose others are numbers."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i < names else "right", overflow="fold")
+        table.add_column(name, justify="left" if i < names else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console.print(title, style="bold", markup=False)
-    console.print(table)
+    return table
 
 
 def _relative(run: Run) -> bool:
@@ -96,28 +94,16 @@ def _relative(run: Run) -> bool:
 
 
 def _above(run: Run) -> str:
-    if _relative(run):
-        return (
-            f"{round(100 * run.above_optimum, 2) + 0.0:+.2f} %"
-            if run.above_optimum < 100
-            else f"{100 * run.above_optimum:+.2g} %"
-        )
-    return f"{run.train_mse - run.exact.mse:+.2g}"
+    if not _relative(run):
+        return f"{run.train_mse - run.exact.mse:+.2g}"
+    percent = round(100 * run.above_optimum, 2) + 0.0  # no -0.00
+    return f"{percent:+.2f} %" if percent < 1e4 else f"{percent:+.2g} %"
 
 
 def results(console: Console, runs: Sequence[Run]) -> None:
     """One row a run; on a narrow terminal one column a run."""
-    header = [
-        "method",
-        "lr",
-        "samples seen",
-        "steps",
-        "train MSE",
-        "test MSE",
-        "above optimum",
-        "seconds",
-        "µs/step",
-    ]
+    header = ["method", "lr", "samples\nseen", "steps", "train\nMSE", "test\nMSE"]
+    header += ["above\noptimum", "seconds", "µs/step"]
     rows = [
         [
             run.method, f"{run.settings.lr:.3g}", f"{run.samples:,}", f"{run.steps:,}",
@@ -126,11 +112,15 @@ def results(console: Console, runs: Sequence[Run]) -> None:
         ]
         for run in runs
     ]  # fmt: skip
-    if console.width < NARROW:
-        header, *rows = [list(column) for column in zip(header, *rows, strict=True)]
+    table = _table(header, rows)
+    if console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
+        names = [name.replace("\n", " ") for name in header]
+        head, *body = zip(names, *rows, strict=True)
+        table = _table(head, body)
     settings = runs[0].settings
     title = f"{settings.data}, {count(settings.epochs, 'epoch')}, engine {settings.engine}, {settings.dtype}"
-    _table(console, title, header, rows)
+    console.print(title, style="bold", markup=False)
+    console.print(table)
 
 
 def weights(console: Console, runs: Sequence[Run]) -> None:
@@ -145,8 +135,8 @@ def weights(console: Console, runs: Sequence[Run]) -> None:
         for i, name in enumerate([*runs[0].feature_names, "bias"])
     ]
     names = ["feature", "target"] if several else ["feature"]
-    title = "weights, per standard deviation of the feature"
-    _table(console, title, [*names, "exact", *(run.method for run in runs)], rows, len(names))
+    console.print("weights, per standard deviation of the feature", style="bold")
+    console.print(_table([*names, "exact", *(run.method for run in runs)], rows, len(names)))
 
 
 def _number(value: float, digits: int) -> str:
