@@ -53,6 +53,14 @@ class negative:
 
 
 @op
+class positive:
+    "y = +x, the same value as a node of its own"
+    operator = "__pos__"
+    def forward(x):         return np.positive(x)
+    def d_x(g, y, x):       return g
+
+
+@op
 class power:
     """y = a ** b
 
