@@ -1,0 +1,95 @@
+"""Derivatives without a tape: by evaluating the function, with an estimate of how far off they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["numerical_derivative", "numerical_gradient"]
+
+Array = np.ndarray[Any, Any]
+
+LEVELS = 6  # steps in one extrapolation, each half the one before
+DESCENTS = 4  # extrapolations at ever smaller steps, until one converges
+SAFETY = 20  # the error of an extrapolation is taken as so many times its last correction
+
+
+@np.errstate(all="ignore")  # a step may leave the domain; what is not finite there is not used
+def numerical_derivative(
+    f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None
+) -> tuple[Array, Array]:
+    """The derivative of f(x) by the single entry x[index], and how far off it may be.
+
+    Central differences at halved steps, extrapolated to step zero (Richardson 1911; the error as in Ridders 1982).
+
+    Args:
+        f: array to array; computes in the dtype of `x`, and may return nan outside its domain.
+        x: an array of floats; is not changed.
+        step: the largest step. By default an eighth of the entry's magnitude, or for an entry of zero an eighth of the
+            largest entry's (of 1 if all are zero); smaller ones follow where these do not converge.
+
+    Returns:
+        (derivative, error), both of the shape of f(x). The error covers truncation, the rounding of f, and a kink:
+        there the derivative is the mean of the left and the right one, and the error reaches to both. Where f is
+        finite at no step the derivative is nan and the error inf.
+    """
+    middle = f(x)
+    centre, eps = x[index], np.finfo(middle.dtype).eps
+    largest = step or (abs(centre) or abs(x).max() or x.dtype.type(1)) / 8
+    best, best_error = np.full(middle.shape, np.nan, middle.dtype), np.full(middle.shape, np.inf, middle.dtype)
+
+    def at(value: Any) -> Array:
+        moved = x.copy()  # each time, as f may return a view of it
+        moved[index] = value
+        return f(moved)
+
+    for descent in range(1 if step else DESCENTS):
+        slopes, jumps = [], []
+        for level in range(LEVELS):
+            h = largest / 2 ** (LEVELS * descent + level)
+            up, down = centre + h, centre - h
+            above, below = at(up), at(down)
+            slopes.append((above - below) / (up - down))
+            jumps.append((above - middle) / (up - centre) - (middle - below) / (centre - down))
+        slope, correction = extrapolate(np.stack(slopes), 2)
+        jump, _ = extrapolate(np.stack(jumps), 1)
+        rounding = eps * (abs(above) + abs(below)) / (up - down)
+        error = SAFETY * (correction + rounding) + abs(jump) / 2
+        better = error < best_error
+        best, best_error = np.where(better, slope, best), np.where(better, error, best_error)
+        if best_error.sum() <= 2**-16 * abs(best).sum():
+            break
+    return best, best_error
+
+
+def extrapolate(values: Array, power: int) -> tuple[Array, Array]:
+    """The limit at step zero, and its last correction, of values at halved steps.
+
+    Their error is a series in h**power, h**(power + 2), ...; each round removes the next term.
+    """
+    while len(values) > 1:
+        before = values
+        values = before[1:] + (before[1:] - before[:-1]) / (2**power - 1)
+        power += 2
+    return values[0], abs(before - values).max(axis=0)
+
+
+def numerical_gradient(
+    f: Callable[[Array], Array], x: Array, cotangents: Array, step: float | None = None
+) -> tuple[Array, Array, Array]:
+    """The gradients by x of Σ g · f(x), for each g along the first axis of `cotangents`, (k, *f(x).shape).
+
+    Returns:
+        (gradients, errors, magnitudes), each (k, *x.shape). A magnitude is the gradient's sum over the entries of f(x)
+        with every term taken positive: what its rounding is to be measured by.
+    """
+    g = cotangents.reshape(len(cotangents), -1).astype(x.dtype)
+    gradients, errors, magnitudes = (np.zeros((len(g), *x.shape), x.dtype) for _ in range(3))
+    for index in np.ndindex(x.shape):
+        derivative, error = (a.reshape(-1) for a in numerical_derivative(f, x, index, step))
+        gradients[:, *index] = g @ derivative
+        errors[:, *index] = abs(g) @ error
+        magnitudes[:, *index] = abs(g) @ abs(derivative)
+    return gradients, errors, magnitudes
