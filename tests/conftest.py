@@ -1,0 +1,30 @@
+"""How the properties are hunted.
+
+quick       the default: a few dozen examples each, minutes are not spent on it
+thorough    ``python -m pytest --hypothesis-profile=thorough``: the same properties with fifty times the examples
+
+In continuous integration the quick profile draws the same examples on every run. A red run is then the fault of the
+commit it belongs to, and can be repeated; new examples are hunted where somebody is there to read them. (Hypothesis
+would load a profile of its own there; loading ours replaces it.) No profile has a deadline: a shared machine is slow
+at times, and that is no bug.
+"""
+
+import os
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+common = settings(
+    deadline=None,
+    derandomize="CI" in os.environ,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("quick", common, max_examples=40)
+settings.register_profile("thorough", common, max_examples=2000)
+settings.load_profile("quick")
+
+torch.set_num_threads(1)  # the arrays are tiny; threads would only wait for each other
+
+pytest.register_assert_rewrite("oracles")
