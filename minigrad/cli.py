@@ -11,11 +11,13 @@ import shlex
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib import metadata
-from typing import TYPE_CHECKING, Any, NoReturn
+from importlib import metadata, util
+from typing import Any, NoReturn
 
-if TYPE_CHECKING:
-    from minigrad.lab import Run
+from minigrad import lab
+from minigrad.lab import report
+from minigrad.lab.descent import ENGINES, METHODS
+from minigrad.lab.experiment import DTYPES, INITS, PRESETS
 
 EXAMPLES = """\
 examples:
@@ -77,26 +79,26 @@ def parser() -> Parser:
     )
     add(
         "--init",
-        choices=("zeros", "random"),
+        choices=INITS,
         default="zeros",
         help="the weights to start from (default zeros)",
     )
     add("--seed", type=int, default=0, help="of the split, the start and the order of the rows (default 0)")
     add(
         "--dtype",
-        choices=("float64", "float32"),
+        choices=DTYPES,
         default="float64",
         help="of data and weights (default float64)",
     )
     add(
         "--engine",
-        choices=("minigrad", "torch"),
+        choices=ENGINES,
         default="minigrad",
         help="whose gradients (default minigrad)",
     )
     add(
         "--preset",
-        choices=("lab",),
+        choices=PRESETS,
         help="the lab report's lr, epochs and clip-norm; what you give goes first",
     )
     add = shared.add_argument_group("output").add_argument
@@ -125,7 +127,7 @@ def parser() -> Parser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    train.add_argument("--method", choices=("batch", "sgd", "minibatch"), default="minibatch", help="default minibatch")
+    train.add_argument("--method", choices=METHODS, default="minibatch", help="default minibatch")
     train.add_argument("--lr", type=float, help="the step (default: from the data, as the report says)")
     compare = commands.add_parser(
         "compare",
@@ -181,8 +183,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: dict[str, Any]) -> int:
-    from minigrad import lab
-
+    # What the report needs is missed before the descent, not after it.
+    for package in ("sklearn", "rich", *(("matplotlib", "tensorboardX") if options["logdir"] else ())):
+        if not util.find_spec(package):
+            raise ModuleNotFoundError(name=package)
     command, quiet = options.pop("command"), options.pop("quiet")
     options["progress"] = not quiet
     with warnings.catch_warnings():
@@ -206,9 +210,7 @@ def _run(options: dict[str, Any]) -> int:
     return 1 if diverged else 0
 
 
-def _report(runs: Sequence[Run], quiet: bool) -> None:
-    from minigrad.lab import report
-
+def _report(runs: Sequence[lab.Run], quiet: bool) -> None:
     folder = runs[0].folder and runs[0].folder.parent
     picture = folder and report.picture(runs, folder / "losses.png")
     report.show(runs, brief=quiet)

@@ -189,7 +189,7 @@ def train(
         (`LeastSquares.default_epochs`).
     clip_norm: the most that the norm of a step's gradient may be; None for no limit.
     clip_features: standardised features are clipped at ± this; None for no limit.
-    init: "zeros", or "random" (standard normal).
+    init: "zeros", or "random" (normal weights of variance 1/p for p features, zero bias).
     seed: of the split, the start, the order of the rows and the synthetic data.
     dtype: "float64" or "float32", of the data and the weights; losses are evaluated in float64.
     engine: "minigrad", or "torch" to take the same steps with PyTorch.
@@ -276,11 +276,10 @@ def _check_names(methods: Sequence[str], **given: str | None) -> None:
 
 def _start(exact: LeastSquares, init: str, seed: int, dtype: str) -> tuple[FloatArray, FloatArray]:
     """The weights (p, q) and bias (q,) that every method starts from."""
-    shapes = exact.weights.shape, exact.bias.shape
-    if init == "zeros":
-        return np.zeros(shapes[0], dtype), np.zeros(shapes[1], dtype)
-    rng = stream(seed, "init")
-    return rng.normal(size=shapes[0]).astype(dtype), rng.normal(size=shapes[1]).astype(dtype)
+    weights, bias = np.zeros_like(exact.weights, dtype), np.zeros_like(exact.bias, dtype)
+    if init == "random":
+        weights[:] = stream(seed, "init").normal(scale=len(weights) ** -0.5, size=weights.shape)
+    return weights, bias
 
 
 def _numbers(
@@ -351,7 +350,6 @@ def _run(
     show: report.Progress,
 ) -> tuple[Run, bool]:
     """Carry out one plan. Returns the run, and whether Ctrl-C ended it."""
-
     engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm)
     weights, bias = start
     mark = Mark(0, 0, 0, 0.0)

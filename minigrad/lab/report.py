@@ -148,7 +148,7 @@ def account(runs: Sequence[Run]) -> list[str]:
     exact, settings = runs[0].exact, runs[0].settings
     return [
         *runs[0].notes,
-        "start: all weights zero" if settings.init == "zeros" else f"start: normal weights (seed {settings.seed})",
+        "start: all weights zero" if settings.init == "zeros" else f"start: random weights (seed {settings.seed})",
         f"exact least squares: train MSE {exact.mse:.6g}; no weights do better on these rows",
         f"largest stable lr: {exact.full_batch_bound:.3g} for the full batch (2/lambda_max), "
         f"{exact.one_sample_bound:.3g} for one sample",
@@ -258,16 +258,19 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
 
 def _name(axes: Any, method: str, x: Any, y: Any) -> None:
     """Write the method's name beside its curve, where that has come a part of its way down."""
+    from matplotlib.patheffects import withStroke
+
     colour, _, part, side = STYLES[method]
     y = np.where(np.isfinite(y) & (y > 0), y, np.nan)
     if np.isnan(y).all():
         return
     level = y[0] * (np.nanmin(y) / y[0]) ** part
     at = int(np.flatnonzero(y <= level)[0])
-    # `ha` is the edge of the text that is put there: a name aligned left stands right of its curve.
+    # A name aligned left stands right of its curve; its white rim keeps it legible on top of another one.
     axes.annotate(
         method, (x[at], y[at]), xytext=(6, 6) if side == "left" else (-6, -6), textcoords="offset points",
         ha=side, va="center", color=colour, weight="bold", fontsize=11,
+        path_effects=[withStroke(linewidth=3, foreground="white")],
     )  # fmt: skip
 
 

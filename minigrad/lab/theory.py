@@ -20,7 +20,7 @@ PARTIAL_BATCH_SHARE = 0.5
 END_SHARE = 0.015
 NOISE_SHARE = 0.002
 # What a default run may cost at most, unless the data are so many that these epochs cost more.
-MOST_SAMPLES = 1_000_000
+MOST_SAMPLES = 1_500_000
 LEAST_EPOCHS = 10
 MOST_EPOCHS = 2_000
 
