@@ -244,13 +244,13 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
         left.set_ylim(exact.mse * (exact.mse / start) ** 0.1)
     unit = ", in percent" if relative else ""
     right.set_title(f"training loss above the exact optimum{unit}", loc="left", weight="bold")
-    if any(run.diverged for run in runs):
-        left.set_ylim(top=20 * start)
-        right.set_ylim(top=20 * start * (100 / exact.mse if relative else 1))
     # The axis of samples is linear from 0 to the first look of any run and logarithmic from there.
     first = min((int(run.history.samples[1]) for run in runs if len(run.history.samples) > 1), default=1)
     _logarithmic(left, first, "{:g}")
     _logarithmic(right, first, "{:g} %" if relative else "{:g}")
+    if any(run.diverged for run in runs):
+        left.set_ylim(top=20 * start)
+        right.set_ylim(top=20 * start * (100 / exact.mse if relative else 1))
     with path.open("xb") as file:
         figure.savefig(file, format="png")
     return path
