@@ -3,13 +3,21 @@
 from collections.abc import Callable as _Callable
 
 from minigrad.backprop import gradients as gradients
-from minigrad.backprop import no_grad as no_grad
 from minigrad.backprop import tape as tape
 from minigrad.broadcasting import unbroadcast as unbroadcast
 from minigrad.checks import GradcheckError as GradcheckError
 from minigrad.checks import gradcheck as gradcheck
 from minigrad.function import Function as Function
+from minigrad.state import no_grad as no_grad
+from minigrad.strict import strict as strict
 from minigrad.tensor import Tensor as Tensor
+from minigrad.transforms import grad as grad
+from minigrad.transforms import hessian as hessian
+from minigrad.transforms import hvp as hvp
+from minigrad.transforms import jacobian as jacobian
+from minigrad.transforms import jvp as jvp
+from minigrad.transforms import value_and_grad as value_and_grad
+from minigrad.transforms import vjp as vjp
 
 MYPY = False
 if MYPY:  # to mypy a decorated class is a class; an operation is a function

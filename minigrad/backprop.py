@@ -12,7 +12,6 @@ sweep as a tape of its own: gradients of gradients.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from contextlib import ContextDecorator
 from operator import attrgetter
 from types import NoneType
 from typing import Any
@@ -21,9 +20,10 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.places import caller
-from minigrad.tensor import Tensor, as_numeric, here, next_serial
+from minigrad.state import here
+from minigrad.tensor import Tensor, as_numeric, next_serial
 
-__all__ = ["gradients", "no_grad", "tape"]
+__all__ = ["gradients", "tape"]
 
 PLAIN = {np.ndarray, float, int, bool, np.float64, np.float32, NoneType}  # enters an operation as it is
 new = Tensor.__new__
@@ -48,7 +48,7 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     state = here.state
     y = new(Tensor)
     y.array = array if type(array) is np.ndarray else as_numeric(array)  # NumPy gives a scalar where no axis is left
-    y.grad, y.hooks, y.cut = None, (), None
+    y.grad = y.hooks = y.cut = None
     y.made_at = state.place or caller(3)
     y.serial = next_serial()
     if recorded and state.recording:
@@ -58,20 +58,9 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         y.op, y.inputs, y.values, y.params = None, (), (), {}
         y.recorded = y.differentiable = False
         y.cut = ("no_grad", y.made_at) if differentiable else errors.inherited_cut(inputs, y.made_at)
+    if state.strict:
+        state.strict.forward(op, y, values)
     return y
-
-
-class no_grad(ContextDecorator):
-    """``with no_grad():`` or ``@no_grad()``: nothing that this thread computes inside is recorded."""
-
-    def _recreate_cm(self) -> no_grad:
-        return no_grad()  # each call of a decorated function has a block of its own
-
-    def __enter__(self) -> None:
-        self.before, here.state.recording = here.state.recording, False
-
-    def __exit__(self, *exception: object) -> None:
-        here.state.recording = self.before
 
 
 def tape(*outputs: Tensor) -> list[Tensor]:
@@ -100,8 +89,8 @@ def sweep(
         for node in reversed(tape(output)):
             if node not in cotangents:
                 continue
-            for hook in node.hooks:
-                cotangents[node] = hook(node, cotangents[node])
+            if node.hooks:
+                cotangents[node] = node.hooks(node, cotangents[node])
             op = node.op
             if op is None:
                 continue
@@ -111,6 +100,8 @@ def sweep(
                 partials = op.partials(node, wanted, g, node, recorded_inputs(node))
             else:
                 partials = op.partials(node, wanted, g, node.array, node.values)
+            if state.strict:
+                state.strict.backward(node, g, partials)
             for x, partial in partials:
                 array = x.array
                 if partial.shape != array.shape or partial.dtype is not array.dtype:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from minigrad.places import Place
 
@@ -113,3 +117,57 @@ def unused(inputs: tuple[Tensor, ...], i: int) -> Exception:
         f"gradients: the output does not depend on input {i} ({described(inputs[i])}); "
         "allow_unused=True returns None for such inputs"
     )
+
+
+# ------------------------------------------------------------------------------------------------ a student's Function
+KEPT_INTERMEDIATE = (
+    "{name}.forward kept an intermediate result for its backward. The tape does not know how it depends on the inputs, so "
+    "this second derivative would be wrong. Save only inputs or the output, and recompute the rest in backward"
+)
+
+
+def parameter_names(function: Any, count: int) -> list[str]:
+    """The names of forward's parameters after ctx; ``*xs`` counts as xs0, xs1, ..."""
+    names: list[str] = []
+    for p in list(inspect.signature(function.forward).parameters.values())[1:]:
+        names += [f"{p.name}{i}" for i in range(count - len(names))] if p.kind is p.VAR_POSITIONAL else [p.name]
+    return names
+
+
+def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -> Exception:
+    names = parameter_names(application.function, len(inputs))
+    missing, name = names[len(grads) : len(inputs)], application.name
+    which = f"; none for {', '.join(missing)}" if missing else ""
+    return RuntimeError(
+        f"{name}.backward returned {len(grads)} gradients, and forward has {len(inputs)} inputs "
+        f"({', '.join(names)}){which}: return one for each, None where there is no derivative"
+    )
+
+
+def misfit(application: Any, grad: Any, x: Tensor, i: int) -> Exception:
+    """The error for a gradient from a student that has not the shape or the dtype of its input."""
+    name = application.name
+    which = f"input {i} ({parameter_names(application.function, i + 1)[i]})"
+    if grad.shape != x.shape:
+        return RuntimeError(
+            f"{name}.backward returned a gradient of shape {grad.shape} for {which} of shape {x.shape}"
+            + axes_to_sum(grad.shape, x.shape)
+        )
+    return RuntimeError(
+        f"{name}.backward returned a gradient of dtype {grad.dtype} for {which} of dtype {x.dtype}: return it in the "
+        "input's dtype"
+    )
+
+
+def axes_to_sum(got: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    """The advice for a gradient that has not undone broadcasting."""
+    try:
+        same = np.broadcast_shapes(got, needed) == got
+    except ValueError:
+        same = False
+    if not same:
+        return ": each gradient has the shape of its input"
+    new = len(got) - len(needed)
+    axes = [*range(new), *[new + i for i, n in enumerate(needed) if n != got[new + i]]]
+    what = f"axis {axes[0]}" if len(axes) == 1 else f"axes {tuple(axes)}"
+    return f": the forward broadcast this input, so sum over {what} (minigrad.unbroadcast(grad, {needed}) does)"

@@ -20,13 +20,13 @@ here to learn. A body that keeps to operators and to the methods that arrays and
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
+from minigrad import errors
 from minigrad.backprop import record
 from minigrad.tensor import Tensor
 
@@ -115,10 +115,7 @@ class Application:
         if type(grads) is not tuple:
             grads = tuple(grads) if type(grads) is list else (grads,)
         if len(grads) != len(inputs):
-            raise RuntimeError(
-                f"{self.name}.backward returned {len(grads)} gradients, and forward has {len(inputs)} inputs "
-                f"({', '.join(self.names(len(inputs)))}): return one for each, None where there is no derivative"
-            )
+            raise errors.wrong_count(self, grads, inputs)
         found = []
         for x, grad in zip(node.inputs, grads):  # noqa: B905 - counted above
             if grad is not None and type(x) is Tensor and wanted(x):
@@ -127,26 +124,9 @@ class Application:
 
     def fit(self, grad: Any, x: Tensor, node: Tensor) -> Any:
         """Nothing is made to fit here: a gradient with another shape or dtype than its input is an error."""
-        i = next(i for i, t in enumerate(node.inputs) if t is x)
-        which = f"input {i} ({self.names(i + 1)[i]})"
-        if grad.shape != x.shape:
-            raise RuntimeError(
-                f"{self.name}.backward returned a gradient of shape {grad.shape} for {which} of shape {x.shape}"
-                + axes_to_sum(grad.shape, x.shape)
-            )
-        if grad.dtype != x.dtype:
-            raise RuntimeError(
-                f"{self.name}.backward returned a gradient of dtype {grad.dtype} for {which} of dtype {x.dtype}: "
-                "return it in the input's dtype"
-            )
+        if grad.shape != x.shape or grad.dtype != x.dtype:
+            raise errors.misfit(self, grad, x, next(i for i, t in enumerate(node.inputs) if t is x))
         return grad
-
-    def names(self, count: int) -> list[str]:
-        """The names of forward's parameters after ctx; ``*xs`` counts as x0, x1, ..."""
-        names: list[str] = []
-        for p in list(inspect.signature(self.function.forward).parameters.values())[1:]:
-            names += [f"{p.name}{i}" for i in range(count - len(names))] if p.kind is p.VAR_POSITIONAL else [p.name]
-        return names
 
     def recorded_backward(self, g: Tensor, y: Tensor, inputs: Sequence[Any]) -> Any:
         """Run backward on Tensors: what was saved becomes the Tensor it came from."""
@@ -169,20 +149,6 @@ class Application:
             vars(self.ctx).update(kept)
 
 
-def axes_to_sum(got: tuple[int, ...], needed: tuple[int, ...]) -> str:
-    """The advice for a gradient that has not undone broadcasting."""
-    try:
-        same = np.broadcast_shapes(got, needed) == got
-    except ValueError:
-        same = False
-    if not same:
-        return ": each gradient has the shape of its input"
-    new = len(got) - len(needed)
-    axes = [*range(new), *[new + i for i, n in enumerate(needed) if n != got[new + i]]]
-    what = f"axis {axes[0]}" if len(axes) == 1 else f"axes {tuple(axes)}"
-    return f": the forward broadcast this input, so sum over {what} (minigrad.unbroadcast(grad, {needed}) does)"
-
-
 class Intermediate:
     """The operation of a saved intermediate in a recorded backward: how it depends on the inputs is not known."""
 
@@ -192,11 +158,7 @@ class Intermediate:
         self.function = function
 
     def partials(self, *_: Any) -> Any:
-        raise RuntimeError(
-            f"{self.function}.forward kept an intermediate result for its backward. The tape does not know how it "
-            "depends on the inputs, so this second derivative would be wrong. Save only inputs or the output, and "
-            "recompute the rest in backward"
-        )
+        raise RuntimeError(errors.KEPT_INTERMEDIATE.format(name=self.function))
 
 
 def intermediate(application: Application, saved: Any, inputs: Sequence[Any]) -> Tensor:

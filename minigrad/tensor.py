@@ -8,41 +8,20 @@ reverse-mode differentiation needs; `backprop.py` does the rest.
 from __future__ import annotations
 
 import operator
-import threading
 from collections.abc import Callable
 from itertools import count
-from types import CodeType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from minigrad import errors
+from minigrad.hooks import Handle, Hooks
 from minigrad.places import Place, caller
+from minigrad.state import here
 
 __all__ = ["Tensor"]
 
 next_serial = count().__next__
-
-
-class State:
-    """What a thread is doing."""
-
-    __slots__ = "place", "recording", "strict"
-
-    def __init__(self) -> None:
-        self.recording = True  # False inside no_grad()
-        self.place: tuple[CodeType, int] | None = None  # in a recorded sweep: the forward line it differentiates
-        self.strict: Any = None  # inside strict(): what checks every operation
-
-
-class Here(threading.local):
-    """The state of the thread that asks."""
-
-    def __init__(self) -> None:
-        self.state = State()
-
-
-here = Here()
 
 
 class Tensor:
@@ -64,8 +43,7 @@ class Tensor:
         TypeError: data that is not numeric, or requires_grad for integers, bools or complex numbers.
 
     >>> w = Tensor([3.0, 4.0], requires_grad=True)
-    >>> loss = (w * w).sum()
-    >>> loss.backward()
+    >>> (w * w).sum().backward()
     >>> w.grad
     array([6., 8.])
     """
@@ -95,7 +73,7 @@ class Tensor:
         self.inputs: tuple[Any, ...] = ()
         self.values: Any = ()
         self.params: dict[str, Any] = {}
-        self.hooks: tuple[Any, ...] = ()
+        self.hooks: Hooks | None = None
         self.cut: Any = None
         self.serial = next_serial()
         self.made_at = here.state.place or caller(2)
@@ -151,6 +129,20 @@ class Tensor:
         leaf.cut = "detached", caller(2)
         return leaf
 
+    def retain_grad(self) -> None:
+        """Let every sweep that comes by add to `grad` here too, although this is a result and no leaf."""
+        if self.op is not None:
+            self.hooks = self.hooks or Hooks()
+            self.hooks.retain = True
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
+        """Call ``hook(g)`` with the cotangent of this tensor in every sweep; what it returns, if not None, replaces g.
+
+        g is an array, or a Tensor where the sweep is recorded. ``remove()`` of the handle that is returned ends it.
+        """
+        self.hooks = self.hooks or Hooks()
+        return self.hooks.add(hook)
+
     def zero_grad(self) -> None:
         """Forget the gradient: `grad` becomes None, as in torch."""
         self.grad = None
@@ -201,6 +193,7 @@ class Tensor:
         def __pow__(self, other: Any) -> Tensor: ...
         def __matmul__(self, other: Any) -> Tensor: ...
         def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = __rmatmul__ = __add__
 

@@ -1,0 +1,44 @@
+"""What a thread is doing: recording or not, and on whose behalf."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ContextDecorator
+from types import CodeType
+from typing import Any
+
+__all__ = ["no_grad"]
+
+
+class State:
+    """The state of one thread."""
+
+    __slots__ = "place", "recording", "strict"
+
+    def __init__(self) -> None:
+        self.recording = True  # False inside no_grad()
+        self.place: tuple[CodeType, int] | None = None  # in a recorded sweep: the forward line it differentiates
+        self.strict: Any = None  # inside strict(): what checks every operation
+
+
+class Here(threading.local):
+    """``here.state`` is the state of the thread that asks."""
+
+    def __init__(self) -> None:
+        self.state = State()
+
+
+here = Here()
+
+
+class no_grad(ContextDecorator):
+    """``with no_grad():`` or ``@no_grad()``: nothing that this thread computes inside is recorded."""
+
+    def _recreate_cm(self) -> no_grad:
+        return no_grad()  # each call of a decorated function has a block of its own
+
+    def __enter__(self) -> None:
+        self.before, here.state.recording = here.state.recording, False
+
+    def __exit__(self, *exception: object) -> None:
+        here.state.recording = self.before
