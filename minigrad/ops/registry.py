@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class Operation:
         self.arity = len(self.inputs) if len(self.defaults) == len(statics) and not self.variadic else None
         self.rules: Iterable[Any] = [self.rule(block, name) for name in self.inputs]
         if self.variadic:
-            self.rules = EachInput(block.d_xs)
+            self.rules = EachInput(*self.rules)
         self.signature: str = getattr(block, "signature", ",".join(["()"] * len(self.inputs)) + "->()")
         self.batched: bool = getattr(block, "batched", False)
         self.domain: dict[str, Any] = getattr(block, "domain", {})
@@ -93,7 +94,9 @@ class Operation:
         try:
             return as_numeric(x)
         except TypeError as error:
-            name = f"{self.inputs[0]}[{position}]" if self.variadic else self.inputs[position]
+            last = len(self.inputs) - 1
+            in_last = self.variadic and position >= last
+            name = f"{self.inputs[last]}[{position - last}]" if in_last else self.inputs[position]
             raise TypeError(f"{self.name}: input {position} ({name}): {error}") from None
 
     def partials(
@@ -116,13 +119,13 @@ class Operation:
 
 
 class EachInput:
-    """The rules of a variadic operation: ``d_xs(i, g, y, *xs)`` for input i, without end."""
+    """The rules of a variadic operation: those of its named inputs, then ``d_xs(i, g, y, *xs)`` for i = 0, 1, ..."""
 
-    def __init__(self, rule: Callable[..., Any]) -> None:
-        self.rule = rule
+    def __init__(self, *rules: Any) -> None:
+        *self.named, self.each = rules
 
     def __iter__(self) -> Iterator[Any]:
-        return (partial(self.rule, i) for i in count())
+        return chain(self.named, (callable(self.each) and partial(self.each, i) for i in count()))
 
 
 def op(block: Any) -> Callable[..., Tensor]:
@@ -131,8 +134,8 @@ def op(block: Any) -> Callable[..., Tensor]:
     ``operator = "__mul__"`` installs the operator and its reflection; ``numpy`` names the NumPy functions that arrive
     here when they meet a Tensor (by default the one of the same name); a method that NumPy's arrays have under this name
     is one of Tensors too. A block with ``compose`` instead of ``forward`` is written with other operations and needs no
-    rules. ``public(apply, ...)`` stands before the operation, to bring its arguments into the form
-    in which the rules are the textbook's.
+    rules; it gets Tensors. ``public(apply, ...)`` stands before the operation, to bring its arguments into the form in
+    which the rules are the textbook's.
     """
     operation = Operation(block)
     arity, defaults, bind = operation.arity, operation.defaults, operation.bind
@@ -151,20 +154,16 @@ def op(block: Any) -> Callable[..., Tensor]:
 
     def composed(*inputs: Any, **params: Any) -> Tensor:
         inputs, params = bind(inputs, params)
-        result: Tensor = block.compose(*inputs, **params)
+        result: Tensor = block.compose(*map(lifted, inputs), **params)
         return result
+
+    plain = composed if operation.composed else either if operation.helper else apply
 
     def prepared(*args: Any, **kwargs: Any) -> Tensor:
-        result: Tensor = block.public(apply, *args, **kwargs)
+        result: Tensor = block.public(plain, *args, **kwargs)
         return result
 
-    function: Any = apply
-    if hasattr(block, "public"):
-        function = prepared
-    elif operation.composed:
-        function = composed
-    elif operation.helper:
-        function = either
+    function: Any = prepared if hasattr(block, "public") else plain
     function.__name__ = function.__qualname__ = operation.name
     function.__doc__ = operation.formula
     function.__module__ = block.__module__
@@ -180,10 +179,15 @@ def op(block: Any) -> Callable[..., Tensor]:
         setattr(Tensor, operation.name, function)
     if hasattr(block, "operator"):
         setattr(Tensor, block.operator, function)
-        if len(operation.inputs) == 2 and not hasattr(block, "comparison"):
+        if len(operation.inputs) == 2 and not operation.variadic and not hasattr(block, "comparison"):
             setattr(Tensor, block.operator.replace("__", "__r", 1), lambda self, other: function(other, self))
     result: Callable[..., Tensor] = function
     return result
+
+
+def lifted(x: Any) -> Any:
+    """`x` as composed operations get it: arrays and lists are Tensors; numbers stay, as NumPy gives them no dtype."""
+    return x if type(x) in (Tensor, float, int, bool, NoneType) else Tensor(x)
 
 
 def operand(x: Any) -> Any:
