@@ -1,0 +1,110 @@
+"""What the pages say is so: their code runs and prints what stands below it, their tree and their names exist."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DERIVATIONS = (ROOT / "docs" / "derivations.md").read_text(encoding="utf-8")
+CODE = re.compile(r"^```python\n(.*?)^```\n(?:\s*^```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
+PICTURE_LIMIT = 150_000  # bytes
+
+
+RUN = """
+import sys
+try:
+    exec(compile(sys.argv[1], "page", "exec"), {"__name__": "page"})
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def printed(program, folder):
+    """What a program prints and, if an exception ends it, the name and message of that; in a process of its own."""
+    command = [sys.executable, "-W", "error", "-c", RUN, program]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=folder, check=True).stdout
+
+
+def assert_matches(found, expected):
+    """As in doctest: ... stands for anything, and runs of white space are equal to one space."""
+    pattern = r"\s+".join(".*".join(map(re.escape, word.split("..."))) for word in expected.split())
+    assert re.fullmatch(pattern, found.strip(), re.DOTALL), f"printed\n{found}\nwhere the page has\n{expected}"
+
+
+@pytest.mark.parametrize(("page", "blocks"), [("README.md", 3), ("CONTRIBUTING.md", 2)])
+def test_code_prints_what_stands_below_it(page, blocks, tmp_path):
+    found = CODE.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert len(found) == blocks
+    program = "\n".join(code for code, _ in found)
+    assert_matches(printed(program, tmp_path), "".join(output for _, output in found))
+
+
+def test_what_a_page_must_not_get_away_with(tmp_path):
+    assert printed("print(1)\nraise ValueError('no: 2')", tmp_path) == "1\nValueError: no: 2\n"
+    assert_matches("a  1.25\nb\n", "a 1.2... b")
+    for found in ("a 1.3\nb", "a 1.25", "a 1.25 b c", "xa 1.25 b"):
+        with pytest.raises(AssertionError):
+            assert_matches(found, "a 1.2... b")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/derivations.md"])
+def test_links_and_names_of_files_lead_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    names = re.findall(r"`((?:\.ci|minigrad|torch_ref|benchmarks|tests|docs)/[\w./]*)`", text)
+    assert links or names
+    for path in links + names:
+        assert not path.startswith("http")
+        assert ((ROOT / page).parent / path).exists() or (ROOT / path).exists(), f"{page} names {path}"
+
+
+def test_modules_that_pages_run_exist():
+    for name in re.findall(r"python -m (benchmarks[\w.]*)", README):
+        assert ROOT.joinpath(*name.split(".")).with_suffix(".py").exists()
+
+
+def test_the_layout_is_that_of_the_tree():
+    layout = re.search(r"## Layout\n\n```\n(.*?)```", README, re.DOTALL)[1]
+    lines = re.findall(r"^( *)(\S+)  +\S", layout, re.MULTILINE)
+    assert len(lines) == len(layout.splitlines()) - 1  # all but the line of minigrad/ say what is there
+    named = {f"minigrad/{name}" if indent else name for indent, name in lines}
+    for name in named:
+        path = ROOT / name
+        assert path.is_dir() if name.endswith("/") else path.is_file(), name
+    modules = (path for path in (ROOT / "minigrad").iterdir() if not path.name.startswith(("_", ".")))
+    there = {f"minigrad/{path.name}{'/' * path.is_dir()}" for path in modules if path.is_dir() or path.suffix == ".py"}
+    assert {name for name in named if name.startswith("minigrad/")} == there
+
+
+def test_the_picture_is_small():
+    (picture,) = re.findall(r"!\[[^\]]+\]\((.*?)\)", README)
+    data = (ROOT / picture).read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert len(data) < PICTURE_LIMIT
+
+
+# ------------------------------------------------------------------------------------------------ docs/derivations.md
+def formula_lines():
+    """The cells of each line of a table that is not its head."""
+    rows = re.findall(r"^\|(.*)\|$", DERIVATIONS, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
+    return [row for row in cells if row != ["", "formula", "test"] and set(row) != {"---"}]
+
+
+def test_each_formula_names_its_test():
+    tree = ast.parse((ROOT / "tests" / "test_derivations.py").read_text(encoding="utf-8"))
+    tests = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    named = [re.fullmatch(r"`(test_\w+)`", row[-1])[1] for row in formula_lines()]
+    assert named == tests  # all of them, in the same order, each once
+
+
+def test_no_formula_stands_outside_the_tables():
+    """Only the two definitions are stated without a test: they are what the tests differentiate."""
+    outside = [line for line in DERIVATIONS.splitlines() if not line.startswith("|")]
+    assert not [line for line in outside if "∂" in line and "= ∂L/∂V" not in line]
+    assert len([line for line in outside if line.startswith("    ")]) == 2

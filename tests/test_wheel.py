@@ -1,0 +1,91 @@
+"""The wheel ships the package and its data and nothing else, and works where there is no checkout."""
+
+import email
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stderr or done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built with the hatchling that is installed: no network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, ROOT)
+    (path,) = folder.iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A folder into which the wheel was installed."""
+    folder = tmp_path_factory.mktemp("site")
+    run(*PIP, "install", "--no-deps", "--no-index", "--target", folder, wheel)
+    return folder
+
+
+def test_ships_the_two_packages_whole_and_nothing_else(wheel):
+    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    tree = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("minigrad", "torch_ref")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert shipped == tree
+    assert {"minigrad/py.typed", "minigrad/lab/california_housing.csv.gz"} <= shipped
+    assert {"torch_ref/__init__.py", "torch_ref/functions.py", "torch_ref/descent.py"} <= shipped
+
+
+def test_needs_only_numpy(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+        assert any(name.endswith("LICENSE") for name in archive.namelist())
+    required = [text for text in metadata.get_all("Requires-Dist") if "extra ==" not in text]
+    assert [re.match(r"[\w-]+", text)[0] for text in required] == ["numpy"]
+    assert set(metadata.get_all("Provides-Extra")) == {"lab", "test", "bench"}
+    assert metadata["Requires-Python"] == ">=3.11"
+
+
+def elsewhere(installed, folder, program):
+    """What a program prints in another folder, where minigrad is what the wheel brought."""
+    start = f"import sys; sys.path.insert(0, {str(installed)!r})\n"
+    return run(sys.executable, "-W", "error", "-c", start + program, cwd=folder)
+
+
+def test_imports_from_another_folder(installed, tmp_path):
+    program = (
+        "import minigrad, torch_ref.functions, torch_ref.descent\n"
+        "print(minigrad.__file__, torch_ref.functions.__file__, sep='\\n')\n"
+        "x = minigrad.Tensor([3.0], requires_grad=True)\n"
+        "minigrad.mse_loss(x, [1.0]).backward()\n"
+        "print(x.grad)"
+    )
+    *files, gradient = elsewhere(installed, tmp_path, program).splitlines()
+    assert [Path(file).relative_to(installed).as_posix() for file in files] == [
+        "minigrad/__init__.py",
+        "torch_ref/functions.py",
+    ]
+    assert gradient == "[4.]"
+
+
+def test_trains_on_the_data_it_carries(installed, tmp_path):
+    program = (
+        "from minigrad.cli import main\n"
+        "sys.exit(main(['train', '--method', 'minibatch', '--epochs', '1', '--no-log', '--quiet']))"
+    )
+    assert "minibatch" in elsewhere(installed, tmp_path, program)
+    assert list(tmp_path.iterdir()) == []
