@@ -135,17 +135,18 @@ def tensors(call: Call) -> tuple[Any, ...]:
     )
 
 
-def reference(function: Callable[..., torch.Tensor], call: Call) -> tuple[Reference, list[torch.Tensor]]:
-    """The torch function as a function of the leaves only, and the leaves."""
-    given = [exact(a, i in call.leaves) for i, a in enumerate(call.inputs)]
+def reference(function: Callable[..., torch.Tensor], call: Call) -> tuple[Reference, dict[int, torch.Tensor]]:
+    """The torch function as a function of its floating inputs, and these by their position."""
+    given = [exact(a, requires_grad=a is not None and a.dtype.kind == "f") for a in call.inputs]
+    floating = {i: a for i, a in enumerate(given) if a is not None and a.requires_grad}
 
-    def f(*leaves: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def f(*arguments: torch.Tensor) -> tuple[torch.Tensor, ...]:
         inputs = list(given)
-        for i, leaf in zip(call.leaves, leaves, strict=True):
-            inputs[i] = leaf
+        for i, a in zip(floating, arguments, strict=True):
+            inputs[i] = a
         return (function(*inputs, **call.params),)
 
-    return f, [given[i] for i in call.leaves]
+    return f, floating
 
 
 def refuses_emptiness(operation: Any, call: Call) -> bool:
@@ -157,9 +158,9 @@ def refuses_emptiness(operation: Any, call: Call) -> bool:
         return False
     except ValueError:
         pass
-    f, leaves = reference(counterpart(operation.name), call)
+    f, arguments = reference(counterpart(operation.name), call)
     try:
-        (want,) = f(*leaves)
+        (want,) = f(*arguments.values())
     except (RuntimeError, IndexError):
         return True
     assert want.numel() > 0, f"{operation.name} refuses what torch answers with {want}"
@@ -174,35 +175,45 @@ def assert_first_order(operation: Any, call: Call) -> None:
     before = [None if a is None else a.copy() for a in call.inputs]
     inputs = tensors(call)
     y = operation.function(*inputs, **call.params)
-    f, leaves = reference(counterpart(operation.name), call)
-    (want,) = f(*leaves)
+    f, floating = reference(counterpart(operation.name), call)
+    arguments = list(floating.values())
+    (want,) = f(*arguments)
     unit = max(call.unit, np.finfo(y.dtype).eps) if y.dtype.kind == "f" else 0.0
-    assert_agrees(y.data, want, leaves, unit, "y")
+    assert_agrees(y.data, want, arguments, unit, "y")
     assert_dtype(operation, call, y.dtype)
-    assert y.requires_grad == want.requires_grad
-    if not y.requires_grad:
-        return
 
-    g = call.cotangent(y.shape, y.dtype)
+    g = call.cotangent(y.shape, y.dtype if y.dtype.kind == "f" else np.float64)
     given = g.copy()
+    xs = [inputs[i] for i in call.leaves]
+    again: Sequence[Any] = [None] * len(xs)
+    grads = []
+    if y.requires_grad:
+        y.backward(g)
+        retained, *again = gradients(y, [y, *xs], gradient=g, allow_unused=True)
+        np.testing.assert_array_equal(retained.data, given, "the cotangent was written into on its way")
+        grads = [retained.data, *(x.grad for x in xs if x.grad is not None), *(t.data for t in again if t is not None)]
     weight = exact(g, requires_grad=True)
-    wanted = pullback(f)([weight], leaves)
-    y.backward(g)
-    found = [inputs[i].grad for i in call.leaves]
-    retained, *again = gradients(y, [y, *(inputs[i] for i in call.leaves)], gradient=g)
-    for i, x_grad, same, x_want in zip(call.leaves, found, again, wanted, strict=True):
-        name, x = f"gradient of input {i}", call.inputs[i]
-        assert x is not None
-        assert x_grad is not None, f"{name} is None"
-        assert x_grad.dtype == x.dtype, f"{name}: dtype {x_grad.dtype} for an input of {x.dtype}"
-        assert_agrees(x_grad, x_want, [weight, *leaves], unit, name)
-        np.testing.assert_array_equal(same.data, x_grad, "gradients() and backward() differ")
-    np.testing.assert_array_equal(retained.data, given, "the cotangent was written into on its way")
+    wanted = dict(zip(floating, pullback(f)([weight], arguments), strict=True))
+    for i, x, same in zip(call.leaves, xs, again, strict=True):
+        name = f"gradient of input {i}"
+        assert_agrees(zero_for_none(x.grad, x), wanted[i], [weight, *arguments], unit, name)
+        np.testing.assert_array_equal(
+            zero_for_none(same, x), zero_for_none(x.grad, x), "gradients() and backward() differ"
+        )
 
     np.testing.assert_array_equal(g, given, "the caller's cotangent was written into")
     for a, b in zip(call.inputs, before, strict=True):
         np.testing.assert_array_equal(a, b, "an input was written into")
-    assert_owned([*found, retained.data, *(t.data for t in again)], [*call.inputs, g, y.data])
+    assert_owned(grads, [*call.inputs, g, y.data])
+
+
+def zero_for_none(grad: Any, x: Tensor) -> np.ndarray:
+    """The gradient as an array of the shape and dtype of x; None says that nothing depends on x."""
+    if grad is None:
+        return np.zeros(x.shape, x.dtype)
+    array = grad.data if type(grad) is Tensor else grad
+    assert array.dtype == x.dtype, f"a gradient of dtype {array.dtype} for an input of {x.dtype}"
+    return array
 
 
 def assert_dtype(operation: Any, call: Call, got: np.dtype[Any]) -> None:
@@ -233,27 +244,32 @@ def assert_second_order(operation: Any, call: Call) -> None:
         return
     xs = [inputs[i] for i in call.leaves]
     g = Tensor(call.cotangent(y.shape, y.dtype), requires_grad=True)
-    found = gradients(y, xs, create_graph=True, gradient=g)
-    plain = gradients(y, xs, gradient=g)
+    found = gradients(y, xs, create_graph=True, gradient=g, allow_unused=True)
+    plain = gradients(y, xs, gradient=g, allow_unused=True)
     unit = max(call.unit, np.finfo(y.dtype).eps)
 
-    f, leaves = reference(SECOND_ORDER.get(operation.name) or counterpart(operation.name), call)
+    f, floating = reference(SECOND_ORDER.get(operation.name) or counterpart(operation.name), call)
+    arguments = list(floating.values())
     weight = exact(g.data, requires_grad=True)
-    wanted = pullback(f)([weight], leaves)
-    for i, recorded, unrecorded, want in zip(call.leaves, found, plain, wanted, strict=True):
-        assert_agrees(recorded.data, want, [weight, *leaves], unit, f"recorded gradient of input {i}")
-        np.testing.assert_array_equal(recorded.data, unrecorded.data, "recorded and unrecorded sweep differ")
+
+    def slopes(weight: torch.Tensor, *arguments: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        every = dict(zip(floating, pullback(f)([weight], arguments), strict=True))
+        return tuple(every[i] for i in call.leaves)
+
+    for i, x, recorded, unrecorded, want in zip(call.leaves, xs, found, plain, slopes(weight, *arguments), strict=True):
+        value = zero_for_none(recorded, x)
+        assert_agrees(value, want, [weight, *arguments], unit, f"recorded gradient of input {i}")
+        np.testing.assert_array_equal(value, zero_for_none(unrecorded, x), "recorded and unrecorded sweep differ")
 
     directions = [call.cotangent(x.shape, x.dtype, stream) for stream, x in enumerate(xs, 1)]
-    total = sum((d * u).sum() for d, u in zip(found, directions, strict=True))
+    total = sum((d * u).sum() for d, u in zip(found, directions, strict=True) if d is not None)
     second = gradients(total, [g, *xs], allow_unused=True)
     weights = [exact(u, requires_grad=True) for u in directions]
-    want_second = pullback(lambda weight, *leaves: pullback(f)([weight], leaves))(weights, [weight, *leaves])
-    names = ["cotangent", *(f"input {i}" for i in call.leaves)]
-    for name, x, got, want in zip(names, [g, *xs], second, want_second, strict=True):
-        value = np.zeros(x.shape, x.dtype) if got is None else got.data
-        assert value.dtype == x.dtype
-        assert_agrees(value, want, [*weights, weight, *leaves], unit, f"second derivative to {name}")
+    wanted = dict(zip(["g", *floating], pullback(slopes)(weights, [weight, *arguments]), strict=True))
+    for name, x, got in zip(["g", *call.leaves], [g, *xs], second, strict=True):
+        assert_agrees(
+            zero_for_none(got, x), wanted[name], [*weights, weight, *arguments], unit, f"second derivative to {name}"
+        )
 
 
 def assert_rules_run_on_tensors(operation: Any, call: Call) -> None:
