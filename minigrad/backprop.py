@@ -2,30 +2,30 @@
 
 The *tape* of a result is everything it was computed from, in the order it was computed. The *cotangent* of a value v
 is dL/dv, how much the result L changes with v. The sweep walks the tape backwards; at each node it asks the operation
-what the node's cotangent g makes of the cotangents of its inputs, and adds up what reaches a value on several paths.
+what the node's cotangent g makes of those of its inputs, and adds up what reaches a value on several paths.
 
-The rules of the operations are plain NumPy text, and Tensors answer to NumPy. So one sweep runs on two kinds of value:
-on the arrays that were saved, which is fast, or on the Tensors themselves (``create_graph=True``), which records the
-sweep as a tape of its own: gradients of gradients.
+Rules are plain NumPy text, and Tensors answer to NumPy. So one sweep runs on two kinds of value: on the saved arrays,
+which is fast, or on the Tensors themselves (create_graph), which puts the sweep on a tape: gradients of gradients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from operator import attrgetter
-from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from minigrad import errors
+from minigrad.guards import differentiable_tensors, recorded_inputs, seed
+from minigrad.numeric import as_numeric
 from minigrad.places import caller
 from minigrad.state import here
-from minigrad.tensor import Tensor, as_numeric, next_serial
+from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]
 
-PLAIN = {np.ndarray, float, int, bool, np.float64, np.float32, NoneType}  # enters an operation as it is
+PLAIN = {np.ndarray, float, int, bool, np.float64, np.float32, type(None)}  # enters an operation as it is
 new = Tensor.__new__
 by_serial = attrgetter("serial")
 is_differentiable = attrgetter("differentiable")
@@ -78,12 +78,8 @@ def tape(*outputs: Tensor) -> list[Tensor]:
 def sweep(
     output: Tensor, g: Any, wanted: Callable[[Tensor], bool], keep: Container[Tensor], create_graph: bool
 ) -> dict[Tensor, Any]:
-    """Send `g`, the cotangent of `output`, back to every tensor that is `wanted`.
-
-    Returns the cotangents of the leaves and of the tensors in `keep`; arrays among them are memory of their own.
-    """
-    cotangents: dict[Tensor, Any] = {output: g}
-    state = here.state
+    """Send `g`, the cotangent of `output`, back to every `wanted` tensor; return what reaches leaves and `keep`."""
+    cotangents, state = {output: g}, here.state
     before = state.recording, state.place
     try:
         for node in reversed(tape(output)):
@@ -91,8 +87,7 @@ def sweep(
                 continue
             if node.hooks:
                 cotangents[node] = node.hooks(node, cotangents[node])
-            op = node.op
-            if op is None:
+            if (op := node.op) is None:
                 continue
             g = cotangents[node] if node in keep else cotangents.pop(node)
             if create_graph:
@@ -108,8 +103,9 @@ def sweep(
                     partial = op.fit(partial, x, node)
                 if x in cotangents:
                     partial = cotangents[x] + partial
-                elif (x.op is None or x in keep) and not create_graph and may_be_shared(partial, g, op):
-                    partial = partial.copy()
+                elif not create_graph and (x.op is None or x in keep):
+                    fresh = op.owns_results and partial is not g and partial.base is None
+                    partial = partial if fresh else partial.copy()  # what is handed out is memory of its own
                 cotangents[x] = partial
     except Exception as error:
         error.add_note(f"In the backward of {errors.described(node)}.")
@@ -119,44 +115,10 @@ def sweep(
     return cotangents
 
 
-def may_be_shared(partial: Any, g: Any, op: Any) -> bool:
-    """A rule returns g itself, a view, or memory of its own; a student's backward may return anything."""
-    return partial is g or partial.base is not None or not op.owns_results
-
-
-def recorded_inputs(node: Tensor) -> list[Any]:
-    """The inputs of a node for rules that will be recorded: the Tensors themselves, if they still hold what it saw."""
-    for i, (x, value) in enumerate(zip(node.inputs, node.values, strict=True)):
-        if type(x) is Tensor and x.array is not value:
-            raise errors.rebound(node, i)
-    return [x if type(x) is Tensor else value for x, value in zip(node.inputs, node.values, strict=True)]
-
-
-def seed(output: Tensor, gradient: Any, create_graph: bool = False) -> Any:
-    """The cotangent a sweep starts with: `gradient`, or 1 for a single number."""
-    if type(output) is not Tensor or not output.differentiable:
-        raise errors.not_differentiable(output)
-    if output.array.dtype.kind != "f":
-        raise TypeError(errors.not_real(output.dtype))
-    if gradient is None and output.size == 1:
-        gradient = np.ones(output.shape, output.dtype) if output.shape else np.array(1, output.dtype)
-    elif type(gradient) is not Tensor:
-        gradient = gradient if gradient is None else np.array(as_numeric(gradient), output.dtype)
-    if gradient is None or gradient.shape != output.shape:
-        raise errors.wrong_seed(output, gradient)
-    if create_graph:
-        return gradient.astype(output.dtype) if type(gradient) is Tensor else Tensor(gradient)
-    return gradient.array.astype(output.dtype) if type(gradient) is Tensor else gradient
-
-
 def backward(output: Tensor, gradient: Any = None) -> None:
     """Add dL/dx to ``x.grad`` for every leaf x that requires grad, where L is ``(output * gradient).sum()``.
 
-    Args:
-        gradient: the cotangent of `output`, of its shape; may be left out when `output` is a single number.
-
-    Raises:
-        RuntimeError: no derivative reaches `output`, or it has several entries and there is no gradient.
+    `gradient`, the cotangent of `output`, may be left out when `output` is a single number.
     """
     for x, g in sweep(output, seed(output, gradient), is_differentiable, (), False).items():
         total = g if x.grad is None else x.grad + g
@@ -164,38 +126,27 @@ def backward(output: Tensor, gradient: Any = None) -> None:
 
 
 def gradients(
-    output: Tensor,
-    inputs: Tensor | Sequence[Tensor],
-    create_graph: bool = False,
-    *,
-    gradient: Any = None,
-    allow_unused: bool = False,
-) -> tuple[Any, ...]:
-    """The gradients of `output` with respect to `inputs`, as `torch.autograd.grad` returns them; no ``.grad`` changes.
+    output: Tensor, inputs: Tensor | Sequence[Tensor], create_graph: bool = False,
+    *, gradient: Any = None, allow_unused: bool = False,
+) -> tuple[Any, ...]:  # fmt: skip
+    """The gradients of `output` with respect to `inputs`, a tuple of Tensors, as `torch.autograd.grad` returns them.
 
     Args:
         output: a single number, or any tensor together with `gradient`, its cotangent.
         inputs: tensors that require grad, leaves or not. Only the partials that lead to them are computed.
         create_graph: record the sweep, so that the gradients can be differentiated again.
         allow_unused: return None for an input that `output` does not depend on, instead of raising.
-
-    Returns:
-        A tuple: for each input a Tensor of its shape and dtype.
     """
-    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    for x in inputs:
-        if type(x) is not Tensor or not x.differentiable:
-            raise errors.not_differentiable(x)
-    g = seed(output, gradient, create_graph)
+    inputs = differentiable_tensors(inputs)
+    g, keep = seed(output, gradient, create_graph), set(inputs)
     leading = set(inputs)  # the tensors from which a derivative leads to an input
     for node in tape(output):
         if node.differentiable and any(type(x) is Tensor and x in leading for x in node.inputs):
             leading.add(node)
-    cotangents = sweep(output, g, leading.__contains__, set(inputs), create_graph)
-    for i, x in enumerate(inputs):
-        if x not in cotangents and not allow_unused:
-            raise errors.unused(inputs, i)
-    found = (cotangents.get(x) for x in inputs)
+    cotangents = sweep(output, g, leading.__contains__, keep, create_graph)
+    if not allow_unused and not keep <= cotangents.keys():
+        raise errors.unused(next(x for x in inputs if x not in cotangents))
+    found = [cotangents.get(x) for x in inputs]
     return tuple(g if g is None or type(g) is Tensor else Tensor(g) for g in found)
 
 

@@ -16,15 +16,14 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``g`` over the axes along which an input of ``shape`` was broadcast.
 
     Args:
-        g: the cotangent of a broadcast value: a NumPy array, a minigrad Tensor or a torch tensor (only methods
-            that all three have are used, so a student's ``backward`` may call this under either engine).
-        shape: the shape before broadcasting; ``np.broadcast_shapes(shape, g.shape) == g.shape``.
+        g: the cotangent of a broadcast value: an array, a Tensor or a torch tensor (only methods that all three have
+            are used, so that a student's ``backward`` may call this under either engine).
+        shape: the shape before broadcasting.
 
-    Returns:
-        An array (or tensor) of ``shape`` and of the dtype of ``g``; ``g`` itself when there is nothing to sum.
+    Returns: the sum, of `shape` and the dtype of `g`; `g` itself where there is nothing to sum.
 
     Raises:
-        ValueError: ``shape`` cannot have been broadcast to ``g.shape``.
+        ValueError: an array of `shape` cannot have been broadcast to ``g.shape``.
 
     >>> import numpy as np
     >>> unbroadcast(np.ones((5, 3)), (3,))

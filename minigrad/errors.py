@@ -18,6 +18,11 @@ ASSIGNMENT = (
     "Write np.where(mask, new, t) or np.concatenate([...]), or fill a NumPy array first and make a Tensor of it"
 )
 
+SILENT_EXIT = (
+    "np.asarray of a tensor that is on the tape would leave the tape without a word; say t.detach().numpy() when that "
+    "is what you want"
+)
+
 
 def not_real(dtype: Any) -> str:
     return (
@@ -55,7 +60,7 @@ def described(t: Tensor) -> str:
 CUTS = {  # in the order in which they are named when several inputs were cut
     "detached": "it was detached at {place}: .detach() ends the history",
     "no_grad": "it was computed under no_grad() at {place}, where nothing is recorded",
-    "integer": "it comes from an integer or boolean tensor made at {place}, and only floats have derivatives",
+    "integer": "it comes from an integer or boolean tensor made at {place}; only floats have derivatives",
     "leaf": (
         "no leaf requires grad: the tensor made at {place} came from an array or a number. Say requires_grad=True there; "
         "or, if that array came from another tensor, keep the tensor: .numpy(), .item() and float() end the history"
@@ -112,17 +117,16 @@ def rebound(node: Tensor, position: int) -> Exception:
     )
 
 
-def unused(inputs: tuple[Tensor, ...], i: int) -> Exception:
+def unused(x: Tensor) -> Exception:
     return RuntimeError(
-        f"gradients: the output does not depend on input {i} ({described(inputs[i])}); "
-        "allow_unused=True returns None for such inputs"
+        f"gradients: the output does not depend on the {described(x)}; allow_unused=True returns None for such inputs"
     )
 
 
-# ------------------------------------------------------------------------------------------------ a student's Function
+# ---------------------------------------------------------------------------------------------- a student's Function
 KEPT_INTERMEDIATE = (
-    "{name}.forward kept an intermediate result for its backward. The tape does not know how it depends on the inputs, so "
-    "this second derivative would be wrong. Save only inputs or the output, and recompute the rest in backward"
+    "this derivative goes through {name}, which forward kept for backward. The tape does not know how it depends on "
+    "the inputs, so the result would be wrong. Save only inputs or the output, and recompute the rest in backward"
 )
 
 
@@ -144,9 +148,9 @@ def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -
     )
 
 
-def misfit(application: Any, grad: Any, x: Tensor, i: int) -> Exception:
+def misfit(application: Any, grad: Any, x: Tensor, node: Tensor) -> Exception:
     """The error for a gradient from a student that has not the shape or the dtype of its input."""
-    name = application.name
+    name, i = application.name, next(i for i, t in enumerate(node.inputs) if t is x)
     which = f"input {i} ({parameter_names(application.function, i + 1)[i]})"
     if grad.shape != x.shape:
         return RuntimeError(

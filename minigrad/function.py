@@ -36,12 +36,7 @@ ARRAYS = {np.ndarray, Tensor, np.float64, np.float32}
 
 
 class Context:
-    """What a forward leaves for its backward. Any attribute may be set on it.
-
-    Attributes:
-        saved_tensors: what `save_for_backward` was given.
-        needs_input_grad: for each input of forward, whether its gradient is wanted.
-    """
+    """The ctx of one call: what forward leaves for backward. Any attribute may be set on it."""
 
     def __init__(self, inputs: tuple[Any, ...]) -> None:
         self._inputs = inputs
@@ -49,6 +44,7 @@ class Context:
 
     @property
     def needs_input_grad(self) -> tuple[bool, ...]:
+        """For each input of forward, whether its gradient is wanted."""
         return tuple([type(x) is Tensor and x.differentiable for x in self._inputs])
 
     def save_for_backward(self, *arrays: Any) -> None:
@@ -68,10 +64,7 @@ class Function:
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
-        """Return, for each input of forward, the cotangent that `grad`, the cotangent of the output, makes of it.
-
-        None stands for an input without a derivative.
-        """
+        """Return the cotangent of each input of forward, given that of the output; None for one without derivative."""
         raise NotImplementedError("a Function needs a static method backward(ctx, grad)")
 
     @classmethod
@@ -86,13 +79,10 @@ class Application:
     __slots__ = "arguments", "ctx", "function", "result"
     rules = repeat(True)  # any input may have a gradient: backward will say
     owns_results = False  # a student may return what was saved, or one array for two inputs
+    name = property(lambda self: self.function.__name__)
 
     def __init__(self, function: type[Function], inputs: tuple[Any, ...]) -> None:
         self.function, self.ctx = function, Context(inputs)
-
-    @property
-    def name(self) -> str:
-        return self.function.__name__
 
     def constant(self, x: Any, position: int) -> Any:
         return x
@@ -101,7 +91,7 @@ class Application:
         if len(set(map(id, values))) < len(values):  # one array twice: identity must tell which of them was saved
             values = tuple([v.view() if isinstance(v, np.ndarray) else v for v in values])
         self.arguments = values
-        result = self.result = self.function.forward(self.ctx, *values)
+        self.result = result = self.function.forward(self.ctx, *values)
         if type(result) is tuple:
             raise TypeError(f"{self.name}.forward returned a tuple; a Function has one output: return one array")
         return result
@@ -109,7 +99,7 @@ class Application:
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
     ) -> list[tuple[Tensor, Any]]:
-        """Call the student's backward, and hold it to the shapes and dtypes of the inputs."""
+        """Call the student's backward once, for all inputs."""
         recorded = type(g) is Tensor
         grads = self.recorded_backward(g, y, inputs) if recorded else self.function.backward(self.ctx, g)
         if type(grads) is not tuple:
@@ -125,45 +115,43 @@ class Application:
     def fit(self, grad: Any, x: Tensor, node: Tensor) -> Any:
         """Nothing is made to fit here: a gradient with another shape or dtype than its input is an error."""
         if grad.shape != x.shape or grad.dtype != x.dtype:
-            raise errors.misfit(self, grad, x, next(i for i, t in enumerate(node.inputs) if t is x))
+            raise errors.misfit(self, grad, x, node)
         return grad
 
     def recorded_backward(self, g: Tensor, y: Tensor, inputs: Sequence[Any]) -> Any:
-        """Run backward on Tensors: what was saved becomes the Tensor it came from."""
-        known = {id(a): x for a, x in zip(self.arguments, inputs, strict=True)} | {id(self.result): y}
+        """Run backward on Tensors: while it runs, what was kept on ctx is the Tensor it came from."""
+        known = {id(self.result): y} | {id(a): x for a, x in zip(self.arguments, inputs, strict=True)}
 
-        def lift(saved: Any) -> Any:
-            if id(saved) in known:
-                return known[id(saved)]
-            if isinstance(saved, tuple | list):
-                return type(saved)([lift(s) for s in saved])
-            if isinstance(saved, np.ndarray | np.generic) and saved.dtype.kind == "f":
-                return intermediate(self, saved, inputs)
-            return saved  # masks, indices and Python numbers: constants
+        def lift(kept: Any) -> Any:
+            if id(kept) in known:
+                return known[id(kept)]
+            if isinstance(kept, tuple | list):
+                return type(kept)([lift(part) for part in kept])
+            if isinstance(kept, np.ndarray | np.generic) and kept.dtype.kind == "f":
+                return intermediate(kept, self, inputs)
+            return kept  # masks, indices and Python numbers are constants
 
-        kept = dict(vars(self.ctx))
+        before = dict(vars(self.ctx))
         try:
-            vars(self.ctx).update({name: lift(value) for name, value in kept.items() if name != "_inputs"})
+            vars(self.ctx).update({name: lift(kept) for name, kept in before.items() if name != "_inputs"})
             return self.function.backward(self.ctx, g)
         finally:
-            vars(self.ctx).update(kept)
+            vars(self.ctx).update(before)
 
 
-class Intermediate:
-    """The operation of a saved intermediate in a recorded backward: how it depends on the inputs is not known."""
+def intermediate(kept: Any, application: Application, inputs: Sequence[Any]) -> Tensor:
+    """What forward computed and kept: it depends on the inputs in a way that the tape does not know."""
+    t = Tensor(kept)
+    t.op, t.inputs, t.recorded, t.differentiable = Unknown(application.name), tuple(inputs), True, True
+    t.values = [x.array if type(x) is Tensor else x for x in inputs]
+    return t
 
-    name = "saved intermediate"
+
+class Unknown:
+    """The operation of an intermediate: using the value is fine, differentiating through it raises."""
 
     def __init__(self, function: str) -> None:
-        self.function = function
+        self.name = f"an intermediate of {function}"
 
     def partials(self, *_: Any) -> Any:
-        raise RuntimeError(errors.KEPT_INTERMEDIATE.format(name=self.function))
-
-
-def intermediate(application: Application, saved: Any, inputs: Sequence[Any]) -> Tensor:
-    t = Tensor(saved)
-    t.op, t.inputs = Intermediate(application.name), tuple(inputs)
-    t.values = [x.array if type(x) is Tensor else x for x in inputs]
-    t.recorded = t.differentiable = True
-    return t
+        raise RuntimeError(errors.KEPT_INTERMEDIATE.format(name=self.name))

@@ -7,34 +7,38 @@ reverse-mode differentiation needs; `backprop.py` does the rest.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad import errors
 from minigrad.hooks import Handle, Hooks
+from minigrad.numeric import as_numeric
 from minigrad.places import Place, caller
 from minigrad.state import here
+
+if TYPE_CHECKING:
+    from minigrad.installed import Installed
+else:
+    Installed = object
 
 __all__ = ["Tensor"]
 
 next_serial = count().__next__
 
 
-class Tensor:
+class Tensor(Installed):
     """An array that takes part in differentiation.
 
     Args:
-        data: an array, a number or nested lists of numbers. An array is not copied (as `torch.from_numpy`):
-            minigrad itself never writes into it.
+        data: an array, a number or nested lists of numbers. An array is not copied, and never written into.
         requires_grad: whether `backward` shall leave a gradient here. Needs a real floating dtype.
 
     Attributes:
-        data: the array. Assigning another one of the same shape to a leaf rebinds it: the tensor stays the same leaf,
-            and tapes that were recorded before keep the array they saw.
+        data: the array. Assigning another one of the same shape rebinds it: the tensor stays the same leaf, and tapes
+            that were recorded before keep the array they saw.
         grad: None, or an array with the shape and dtype of `data` that shares memory with nothing. Gradients add up
             here over `backward` calls until `zero_grad`.
         requires_grad: True when a derivative reaches this tensor.
@@ -90,7 +94,7 @@ class Tensor:
             raise ValueError(f"data of {self!r} cannot be rebound: it is a result, not a leaf; compute a new tensor")
         new = as_numeric(new)
         if new.shape != self.array.shape:
-            raise ValueError(f"data: this tensor has shape {self.shape}, the new array {new.shape}")
+            raise ValueError(f"data: this tensor has shape {self.shape}, and the new array {new.shape}")
         self.array = new.astype(self.array.dtype, copy=False)
 
     @property
@@ -136,9 +140,9 @@ class Tensor:
             self.hooks.retain = True
 
     def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
-        """Call ``hook(g)`` with the cotangent of this tensor in every sweep; what it returns, if not None, replaces g.
+        """In every sweep call ``hook(g)`` with the cotangent, until ``remove()`` of the handle that is returned.
 
-        g is an array, or a Tensor where the sweep is recorded. ``remove()`` of the handle that is returned ends it.
+        What the hook returns replaces g, unless it is None. In a recorded sweep g is a Tensor, otherwise an array.
         """
         self.hooks = self.hooks or Hooks()
         return self.hooks.add(hook)
@@ -177,58 +181,5 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if self.recorded:
-            raise TypeError(
-                "np.asarray of a tensor that requires grad would leave the tape without a word; "
-                "say t.detach().numpy() when that is what you want"
-            )
+            raise TypeError(errors.SILENT_EXIT)
         return np.array(self.array, dtype=dtype, copy=copy)
-
-    if TYPE_CHECKING:  # installed by backprop.py and, one block an operation, by ops/
-
-        def __getattr__(self, name: str) -> Any: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __pos__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = __rmatmul__ = __add__
-
-
-def as_numeric(data: Any) -> np.ndarray[Any, Any]:
-    """`np.asarray`, for numbers only; says what it got otherwise."""
-    if type(data) is np.ndarray and data.dtype.kind in "fiubc":
-        return data
-    try:
-        array = np.asarray(data)
-    except ValueError as error:  # nested lists of unequal length
-        raise TypeError(f"not an array of numbers: {error}") from None
-    if array.dtype.kind not in "fiubc":
-        raise TypeError(f"needs an array of numbers, and got {type(data).__name__} (as an array, dtype {array.dtype})")
-    return array
-
-
-def updating(name: str) -> Callable[[Tensor, Any], Tensor]:
-    """``w -= step`` and its kin: under no_grad a leaf gets a new array; otherwise it is ``w = w - step``."""
-    compute = cast(Callable[[Any, Any], Any], getattr(operator, name))
-
-    def update(self: Tensor, other: Any) -> Tensor:
-        if here.state.recording or self.op is not None:
-            if self.op is None and self.differentiable:
-                raise RuntimeError(errors.in_place_on_leaf(name))
-            return cast(Tensor, compute(self, other))
-        new = compute(self.array, other.array if type(other) is Tensor else other)
-        if type(new) is np.ndarray and new.shape == self.array.shape and new.dtype is self.array.dtype:
-            self.array = new
-        else:
-            self.data = new
-        return self
-
-    return update
-
-
-for name in "add", "sub", "mul", "truediv":
-    setattr(Tensor, f"__i{name}__", updating(name))

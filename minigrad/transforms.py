@@ -88,7 +88,8 @@ class Call:
     @staticmethod
     def variable(x: Any) -> Tensor:
         if type(x) is Tensor and x.differentiable:
-            return +x
+            same: Tensor = +x
+            return same
         return Tensor(x.array if type(x) is Tensor else as_float(x), requires_grad=True)
 
     def pull(self, y: Tensor, gradient: Any = None, record: bool = False) -> list[Any]:

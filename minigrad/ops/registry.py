@@ -14,7 +14,8 @@ import numpy as np
 
 from minigrad.backprop import record
 from minigrad.broadcasting import unbroadcast
-from minigrad.tensor import Tensor, as_numeric
+from minigrad.numeric import as_numeric
+from minigrad.tensor import Tensor
 
 REGISTRY: dict[str, Operation] = {}
 FROM_NUMPY: dict[Any, Callable[..., Any]] = {  # np.exp -> minigrad.exp

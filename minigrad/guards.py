@@ -1,0 +1,46 @@
+"""What a sweep makes sure of before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import errors
+from minigrad.numeric import as_numeric
+from minigrad.tensor import Tensor
+
+
+def recorded_inputs(node: Tensor) -> list[Any]:
+    """The inputs of a node for rules that will be recorded: the Tensors themselves, if they still hold what it saw."""
+    for i, (x, value) in enumerate(zip(node.inputs, node.values, strict=True)):
+        if type(x) is Tensor and x.array is not value:
+            raise errors.rebound(node, i)
+    return [x if type(x) is Tensor else value for x, value in zip(node.inputs, node.values, strict=True)]
+
+
+def seed(output: Tensor, gradient: Any, create_graph: bool = False) -> Any:
+    """The cotangent a sweep starts with: `gradient`, or 1 for a single number."""
+    if type(output) is not Tensor or not output.differentiable:
+        raise errors.not_differentiable(output)
+    if output.array.dtype.kind != "f":
+        raise TypeError(errors.not_real(output.dtype))
+    if gradient is None and output.size == 1:
+        gradient = np.ones(output.shape, output.dtype) if output.shape else np.array(1, output.dtype)
+    elif type(gradient) is not Tensor:
+        gradient = gradient if gradient is None else np.array(as_numeric(gradient), output.dtype)
+    if gradient is None or gradient.shape != output.shape:
+        raise errors.wrong_seed(output, gradient)
+    if create_graph:
+        return gradient.astype(output.dtype) if type(gradient) is Tensor else Tensor(gradient)
+    return gradient.array.astype(output.dtype) if type(gradient) is Tensor else gradient
+
+
+def differentiable_tensors(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """`inputs` as a tuple, if each requires grad."""
+    tensors = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    for x in tensors:
+        if type(x) is not Tensor or not x.differentiable:
+            raise errors.not_differentiable(x)
+    return tensors

@@ -1,0 +1,17 @@
+"""What is installed on Tensor by backprop.py and, one block an operation, by ops/: for type checkers only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Installed(Protocol):
+    def __getattr__(self, name: str) -> Callable[..., Any]: ...
+    def __add__(self, other: Any) -> Any: ...
+    def __neg__(self) -> Any: ...
+
+    __sub__ = __mul__ = __truediv__ = __pow__ = __matmul__ = __add__
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rpow__ = __rmatmul__ = __add__
+    __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = __add__
+    __pos__ = __abs__ = __neg__

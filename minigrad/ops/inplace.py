@@ -1,0 +1,36 @@
+"""``w -= step`` and its kin."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from minigrad import errors
+from minigrad.state import here
+from minigrad.tensor import Tensor
+
+
+def updating(name: str) -> Callable[[Tensor, Any], Tensor]:
+    """``w -= step`` and its kin: under no_grad a leaf gets a new array; otherwise it is ``w = w - step``."""
+    compute = cast(Callable[[Any, Any], Any], getattr(operator, name))
+
+    def update(self: Tensor, other: Any) -> Tensor:
+        if here.state.recording or self.op is not None:
+            if self.op is None and self.differentiable:
+                raise RuntimeError(errors.in_place_on_leaf(name))
+            return cast(Tensor, compute(self, other))
+        new = compute(self.array, other.array if type(other) is Tensor else other)
+        if type(new) is np.ndarray and new.shape == self.array.shape and new.dtype is self.array.dtype:
+            self.array = new
+        else:
+            self.data = new
+        return self
+
+    return update
+
+
+for name in "add", "sub", "mul", "truediv":
+    setattr(Tensor, f"__i{name}__", updating(name))
