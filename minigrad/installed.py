@@ -1,13 +1,12 @@
-"""What is installed on Tensor by backprop.py and, one block an operation, by ops/: for type checkers only."""
+"""What backprop.py and, one block an operation, ops/ install on Tensor: for type checkers only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 
-class Installed(Protocol):
-    def __getattr__(self, name: str) -> Callable[..., Any]: ...
+class Installed:
+    def __getattr__(self, name: str) -> Any: ...
     def __add__(self, other: Any) -> Any: ...
     def __neg__(self) -> Any: ...
 
