@@ -17,7 +17,7 @@ from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
-NOISE_RUNS = 3
+NOISE_RUNS = 8  # in each the noise of several sources may cancel by chance
 
 
 class GradcheckError(AssertionError):
@@ -71,9 +71,7 @@ def run_backward(fn: Callable[..., Tensor], arguments: Sequence[Any]) -> tuple[A
         raise GradcheckError("two calls with the same inputs give different results: is there randomness inside?")
     cotangents = draw_cotangents(output, random)
 
-    for node in tape(output):
-        if node.op is not None:
-            node.op = Watched(node.op)
+    replace_operations(output, Watched)
     found, second = (sweeps(output, inputs, cotangents) for _ in range(2))
     for i, value in found.items():
         if value is not None and differ(value, second[i]):
@@ -85,7 +83,8 @@ def run_backward(fn: Callable[..., Tensor], arguments: Sequence[Any]) -> tuple[A
     for _ in range(NOISE_RUNS):
         with np.errstate(all="ignore"):
             inputs = on_leaves(arguments, lambda x: noisy(x, random))
-            output = add_noise(evaluate(fn, inputs), random)
+            output = evaluate(fn, inputs)
+            replace_operations(output, lambda op: Noisy(op, random))
             for i, moved in sweeps(output, inputs, cotangents).items():
                 if moved is not None and found[i] is not None:
                     noise[i] = np.fmax(noise[i], abs(moved - found[i]))
@@ -107,14 +106,18 @@ def sweeps(output: Tensor, inputs: Sequence[Any], cotangents: Array) -> dict[int
     return {i: None if any(g is None for g in column) else np.stack([g.data for g in column]) for i, column in columns}
 
 
-class Watched:
-    """Stands in for the operation of a node, and sees that its backward changes nothing that it is given."""
+class StandIn:
+    """Takes the place of the operation of a node, for sweeps."""
 
     def __init__(self, op: Any) -> None:
         self.op = op
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.op, name)
+
+
+class Watched(StandIn):
+    """Sees that a backward changes nothing that it is given."""
 
     def partials(self, node: Tensor, wanted: Any, g: Any, y: Any, inputs: Sequence[Any]) -> Any:
         given = {"the incoming cotangent": g, "its output": y} | {f"its input {i}": v for i, v in enumerate(inputs)}
@@ -126,14 +129,29 @@ class Watched:
         return found
 
 
-def add_noise(output: Tensor, random: np.random.Generator) -> Tensor:
-    """Change every value that a sweep from `output` will read, each on its own."""
+class Noisy(StandIn):
+    """Makes each value that a backward reads, and what it returns, a little wrong: fl(v) = v (1 + ε) + η."""
+
+    def __init__(self, op: Any, random: np.random.Generator) -> None:
+        super().__init__(op)
+        self.random = random
+
+    def partials(self, node: Tensor, wanted: Any, g: Any, y: Any, inputs: Sequence[Any]) -> Any:
+        if hasattr(self.op, "ctx"):
+            kept = vars(self.op.ctx)
+            kept.update({name: noisy(value, self.random) for name, value in kept.items()})
+        g, y, *inputs = noisy([g, y, *inputs], self.random)
+        return [(x, self.underflow(partial)) for x, partial in self.op.partials(node, wanted, g, y, inputs)]
+
+    def underflow(self, partial: Any) -> Any:
+        limits = np.finfo(partial.dtype)
+        return partial + (limits.tiny * limits.eps * self.random.choice([-1, 1], partial.shape)).astype(partial.dtype)
+
+
+def replace_operations(output: Tensor, stand_in: Callable[[Any], StandIn]) -> None:
     for node in tape(output):
-        node.array, node.values = noisy(node.array, random), noisy(node.values, random)
-        if hasattr(node.op, "ctx"):
-            kept = vars(node.op.ctx)
-            kept.update({name: noisy(value, random) for name, value in kept.items()})
-    return output
+        if node.op is not None:
+            node.op = stand_in(node.op)
 
 
 def noisy(value: Any, random: np.random.Generator) -> Any:

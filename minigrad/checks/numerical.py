@@ -39,6 +39,7 @@ def numerical_derivative(
     centre, eps = x[index], np.finfo(middle.dtype).eps
     largest = step or (abs(centre) or abs(x).max() or x.dtype.type(1)) / 8
     best, best_error = np.full(middle.shape, np.nan, middle.dtype), np.full(middle.shape, np.inf, middle.dtype)
+    steepest = np.zeros(middle.shape, middle.dtype)
 
     def at(value: Any) -> Array:
         moved = x.copy()  # each time, as f may return a view of it
@@ -57,6 +58,9 @@ def numerical_derivative(
         jump, _ = extrapolate(np.stack(jumps), 1)
         rounding = eps * (abs(above) + abs(below)) / (up - down)
         error = SAFETY * (correction + rounding) + abs(jump) / 2
+        # A function that moves over large steps and stands still over small ones may have lost the entry in rounding.
+        steepest = np.fmax(steepest, np.fmax.reduce(np.abs(slopes)))
+        error = error + SAFETY * steepest * np.equal(slopes, 0).any(axis=0)
         better = error < best_error
         best, best_error = np.where(better, slope, best), np.where(better, error, best_error)
         if best_error.sum() <= 2**-16 * abs(best).sum():
