@@ -51,7 +51,7 @@ def test_second_order(name, data):
     assert_second_order(REGISTRY[name], data.draw(calls(REGISTRY[name])))
 
 
-@each_operation
+@each_with_counterpart
 @given(data=st.data())
 def test_rules_run_on_tensors(name, data):
     assert_rules_run_on_tensors(REGISTRY[name], data.draw(calls(REGISTRY[name])))

@@ -14,10 +14,11 @@ is itself an operation, so that rules run on Tensors as well as on arrays.
 
 from minigrad.ops import inplace as inplace
 from minigrad.ops.elementwise import *
+from minigrad.ops.index import *
 from minigrad.ops.linalg import *
 from minigrad.ops.loss import *
 from minigrad.ops.reduce import *
 from minigrad.ops.registry import REGISTRY
 from minigrad.ops.shape import *
 
-__all__ = sorted(name for name, operation in REGISTRY.items() if not operation.helper)
+__all__ = sorted(["split", *(name for name, operation in REGISTRY.items() if not operation.helper)])

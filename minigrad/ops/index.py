@@ -1,0 +1,124 @@
+"""Entries by their positions: x[...], and what is written with it.
+
+The adjoint of reading entries is adding to them: an entry that was read n times collects n cotangents. What is static
+in an index (numbers, slices, ..., np.newaxis) is a parameter; arrays of integers and masks are inputs.
+"""
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from minigrad.ops.registry import op, operand
+from minigrad.tensor import Tensor
+
+HOLE = np.ndarray  # in the static part of an index: an array stands here
+
+
+def apart(index):
+    """The index as a static part with holes, and the arrays that stand there."""
+    static, arrays = [], []
+    for item in index if type(index) is tuple else (index,):
+        if item is None or item is Ellipsis or isinstance(item, slice | int | np.integer):
+            static.append(item)
+            continue
+        array = np.asarray(item, np.intp) if type(item) is list and not item else operand(item)
+        if array.dtype.kind not in "iub":
+            raise IndexError(f"an index is made of integers or booleans, and this has dtype {array.dtype}: {item!r}")
+        static.append(HOLE)
+        arrays.append(array)
+    return tuple(static), arrays
+
+
+def together(static, arrays):
+    """The index that `apart` took apart; without a static part, the arrays alone."""
+    if static is None:
+        return tuple(arrays)
+    left = iter(arrays)
+    return tuple([next(left) if item is HOLE else item for item in static])
+
+
+@op
+class getitem:
+    """y = x[index]
+
+    The index is NumPy's: numbers, slices, ..., np.newaxis, masks, integer arrays, and mixtures. Arrays and Tensors
+    among them are inputs without a derivative.
+    """
+    operator = "__getitem__"
+    signature = "(k,k,k),(n)->(n,k,k)"
+    domain = {"indices": "k"}
+    def forward(x, *indices, index=None):       return x[together(index, indices)]
+    def d_x(g, y, x, *indices, index):          return add_at(g, *indices, index=index, shape=x.shape)
+    d_indices = None
+    def public(getitem, x, *index):
+        static, arrays = apart(index[0] if len(index) == 1 else index)
+        return getitem(x, *arrays, index=static)
+
+
+@op
+class add_at:
+    """y = 0, then y[index] += x, once for each time that a position is named
+
+    The adjoint of x[index].
+    """
+    helper = True
+    signature = "(n,k,k),(n)->(k,k,k)"
+    def forward(x, *indices, index, shape):
+        y = np.zeros(shape, x.dtype)
+        where = together(index, indices)
+        if all(i.dtype.kind == "b" for i in indices):  # no position is named twice
+            y[where] = x
+        elif len(indices) == len(shape):
+            np.add.at(y, where, x)
+        else:  # add.at is slow where it has to move rows; entry by entry it is fast
+            positions = np.arange(y.size).reshape(shape)[where]
+            np.add.at(y.reshape(-1), positions.reshape(-1), x.reshape(-1))
+        return y
+    def d_x(g, y, x, *indices, index, shape):   return g[together(index, indices)]
+    d_indices = None
+
+
+def entries(x):
+    """The parts of x along its first axis, one after the other."""
+    return map(x.__getitem__, range(len(x)))  # len() raises for a single number, where x[0] would only end the loop
+
+
+Tensor.__iter__ = entries
+
+
+@op
+class take_along_axis:
+    "y[..., j, ...] = x[..., indices[..., j, ...], ...] along `axis`, where all other positions are the same"
+    signature = "(m,k),(m,n)->(m,n)"
+    domain = {"indices": "k"}
+    params = [{}, {"axis": 1}]
+    d_indices = None
+    def compose(x, indices, *, axis=-1):
+        if axis is None:
+            x, axis = x.reshape(-1), 0
+        if indices.ndim != x.ndim:
+            raise ValueError(
+                f"take_along_axis: indices of shape {indices.shape} need as many axes as x, of shape {x.shape}"
+            )
+        grid = list(np.ogrid[tuple(slice(n) for n in x.shape)])
+        grid[normalize_axis_index(axis, x.ndim)] = indices
+        return x[tuple(grid)]
+
+
+@op
+class tril:
+    "y = x below and on its k-th diagonal, 0 above; for each matrix"
+    params = [{}, {"k": 1}, {"k": -1}]
+    signature = "(m,n)->(m,n)"
+    batched = True
+    def forward(x, *, k=0):             return np.tril(x, k)
+    def d_x(g, y, x, *, k):             return np.tril(g, k)
+
+
+@op
+class triu:
+    "y = x above and on its k-th diagonal, 0 below; for each matrix"
+    params = [{}, {"k": 1}, {"k": -1}]
+    signature = "(m,n)->(m,n)"
+    batched = True
+    def forward(x, *, k=0):             return np.triu(x, k)
+    def d_x(g, y, x, *, k):             return np.triu(g, k)
