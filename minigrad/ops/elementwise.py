@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from minigrad.ops.registry import op
+from minigrad.ops.registry import lifted, op
 
 POSITIVE = (0.0, np.inf)
+NEGATIVE = (-np.inf, 0.0)
 
 
 @op
@@ -64,16 +65,24 @@ class positive:
 class power:
     """y = a ** b
 
-    At a = 0 the derivative to b is 0, and at b = 0 the derivative to a is 0, also where a is 0: as in torch.
+    At a = 0 the derivative to b is 0 unless b is negative, and at b = 0 the derivative to a is 0, also where a is 0: as
+    in torch.
     """
     operator = "__pow__"
     domain = {"a": POSITIVE}
     def forward(a, b):      return np.power(a, b)
-    def d_a(g, y, a, b):    return g * b * a ** np.where(np.equal(a, 0) * np.equal(b, 0), 1, b - 1)
-    def d_b(g, y, a, b):    return g * y * np.log(np.where(np.equal(a, 0), 1, a))
+    def d_a(g, y, a, b):    return g * b * a ** one_less(a, b)
+    def d_b(g, y, a, b):    return g * y * np.log(np.where(np.equal(a, 0) * np.greater_equal(b, 0), 1, a))
 
     def public(power, a, b):  # the square has a simpler rule, defined everywhere
         return square(a) if type(b) in (int, float) and b == 2 else power(a, b)
+
+
+def one_less(a, b):
+    """b - 1; but 1 where a and b are 0, as 0 * 0**-1 would be nan."""
+    if type(b) in (int, float) and b != 0:
+        return b - 1
+    return np.where(np.equal(a, 0) * np.equal(b, 0), 1, b - 1)
 
 
 @op
@@ -85,17 +94,33 @@ class square:
 
 @op
 class sqrt:
-    "y = √x"
+    "y = √x, with the derivative inf at 0"
     domain = {"x": POSITIVE}
     def forward(x):         return np.sqrt(x)
     def d_x(g, y, x):       return g / (2 * y)
 
 
 @op
+class abs:
+    "y = |x|, with the derivative 0 at 0"
+    operator = "__abs__"
+    def forward(x):         return np.absolute(x)
+    def d_x(g, y, x):       return g * np.sign(x)
+
+
+# ------------------------------------------------------------------------------------------ exponentials and logarithms
+@op
 class exp:
     "y = eˣ"
     def forward(x):         return np.exp(x)
     def d_x(g, y, x):       return g * y
+
+
+@op
+class expm1:
+    "y = eˣ - 1, exact for small x"
+    def forward(x):         return np.expm1(x)
+    def d_x(g, y, x):       return g * np.exp(x)
 
 
 @op
@@ -107,6 +132,45 @@ class log:
 
 
 @op
+class log1p:
+    "y = ln(1 + x), exact for small x"
+    domain = {"x": (-1.0, np.inf)}
+    def forward(x):         return np.log1p(x)
+    def d_x(g, y, x):       return g / (1 + x)
+
+
+# ------------------------------------------------------------------------------------------------------------- circular
+@op
+class sin:
+    "y = sin x"
+    def forward(x):         return np.sin(x)
+    def d_x(g, y, x):       return g * np.cos(x)
+
+
+@op
+class cos:
+    "y = cos x"
+    def forward(x):         return np.cos(x)
+    def d_x(g, y, x):       return -g * np.sin(x)
+
+
+@op
+class tan:
+    "y = tan x"
+    domain = {"x": (-1.5, 1.5)}
+    def forward(x):         return np.tan(x)
+    def d_x(g, y, x):       return g * (1 + y * y)
+
+
+@op
+class arctan:
+    "y = arctan x"
+    def forward(x):         return np.arctan(x)
+    def d_x(g, y, x):       return g / (1 + x * x)
+
+
+# ---------------------------------------------------------------------------------------------------------- activations
+@op
 class tanh:
     "y = tanh x"
     def forward(x):         return np.tanh(x)
@@ -114,16 +178,101 @@ class tanh:
 
 
 @op
+class sigmoid:
+    "y = 1 / (1 + e⁻ˣ)"
+    def forward(x):
+        falling = np.exp(np.where(np.real(x) < 0, x, np.negative(x)))  # e^-|x|, which cannot overflow
+        return np.where(np.real(x) < 0, falling, 1) / (1 + falling)
+    def d_x(g, y, x):       return g * y * (1 - y)
+
+
+@op
+class relu:
+    "y = max(x, 0), with the derivative 0 at 0"
+    def forward(x):         return np.maximum(x, 0)
+    def d_x(g, y, x):       return np.where(np.greater(x, 0), g, 0)
+
+
+@op
+class leaky_relu:
+    "y = x if x > 0 else negative_slope * x"
+    params = [{}, {"negative_slope": 0.25}]
+    def forward(x, *, negative_slope=0.01):         return np.where(np.greater(x, 0), x, negative_slope * x)
+    def d_x(g, y, x, *, negative_slope):            return np.where(np.greater(x, 0), g, negative_slope * g)
+
+
+@op
+class elu:
+    "y = x if x > 0 else alpha * (eˣ - 1)"
+    params = [{}, {"alpha": 0.5}]
+    def forward(x, *, alpha=1.0):       return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0)))
+    def d_x(g, y, x, *, alpha):
+        negative = np.where(np.less(x, 0), x, 0)  # so that the exponential of the other branch cannot overflow
+        return np.where(np.greater(x, 0), g, alpha * g * np.exp(negative))
+
+
+@op
+class softplus:
+    """y = ln(1 + exp(beta * x)) / beta, a smooth relu
+
+    Where beta * x is above `threshold` it is x, as in torch.
+    """
+    params = [{}, {"beta": 2.0, "threshold": 3.0}]
+    def forward(x, *, beta=1.0, threshold=20.0):
+        z = np.multiply(beta, x)
+        return np.where(z > threshold, x, np.log1p(np.exp(np.minimum(z, threshold))) / beta)
+    def d_x(g, y, x, *, beta, threshold):  # 1 - exp(-beta * y) is sigmoid(beta * x)
+        return np.where(np.greater(beta * x, threshold), g, -g * np.expm1(-beta * y))
+
+
+# --------------------------------------------------------------------------------------------------- one of several
+@op
 class maximum:
     "y = max(a, b), the larger of two; a tie is split in halves, as in torch"
     def forward(a, b):      return np.maximum(a, b)
-    def d_a(g, y, a, b):    return np.where(np.greater(a, b), g, np.where(np.equal(a, b), g / 2, 0))
-    def d_b(g, y, a, b):    return np.where(np.greater(b, a), g, np.where(np.equal(a, b), g / 2, 0))
+    def d_a(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.less(a, b), 0, g))
+    def d_b(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.less(b, a), 0, g))
+
+
+@op
+class minimum:
+    "y = min(a, b), the smaller of two; a tie is split in halves, as in torch"
+    def forward(a, b):      return np.minimum(a, b)
+    def d_a(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.greater(a, b), 0, g))
+    def d_b(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.greater(b, a), 0, g))
+
+
+@op
+class clip:
+    """y = a, raised to a_min where it is less and lowered to a_max where it is more
+
+    A bound may be None, and a_min is at most a_max. At a bound the derivative to a is 1, as in torch.
+    """
+    domain = {"a_min": NEGATIVE, "a_max": POSITIVE}
+    def forward(a, a_min=None, a_max=None):         return np.clip(a, a_min, a_max)
+    def d_a(g, y, a, a_min, a_max):                 return np.where(np.equal(a, y), g, 0)
+    def d_a_min(g, y, a, a_min, a_max):             return np.where(np.less(a, y), g, 0)
+    def d_a_max(g, y, a, a_min, a_max):             return np.where(np.greater(a, y), g, 0)
+
+    def public(clip, a, a_min=None, a_max=None, *, min=None, max=None):  # NumPy has two names for each bound
+        if (min is not None and a_min is not None) or (max is not None and a_max is not None):
+            raise TypeError("clip: a bound was given twice, as a_min and min or as a_max and max")
+        return clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
 @op
 class where:
-    "y = a where condition holds, b elsewhere"
+    """y = a where condition holds, b elsewhere
+
+    Both branches are computed, and where one of them is singular its derivative is 0 * inf, which is nan. So make its
+    argument harmless first, then choose:
+
+    >>> x = Tensor([0.0, 2.0], requires_grad=True)
+    >>> y = np.where(x > 0, np.log(np.where(x > 0, x, 1)), 0)
+    >>> y.sum().backward()
+    >>> x.grad
+    array([0. , 0.5])
+    """
     domain = {"condition": bool}
     def forward(condition, a, b):           return np.where(condition, a, b)
     d_condition = None
@@ -131,11 +280,43 @@ class where:
     def d_b(g, y, condition, a, b):         return np.where(condition, 0, g)
 
 
+# ---------------------------------------------------- steps: constant nearly everywhere, and so without a derivative
+@op
+class sign:
+    "y = -1, 0 or 1, without a derivative"
+    def forward(x): return np.sign(x)
+    d_x = None
+
+
 @op
 class equal:
     "y = a == b, without a derivative"
     operator = comparison = "__eq__"
     def forward(a, b): return np.equal(a, b)
+    d_a = d_b = None
+
+
+@op
+class not_equal:
+    "y = a != b, without a derivative"
+    operator = comparison = "__ne__"
+    def forward(a, b): return np.not_equal(a, b)
+    d_a = d_b = None
+
+
+@op
+class less:
+    "y = a < b, without a derivative"
+    operator = comparison = "__lt__"
+    def forward(a, b): return np.less(a, b)
+    d_a = d_b = None
+
+
+@op
+class less_equal:
+    "y = a <= b, without a derivative"
+    operator = comparison = "__le__"
+    def forward(a, b): return np.less_equal(a, b)
     d_a = d_b = None
 
 
@@ -148,9 +329,94 @@ class greater:
 
 
 @op
+class greater_equal:
+    "y = a >= b, without a derivative"
+    operator = comparison = "__ge__"
+    def forward(a, b): return np.greater_equal(a, b)
+    d_a = d_b = None
+
+
+@op
+class logical_and:
+    "y = a and b, entry by entry, without a derivative"
+    domain = {"a": bool, "b": bool}
+    def forward(a, b): return np.logical_and(a, b)
+    d_a = d_b = None
+
+
+@op
+class logical_or:
+    "y = a or b, entry by entry, without a derivative"
+    domain = {"a": bool, "b": bool}
+    def forward(a, b): return np.logical_or(a, b)
+    d_a = d_b = None
+
+
+@op
+class logical_not:
+    "y = not x, entry by entry, without a derivative"
+    domain = {"x": bool}
+    def forward(x): return np.logical_not(x)
+    d_x = None
+
+
+@op
+class bitwise_and:
+    "y = a & b, for masks and integers, without a derivative"
+    operator = "__and__"
+    domain = {"a": bool, "b": bool}
+    def forward(a, b): return np.bitwise_and(a, b)
+    d_a = d_b = None
+
+
+@op
+class bitwise_or:
+    "y = a | b, for masks and integers, without a derivative"
+    operator = "__or__"
+    domain = {"a": bool, "b": bool}
+    def forward(a, b): return np.bitwise_or(a, b)
+    d_a = d_b = None
+
+
+@op
+class invert:
+    "y = ~x, for masks and integers, without a derivative"
+    operator = "__invert__"
+    domain = {"x": bool}
+    def forward(x): return np.invert(x)
+    d_x = None
+
+
+@op
+class isnan:
+    "y = whether x is nan, without a derivative"
+    def forward(x): return np.isnan(x)
+    d_x = None
+
+
+@op
+class isfinite:
+    "y = whether x is neither nan nor infinite, without a derivative"
+    def forward(x): return np.isfinite(x)
+    d_x = None
+
+
+# --------------------------------------------------------------------------------------------------------------- dtypes
+@op
 class astype:
-    "y = x in another dtype"
+    "y = x in another dtype; an integer or boolean one is a step, without a derivative"
     params = [{"dtype": np.float64}, {"dtype": np.float32}]
     numpy = [np.astype]
     def forward(x, *, dtype):       return x.astype(dtype)
     def d_x(g, y, x, *, dtype):     return g
+    def public(astype, x, dtype):
+        return astype(x, dtype=dtype) if np.dtype(dtype).kind in "fc" else truncated(lifted(x), dtype=dtype)
+
+
+@op
+class truncated:
+    "y = x in an integer or boolean dtype, without a derivative"
+    helper = True
+    params = [{"dtype": np.int64}, {"dtype": np.bool_}]
+    def forward(x, *, dtype): return x.astype(dtype)
+    d_x = None

@@ -1,17 +1,34 @@
 """Over axes. `axis` is None (all), an int or a tuple; `keepdims` keeps the reduced axes with length 1."""
 
+import math
+
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from minigrad.ops.registry import op
+from minigrad.ops.registry import lifted, op, operand
+from minigrad.ops.shape import along
 
-AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}]
+AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"axis": (-1, -2), "keepdims": True}]
+
+
+def kept(g, x, axis, keepdims):
+    """What belongs to a reduction of x, with the reduced axes back in place, so that it broadcasts against x."""
+    return g if keepdims or axis is None or x.ndim == 0 else np.expand_dims(g, axis)
 
 
 def spread(g, x, axis, keepdims):
     """A reduction's cotangent, copied to every entry that was reduced."""
-    return np.broadcast_to(g if keepdims or axis is None or x.ndim == 0 else np.expand_dims(g, axis), x.shape)
+    return np.broadcast_to(kept(g, x, axis, keepdims), x.shape)
 
 
+def count(x, axis):
+    """How many entries of x are reduced to one."""
+    if axis is None or x.ndim == 0:
+        return x.size
+    return math.prod([x.shape[i] for i in (axis if type(axis) is tuple else (axis,))])
+
+
+# --------------------------------------------------------------------------------------------------- sums and products
 @op
 class sum:
     "y = Σ x"
@@ -25,4 +42,183 @@ class mean:
     "y = Σ x / n"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.mean(axis, keepdims=keepdims)
-    def d_x(g, y, x, *, axis, keepdims):                return spread(g * (y.size / x.size), x, axis, keepdims)
+    def d_x(g, y, x, *, axis, keepdims):                return spread(g / (count(x, axis) or 1), x, axis, keepdims)
+
+
+@op
+class prod:
+    "y = Π x"
+    params = AXES
+    def forward(x, *, axis=None, keepdims=False):       return x.prod(axis, keepdims=keepdims)
+    def d_x(g, y, x, *, axis, keepdims):                return kept(g, x, axis, keepdims) * others(x, axis)
+
+    def public(prod, x, axis=None, keepdims=False):  # the rule is for one axis; others come one after the other
+        x = operand(x)
+        if axis is None:
+            y = prod(x.reshape(-1), axis=0)
+            return y.reshape((1,) * x.ndim) if keepdims else y
+        for i in sorted(normalize_axis_tuple(axis, x.ndim, "axis"), reverse=True):
+            x = prod(x, axis=i, keepdims=keepdims)
+        return x
+
+
+def others(x, axis):
+    """For each entry the product of the others: of those before it, times those behind. Zeros are no special case."""
+    return before(x, axis) * np.flip(before(np.flip(x, axis), axis), axis)
+
+
+def before(x, axis):
+    """For each entry the product of those before it along `axis`, in as many steps as n has binary digits."""
+    n, step = x.shape[axis], 1
+    y = shifted(x, 1, axis) if n else x
+    while step < n:
+        y, step = y * shifted(y, step, axis), 2 * step
+    return y
+
+
+def shifted(x, step, axis):
+    """The entries of x moved `step` places along `axis`, behind as many ones."""
+    ones = np.ones([step if i == axis else n for i, n in enumerate(x.shape)], x.dtype)
+    return np.concatenate([ones, x[along(axis, x.ndim, slice(x.shape[axis] - step))]], axis=axis)
+
+
+@op
+class cumsum:
+    "yᵢ = Σ xⱼ over j ≤ i along `axis`; of all entries, row by row, if that is None"
+    params = [{}, {"axis": 0}, {"axis": -1}]
+    def forward(x, *, axis=None):       return x.cumsum(axis)
+    def d_x(g, y, x, *, axis):          return np.flip(np.flip(g, axis).cumsum(axis), axis)
+    def public(cumsum, x, axis=None):
+        x = operand(x)
+        return cumsum(x.reshape(-1), axis=0) if axis is None else cumsum(x, axis=axis)
+
+
+# ------------------------------------------------------------------------------------------------ statistics and norms
+@op
+class var:
+    """y = Σ (x - mean x)² / (n - ddof)
+
+    The population's variance; ddof=1 gives the sample's, which is torch's default.
+    """
+    params = AXES
+    def forward(x, *, axis=None, ddof=0, keepdims=False):
+        return variance("var", x, axis, ddof, keepdims)
+    def d_x(g, y, x, *, axis, ddof, keepdims):
+        return kept(g * 2 / (count(x, axis) - ddof), x, axis, keepdims) * deviation(x, axis)
+
+
+@op
+class std:
+    "y = √var x; where that is 0 its derivative is 0, too"
+    params = AXES
+    def forward(x, *, axis=None, ddof=0, keepdims=False):
+        return np.sqrt(variance("std", x, axis, ddof, keepdims))
+    def d_x(g, y, x, *, axis, ddof, keepdims):
+        return kept(over_length(g, y) / (count(x, axis) - ddof), x, axis, keepdims) * deviation(x, axis)
+
+
+def variance(name, x, axis, ddof, keepdims):
+    n = count(x, axis)
+    if n <= ddof:
+        raise ValueError(
+            f"{name}: ddof={ddof} needs more than {ddof} entries to each result, and axis={axis} of shape {x.shape} "
+            f"has {n}"
+        )
+    return np.square(deviation(x, axis)).sum(axis, keepdims=keepdims) / (n - ddof)
+
+
+def deviation(x, axis):
+    return x - x.mean(axis, keepdims=True)
+
+
+def over_length(g, y):
+    """g / y, but 0 where the length y is 0: of all slopes that a cone has at its tip, the one in the middle."""
+    tip = np.equal(y, 0)
+    return np.where(tip, 0, g / np.where(tip, 1, y))
+
+
+@op
+class norm:
+    """y = √Σ x², the Euclidean length
+
+    That is the 2-norm of vectors (axis is an int) and the Frobenius norm of matrices (axis is a pair); without an axis
+    all entries count. Vectors have two more: ord=1 is Σ |x|, and ord=np.inf is max |x|. At x = 0 the derivative is 0.
+    """
+    numpy = [np.linalg.norm]
+    params = AXES
+    def forward(x, *, ord=None, axis=None, keepdims=False):
+        return np.sqrt(np.square(x).sum(axis, keepdims=keepdims))
+    def d_x(g, y, x, *, ord, axis, keepdims):
+        return kept(over_length(g, y), x, axis, keepdims) * x
+
+    def public(norm, x, ord=None, axis=None, keepdims=False):
+        if ord is None and type(axis) is not tuple:
+            return norm(x, axis=axis, keepdims=keepdims)
+        x = lifted(operand(x))
+        axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim, "axis")
+        known = {1: (None, 2, 1, np.inf), 2: (None, "fro")}.get(len(axes), ())
+        if ord not in known:
+            raise ValueError(
+                f"norm: ord={ord!r} over {len(axes)} axes of shape {x.shape} is not supported. Over one axis it may be "
+                "1, 2 or np.inf, over two 'fro'; without an axis, leave it out for √Σ x² of all entries"
+            )
+        if ord == 1:
+            return abs(x).sum(axis=axes, keepdims=keepdims)
+        if ord == np.inf:
+            return abs(x).max(axis=axes, keepdims=keepdims)
+        return norm(x, axis=axes, keepdims=keepdims)
+
+
+# ------------------------------------------------------------------------------------------------------------ extremes
+@op
+class max:
+    "y = max x; the entries that share it share its derivative evenly, as in torch.amax"
+    numpy = [np.max, np.amax]
+    params = AXES
+    def forward(x, *, axis=None, keepdims=False):       return x.max(axis, keepdims=keepdims)
+    def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)
+
+
+@op
+class min:
+    "y = min x; the entries that share it share its derivative evenly, as in torch.amin"
+    numpy = [np.min, np.amin]
+    params = AXES
+    def forward(x, *, axis=None, keepdims=False):       return x.min(axis, keepdims=keepdims)
+    def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)
+
+
+def shared(g, y, x, axis, keepdims):
+    """g, in equal parts, at the entries of x that are y."""
+    equal = np.equal(x, kept(y, x, axis, keepdims))
+    return np.where(equal, kept(g / equal.sum(axis, keepdims=keepdims), x, axis, keepdims), 0)
+
+
+@op
+class argmax:
+    "y = where the first of the largest entries is, without a derivative; in all of x, or along one axis"
+    params = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}]
+    def forward(x, *, axis=None, keepdims=False): return x.argmax(axis, keepdims=keepdims)
+    d_x = None
+
+
+@op
+class argmin:
+    "y = where the first of the smallest entries is, without a derivative; in all of x, or along one axis"
+    params = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}]
+    def forward(x, *, axis=None, keepdims=False): return x.argmin(axis, keepdims=keepdims)
+    d_x = None
+
+
+@op
+class logsumexp:
+    "y = ln Σ eˣ, where eˣ may be too large for a float: the largest x is taken out before"
+    params = AXES
+    def forward(x, *, axis=None, keepdims=False):
+        x = x + 0.0  # integers have no -inf, the largest of no entries
+        top = x.max(axis, keepdims=True, initial=-np.inf)
+        total = np.exp(x - np.where(np.isfinite(top), top, 0)).sum(axis, keepdims=True)
+        y = top + np.log(np.where(np.equal(total, 0), 1, total))  # it is 0 only where every x is -inf, as is the top
+        return y if keepdims else y.squeeze(axis)
+    def d_x(g, y, x, *, axis, keepdims):
+        return kept(g, x, axis, keepdims) * np.exp(x - kept(y, x, axis, keepdims))
