@@ -168,6 +168,12 @@ def test_passes_a_difference_that_cancels(dtype):
     assert gradcheck(lambda x: 1000 * x + x * x - 1000 * x, x)
 
 
+def test_passes_what_underflows_on_its_way():
+    """The derivative of x / (x² + s²) at x = s is a difference whose second term is below the smallest float32."""
+    assert gradcheck(lambda x: x / (x * x + 1e32), leaf(1e16, np.float32))
+    assert gradcheck(minigrad.exp, leaf([-95.0, -110.0], np.float32))
+
+
 @pytest.mark.parametrize("shapes", [[(0, 3), (3, 2), (2,)], [(4, 0), (0, 2), (2,)], [(4, 3), (3, 0), (0,)]])
 def test_passes_inputs_of_no_entries(shapes):
     report = gradcheck(minigrad.linear, [normal(*shape) for shape in shapes])

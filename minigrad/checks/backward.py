@@ -145,7 +145,8 @@ class Noisy(StandIn):
 
     def underflow(self, partial: Any) -> Any:
         limits = np.finfo(partial.dtype)
-        return partial + (limits.tiny * limits.eps * self.random.choice([-1, 1], partial.shape)).astype(partial.dtype)
+        smallest = limits.tiny * limits.eps  # times several, so that few of the sums of two are zero
+        return partial + (8 * smallest * units(partial.shape, self.random)).astype(partial.dtype)
 
 
 def replace_operations(output: Tensor, stand_in: Callable[[Any], StandIn]) -> None:
@@ -160,8 +161,12 @@ def noisy(value: Any, random: np.random.Generator) -> Any:
         return type(value)([noisy(v, random) for v in value])
     if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind != "f":
         return value
-    units = random.uniform(1, 2, value.shape) * random.choice([-1, 1], value.shape)
-    return (value * (1 + units * np.longdouble(np.finfo(value.dtype).eps))).astype(value.dtype)
+    eps = np.longdouble(np.finfo(value.dtype).eps)
+    return (value * (1 + eps * units(value.shape, random))).astype(value.dtype)
+
+
+def units(shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    return random.uniform(1, 2, shape) * random.choice([-1, 1], shape)
 
 
 def differ(a: Array, b: Array) -> bool:
