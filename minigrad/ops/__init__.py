@@ -15,6 +15,7 @@ is itself an operation, so that rules run on Tensors as well as on arrays.
 from minigrad.ops import inplace as inplace
 from minigrad.ops.elementwise import *
 from minigrad.ops.index import *
+from minigrad.ops.layers import *
 from minigrad.ops.linalg import *
 from minigrad.ops.loss import *
 from minigrad.ops.reduce import *

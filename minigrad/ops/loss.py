@@ -1,30 +1,185 @@
-"""Losses: a number that says how far off a prediction is."""
+"""Losses: a number that says how far off a prediction is.
+
+`reduction` is "mean", "sum", or "none" for the losses one by one. Predictions and targets have one shape; nothing is
+broadcast. The mean of no losses raises.
+"""
 
 import numpy as np
 
+from minigrad.ops.elementwise import POSITIVE, softplus, subtract
+from minigrad.ops.layers import log_softmax
 from minigrad.ops.registry import op
+from minigrad.tensor import Tensor
+
+REDUCTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}]
 
 
 @op
 class mse_loss:
-    """L = Σ (yhat - target)² / N, the mean over all N entries
-
-    yhat and target have the same shape; nothing is broadcast.
-    """
+    "L = Σ (yhat - target)² / N, the mean over all N entries"
+    params = REDUCTIONS
     signature = "(n,q),(n,q)->()"
-    def forward(yhat, target):              return (error := errors(yhat, target)).dot(error) / error.size
-    def d_yhat(g, y, yhat, target):         return 2 / yhat.size * (yhat - target) * g
-    def d_target(g, y, yhat, target):       return 2 / yhat.size * (target - yhat) * g
+    def forward(yhat, target, *, reduction="mean"):
+        error = errors(yhat, target)
+        if reduction == "mean" and error.size:
+            return error.dot(error) / error.size
+        return reduced("mse_loss", np.square(error).reshape(np.shape(yhat)), reduction)
+    def d_yhat(g, y, yhat, target, *, reduction):       return slope(yhat, reduction) * (yhat - target) * g
+    def d_target(g, y, yhat, target, *, reduction):     return slope(yhat, reduction) * (target - yhat) * g
+
+
+def slope(yhat, reduction):
+    """What an error counts for."""
+    return 2 / yhat.size if reduction == "mean" else 2
 
 
 def errors(yhat, target):
-    """The differences as a vector, if the two have one shape and are not empty."""
+    """The differences as a vector."""
     a, b = getattr(yhat, "shape", ()), getattr(target, "shape", ())
     if a != b:
         raise ValueError(mismatch("mse_loss", a, b))
-    if 0 in a:
-        raise ValueError(f"mse_loss: the mean over no entries is not defined (shape {a})")
     return np.subtract(yhat, target).reshape(-1)
+
+
+@op
+class l1_loss:
+    "L = Σ |yhat - target| / N, the mean over all N entries"
+    params = REDUCTIONS
+    signature = "(n,q),(n,q)->()"
+    def compose(yhat, target, *, reduction="mean"):
+        return reduced("l1_loss", np.abs(difference("l1_loss", yhat, target)), reduction)
+
+
+@op
+class huber_loss:
+    """L = Σ h(yhat - target) / N, the mean over all N entries
+
+    h(e) is e² / 2 up to |e| = delta, and goes on as a straight line, delta |e| - delta² / 2.
+    """
+    params = [*REDUCTIONS, {"delta": 0.5}]
+    signature = "(n,q),(n,q)->()"
+    def compose(yhat, target, *, reduction="mean", delta=1.0):
+        if not delta > 0:
+            raise ValueError(f"huber_loss: delta must be positive, and is {delta}")
+        e = difference("huber_loss", yhat, target)
+        c = np.clip(e, -delta, delta)
+        return reduced("huber_loss", c * (e - c / 2), reduction)
+
+
+@op
+class nll_loss:
+    """L = -Σ w[t] input[i, t] / Σ w[t] with t = target[i]: the mean of the negative log-likelihoods
+
+    input is (n, c) or (n, c, d1, ...), the log-probabilities of c classes (axis 1); target is (n) or (n, d1, ...),
+    class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
+    ignore_index do not count.
+    """
+    params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
+    signature = "(n,c),(n),(c)->()"
+    domain = {"target": "c", "weight": POSITIVE}
+    d_target = None
+    def compose(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+        return likelihood("nll_loss", lambda x, axis: x, input, target, weight, ignore_index, reduction)
+
+
+@op
+class cross_entropy:
+    """L = -Σ w[t] ln p[i, t] / Σ w[t] with p = softmax(input) and t = target[i]
+
+    input is (n, c) or (n, c, d1, ...), any numbers (logits) for c classes (axis 1); target is (n) or (n, d1, ...),
+    class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
+    ignore_index do not count.
+    """
+    params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
+    signature = "(n,c),(n),(c)->()"
+    domain = {"target": "c", "weight": POSITIVE}
+    d_target = None
+    def compose(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+        return likelihood("cross_entropy", log_softmax, input, target, weight, ignore_index, reduction)
+
+
+def likelihood(loss, log_probabilities, input, target, weight, ignore_index, reduction):
+    """The reduced -w[t] ln p[t], where `log_probabilities(input, axis)` is ln p."""
+    axis = 0 if np.ndim(input) == 1 else 1
+    check_classes(loss, input, target, weight, ignore_index, axis)
+    counts = np.not_equal(target, ignore_index)
+    index = np.where(counts, target, 0)
+    chosen = np.take_along_axis(log_probabilities(input, axis), np.expand_dims(index, axis), axis).squeeze(axis)
+    w = counts.astype(input.dtype) if weight is None else np.where(counts, weight[index], 0)
+    losses = np.where(counts, chosen, 0) * -w  # so that an ignored -inf is 0, and not nan
+    if reduction != "mean":
+        return reduced(loss, losses, reduction)
+    total = w.sum()
+    if not total.data:
+        raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
+    return losses.sum() / total
+
+
+def check_classes(loss, input, target, weight, ignore_index, axis):
+    """Raise unless `target` holds class numbers for the classes along `axis` of `input`."""
+    if np.ndim(input) == 0:
+        raise ValueError(f"{loss}: the input needs an axis of classes, (n, c) or (c), and it is a single number")
+    classes = input.shape[axis]
+    needed = input.shape[:axis] + input.shape[axis + 1 :]
+    labels = target.data if type(target) is Tensor else np.asarray(target)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"{loss}: targets are class numbers, integers, and these are {labels.dtype}; class probabilities are not "
+            "supported: target.argmax(1), or target.astype(int)"
+        )
+    if labels.shape != needed:
+        advice = f"; target.reshape({needed}) has it" if labels.size == np.prod(needed) else ""
+        raise ValueError(
+            f"{loss}: with an input of shape {input.shape}, classes along axis {axis}, the target needs the shape "
+            f"{needed}, and it has {labels.shape}{advice}"
+        )
+    wrong = labels[(labels != ignore_index) & ((labels < 0) | (labels >= classes))]
+    if wrong.size:
+        raise ValueError(f"{loss}: target {wrong[0]} is no class: the input has {classes}, numbered from 0")
+    if weight is not None and weight.shape != (classes,):
+        raise ValueError(f"{loss}: weight has shape {weight.shape}, and needs one entry for each class: ({classes},)")
+
+
+@op
+class binary_cross_entropy_with_logits:
+    """L = -Σ w (pos_weight t ln σ(x) + (1 - t) ln(1 - σ(x))) / N for input x and target t, over all N entries
+
+    weight and pos_weight are broadcast to the shape of the input, and are 1 if left out.
+    """
+    params = REDUCTIONS
+    signature = "(n,q),(n,q),(q),(q)->()"
+    domain = {"weight": POSITIVE, "pos_weight": POSITIVE}
+    def compose(input, target, weight=None, pos_weight=None, *, reduction="mean"):
+        loss = "binary_cross_entropy_with_logits"
+        difference(loss, input, target)
+        target = target.astype(input.dtype)
+        hit = target * softplus(-input, threshold=EXACT)
+        losses = (hit if pos_weight is None else hit * pos_weight) + (1 - target) * softplus(input, threshold=EXACT)
+        losses = losses if weight is None else losses * weight
+        if losses.shape != input.shape:
+            raise ValueError(f"{loss}: a weight broadcasts the losses of shape {input.shape} to {losses.shape}")
+        return reduced(loss, losses, reduction)
+
+
+EXACT = 40.0  # from here on, softplus(x) is x in every dtype
+
+
+def reduced(loss, losses, reduction):
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return losses.sum()
+    if reduction != "mean":
+        raise ValueError(f"{loss}: reduction is 'mean', 'sum' or 'none', and not {reduction!r}")
+    if losses.size == 0:
+        raise ValueError(f"{loss}: the mean over no entries is not defined (shape {losses.shape})")
+    return losses.mean()
+
+
+def difference(loss, yhat, target):
+    if np.shape(yhat) != np.shape(target):
+        raise ValueError(mismatch(loss, np.shape(yhat), np.shape(target)))
+    return subtract(yhat, target)
 
 
 def mismatch(loss, prediction, target):
