@@ -281,7 +281,7 @@ torch: ...: time of that form of torch over that of this side, so more is better
 """
 
 
-def compare(batch: int, rounds: int, seconds: float = 0.01) -> list[Row]:
+def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[Row]:
     """Measure every side at one batch size, after asserting that all of them do the same."""
     assert_agreement(start(batch))
     timings = measure(start(batch), rounds, seconds)

@@ -101,7 +101,7 @@ class Clock:
     def __init__(self, monkeypatch):
         self.now = 0.0
         self.pace = 1.0
-        monkeypatch.setattr(harness, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(harness, "process_time", lambda: self.now)
 
     def worker(self, seconds):
         while True:
