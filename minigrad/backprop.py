@@ -35,15 +35,17 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     """Run ``op.forward`` on the arrays of `inputs`, and remember how the result was made."""
     values: list[Any] = []
     recorded = differentiable = False
-    for x, rule in zip(inputs, op.rules):  # noqa: B905 - a variadic operation has rules without end
+    for x in inputs:
         if type(x) is Tensor:
             values.append(x.array)
             if x.recorded:
                 recorded = True
-                if x.differentiable and rule:
+                if x.differentiable:
                     differentiable = True
         else:
             values.append(x if type(x) in PLAIN else op.constant(x, len(values)))
+    if differentiable and op.has_constants:
+        differentiable = any(rule and getattr(x, "differentiable", False) for x, rule in zip(inputs, op.rules))
     array = op.forward(*values, **params)
     state = here.state
     y = new(Tensor)
@@ -97,10 +99,13 @@ def sweep(
                 partials = op.partials(node, wanted, g, node.array, node.values)
             if state.strict:
                 state.strict.backward(node, g, partials)
-            for x, partial in partials:
+            for i, x in enumerate(node.inputs):
+                partial = partials[i]
+                if partial is None or type(x) is not Tensor or not wanted(x):
+                    continue
                 array = x.array
                 if partial.shape != array.shape or partial.dtype is not array.dtype:
-                    partial = op.fit(partial, x, node)
+                    partial = op.fit(partial, node, i)
                 if x in cotangents:
                     partial = cotangents[x] + partial
                 elif not create_graph and (x.op is None or x in keep):

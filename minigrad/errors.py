@@ -129,6 +129,11 @@ KEPT_INTERMEDIATE = (
     "the inputs, so the result would be wrong. Save only inputs or the output, and recompute the rest in backward"
 )
 
+NOT_REPEATABLE = (
+    "{name}.apply got one array as two inputs, and its forward gives another result when it is run again, so that the tape "
+    "cannot tell which input was saved. Pass (x, +x) instead of (x, x)"
+)
+
 
 def parameter_names(function: Any, count: int) -> list[str]:
     """The names of forward's parameters after ctx; ``*xs`` counts as xs0, xs1, ..."""
@@ -148,9 +153,9 @@ def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -
     )
 
 
-def misfit(application: Any, grad: Any, x: Tensor, node: Tensor) -> Exception:
+def misfit(application: Any, grad: Any, x: Tensor, i: int) -> Exception:
     """The error for a gradient from a student that has not the shape or the dtype of its input."""
-    name, i = application.name, next(i for i, t in enumerate(node.inputs) if t is x)
+    name = application.name
     which = f"input {i} ({parameter_names(application.function, i + 1)[i]})"
     if grad.shape != x.shape:
         return RuntimeError(

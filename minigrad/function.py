@@ -21,7 +21,6 @@ here to learn. A body that keeps to operators and to the methods that arrays and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from minigrad.tensor import Tensor
 
 __all__ = ["Function"]
 
-ARRAYS = {np.ndarray, Tensor, np.float64, np.float32}
+ARRAYS = {np.ndarray, Tensor, np.float64, np.float32, type(None)}
 
 
 class Context:
@@ -76,8 +75,8 @@ class Function:
 class Application:
     """The operation of one node: a Function together with the ctx of this call."""
 
-    __slots__ = "arguments", "ctx", "function", "result"
-    rules = repeat(True)  # any input may have a gradient: backward will say
+    __slots__ = "ctx", "function", "result"
+    has_constants = False  # any input may have a gradient: backward will say
     owns_results = False  # a student may return what was saved, or one array for two inputs
     name = property(lambda self: self.function.__name__)
 
@@ -88,9 +87,6 @@ class Application:
         return x
 
     def forward(self, *values: Any) -> Any:
-        if len(set(map(id, values))) < len(values):  # one array twice: identity must tell which of them was saved
-            values = tuple([v.view() if isinstance(v, np.ndarray) else v for v in values])
-        self.arguments = values
         self.result = result = self.function.forward(self.ctx, *values)
         if type(result) is tuple:
             raise TypeError(f"{self.name}.forward returned a tuple; a Function has one output: return one array")
@@ -98,49 +94,55 @@ class Application:
 
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
-    ) -> list[tuple[Tensor, Any]]:
+    ) -> Sequence[Any]:
         """Call the student's backward once, for all inputs."""
         recorded = type(g) is Tensor
-        grads = self.recorded_backward(g, y, inputs) if recorded else self.function.backward(self.ctx, g)
+        grads = self.recorded_backward(node, g, inputs) if recorded else self.function.backward(self.ctx, g)
         if type(grads) is not tuple:
             grads = tuple(grads) if type(grads) is list else (grads,)
         if len(grads) != len(inputs):
             raise errors.wrong_count(self, grads, inputs)
-        found = []
-        for x, grad in zip(node.inputs, grads):  # noqa: B905 - counted above
-            if grad is not None and type(x) is Tensor and wanted(x):
-                found.append((x, grad if type(grad) in ARRAYS else np.asarray(grad)))
-        return found
+        for grad in grads:
+            if type(grad) not in ARRAYS:
+                return [g if type(g) in ARRAYS else np.asarray(g) for g in grads]
+        return grads
 
-    def fit(self, grad: Any, x: Tensor, node: Tensor) -> Any:
+    def fit(self, grad: Any, node: Tensor, i: int) -> Any:
         """Nothing is made to fit here: a gradient with another shape or dtype than its input is an error."""
-        if grad.shape != x.shape or grad.dtype != x.dtype:
-            raise errors.misfit(self, grad, x, node)
+        if grad.shape != node.inputs[i].shape or grad.dtype != node.inputs[i].dtype:
+            raise errors.misfit(self, grad, node.inputs[i], i)
         return grad
 
-    def recorded_backward(self, g: Tensor, y: Tensor, inputs: Sequence[Any]) -> Any:
+    def recorded_backward(self, node: Tensor, g: Tensor, inputs: Sequence[Any]) -> Any:
         """Run backward on Tensors: while it runs, what was kept on ctx is the Tensor it came from."""
-        known = {id(self.result): y} | {id(a): x for a, x in zip(self.arguments, inputs, strict=True)}
-
-        def lift(kept: Any) -> Any:
-            if id(kept) in known:
-                return known[id(kept)]
-            if isinstance(kept, tuple | list):
-                return type(kept)([lift(part) for part in kept])
-            if isinstance(kept, np.ndarray | np.generic) and kept.dtype.kind == "f":
-                return intermediate(kept, self, inputs)
-            return kept  # masks, indices and Python numbers are constants
-
-        before = dict(vars(self.ctx))
+        ctx, values, result = self.ctx, node.values, self.result
+        arrays = [v for v in values if isinstance(v, np.ndarray)]
+        if len(set(map(id, arrays))) < len(arrays):  # one array twice: run on views, so that identity tells which was kept
+            values, ctx = [v.view() if isinstance(v, np.ndarray) else v for v in values], Context(ctx._inputs)
+            result = self.function.forward(ctx, *values)
+            if not np.array_equal(result, node.array, equal_nan=True):
+                raise RuntimeError(errors.NOT_REPEATABLE.format(name=self.name))
+        source = {id(result): node} | {id(a): x for a, x in zip(values, inputs, strict=True)}
+        before = dict(vars(ctx))
         try:
-            vars(self.ctx).update({name: lift(kept) for name, kept in before.items() if name != "_inputs"})
-            return self.function.backward(self.ctx, g)
+            for name, kept in before.items():
+                if name != "_inputs":
+                    setattr(ctx, name, lifted(kept, source, self, inputs))
+            return self.function.backward(ctx, g)
         finally:
-            vars(self.ctx).update(before)
+            vars(ctx).update(before)
 
 
-def intermediate(kept: Any, application: Application, inputs: Sequence[Any]) -> Tensor:
-    """What forward computed and kept: it depends on the inputs in a way that the tape does not know."""
+def lifted(kept: Any, source: dict[int, Any], application: Application, inputs: Sequence[Any]) -> Any:
+    """The Tensor that an array kept by forward came from; for an intermediate, one that knows it is one."""
+    if id(kept) in source:
+        return source[id(kept)]
+    if isinstance(kept, tuple | list):
+        return type(kept)([lifted(part, source, application, inputs) for part in kept])
+    if isinstance(kept, dict):
+        return {key: lifted(part, source, application, inputs) for key, part in kept.items()}
+    if not (isinstance(kept, np.ndarray | np.generic) and kept.dtype.kind == "f"):
+        return kept  # masks, indices and Python numbers are constants
     t = Tensor(kept)
     t.op, t.inputs, t.recorded, t.differentiable = Unknown(application.name), tuple(inputs), True, True
     t.values = [x.array if type(x) is Tensor else x for x in inputs]

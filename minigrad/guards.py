@@ -11,6 +11,10 @@ from minigrad import errors
 from minigrad.numeric import as_numeric
 from minigrad.tensor import Tensor
 
+ONES = {char: np.ones((), char) for char in "efdg"}  # 1 in each floating dtype, shared by all sweeps: so nobody may write
+for one in ONES.values():
+    one.flags.writeable = False
+
 
 def recorded_inputs(node: Tensor) -> list[Any]:
     """The inputs of a node for rules that will be recorded: the Tensors themselves, if they still hold what it saw."""
@@ -27,7 +31,7 @@ def seed(output: Tensor, gradient: Any, create_graph: bool = False) -> Any:
     if output.array.dtype.kind != "f":
         raise TypeError(errors.not_real(output.dtype))
     if gradient is None and output.size == 1:
-        gradient = np.ones(output.shape, output.dtype) if output.shape else np.array(1, output.dtype)
+        gradient = np.ones(output.shape, output.dtype) if output.shape else ONES[output.array.dtype.char]
     elif type(gradient) is not Tensor:
         gradient = gradient if gradient is None else np.array(as_numeric(gradient), output.dtype)
     if gradient is None or gradient.shape != output.shape:

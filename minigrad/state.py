@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from contextlib import ContextDecorator
 from types import CodeType
 from typing import Any
 
@@ -31,14 +31,20 @@ class Here(threading.local):
 here = Here()
 
 
-class no_grad(ContextDecorator):
+class no_grad:
     """``with no_grad():`` or ``@no_grad()``: nothing that this thread computes inside is recorded."""
 
-    def _recreate_cm(self) -> no_grad:
-        return no_grad()  # each call of a decorated function has a block of its own
-
     def __enter__(self) -> None:
-        self.before, here.state.recording = here.state.recording, False
+        self.state = state = here.state
+        self.before, state.recording = state.recording, False
 
     def __exit__(self, *exception: object) -> None:
-        here.state.recording = self.before
+        self.state.recording = self.before
+
+    def __call__(self, function: Any) -> Any:
+        @functools.wraps(function)
+        def unrecorded(*args: Any, **kwargs: Any) -> Any:
+            with no_grad():
+                return function(*args, **kwargs)
+
+        return unrecorded

@@ -94,7 +94,7 @@ class strict:
         return list(dict.fromkeys(nodes))
 
     # ------------------------------------------------------------------------------------------------ the backward
-    def backward(self, node: Tensor, g: Any, partials: list[tuple[Tensor, Any]]) -> None:
+    def backward(self, node: Tensor, g: Any, partials: Sequence[Any]) -> None:
         """Check what the rules of `node` made of its cotangent `g`, and of what."""
         where = f"{node.op.name} at {Place.of(node.made_at)}, in the backward"
         if node in self.sums and self.sums[node] != checksums(node):
@@ -102,7 +102,9 @@ class strict:
                 f"{where}: an array that it needs was changed after the forward, through a view that is older than "
                 "strict(). Write into a copy"
             )
-        for x, partial in partials:
+        for x, partial in zip(node.inputs, partials, strict=True):
+            if partial is None or type(x) is not Tensor:
+                continue
             if type(partial) is Tensor:
                 g, partial = g.array if type(g) is Tensor else g, partial.array
             refuse_non_finite(where, partial, (g,))

@@ -17,6 +17,7 @@ from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
+ARRAYS: Any = (np.ndarray, np.generic)
 NOISE_RUNS = 8  # in each the noise of several sources may cancel by chance
 
 
@@ -141,9 +142,12 @@ class Noisy(StandIn):
             kept = vars(self.op.ctx)
             kept.update({name: noisy(value, self.random) for name, value in kept.items()})
         g, y, *inputs = noisy([g, y, *inputs], self.random)
-        return [(x, self.underflow(partial)) for x, partial in self.op.partials(node, wanted, g, y, inputs)]
+        found = self.op.partials(node, wanted, g, y, inputs)
+        return [None if partial is None else self.underflow(partial) for partial in found]
 
     def underflow(self, partial: Any) -> Any:
+        if partial is None or partial.dtype.kind != "f":
+            return partial
         limits = np.finfo(partial.dtype)
         smallest = limits.tiny * limits.eps  # times several, so that few of the sums of two are zero
         return partial + (8 * smallest * units(partial.shape, self.random)).astype(partial.dtype)
@@ -159,14 +163,16 @@ def noisy(value: Any, random: np.random.Generator) -> Any:
     """`value`, up or down by one to two units in the last place."""
     if isinstance(value, tuple | list):
         return type(value)([noisy(v, random) for v in value])
-    if not isinstance(value, np.ndarray | np.generic) or value.dtype.kind != "f":
+    if not isinstance(value, ARRAYS) or value.dtype.kind != "f":
         return value
     eps = np.longdouble(np.finfo(value.dtype).eps)
     return (value * (1 + eps * units(value.shape, random))).astype(value.dtype)
 
 
 def units(shape: tuple[int, ...], random: np.random.Generator) -> Array:
-    return random.uniform(1, 2, shape) * random.choice([-1, 1], shape)
+    """One to two, up or down."""
+    drawn: Array = random.uniform(1, 2, shape) * random.choice([-1, 1], shape)
+    return drawn
 
 
 def differ(a: Array, b: Array) -> bool:

@@ -22,11 +22,12 @@ def updating(name: str) -> Callable[[Tensor, Any], Tensor]:
             if self.op is None and self.differentiable:
                 raise RuntimeError(errors.in_place_on_leaf(name))
             return cast(Tensor, compute(self, other))
-        new = compute(self.array, other.array if type(other) is Tensor else other)
-        if type(new) is np.ndarray and new.shape == self.array.shape and new.dtype is self.array.dtype:
+        array = self.array
+        new = compute(array, other)
+        if type(new) is np.ndarray and new.shape == array.shape and new.dtype is array.dtype:
             self.array = new
         else:
-            self.data = new
+            self.data = new.array if type(new) is Tensor else new  # which checks the shape and keeps the dtype
         return self
 
     return update

@@ -64,6 +64,7 @@ class Operation:
         self.rules: Iterable[Any] = [self.rule(block, name) for name in self.inputs]
         if self.variadic:
             self.rules = EachInput(*self.rules)
+        self.has_constants = any(self.rule(block, name) is None for name in self.inputs)
         self.signature: str = getattr(block, "signature", ",".join(["()"] * len(self.inputs)) + "->()")
         self.batched: bool = getattr(block, "batched", False)
         self.domain: dict[str, Any] = getattr(block, "domain", {})
@@ -102,18 +103,18 @@ class Operation:
 
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
-    ) -> list[tuple[Tensor, Any]]:
-        """What the cotangent `g` of `node` makes of the cotangents of those of its inputs that are `wanted`."""
+    ) -> Sequence[Any]:
+        """What the cotangent `g` of `node` makes of the cotangents of its inputs; None for those not `wanted`."""
         found = []
-        for x, rule in zip(node.inputs, self.rules):  # noqa: B905 - see record
-            if rule and type(x) is Tensor and wanted(x):
-                found.append((x, rule(g, y, *inputs, **node.params)))  # noqa: PERF401 - a loop is faster here
+        for x, rule in zip(node.inputs, self.rules):  # noqa: B905 - a variadic operation has rules without end
+            found.append(rule(g, y, *inputs, **node.params) if rule and type(x) is Tensor and wanted(x) else None)
         return found
 
-    def fit(self, g: Any, x: Tensor, node: Tensor) -> Any:
-        """Undo on the way to `x` what NumPy did on the way here: broadcasting and promotion to a wider dtype."""
-        g = unbroadcast(g, x.array.shape)
-        return g if g.dtype == x.array.dtype else g.astype(x.array.dtype)
+    def fit(self, g: Any, node: Tensor, i: int) -> Any:
+        """Undo on the way to input i what NumPy did on the way here: broadcasting, and promotion to a wider dtype."""
+        x = node.inputs[i].array
+        g = unbroadcast(g, x.shape)
+        return g if g.dtype == x.dtype else g.astype(x.dtype)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.formula.splitlines()[0] if self.formula else ''}>"
