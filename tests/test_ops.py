@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import (
+    CALLED,
     COUNTERPARTS,
     MEAN_OF_NOTHING,
     WITHOUT_COUNTERPART,
+    applied,
     assert_first_order,
     assert_rules_run_on_tensors,
     assert_second_order,
     counterpart,
+    refuses_emptiness,
+    tensors,
 )
 from strategies import calls
 
-from minigrad.ops.registry import REGISTRY
+from minigrad import Tensor, tape
+from minigrad.ops.registry import FROM_NUMPY, REGISTRY
 
 pytestmark = MEAN_OF_NOTHING
 each_operation = pytest.mark.parametrize("name", sorted(REGISTRY))
@@ -55,6 +61,33 @@ def test_second_order(name, data):
 @given(data=st.data())
 def test_rules_run_on_tensors(name, data):
     assert_rules_run_on_tensors(REGISTRY[name], data.draw(calls(REGISTRY[name])))
+
+
+def call_plainly(function, *inputs, **params):
+    return function(*inputs, **params)
+
+
+numpys = [(f, wrapper.operation) for f, wrapper in FROM_NUMPY.items() if hasattr(wrapper, "operation")]
+
+
+@pytest.mark.parametrize(("function", "operation"), numpys, ids=[f"{f.__name__}-{op.name}" for f, op in numpys])
+@settings(max_examples=10)
+@given(data=st.data())
+def test_numpys_function_is_the_operation(function, operation, data):
+    """np.exp(t) records what minigrad.exp(t) does, static arguments and all."""
+    call = data.draw(calls(operation))
+    if operation.name not in WITHOUT_COUNTERPART and refuses_emptiness(operation, call):
+        return
+    inputs = tensors(call)
+    if function is np.astype:
+        y = np.astype(*inputs, call.params["dtype"])  # which it takes by position only
+    else:
+        y = CALLED.get(operation.name, call_plainly)(function, *inputs, **call.params)
+    want = applied(operation, inputs, call.params)
+    assert type(y) is Tensor
+    assert [node.op for node in tape(y)] == [node.op for node in tape(want)]
+    assert y.dtype == want.dtype
+    np.testing.assert_array_equal(y.data, want.data)
 
 
 def test_torch_is_wrong_about_power_to_second_order():
