@@ -139,11 +139,10 @@ class Noisy(StandIn):
 
     def partials(self, node: Tensor, wanted: Any, g: Any, y: Any, inputs: Sequence[Any]) -> Any:
         if hasattr(self.op, "ctx"):
-            kept = vars(self.op.ctx)
+            kept = vars(self.op.ctx)  # where the backward of a Function reads
             kept.update({name: noisy(value, self.random) for name, value in kept.items()})
         g, y, *inputs = noisy([g, y, *inputs], self.random)
-        found = self.op.partials(node, wanted, g, y, inputs)
-        return [None if partial is None else self.underflow(partial) for partial in found]
+        return [self.underflow(partial) for partial in self.op.partials(node, wanted, g, y, inputs)]
 
     def underflow(self, partial: Any) -> Any:
         if partial is None or partial.dtype.kind != "f":
