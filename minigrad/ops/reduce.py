@@ -6,7 +6,6 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.ops.registry import lifted, op, operand
-from minigrad.ops.shape import along
 
 AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"axis": (-1, -2), "keepdims": True}]
 
@@ -52,45 +51,42 @@ class prod:
     def forward(x, *, axis=None, keepdims=False):       return x.prod(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return kept(g, x, axis, keepdims) * others(x, axis)
 
-    def public(prod, x, axis=None, keepdims=False):  # the rule is for one axis; others come one after the other
-        x = operand(x)
-        if axis is None:
-            y = prod(x.reshape(-1), axis=0)
-            return y.reshape((1,) * x.ndim) if keepdims else y
-        for i in sorted(normalize_axis_tuple(axis, x.ndim, "axis"), reverse=True):
-            x = prod(x, axis=i, keepdims=keepdims)
-        return x
-
 
 def others(x, axis):
-    """For each entry the product of the others: of those before it, times those behind. Zeros are no special case."""
-    return before(x, axis) * np.flip(before(np.flip(x, axis), axis), axis)
+    """For each entry the product of the others that are reduced with it."""
+    if axis is None:
+        return other_rows(x.reshape(x.size)).reshape(x.shape)
+    axes = normalize_axis_tuple(axis, x.ndim)
+    order = (*axes, *[i for i in range(x.ndim) if i not in axes])  # with the reduced axes in front, as one
+    shape = [x.shape[i] for i in order]
+    rows = np.transpose(x, order).reshape((count(x, axis), *shape[len(axes) :]))
+    return np.transpose(other_rows(rows).reshape(tuple(shape)), tuple(np.argsort(order).tolist()))
 
 
-def before(x, axis):
-    """For each entry the product of those before it along `axis`, in as many steps as n has binary digits."""
-    n, step = x.shape[axis], 1
-    y = shifted(x, 1, axis) if n else x
-    while step < n:
-        y, step = y * shifted(y, step, axis), 2 * step
+def other_rows(x):
+    """For each row the product of those before it, times those behind. Without a division zeros are no special case."""
+    return before(x) * before(x[::-1])[::-1]
+
+
+def before(x):
+    """For each row the product of those before it, in as many steps as the number of rows has binary digits."""
+    y, step = shifted(x, 1), 1
+    while step < len(x):
+        y, step = y * shifted(y, step), 2 * step
     return y
 
 
-def shifted(x, step, axis):
-    """The entries of x moved `step` places along `axis`, behind as many ones."""
-    ones = np.ones([step if i == axis else n for i, n in enumerate(x.shape)], x.dtype)
-    return np.concatenate([ones, x[along(axis, x.ndim, slice(x.shape[axis] - step))]], axis=axis)
+def shifted(x, step):
+    """x with its rows `step` places further down, below as many rows of ones."""
+    return np.concatenate([np.ones((step, *x.shape[1:]), x.dtype)[: len(x)], x[:-step]])
 
 
 @op
 class cumsum:
-    "yᵢ = Σ xⱼ over j ≤ i along `axis`; of all entries, row by row, if that is None"
+    "yᵢ = Σ xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None"
     params = [{}, {"axis": 0}, {"axis": -1}]
     def forward(x, *, axis=None):       return x.cumsum(axis)
-    def d_x(g, y, x, *, axis):          return np.flip(np.flip(g, axis).cumsum(axis), axis)
-    def public(cumsum, x, axis=None):
-        x = operand(x)
-        return cumsum(x.reshape(-1), axis=0) if axis is None else cumsum(x, axis=axis)
+    def d_x(g, y, x, *, axis):          return np.flip(np.flip(g, axis).cumsum(axis), axis).reshape(x.shape)
 
 
 # ------------------------------------------------------------------------------------------------ statistics and norms
