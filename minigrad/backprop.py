@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import errors
-from minigrad.guards import differentiable_tensors, recorded_inputs, seed
+from minigrad.guards import differentiable_tensors, handed_out, recorded_inputs, seed
 from minigrad.numeric import as_numeric
 from minigrad.places import caller
 from minigrad.state import here
@@ -38,10 +38,8 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     for x in inputs:
         if type(x) is Tensor:
             values.append(x.array)
-            if x.recorded:
-                recorded = True
-                if x.differentiable:
-                    differentiable = True
+            recorded |= x.recorded
+            differentiable |= x.differentiable
         else:
             values.append(x if type(x) in PLAIN else op.constant(x, len(values)))
     if differentiable and op.has_constants:
@@ -85,11 +83,10 @@ def sweep(
     before = state.recording, state.place
     try:
         for node in reversed(tape(output)):
-            if node not in cotangents:
-                continue
-            if node.hooks:
+            if node.hooks and node in cotangents:
                 cotangents[node] = node.hooks(node, cotangents[node])
-            if (op := node.op) is None:
+            op = node.op
+            if op is None or node not in cotangents:
                 continue
             g = cotangents[node] if node in keep else cotangents.pop(node)
             if create_graph:
@@ -125,7 +122,7 @@ def backward(output: Tensor, gradient: Any = None) -> None:
 
     `gradient`, the cotangent of `output`, may be left out when `output` is a single number.
     """
-    for x, g in sweep(output, seed(output, gradient), is_differentiable, (), False).items():
+    for x, g in sweep(output, seed(output, gradient, (), False), is_differentiable, (), False).items():
         total = g if x.grad is None else x.grad + g
         x.grad = total if type(total) is np.ndarray else np.asarray(total)
 
@@ -143,16 +140,15 @@ def gradients(
         allow_unused: return None for an input that `output` does not depend on, instead of raising.
     """
     inputs = differentiable_tensors(inputs)
-    g, keep = seed(output, gradient, create_graph), set(inputs)
-    leading = set(inputs)  # the tensors from which a derivative leads to an input
+    keep, leading = set(inputs), set(inputs)  # leading: the tensors from which a derivative leads to an input
+    g = seed(output, gradient, keep, create_graph)
     for node in tape(output):
         if node.differentiable and any(type(x) is Tensor and x in leading for x in node.inputs):
             leading.add(node)
     cotangents = sweep(output, g, leading.__contains__, keep, create_graph)
     if not allow_unused and not keep <= cotangents.keys():
         raise errors.unused(next(x for x in inputs if x not in cotangents))
-    found = [cotangents.get(x) for x in inputs]
-    return tuple(g if g is None or type(g) is Tensor else Tensor(g) for g in found)
+    return tuple(handed_out(cotangents.get(x)) for x in inputs)
 
 
 Tensor.backward = backward  # type: ignore[attr-defined]

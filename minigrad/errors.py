@@ -129,6 +129,7 @@ KEPT_INTERMEDIATE = (
     "the inputs, so the result would be wrong. Save only inputs or the output, and recompute the rest in backward"
 )
 
+NEEDS = "a Function needs a static method {}"
 NOT_REPEATABLE = (
     "{name}.apply got one array as two inputs, and its forward gives another result when it is run again, so that the tape "
     "cannot tell which input was saved. Pass (x, +x) instead of (x, x)"

@@ -59,12 +59,12 @@ class Function:
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
         """Compute one array from `inputs`: arrays where apply got Tensors, everything else as it was given."""
-        raise NotImplementedError("a Function needs a static method forward(ctx, *inputs)")
+        raise NotImplementedError(errors.NEEDS.format("forward(ctx, *inputs)"))
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
         """Return the cotangent of each input of forward, given that of the output; None for one without derivative."""
-        raise NotImplementedError("a Function needs a static method backward(ctx, grad)")
+        raise NotImplementedError(errors.NEEDS.format("backward(ctx, grad)"))
 
     @classmethod
     def apply(cls, *inputs: Any) -> Tensor:
@@ -117,7 +117,7 @@ class Application:
         """Run backward on Tensors: while it runs, what was kept on ctx is the Tensor it came from."""
         ctx, values, result = self.ctx, node.values, self.result
         arrays = [v for v in values if isinstance(v, np.ndarray)]
-        if len(set(map(id, arrays))) < len(arrays):  # one array twice: run on views, so that identity tells which was kept
+        if len({id(v) for v in arrays}) < len(arrays):  # one array twice: on views, identity tells which of them was kept
             values, ctx = [v.view() if isinstance(v, np.ndarray) else v for v in values], Context(ctx._inputs)
             result = self.function.forward(ctx, *values)
             if not np.array_equal(result, node.array, equal_nan=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from minigrad import errors
 from minigrad.numeric import as_numeric
 from minigrad.tensor import Tensor
 
-ONES = {char: np.ones((), char) for char in "efdg"}  # 1 in each floating dtype, shared by all sweeps: so nobody may write
+ONES = {char: np.ones((), char) for char in "efdg"}  # shared by all sweeps, so nobody may write
 for one in ONES.values():
     one.flags.writeable = False
 
@@ -24,14 +24,15 @@ def recorded_inputs(node: Tensor) -> list[Any]:
     return [x if type(x) is Tensor else value for x, value in zip(node.inputs, node.values, strict=True)]
 
 
-def seed(output: Tensor, gradient: Any, create_graph: bool = False) -> Any:
+def seed(output: Tensor, gradient: Any, keep: Container[Tensor], create_graph: bool) -> Any:
     """The cotangent a sweep starts with: `gradient`, or 1 for a single number."""
     if type(output) is not Tensor or not output.differentiable:
         raise errors.not_differentiable(output)
     if output.array.dtype.kind != "f":
         raise TypeError(errors.not_real(output.dtype))
     if gradient is None and output.size == 1:
-        gradient = np.ones(output.shape, output.dtype) if output.shape else ONES[output.array.dtype.char]
+        shared = not output.shape and output.op is not None and output not in keep
+        gradient = ONES[output.array.dtype.char] if shared else np.ones(output.shape, output.dtype)
     elif type(gradient) is not Tensor:
         gradient = gradient if gradient is None else np.array(as_numeric(gradient), output.dtype)
     if gradient is None or gradient.shape != output.shape:
@@ -48,3 +49,8 @@ def differentiable_tensors(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, .
         if type(x) is not Tensor or not x.differentiable:
             raise errors.not_differentiable(x)
     return tensors
+
+
+def handed_out(g: Any) -> Any:
+    """A cotangent as `gradients` returns it: a Tensor, or None."""
+    return g if g is None or type(g) is Tensor else Tensor(g)

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minigrad import errors
 from minigrad.hooks import Handle, Hooks
+from minigrad.installed import Installed
 from minigrad.numeric import as_numeric
 from minigrad.places import Place, caller
 from minigrad.state import here
 
-if TYPE_CHECKING:
-    from minigrad.installed import Installed
-else:
-    Installed = object
-
 __all__ = ["Tensor"]
 
+Array = np.ndarray[Any, Any]
 next_serial = count().__next__
 
 
@@ -39,12 +36,9 @@ class Tensor(Installed):
     Attributes:
         data: the array. Assigning another one of the same shape rebinds it: the tensor stays the same leaf, and tapes
             that were recorded before keep the array they saw.
-        grad: None, or an array with the shape and dtype of `data` that shares memory with nothing. Gradients add up
-            here over `backward` calls until `zero_grad`.
+        grad: None, or an array with the shape and dtype of `data` that shares memory with nothing, to which each
+            `backward` adds until `zero_grad`.
         requires_grad: True when a derivative reaches this tensor.
-
-    Raises:
-        TypeError: data that is not numeric, or requires_grad for integers, bools or complex numbers.
 
     >>> w = Tensor([3.0, 4.0], requires_grad=True)
     >>> (w * w).sum().backward()
@@ -59,7 +53,7 @@ class Tensor(Installed):
         "differentiable",  # what `requires_grad` returns
         "grad",
         "hooks",  # what register_hook and retain_grad asked for
-        "inputs",  # what the operation was given: Tensors, arrays, numbers; () for a leaf
+        "inputs",  # a tuple, what the operation was given: Tensors, arrays, numbers; () for a leaf
         "made_at",  # (code, instruction offset), see places.caller
         "op",  # the operation that made it; None for a leaf
         "params",  # the operation's static arguments
@@ -71,21 +65,19 @@ class Tensor(Installed):
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         if isinstance(data, Tensor):
             raise TypeError("Tensor(data): data is a Tensor already; t.detach() makes a new leaf with the same data")
-        self.array: np.ndarray[Any, Any] = as_numeric(data)
-        self.grad: np.ndarray[Any, Any] | None = None
-        self.op: Any = None
-        self.inputs: tuple[Any, ...] = ()
-        self.values: Any = ()
-        self.params: dict[str, Any] = {}
+        self.array: Array = as_numeric(data)
+        self.grad: Array | None = None
         self.hooks: Hooks | None = None
+        self.op: Any = None
         self.cut: Any = None
+        self.inputs, self.values, self.params = (), (), {}
         self.serial = next_serial()
         self.made_at = here.state.place or caller(2)
         self.requires_grad = requires_grad
 
     # ------------------------------------------------------------------------------------------ what it holds
     @property
-    def data(self) -> np.ndarray[Any, Any]:
+    def data(self) -> Array:
         return self.array
 
     @data.setter
@@ -123,7 +115,7 @@ class Tensor(Installed):
             raise ValueError(f"item() needs a tensor of one entry, and this one has shape {self.shape}")
         return self.array.item()
 
-    def numpy(self) -> np.ndarray[Any, Any]:
+    def numpy(self) -> Array:
         """The array itself, not a copy; ends the history."""
         return self.array
 
@@ -179,7 +171,7 @@ class Tensor(Installed):
 
     __hash__ = object.__hash__  # by identity: tensors are nodes of a graph
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.recorded:
             raise TypeError(errors.SILENT_EXIT)
         return np.array(self.array, dtype=dtype, copy=copy)

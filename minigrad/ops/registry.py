@@ -76,7 +76,7 @@ class Operation:
         if self.composed:  # the rules are those of the operations it is made of
             return getattr(block, f"d_{name}", self.composed)
         if not hasattr(block, f"d_{name}"):
-            raise TypeError(f"operation {self.name}: input {name!r} has no rule; write d_{name}, or say d_{name} = None")
+            raise TypeError(f"operation {self.name}: input {name!r} has no rule; write d_{name}, or d_{name} = None")
         return getattr(block, f"d_{name}")
 
     def bind(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -134,8 +134,8 @@ def op(block: Any) -> Callable[..., Tensor]:
     """Make an operation of a class body: its forward, its rules, and what else the block says of itself.
 
     ``operator = "__mul__"`` installs the operator and its reflection; ``numpy`` names the NumPy functions that arrive
-    here when they meet a Tensor (by default the one of the same name); a method that NumPy's arrays have under this name
-    is one of Tensors too. A block with ``compose`` instead of ``forward`` is written with other operations and needs no
+    here when they meet a Tensor (by default the one of the same name); a method that NumPy's arrays have under this
+    name is one of Tensors too. A block with ``compose`` instead of ``forward`` is written with other operations and needs no
     rules; it gets Tensors. ``public(apply, ...)`` stands before the operation, to bring its arguments into the form in
     which the rules are the textbook's.
     """
@@ -203,7 +203,7 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: A
         what = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         raise TypeError(f"np.{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
     if "out" in params:
-        raise TypeError(f"np.{ufunc.__name__}: out= and in-place operators would write a Tensor into an array, off the tape")
+        raise TypeError(f"np.{ufunc.__name__}: out= and in-place operators would write into an array, off the tape")
     return FROM_NUMPY[ufunc](*inputs, **params)
 
 
