@@ -13,12 +13,14 @@ where they do not, entry by entry, so there is no absolute tolerance behind whic
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from strategies import Call
+from torch.nn import functional as F
 
 from minigrad import Tensor, gradients, tape
 
@@ -29,41 +31,152 @@ TIGHT = 4  # within so many units of the result itself there is nothing to expla
 MEAN_OF_NOTHING = pytest.mark.filterwarnings(
     "ignore:Mean of empty slice:RuntimeWarning",
     "ignore:invalid value encountered in (scalar )?divide:RuntimeWarning",
+    "ignore:.*degrees of freedom is <= 0:UserWarning",  # torch has one, too
 )
 
 Reference = Callable[..., tuple[torch.Tensor, ...]]
 
 # ------------------------------------------------------------------------------------- the operation in torch's words
-DTYPES = {np.float32: torch.float32, np.float64: torch.float64}
+DTYPES = {np.float32: torch.float32, np.float64: torch.float64, np.int64: torch.int64, np.bool_: torch.bool}
+
+
+
+def dims(x: torch.Tensor, axis: Any) -> tuple[int, ...]:
+    """The axes as a tuple, which torch does not replace by None everywhere."""
+    return tuple(range(x.ndim)) if axis is None else tuple(np.atleast_1d(axis).tolist())
+
+
+def product(x: torch.Tensor, axes: tuple[int, ...], keepdims: bool, prod: Any = torch.prod) -> torch.Tensor:
+    for i in sorted((i % x.ndim for i in axes), reverse=True):
+        x = prod(x, i).unsqueeze(i) if keepdims else prod(x, i)
+    return x
+
+
+def multiplied(x: torch.Tensor, i: int) -> torch.Tensor:
+    return reduce(torch.mul, x.unbind(i)) if x.shape[i] else torch.prod(x, i)
+
+
+def broadcast(*inputs: torch.Tensor | None) -> list[torch.Tensor | None]:
+    shape = torch.broadcast_shapes(*(x.shape for x in inputs if x is not None))
+    return [None if x is None else x.expand(shape) for x in inputs]
+
+
+def clipped(x: Any, low: Any, high: Any) -> torch.Tensor:
+    """torch.clip, which is wrong at second order where a bound is broadcast against x, and wants one."""
+    return x if low is None and high is None else torch.clip(x, low, high)
+
+
+def where_positive(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """f(x) where x is positive; 0 with all derivatives elsewhere."""
+    return torch.where(x > 0, f(torch.where(x > 0, x, 1.0)), 0.0)
+
+
+
+def weighted(loss: Any, x: Any, target: Any, weight: Any, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    """A loss of class numbers; torch itself has no derivative of it to the weight, but the weight only scales."""
+    if weight is None or not weight.requires_grad:
+        return loss(x, target, weight, ignore_index=ignore_index, reduction=reduction)
+    weights = weight[target] * (target != ignore_index)
+    losses = weights * loss(x, target, ignore_index=ignore_index, reduction="none")
+    return losses if reduction == "none" else losses.sum() / (weights.sum() if reduction == "mean" else 1)
+
+
+def binary(x: Any, t: Any, weight: Any, pos_weight: Any, reduction: str = "mean") -> torch.Tensor:
+    """As torch has it, but with derivatives to the weights."""
+    hit = F.logsigmoid(x) if pos_weight is None else pos_weight * F.logsigmoid(x)
+    losses = -(t * hit + (1 - t) * F.logsigmoid(-x)) * (1 if weight is None else weight)
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
+
+
+def standardized(x: Any, weight: Any, bias: Any, axes: Any, eps: float, channels: tuple[int, ...] = (-1,)) -> Any:
+    y = (x - x.mean(axes, keepdim=True)) / torch.sqrt(x.var(axes, correction=0, keepdim=True) + eps)
+    y = y if weight is None else y * weight.reshape(channels)
+    return y if bias is None else y + bias.reshape(channels)
+
+
+def windows(x: torch.Tensor, size: tuple[int, int], stride: tuple[int, int]) -> torch.Tensor:
+    return x.unfold(-2, size[0], stride[0]).unfold(-2, size[1], stride[1]).movedim((-2, -1), (-4, -3))
+
+
+def added_windows(x: torch.Tensor, stride: tuple[int, int], shape: tuple[int, ...]) -> torch.Tensor:
+    """The adjoint of `windows`."""
+
+    def cut(image: torch.Tensor) -> torch.Tensor:
+        return windows(image, tuple(x.shape[-4:-2]), stride)
+
+    return torch.autograd.functional.vjp(cut, torch.zeros(shape, dtype=x.dtype), x, create_graph=True)[1]
+
 
 COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "astype": lambda x, dtype: x.to(DTYPES[dtype]),
+    "argmax": lambda x, axis=None, keepdims=False: torch.argmax(x, axis, keepdims),
+    "argmin": lambda x, axis=None, keepdims=False: torch.argmin(x, axis, keepdims),
+    "batch_norm": lambda x, W, b, training, eps=1e-5: F.batch_norm(x, None, None, W, b, training, eps=eps),
+    "binary_cross_entropy_with_logits": lambda *inputs, **params: binary(*inputs, **params),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
+    "clip": lambda x, low, high: clipped(*broadcast(x, low, high)),
     "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) if axis is None else x for x in xs], axis or 0),
+    "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
+    "dot": torch.matmul,  # torch.dot is for vectors only
+    "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
+    "cross_entropy": lambda *inputs, **params: weighted(F.cross_entropy, *inputs, **params),
+    "dropout": lambda x, mask, p=0.5: torch.where(mask, x / (1 - p) if p < 1 else 0 * x, 0.0),
+    "embedding": lambda indices, weight: F.embedding(indices, weight),  # torch.embedding has the weight first
     "equal": torch.eq,  # torch.equal compares whole tensors
     "expand_dims": lambda x, axis: torch.unsqueeze(x, axis),
     "flatten": torch.flatten,
     "flip": lambda x, axis=None: x.flip(tuple(range(x.ndim)) if axis is None else axis),
     "getitem": lambda x, *indices: x[indices],
+    "invert": torch.bitwise_not,
+    "layer_norm": lambda x, W, b, normalized_shape, eps=1e-5: F.layer_norm(x, normalized_shape, W, b, eps),
     "linear": lambda x, W, b: x @ W if b is None else x @ W + b,  # torch keeps W transposed
+    "logsumexp": lambda x, axis=None, keepdims=False: torch.logsumexp(x, dims(x, axis), keepdims),
+    "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
     "matrix_transpose": lambda x: x.mT,
-    "pad": lambda x, pad_width, constant_values=0: torch.nn.functional.pad(
+    "max": lambda x, axis=None, keepdims=False: torch.amax(x, dims(x, axis), keepdims),  # torch.max takes the first
+    "min": lambda x, axis=None, keepdims=False: torch.amin(x, dims(x, axis), keepdims),
+    "norm": lambda x, axis=None, keepdims=False: torch.linalg.vector_norm(x, 2, axis, keepdims),
+    "nll_loss": lambda *inputs, **params: weighted(F.nll_loss, *inputs, **params),
+    "overlap_add": lambda x, stride, shape: added_windows(x, stride, shape),
+    "pad": lambda x, pad_width, constant_values=0: F.pad(
         x, [n for pair in reversed(pad_width) for n in pair], value=constant_values
     ),
     "power": torch.pow,
+    "prod": lambda x, axis=None, keepdims=False: product(x, dims(x, axis), keepdims),  # torch.prod has one axis
     "repeat": lambda x, repeats, axis=None: torch.repeat_interleave(x, torch.tensor(repeats), axis),
     "reshape": lambda x, shape: x.reshape(shape),
+    "std": lambda x, axis=None, keepdims=False: torch.std(x, axis, correction=0, keepdim=keepdims),
+    "softmax": lambda x, axis=-1: torch.softmax(x, axis),
     "stack": lambda *xs, axis=0: torch.stack(xs, axis),
     "swapaxes": lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
     "take_along_axis": lambda x, indices, axis=-1: torch.take_along_dim(x, indices, axis),
     "tril": lambda x, k=0: torch.tril(x, k),
     "triu": lambda x, k=0: torch.triu(x, k),
     "transpose": lambda x, axes=None: x.permute(axes or tuple(reversed(range(x.ndim)))),
+    "truncated": lambda x, dtype: x.to(DTYPES[dtype]),
+    "var": lambda x, axis=None, keepdims=False: torch.var(x, axis, correction=0, keepdim=keepdims),
+    "windows": windows,
 }
 # Where torch is right to first order only, an expression of the same meaning judges the second.
 SECOND_ORDER: dict[str, Callable[..., torch.Tensor]] = {
+    # Without a weight, torch loses the bias in the second derivative of batch_norm, and fails in that of layer_norm.
+    "batch_norm": lambda x, W, b, training, eps: standardized(x, W, b, (0, 2), eps, (-1, 1)),
+    "layer_norm": lambda x, W, b, normalized_shape, eps: standardized(x, W, b, -1, eps),
+    # torch.prod divides and multiplies again, and keeps a rounding error where the second derivative is 0.
+    "prod": lambda x, axis=None, keepdims=False: product(x, dims(x, axis), keepdims, multiplied),
+    # At the threshold itself torch has the slope of the left side, and the curvature of the right.
+    "softplus": lambda x, beta=1.0, threshold=20.0: torch.where(
+        beta * x > threshold, x, torch.log1p(torch.exp(beta * x)) / beta
+    ),
+    # At 0 a length has the derivative 0, so the second is 0, too; torch has nan.
+    "norm": lambda x, axis=None, keepdims=False: where_positive(torch.sqrt, (x * x).sum(axis, keepdims)),
+    "std": lambda x, axis=None, keepdims=False: where_positive(
+        torch.sqrt, torch.var(x, axis, correction=0, keepdim=keepdims)
+    ),
     "power": lambda a, b: torch.exp(b * torch.log(a)),  # torch.pow: d2/dadb is 0 at b = 0, where it is 1/a
 }
+LENGTHS = {"norm", "std"}  # see second_terms
+WEIGHTED_MEANS = {"cross_entropy", "nll_loss"}  # see weighted_terms
 WITHOUT_COUNTERPART: dict[str, str] = {  # name of an operation: why torch has nothing like it
     "add_at": "called by the rule of getitem, and judged as its derivative, to second order, and in test_index.py",
 }
@@ -71,7 +184,11 @@ RENAMED = {"axis": "dim", "keepdims": "keepdim"}
 
 # How an operation is called, where its inputs are not simply its first arguments.
 CALLED: dict[str, Callable[..., Any]] = {
+    "batch_norm": lambda function, x, weight, bias, **params: function(x, weight=weight, bias=bias, **params),
     "concatenate": lambda function, *xs, **params: function(xs, **params),
+    "dropout": lambda function, x, mask, **params: function(x, mask=mask, **params),
+    "einsum": lambda function, *xs, subscripts: function(subscripts, *xs),
+    "layer_norm": lambda function, x, weight, bias, **params: function(x, weight=weight, bias=bias, **params),
     "stack": lambda function, *xs, **params: function(xs, **params),
 }
 
@@ -130,10 +247,20 @@ def magnitude(want: torch.Tensor, arguments: Sequence[torch.Tensor]) -> np.ndarr
 
 
 def assert_agrees(
-    got: Any, want: torch.Tensor, arguments: Sequence[torch.Tensor], unit: float, what: str, k: float = K
+    got: Any,
+    want: torch.Tensor,
+    arguments: Sequence[torch.Tensor],
+    unit: float,
+    what: str,
+    terms: float = 0.0,
+    k: float = K,
 ) -> None:
-    """`got` is `want`, a function of `arguments`, up to the roundings that its dtype cannot avoid."""
-    got, exactly = np.asarray(got), want.detach().numpy()
+    """`got` is `want`, a function of `arguments`, up to the roundings that its dtype cannot avoid.
+
+    `terms` is the size of terms that always cancel, so that no argument moves their difference; `k` is how many
+    roundings there may be on the way.
+    """
+    got, exactly = np.asarray(got), want.detach().numpy(force=True)
     assert got.shape == exactly.shape, f"{what}: shape {got.shape}, torch has {exactly.shape}"
     if got.dtype.kind != "f":
         np.testing.assert_array_equal(got, exactly, what)
@@ -143,7 +270,7 @@ def assert_agrees(
     agrees = (got == exactly) | (np.isnan(got) & np.isnan(exactly)) | (error <= TIGHT * unit * np.abs(exactly))
     if agrees.all():
         return
-    allowed = k * unit * magnitude(want, arguments)
+    allowed = k * unit * (magnitude(want, arguments) + terms)
     agrees |= error <= allowed
     if not agrees.all():
         at = tuple(int(i) for i in np.argwhere(~agrees)[0])
@@ -224,7 +351,8 @@ def assert_first_order(operation: Any, call: Call) -> None:
     wanted = dict(zip(floating, pullback(f)([weight], arguments), strict=True))
     for i, x, same in zip(call.leaves, xs, again, strict=True):
         name = f"gradient of input {i}"
-        assert_agrees(zero_for_none(x.grad, x), wanted[i], [weight, *arguments], unit, name)
+        terms = weighted_terms(operation, call, g)
+        assert_agrees(zero_for_none(x.grad, x), wanted[i], [weight, *arguments], unit, name, terms)
         np.testing.assert_array_equal(
             zero_for_none(same, x), zero_for_none(x.grad, x), "gradients() and backward() differ"
         )
@@ -250,6 +378,18 @@ def assert_dtype(operation: Any, call: Call, got: np.dtype[Any]) -> None:
         own = [None if a is None else torch.from_numpy(np.array(a, order="C")) for a in call.inputs]
         want = counterpart(operation.name)(*own, **call.params).dtype
         assert str(want) == f"torch.{got}", f"{operation.name}: result dtype {got}, torch has {want}"
+
+
+def weighted_terms(operation: Any, call: Call, *factors: np.ndarray) -> float:
+    """The size of l/Σw and Σlw/(Σw)², whose difference is the derivative of a weighted mean of losses l to a weight.
+
+    They cancel entirely where all targets are of one class.
+    """
+    if operation.name not in WEIGHTED_MEANS or call.inputs[2] is None or not call.inputs[2].size:
+        return 0.0
+    x, _, weight = call.inputs
+    sizes = [1 + np.abs(u).sum() for u in factors]
+    return float(2 * (1 + np.abs(x).max(initial=0)) * np.prod(sizes) / min(1, weight.min()) ** len(sizes))
 
 
 def assert_owned(grads: Sequence[np.ndarray], others: Sequence[Any]) -> None:
@@ -284,9 +424,10 @@ def assert_second_order(operation: Any, call: Call) -> None:
         every = dict(zip(floating, pullback(f)([weight], arguments), strict=True))
         return tuple(every[i] for i in call.leaves)
 
+    terms = weighted_terms(operation, call, g.data)
     for i, x, recorded, unrecorded, want in zip(call.leaves, xs, found, plain, slopes(weight, *arguments), strict=True):
         value = zero_for_none(recorded, x)
-        assert_agrees(value, want, [weight, *arguments], unit, f"recorded gradient of input {i}")
+        assert_agrees(value, want, [weight, *arguments], unit, f"recorded gradient of input {i}", terms)
         np.testing.assert_array_equal(value, zero_for_none(unrecorded, x), "recorded and unrecorded sweep differ")
 
     directions = [call.cotangent(x.shape, x.dtype, stream) for stream, x in enumerate(xs, 1)]
@@ -294,10 +435,22 @@ def assert_second_order(operation: Any, call: Call) -> None:
     second = gradients(total, [g, *xs], allow_unused=True)
     weights = [exact(u, requires_grad=True) for u in directions]
     wanted = dict(zip(["g", *floating], pullback(slopes)(weights, [weight, *arguments]), strict=True))
+    terms = second_terms(y, g, xs, directions) if operation.name in LENGTHS else 0.0
+    terms += weighted_terms(operation, call, g.data, *directions)
     for name, x, got in zip(["g", *call.leaves], [g, *xs], second, strict=True):
-        assert_agrees(
-            zero_for_none(got, x), wanted[name], [*weights, weight, *arguments], unit, f"second derivative to {name}"
-        )
+        value, what = zero_for_none(got, x), f"second derivative to {name}"
+        assert_agrees(value, wanted[name], [*weights, weight, *arguments], unit, what, terms)
+
+
+def second_terms(y: Tensor, g: Tensor, xs: Sequence[Tensor], directions: Sequence[np.ndarray]) -> float:
+    """The size of u/y and (u·n) n/y, whose difference is the second derivative of the length y with normal n.
+
+    They cancel entirely where the direction u is along n. The normal is as good as the deviation of x from its mean.
+    """
+    shortest = y.data[y.data > 0].min(initial=np.inf)
+    size = max(np.abs(x.data).max(initial=0.0) for x in xs)
+    total = sum(np.abs(u).sum() for u in directions) * np.abs(g.data).max(initial=0.0)
+    return float(total / shortest * (1 + size / shortest))
 
 
 def assert_rules_run_on_tensors(operation: Any, call: Call) -> None:

@@ -54,7 +54,7 @@ class layer_norm:
 
     Mean and variance are over the last axes, whose lengths are `normalized_shape`; weight and bias have that shape.
     """
-    params = [{"normalized_shape": (3,)}, {"normalized_shape": (3,), "eps": 0.5}]
+    params = [{"normalized_shape": (3,), "eps": 0.5}, {"normalized_shape": (3,), "eps": 2.0}]
     signature = "(n,3),(3),(3)->(n,3)"
     def compose(input, weight=None, bias=None, *, normalized_shape=(), eps=1e-5):
         shape = (normalized_shape,) if np.ndim(normalized_shape) == 0 else tuple(normalized_shape)
@@ -76,8 +76,8 @@ class batch_norm:
     otherwise they are running_mean and running_var, arrays of shape (c). In training these, if given, are updated in
     place: new = (1 - momentum) * old + momentum * that of the batch, where the variance has the divisor N - 1.
     """
-    params = [{"training": True}, {"training": True, "eps": 0.5}]
-    signature = "(3,c,d),(c),(c)->(3,c,d)"
+    params = [{"training": True, "eps": 0.5}, {"training": True, "eps": 2.0}]
+    signature = "(3,2,2),(2),(2)->(3,2,2)"
     def compose(
         input, weight=None, bias=None, *, running_mean=None, running_var=None, training=False, momentum=0.1, eps=1e-5
     ):
@@ -179,7 +179,7 @@ class conv2d:
     // stride + 1. stride and padding are ints, or pairs for height and width.
     """
     params = [{}, {"stride": 2, "padding": 1}, {"stride": (1, 2), "padding": (0, 2)}]
-    signature = "(n,c,3,4),(o,c,2,3),(o)->()"
+    signature = "(n,2,3,4),(3,2,2,3),(3)->()"
     def compose(input, weight, bias=None, *, stride=1, padding=0):
         stride, padding = pair("conv2d", "stride", stride, 1), pair("conv2d", "padding", padding, 0)
         if np.ndim(weight) != 4 or (np.ndim(input) == 4 and weight.shape[1] != input.shape[1]):
@@ -203,7 +203,7 @@ class max_pool2d:
     The windows lie side by side if stride is left out. Padding never wins; it is at most half a window.
     """
     params = [{"kernel_size": 2}, {"kernel_size": (2, 3), "stride": 1, "padding": 1}]
-    signature = "(n,c,3,4)->()"
+    signature = "(n,2,3,4)->()"
     def compose(input, *, kernel_size, stride=None, padding=0):
         size, stride, padding = pooling("max_pool2d", kernel_size, stride, padding)
         columns = windows_of("max_pool2d", input, size, stride, padding, -np.inf)
@@ -218,7 +218,7 @@ class avg_pool2d:
     The windows lie side by side if stride is left out. Padding counts, as zeros; it is at most half a window.
     """
     params = [{"kernel_size": 2}, {"kernel_size": (2, 3), "stride": 1, "padding": 1}]
-    signature = "(n,c,3,4)->()"
+    signature = "(n,2,3,4)->()"
     def compose(input, *, kernel_size, stride=None, padding=0):
         size, stride, padding = pooling("avg_pool2d", kernel_size, stride, padding)
         return windows_of("avg_pool2d", input, size, stride, padding).mean((2, 3))

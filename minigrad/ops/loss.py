@@ -62,8 +62,8 @@ class huber_loss:
         if not delta > 0:
             raise ValueError(f"huber_loss: delta must be positive, and is {delta}")
         e = difference("huber_loss", yhat, target)
-        c = np.clip(e, -delta, delta)
-        return reduced("huber_loss", c * (e - c / 2), reduction)
+        size = np.abs(e)
+        return reduced("huber_loss", np.where(size < delta, np.square(e) / 2, delta * (size - delta / 2)), reduction)
 
 
 @op
