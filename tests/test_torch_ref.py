@@ -20,7 +20,9 @@ SHAPES_OF_BIAS = [(2,), (1,), ()]
 
 
 def tensors(arrays, dtype=torch.float64, requires_grad=True):
-    return tuple(torch.zeros(a.shape, dtype=dtype).copy_(torch.from_numpy(a)).requires_grad_(requires_grad) for a in arrays)
+    """Copies. (`torch.tensor` of an array without entries has strides that torch's gradcheck refuses.)"""
+    copies = (torch.zeros(a.shape, dtype=dtype).copy_(torch.from_numpy(a)) for a in arrays)
+    return tuple(t.requires_grad_(requires_grad) for t in copies)
 
 
 def layer(rows=5, bias=(2,), dtype=torch.float64):
