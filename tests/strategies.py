@@ -87,7 +87,8 @@ class Input:
 
     Attributes:
         axes: the axes that the signature names, such as ["n?", "k"]; none if the operation works entry by entry.
-        domain: an open interval; bool for a mask; or a name of an axis, for integers that index it.
+        domain: an open interval; bool for a mask; a name of an axis, for integers that index it; or a function that
+            maps any array into the domain.
         optional: whether it may be None.
     """
 
@@ -98,15 +99,19 @@ class Input:
 
 
 def inputs_of(operation: Any, more: int = 0) -> list[Input]:
-    """The inputs of an operation; if it takes any number of the last one, `more` of that."""
+    """The inputs of an operation; if it takes any number of the last one, `more` of that.
+
+    A signature with more inputs than forward has names takes just so many.
+    """
     parameters = inspect.signature(operation.forward).parameters
     before, _ = operation.signature.split("->")
     axes = [re.findall(r"[^,]+", names) for names in re.findall(r"\((.*?)\)", before)]
+    given = operation.inputs + operation.inputs[-1:] * (len(axes) - len(operation.inputs))
     kinds = [
         Input(name, names, operation.domain.get(name, (-np.inf, np.inf)), parameters[name].default is None)
-        for name, names in zip(operation.inputs, axes, strict=True)
+        for name, names in zip(given, axes, strict=True)
     ]
-    return kinds + kinds[-1:] * more if operation.variadic else kinds
+    return kinds + kinds[-1:] * more if operation.variadic and given == operation.inputs else kinds
 
 
 def broadcasts(operation: Any) -> bool:
@@ -157,7 +162,9 @@ def calls(draw: st.DrawFn, operation: Any) -> Call:
         elif isinstance(kind.domain, str):
             array = draw(arrays(shape, np.int64, st.integers(0, lengths[kind.domain] - 1)))
         else:
-            array = draw(arrays(shape, dtype or draw(st.sampled_from(FLOATS)), grid(*kind.domain)))
+            interval = () if callable(kind.domain) else kind.domain
+            array = draw(arrays(shape, dtype or draw(st.sampled_from(FLOATS)), grid(*interval)))
+            array = kind.domain(array) if callable(kind.domain) else array
         inputs.append(arranged(array, draw(st.sampled_from(LAYOUTS))))
 
     able = [i for i, a in enumerate(inputs) if a is not None and a.dtype.kind == "f"]

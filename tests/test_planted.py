@@ -135,6 +135,8 @@ def generic_inputs(operation: Any, i: int, broadcast: bool, rng: np.random.Gener
             inputs.append(rng.random(shape) < 0.5)
         elif isinstance(kind.domain, str):
             inputs.append(rng.integers(0, 3, shape))
+        elif callable(kind.domain):
+            inputs.append(kind.domain(rng.uniform(-2, 2, shape)))
         else:
             inputs.append(rng.uniform(*np.clip(kind.domain, -2, 2), shape))
     return inputs
