@@ -25,10 +25,10 @@ from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]
 
+Wanted = Callable[[Tensor], bool]
 PLAIN = {np.ndarray, float, int, bool, np.float64, np.float32, type(None)}  # enters an operation as it is
 new = Tensor.__new__
-by_serial = attrgetter("serial")
-is_differentiable = attrgetter("differentiable")
+by_serial, is_differentiable = attrgetter("serial"), attrgetter("differentiable")
 
 
 def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
@@ -43,7 +43,7 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         else:
             values.append(x if type(x) in PLAIN else op.constant(x, len(values)))
     if differentiable and op.has_constants:
-        differentiable = any(rule and getattr(x, "differentiable", False) for x, rule in zip(inputs, op.rules))
+        differentiable = any(map(lambda x, rule: rule and getattr(x, "differentiable", False), inputs, op.rules))
     array = op.forward(*values, **params)
     state = here.state
     y = new(Tensor)
@@ -75,9 +75,7 @@ def tape(*outputs: Tensor) -> list[Tensor]:
     return nodes
 
 
-def sweep(
-    output: Tensor, g: Any, wanted: Callable[[Tensor], bool], keep: Container[Tensor], create_graph: bool
-) -> dict[Tensor, Any]:
+def sweep(output: Tensor, g: Any, wanted: Wanted, keep: Container[Tensor], create_graph: bool) -> dict[Tensor, Any]:
     """Send `g`, the cotangent of `output`, back to every `wanted` tensor; return what reaches leaves and `keep`."""
     cotangents, state = {output: g}, here.state
     before = state.recording, state.place
@@ -118,10 +116,7 @@ def sweep(
 
 
 def backward(output: Tensor, gradient: Any = None) -> None:
-    """Add dL/dx to ``x.grad`` for every leaf x that requires grad, where L is ``(output * gradient).sum()``.
-
-    `gradient`, the cotangent of `output`, may be left out when `output` is a single number.
-    """
+    """Add dL/dx to ``x.grad`` for every leaf x that requires grad; L is `output`, or ``(output * gradient).sum()``."""
     for x, g in sweep(output, seed(output, gradient, (), False), is_differentiable, (), False).items():
         total = g if x.grad is None else x.grad + g
         x.grad = total if type(total) is np.ndarray else np.asarray(total)

@@ -15,15 +15,9 @@ __all__ = ["unbroadcast"]
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``g`` over the axes along which an input of ``shape`` was broadcast.
 
-    Args:
-        g: the cotangent of a broadcast value: an array, a Tensor or a torch tensor (only methods that all three have
-            are used, so that a student's ``backward`` may call this under either engine).
-        shape: the shape before broadcasting.
-
-    Returns: the sum, of `shape` and the dtype of `g`; `g` itself where there is nothing to sum.
-
-    Raises:
-        ValueError: an array of `shape` cannot have been broadcast to ``g.shape``.
+    Only methods that arrays, Tensors and torch tensors share are used, so a student's ``backward`` may call this under
+    either engine. Returns `g` itself where there is nothing to sum; raises ValueError where `shape` cannot have been
+    broadcast to ``g.shape``.
 
     >>> import numpy as np
     >>> unbroadcast(np.ones((5, 3)), (3,))

@@ -62,8 +62,8 @@ CUTS = {  # in the order in which they are named when several inputs were cut
     "no_grad": "it was computed under no_grad() at {place}, where nothing is recorded",
     "integer": "it comes from an integer or boolean tensor made at {place}; only floats have derivatives",
     "leaf": (
-        "no leaf requires grad: the tensor made at {place} came from an array or a number. Say requires_grad=True there; "
-        "or, if that array came from another tensor, keep the tensor: .numpy(), .item() and float() end the history"
+        "no leaf requires grad: the tensor made at {place} came from an array or a number. Say requires_grad=True "
+        "there; or, if the array came from another tensor, use that: .numpy(), .item() and float() end the history"
     ),
     "constant": "no leaf requires grad: at {place} it was computed from arrays and numbers only",
     "step": "it comes from {name} at {place}, which is constant nearly everywhere and has no derivative",
@@ -124,16 +124,25 @@ def unused(x: Tensor) -> Exception:
 
 
 # ---------------------------------------------------------------------------------------------- a student's Function
-KEPT_INTERMEDIATE = (
-    "this derivative goes through {name}, which forward kept for backward. The tape does not know how it depends on "
-    "the inputs, so the result would be wrong. Save only inputs or the output, and recompute the rest in backward"
-)
-
 NEEDS = "a Function needs a static method {}"
 NOT_REPEATABLE = (
-    "{name}.apply got one array as two inputs, and its forward gives another result when it is run again, so that the tape "
-    "cannot tell which input was saved. Pass (x, +x) instead of (x, x)"
+    "{name}.apply got one array as two inputs, and its forward gives another result when it is run again, so that the "
+    "tape cannot tell which input was saved. Pass (x, +x) instead of (x, x)"
 )
+
+
+class Unknown:
+    """The operation of an intermediate that a Function kept: its value may be used, not differentiated through."""
+
+    def __init__(self, function: str) -> None:
+        self.name = f"an intermediate of {function}"
+
+    def partials(self, *_: Any) -> Any:
+        raise RuntimeError(
+            f"this derivative goes through {self.name}, which forward kept for backward. The tape does not know how it "
+            "depends on the inputs, so the result would be wrong. Save only inputs or the output, and recompute the "
+            "rest in backward"
+        )
 
 
 def parameter_names(function: Any, count: int) -> list[str]:

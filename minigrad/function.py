@@ -117,7 +117,7 @@ class Application:
         """Run backward on Tensors: while it runs, what was kept on ctx is the Tensor it came from."""
         ctx, values, result = self.ctx, node.values, self.result
         arrays = [v for v in values if isinstance(v, np.ndarray)]
-        if len({id(v) for v in arrays}) < len(arrays):  # one array twice: on views, identity tells which of them was kept
+        if len({id(v) for v in arrays}) < len(arrays):  # one array twice: on views, identity tells which was kept
             values, ctx = [v.view() if isinstance(v, np.ndarray) else v for v in values], Context(ctx._inputs)
             result = self.function.forward(ctx, *values)
             if not np.array_equal(result, node.array, equal_nan=True):
@@ -144,16 +144,6 @@ def lifted(kept: Any, source: dict[int, Any], application: Application, inputs: 
     if not (isinstance(kept, np.ndarray | np.generic) and kept.dtype.kind == "f"):
         return kept  # masks, indices and Python numbers are constants
     t = Tensor(kept)
-    t.op, t.inputs, t.recorded, t.differentiable = Unknown(application.name), tuple(inputs), True, True
+    t.op, t.inputs, t.recorded, t.differentiable = errors.Unknown(application.name), tuple(inputs), True, True
     t.values = [x.array if type(x) is Tensor else x for x in inputs]
     return t
-
-
-class Unknown:
-    """The operation of an intermediate: using the value is fine, differentiating through it raises."""
-
-    def __init__(self, function: str) -> None:
-        self.name = f"an intermediate of {function}"
-
-    def partials(self, *_: Any) -> Any:
-        raise RuntimeError(errors.KEPT_INTERMEDIATE.format(name=self.name))

@@ -16,7 +16,7 @@ import numpy as np
 from minigrad import errors
 from minigrad.hooks import Handle, Hooks
 from minigrad.installed import Installed
-from minigrad.numeric import as_numeric
+from minigrad.numeric import as_numeric, may_require_grad, replacement
 from minigrad.places import Place, caller
 from minigrad.state import here
 
@@ -75,19 +75,13 @@ class Tensor(Installed):
         self.made_at = here.state.place or caller(2)
         self.requires_grad = requires_grad
 
-    # ------------------------------------------------------------------------------------------ what it holds
     @property
     def data(self) -> Array:
         return self.array
 
     @data.setter
     def data(self, new: Any) -> None:
-        if self.op is not None:
-            raise ValueError(f"data of {self!r} cannot be rebound: it is a result, not a leaf; compute a new tensor")
-        new = as_numeric(new)
-        if new.shape != self.array.shape:
-            raise ValueError(f"data: this tensor has shape {self.shape}, and the new array {new.shape}")
-        self.array = new.astype(self.array.dtype, copy=False)
+        self.array = replacement(self, new)
 
     @property
     def requires_grad(self) -> bool:
@@ -95,11 +89,7 @@ class Tensor(Installed):
 
     @requires_grad.setter
     def requires_grad(self, flag: bool) -> None:
-        if self.op is not None:
-            raise ValueError("requires_grad is set on leaves, and this is a result: t.detach() makes a leaf of it")
-        if flag and self.array.dtype.kind != "f":
-            raise TypeError(errors.not_real(self.dtype))
-        self.differentiable = self.recorded = bool(flag)
+        self.differentiable = self.recorded = may_require_grad(self, flag)
 
     shape = property(lambda self: self.array.shape, doc="The lengths of the axes, a tuple.")
     ndim = property(lambda self: self.array.ndim, doc="The number of axes.")
@@ -143,7 +133,6 @@ class Tensor(Installed):
         """Forget the gradient: `grad` becomes None, as in torch."""
         self.grad = None
 
-    # ---------------------------------------------------------------------------------- Python's and NumPy's side
     def __repr__(self) -> str:
         body = np.array2string(self.array, separator=", ", prefix="Tensor(", threshold=60)
         dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"

@@ -80,16 +80,19 @@ def shallow_stack(room: int = 100) -> Iterator[None]:
 
 # ------------------------------------------------------------------------------------------------ random graphs, torch
 class Engine:
-    """The steps a random program is made of, in one engine's words."""
+    """The steps a random program is made of, in one engine's words.
+
+    None makes values larger: where tanh saturates, 1 - tanh² has lost more digits than the magnitude of it tells.
+    """
 
     def __init__(self, tanh: Callable[[Any], Any]) -> None:
         self.steps: list[Callable[[Any, Any], Any]] = [
-            lambda a, b: a + b,
-            lambda a, b: a - b,
+            lambda a, b: (a + b) / 2,
+            lambda a, b: (a - b) / 2,
             lambda a, b: tanh(a) * b,
             lambda a, b: a / (2 + tanh(b)),
-            lambda a, b: a.mean(0) + b,
-            lambda a, b: a @ tanh(b).mT if b.shape[-2] == a.shape[-1] else a,
+            lambda a, b: (a.mean(0) + b) / 2,
+            lambda a, b: a @ tanh(b).mT / 3 if b.shape[-2] == a.shape[-1] else a,
             lambda a, b: tanh(a),
         ]
 

@@ -135,9 +135,9 @@ def op(block: Any) -> Callable[..., Tensor]:
 
     ``operator = "__mul__"`` installs the operator and its reflection; ``numpy`` names the NumPy functions that arrive
     here when they meet a Tensor (by default the one of the same name); a method that NumPy's arrays have under this
-    name is one of Tensors too. A block with ``compose`` instead of ``forward`` is written with other operations and needs no
-    rules; it gets Tensors. ``public(apply, ...)`` stands before the operation, to bring its arguments into the form in
-    which the rules are the textbook's.
+    name is one of Tensors too. A block with ``compose`` instead of ``forward`` is written with other operations and
+    needs no rules; it gets Tensors. ``public(apply, ...)`` stands before the operation, to bring its arguments into the
+    form in which the rules are the textbook's.
     """
     operation = Operation(block)
     arity, defaults, bind = operation.arity, operation.defaults, operation.bind
