@@ -5,7 +5,6 @@ import numpy as np
 from minigrad.ops.registry import lifted, op
 
 POSITIVE = (0.0, np.inf)
-NEGATIVE = (-np.inf, 0.0)
 
 
 @op
@@ -248,7 +247,7 @@ class clip:
 
     A bound may be None, and a_min is at most a_max. At a bound the derivative to a is 1, as in torch.
     """
-    domain = {"a_min": NEGATIVE, "a_max": POSITIVE}
+    domain = {"a_min": (-1.0, 0.0), "a_max": (0.0, 1.0)}
     def forward(a, a_min=None, a_max=None):         return np.clip(a, a_min, a_max)
     def d_a(g, y, a, a_min, a_max):                 return np.where(np.equal(a, y), g, 0)
     def d_a_min(g, y, a, a_min, a_max):             return np.where(np.less(a, y), g, 0)
