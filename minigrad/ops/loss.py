@@ -104,12 +104,13 @@ def likelihood(loss, log_probabilities, input, target, weight, ignore_index, red
     check_classes(loss, input, target, weight, ignore_index, axis)
     counts = np.not_equal(target, ignore_index)
     index = np.where(counts, target, 0)
-    chosen = np.take_along_axis(log_probabilities(input, axis), np.expand_dims(index, axis), axis).squeeze(axis)
-    w = counts.astype(input.dtype) if weight is None else np.where(counts, weight[index], 0)
-    losses = np.where(counts, chosen, 0) * -w  # so that an ignored -inf is 0, and not nan
+    place = list(np.ogrid[tuple(map(slice, np.shape(index)))])
+    place.insert(axis, index)
+    losses = -log_probabilities(input, axis)[tuple(place)]
+    losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
     if reduction != "mean":
         return reduced(loss, losses, reduction)
-    total = w.sum()
+    total = (counts.astype(input.dtype) if weight is None else np.where(counts, weight[index], 0)).sum()
     if not total.data:
         raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
     return losses.sum() / total

@@ -55,7 +55,10 @@ class Operation:
         self.inputs = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # *xs: any number of inputs, one rule
         statics = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        self.statics = {p.name: p for p in statics}
         self.defaults = {p.name: p.default for p in statics if p.default is not p.empty}
+        self.optional = () if self.variadic else tuple(p.default for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.required = len(self.inputs) - 1 if self.variadic else self.optional.count(inspect.Parameter.empty)
         # Extra positional arguments bind to the static ones in order: sum(x, 0).
         named = parameters if self.variadic else [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters]
         self.call = inspect.Signature(named)
@@ -81,9 +84,17 @@ class Operation:
 
     def bind(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort the arguments of a call into inputs and static arguments, defaults filled in."""
-        if len(inputs) == self.arity and params.keys() <= self.defaults.keys():
-            return inputs, {**self.defaults, **params}
-        try:
+        count = None if self.variadic else len(self.inputs)
+        taken, extra = inputs[:count], inputs[count:] if count else ()
+        given = dict(zip(self.statics, extra, strict=False)) | params
+        static = {**self.defaults, **given}
+        if (
+            len(taken) >= self.required
+            and len(given) == len(extra) + len(params)  # none too many, none twice
+            and static.keys() == self.statics.keys()  # none missing, none unknown
+        ):
+            return taken + self.optional[len(taken) :], static
+        try:  # an input by its name, or a mistake: `inspect` is slow, and knows what to say
             bound = self.call.bind(*inputs, **params)
         except TypeError as error:
             raise TypeError(f"{self.name}{self.call}: {error}") from None
@@ -165,7 +176,10 @@ def op(block: Any) -> Callable[..., Tensor]:
         result: Tensor = block.public(plain, *args, **kwargs)
         return result
 
-    function: Any = prepared if hasattr(block, "public") else plain
+    function: Any = plain
+    if hasattr(block, "public"):
+        function = prepared
+        block.public.__qualname__ = operation.name  # what Python says of a wrong argument
     function.__name__ = function.__qualname__ = operation.name
     function.__doc__ = operation.formula
     function.__module__ = block.__module__
