@@ -162,6 +162,22 @@ def test_passes_a_saturated_tanh(dtype, point):
         assert gradcheck(lambda x: 1 - minigrad.tanh(x), leaf(x, dtype))
 
 
+SATURATED = {
+    "tanh": function(np.tanh, lambda x, g: g * (1 - np.tanh(x) ** 2)),
+    "sigmoid": function(lambda x: 1 / (1 + np.exp(-x)), lambda x, g: g * (s := 1 / (1 + np.exp(-x))) * (1 - s)),
+}
+
+
+@dtypes
+@pytest.mark.parametrize("name", SATURATED)
+def test_passes_a_saturated_function_that_computes_all_inside(dtype, name):
+    """Nothing on the tape shows the rounding inside of a Function."""
+    f = SATURATED[name]
+    for x in np.linspace(4, 40, 60):
+        assert gradcheck(f, leaf(x, dtype))
+    assert "ratio 1.001" in failure(lambda x: slope_of_1_001(f(x)), leaf(1.0, dtype))
+
+
 @dtypes
 def test_passes_a_difference_that_cancels(dtype):
     x = normal(4, dtype=dtype)

@@ -8,6 +8,7 @@ reads moves by one unit in the last place; no formula for that exists that holds
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,25 +132,39 @@ class Watched(StandIn):
 
 
 class Noisy(StandIn):
-    """Makes each value that a backward reads, and what it returns, a little wrong: fl(v) = v (1 + ε) + η."""
+    """Makes what a backward reads and what it returns a little wrong: fl(v) = v (1 + ε) + η.
+
+    What a Function computes inside is out of reach. It is run once more on the same values in long double, and the
+    difference is the rounding of its inside.
+    """
 
     def __init__(self, op: Any, random: np.random.Generator) -> None:
         super().__init__(op)
         self.random = random
 
     def partials(self, node: Tensor, wanted: Any, g: Any, y: Any, inputs: Sequence[Any]) -> Any:
-        if hasattr(self.op, "ctx"):
-            kept = vars(self.op.ctx)  # where the backward of a Function reads
-            kept.update({name: noisy(value, self.random) for name, value in kept.items()})
-        g, y, *inputs = noisy([g, y, *inputs], self.random)
-        return [self.underflow(partial) for partial in self.op.partials(node, wanted, g, y, inputs)]
+        def change(array: Array) -> Array:
+            return noisy(array, self.random)
 
-    def underflow(self, partial: Any) -> Any:
-        if partial is None or partial.dtype.kind != "f":
-            return partial
-        limits = np.finfo(partial.dtype)
+        kept = vars(self.op.ctx) if hasattr(self.op, "ctx") else {}  # where the backward of a Function reads
+        g, y, *inputs = each([g, y, *inputs], change)
+        kept.update({name: each(value, change) for name, value in kept.items()})
+        exact = found = self.op.partials(node, wanted, g, y, inputs)
+        if kept:
+            before = dict(kept)
+            kept.update({name: each(value, widened) for name, value in kept.items()})
+            with suppress(TypeError):  # which numpy.linalg says to long double
+                exact = self.op.partials(node, wanted, *each([g, y, inputs], widened))
+            kept.update(before)
+        return [self.wrong(f, e) for f, e in zip(found, exact, strict=True)]
+
+    def wrong(self, found: Any, exact: Any) -> Any:
+        if found is None or found.dtype.kind != "f":
+            return found
+        limits = np.finfo(found.dtype)
         smallest = limits.tiny * limits.eps  # times several, so that few of the sums of two are zero
-        return partial + (8 * smallest * units(partial.shape, self.random)).astype(partial.dtype)
+        inside = abs(found - exact) + 8 * smallest
+        return found + (inside * units(found.shape, self.random)).astype(found.dtype)
 
 
 def replace_operations(output: Tensor, stand_in: Callable[[Any], StandIn]) -> None:
@@ -158,14 +173,21 @@ def replace_operations(output: Tensor, stand_in: Callable[[Any], StandIn]) -> No
             node.op = stand_in(node.op)
 
 
-def noisy(value: Any, random: np.random.Generator) -> Any:
-    """`value`, up or down by one to two units in the last place."""
+def each(value: Any, change: Callable[[Array], Array]) -> Any:
+    """`value` with every array of floats in it changed; tuples and lists are entered."""
     if isinstance(value, tuple | list):
-        return type(value)([noisy(v, random) for v in value])
-    if not isinstance(value, ARRAYS) or value.dtype.kind != "f":
-        return value
-    eps = np.longdouble(np.finfo(value.dtype).eps)
-    return (value * (1 + eps * units(value.shape, random))).astype(value.dtype)
+        return type(value)([each(v, change) for v in value])
+    return change(value) if isinstance(value, ARRAYS) and value.dtype.kind == "f" else value
+
+
+def noisy(array: Array, random: np.random.Generator) -> Array:
+    """`array`, up or down by one to two units in the last place."""
+    eps = np.longdouble(np.finfo(array.dtype).eps)
+    return (array * (1 + eps * units(array.shape, random))).astype(array.dtype)
+
+
+def widened(array: Array) -> Array:
+    return array.astype(np.longdouble)
 
 
 def units(shape: tuple[int, ...], random: np.random.Generator) -> Array:
