@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from minigrad.ops.elementwise import silently
 from minigrad.ops.registry import lifted, op, operand
 
 AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"axis": (-1, -2), "keepdims": True}]
@@ -184,6 +185,7 @@ class min:
     def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)
 
 
+@silently  # if y is nan, no entry equals it
 def shared(g, y, x, axis, keepdims):
     """g, in equal parts, at the entries of x that are y."""
     equal = np.equal(x, kept(y, x, axis, keepdims))
@@ -216,5 +218,6 @@ class logsumexp:
         total = np.exp(x - np.where(np.isfinite(top), top, 0)).sum(axis, keepdims=True)
         y = top + np.log(np.where(np.equal(total, 0), 1, total))  # it is 0 only where every x is -inf, as is the top
         return y if keepdims else y.squeeze(axis)
+    @silently  # where y is infinite
     def d_x(g, y, x, *, axis, keepdims):
         return kept(g, x, axis, keepdims) * np.exp(x - kept(y, x, axis, keepdims))
