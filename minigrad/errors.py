@@ -53,13 +53,14 @@ def in_place_on_leaf(name: str) -> str:
 
 
 def described(t: Tensor) -> str:
-    what = t.op.name if t.op is not None else "leaf"
+    what = t.op.name if t.op is not None else "leaf" if t.cut is None else "tensor"  # a result off the tape is no leaf
     return f"{what} of shape {t.shape} made at {Place.of(t.made_at)}"
 
 
 CUTS = {  # in the order in which they are named when several inputs were cut
     "detached": "it was detached at {place}: .detach() ends the history",
     "no_grad": "it was computed under no_grad() at {place}, where nothing is recorded",
+    "flat": "it comes from a derivative that does not change, made at {place}, such as that of a linear function",
     "integer": "it comes from an integer or boolean tensor made at {place}; only floats have derivatives",
     "leaf": (
         "no leaf requires grad: the tensor made at {place} came from an array or a number. Say requires_grad=True "
@@ -107,6 +108,27 @@ def wrong_seed(output: Tensor, gradient: Any) -> Exception:
             "first, or pass gradient=, the cotangent of each entry"
         )
     return ValueError(f"gradient has shape {gradient.shape}, and belongs to the {described(output)}")
+
+
+HAS_AUX = "if it is to return (output, aux), say has_aux=True"
+
+
+def not_a_number(transform: str, output: Any) -> Exception:
+    """The error for a function with another output than the single number that a transform needs."""
+    needs = f"{transform} needs a function that returns one number, and this one returned"
+    if hasattr(output, "made_at"):
+        return RuntimeError(f"{needs} the {described(output)}: take .sum() or .mean() of it, or use jacobian or vjp")
+    return TypeError(f"{needs} a {type(output).__name__}: use jacobian or vjp; {HAS_AUX}")
+
+
+def no_history(part: Any, output: Any) -> Exception:
+    """The error for a function that returned, in a nesting perhaps, something else than a Tensor."""
+    what = f"a {type(part).__name__}" + (f" in a {type(output).__name__}" if part is not output else "")
+    return TypeError(
+        f"the function returned {what}, and only a Tensor has a history to differentiate. Either it does not depend on "
+        "the arguments that are differentiated, or it left the tape: compute with them as they are, without .numpy(), "
+        f".item() or float(){'; ' + HAS_AUX if isinstance(output, tuple) else ''}"
+    )
 
 
 def rebound(node: Tensor, position: int) -> Exception:

@@ -34,9 +34,11 @@ here = Here()
 class no_grad:
     """``with no_grad():`` or ``@no_grad()``: nothing that this thread computes inside is recorded."""
 
+    recording = False
+
     def __enter__(self) -> None:
         self.state = state = here.state
-        self.before, state.recording = state.recording, False
+        self.before, state.recording = state.recording, self.recording
 
     def __exit__(self, *exception: object) -> None:
         self.state.recording = self.before
@@ -48,3 +50,9 @@ class no_grad:
                 return function(*args, **kwargs)
 
         return unrecorded
+
+
+class enable_grad(no_grad):
+    """What this thread computes inside is recorded, also inside of no_grad()."""
+
+    recording = True

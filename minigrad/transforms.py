@@ -1,8 +1,9 @@
 """Derivatives of functions: grad, vjp, jvp, jacobian, hessian, hvp.
 
-Each takes a function of arrays, or of nested lists, tuples and dicts of arrays, and gives back arrays in the same
-nesting: arrays where it was called with arrays, Tensors on the tape where something it depends on is itself being
-differentiated. So they nest: ``grad(grad(f))`` is the second derivative.
+Each takes a function of arrays, or of nested lists, tuples and dicts of arrays, and gives derivatives in the same
+nesting: arrays where it was called with arrays, Tensors where it was called with Tensors. Where something outside is
+being differentiated that a result depends on, the result is on the tape. So they nest: ``grad(grad(f))`` is the second
+derivative. ``no_grad`` around a transform means that its result is not recorded; the derivative is the same.
 
 There is one set of rules, those of reverse mode. Forward mode is two reverse sweeps: the cotangents that a sweep gives
 are linear in the cotangent u it starts with, x̄ = Jᵀu, and the derivative of <x̄, v> with respect to u is Jv.
@@ -17,11 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import errors
 from minigrad.backprop import gradients, tape
-from minigrad.state import here
-from minigrad.tensor import Tensor
+from minigrad.state import enable_grad, here
+from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+
+Fn = Callable[..., Any]
+Argnums = int | Sequence[int]
 
 
 # ------------------------------------------------------------------------------------------------ nested arguments
@@ -35,19 +40,30 @@ def leaves(tree: Any) -> list[Any]:
 
 
 def like(tree: Any, values: Iterable[Any]) -> Any:
-    """The nesting of `tree`, with `values` in place of its arrays."""
+    """The nesting of `tree`, with the next one of `values` in place of each of its arrays."""
     values = iter(values)
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*[like(part, values) for part in tree])
+    if isinstance(tree, list | tuple):
+        return type(tree)([like(part, values) for part in tree])
+    if isinstance(tree, dict):
+        return {key: like(part, values) for key, part in tree.items()}
+    return next(values)
 
-    def build(part: Any) -> Any:
-        if isinstance(part, tuple) and hasattr(part, "_fields"):
-            return type(part)(*[build(p) for p in part])
-        if isinstance(part, list | tuple):
-            return type(part)([build(p) for p in part])
-        if isinstance(part, dict):
-            return {key: build(p) for key, p in part.items()}
-        return next(values)
 
-    return build(tree)
+def matched(values: Any, tree: Any, name: str) -> list[Any]:
+    """The arrays in `values`, in the order of `tree`, whose nesting and shapes they must have."""
+    if isinstance(tree, dict):
+        if not isinstance(values, dict) or values.keys() != tree.keys():
+            raise ValueError(f"{name} must be a dict with the keys {list(tree)}, and is {values!r}")
+        return [v for key, part in tree.items() for v in matched(values[key], part, f"{name}[{key!r}]")]
+    if isinstance(tree, list | tuple):
+        if not isinstance(values, list | tuple) or len(values) != len(tree):
+            raise ValueError(f"{name} must be a {type(tree).__name__} of length {len(tree)}, and is {values!r}")
+        return [v for i, part in enumerate(tree) for v in matched(values[i], part, f"{name}[{i}]")]
+    if np.shape(values) != np.shape(tree):
+        raise ValueError(f"{name} has shape {np.shape(values)}, and belongs to an array of shape {np.shape(tree)}")
+    return [values]
 
 
 # --------------------------------------------------------------------------------------------- one call of a function
@@ -55,20 +71,23 @@ class Call:
     """One call of `fn` on variables of our own, so that they are told from every other use of the same arrays.
 
     Attributes:
-        variables: a Tensor for each array that is differentiated.
-        output: what fn returned, a Tensor or a nesting of Tensors.
+        tree: the arguments that are differentiated.
+        variables: a Tensor for each array in `tree`.
+        output: what fn returned, a Tensor or a nesting of Tensors; `outputs` is the list of these.
         aux: what fn returned beside it, with has_aux.
-        nested: whether the result depends on something else that is being differentiated, and so has to be recorded.
+        wrapped: whether fn was called with Tensors.
+        open: whether the output depends on something outside that is being differentiated.
     """
 
-    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], argnums: tuple[int, ...], has_aux: bool) -> None:
-        chosen = [args[i] for i in argnums]
-        self.tree = chosen
-        self.variables = [self.variable(x) for x in leaves(chosen)]
-        inputs = list(args)
-        for i, x in zip(argnums, like(chosen, self.variables), strict=True):
-            inputs[i] = x
-        result = fn(*inputs)
+    def __init__(self, fn: Fn, args: Sequence[Any], argnums: Sequence[int], has_aux: bool = False) -> None:
+        before = next_serial()
+        self.tree = tuple(args[i] for i in argnums)
+        given, inputs = leaves(self.tree), list(args)
+        with enable_grad():
+            self.variables = [variable(x) for x in given]
+            for i, x in zip(argnums, like(self.tree, self.variables), strict=True):
+                inputs[i] = x
+            result = fn(*inputs)
         if has_aux and not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(f"has_aux=True: the function must return (output, aux), and it returned {result!r}")
         self.output: Any = result[0] if has_aux else result
@@ -76,81 +95,140 @@ class Call:
         self.outputs = leaves(self.output)
         for y in self.outputs:
             if type(y) is not Tensor:
-                raise TypeError(
-                    f"the function returned a {type(y).__name__}, and only Tensors have a history to differentiate: "
-                    "compute with the arguments as they are, without .numpy(), .item() or float()"
-                )
-        ours = set(self.variables)
-        self.nested = here.state.recording and any(
-            x.differentiable and x not in ours and (x.op is None) for x in tape(*self.outputs)
-        )
+                raise errors.no_history(y, self.output)
+            if not (y.differentiable or is_flat(y)):
+                raise errors.not_differentiable(y)
+        self.wrapped = any(type(x) is Tensor for x in given)
+        self.open = any(x.differentiable and x.op is None and x.serial < before for x in tape(*self.outputs))
 
-    @staticmethod
-    def variable(x: Any) -> Tensor:
-        if type(x) is Tensor and x.differentiable:
-            same: Tensor = +x
-            return same
-        return Tensor(x.array if type(x) is Tensor else as_float(x), requires_grad=True)
+    def number(self, transform: str) -> Tensor:
+        """The output, if it is a single number."""
+        if type(self.output) is not Tensor or self.output.size != 1:
+            raise errors.not_a_number(transform, self.output)
+        return self.output
 
-    def pull(self, y: Tensor, gradient: Any = None, record: bool = False) -> list[Any]:
-        """The cotangents of the variables; zeros where `y` does not depend on one."""
-        found = gradients(y, self.variables, self.nested or record, gradient=gradient, allow_unused=True)
-        return [Tensor(np.zeros_like(x.array)) if g is None else g for x, g in zip(self.variables, found, strict=True)]
+    def pull(self, cotangents: Sequence[Any], record: bool) -> list[Tensor]:
+        """Jᵀu, the cotangents of the variables, for u the `cotangents` of the outputs."""
+        with enable_grad():
+            return derivatives(joined(self.outputs), self.variables, record, joined(cotangents))
 
-    def give(self, tensors: Iterable[Any]) -> list[Any]:
-        """Tensors if the call is nested, otherwise their arrays."""
-        return [t if self.nested or type(t) is not Tensor else t.array for t in tensors]
+    def records(self, others: Sequence[Any] = ()) -> bool:
+        """Whether a result that depends on `others`, too, belongs on the tape."""
+        return here.state.recording and (self.open or any(type(t) is Tensor and t.differentiable for t in others))
+
+    def given(self, tree: Any, results: Sequence[Any], others: Sequence[Any] = ()) -> Any:
+        """`results` as the caller gets them, nested as `tree`. What is no Tensor stays what it is."""
+        if self.records(others):
+            return like(tree, results)
+        if self.wrapped or any(type(t) is Tensor for t in others):
+            return like(tree, [Tensor(t.array) if type(t) is Tensor and t.op else t for t in results])
+        return like(tree, [t.array if type(t) is Tensor else t for t in results])
 
 
-def as_float(x: Any) -> Any:
-    """A Python int is meant as a number, and numbers are differentiated as floats."""
-    return float(x) if type(x) is int else x
+def variable(x: Any) -> Tensor:
+    """A Tensor with the value of `x` that nobody else has; what `x` depends on is in its history."""
+    if type(x) is Tensor:
+        return +x if x.differentiable else Tensor(x.array, requires_grad=True)
+    return Tensor(float(x) if type(x) is int else x, requires_grad=True)  # 3 is meant as a number, numbers are floats
 
 
-def selected(argnums: int | Sequence[int], args: tuple[Any, ...]) -> tuple[int, ...]:
+def flat(derivative: Any) -> Tensor:
+    """A derivative that does not change, such as that of a linear function: its own derivative is zero."""
+    result = Tensor(derivative)
+    result.cut = "flat", result.made_at
+    return result
+
+
+def is_flat(t: Tensor) -> bool:
+    return errors.cause_of(t)[0] == "flat"
+
+
+def derivatives(y: Tensor, xs: Sequence[Tensor], record: bool, u: Any = None) -> list[Tensor]:
+    """The gradients of y with respect to xs; zeros where y does not depend on one."""
+    unused = [None] * len(xs)
+    found = gradients(y, xs, record, gradient=u, allow_unused=True) if y.differentiable else unused
+    filled = [flat(np.zeros_like(x.array)) if g is None else g for x, g in zip(xs, found, strict=True)]
+    return [g if g.differentiable else flat(g.array) for g in filled]
+
+
+def joined(values: Sequence[Any]) -> Any:
+    """Several outputs are one long vector: then one sweep serves them all."""
+    return values[0] if len(values) == 1 else np.concatenate([np.reshape(v, -1) for v in values])
+
+
+def inner(xs: Sequence[Tensor], vs: Sequence[Any]) -> Tensor:
+    """<x, v>, a single number."""
+    with enable_grad():
+        products = [(x * v).sum() for x, v in zip(xs, vs, strict=True)]
+        return functools.reduce(operator.add, products, Tensor(0.0))
+
+
+def selected(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
+    """`argnums` as a tuple that counts from the front."""
     chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for i in chosen:
         if not -len(args) <= i < len(args):
-            raise ValueError(f"argnums={argnums}: the function was called with {len(args)} positional arguments")
-    return tuple(i % len(args) for i in chosen)
+            raise ValueError(
+                f"argnums={argnums}: the function was called with {len(args)} positional arguments, and only those are "
+                "differentiated"
+            )
+    chosen = tuple(i % len(args) for i in chosen)
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"argnums={argnums} names an argument twice")
+    return chosen
 
 
-def with_keywords(fn: Callable[..., Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
-    return functools.partial(fn, **kwargs) if kwargs else fn
+def sequence(primals: Any, transform: str) -> Sequence[Any]:
+    """`primals`, if it is a list or tuple of arguments."""
+    if not isinstance(primals, list | tuple):
+        raise TypeError(
+            f"{transform}: primals is the tuple of all arguments, and this is a {type(primals).__name__}. For one "
+            f"argument write {transform}(fn, (x,), (v,))"
+        )
+    return primals
 
 
 # --------------------------------------------------------------------------------------------------- the transforms
-def value_and_grad(
-    fn: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Callable[..., tuple[Any, Any]]:
+def value_and_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., tuple[Any, Any]]:
     """A function that returns ``(fn(...), its gradient)``.
 
     Args:
         fn: returns a single number (a Tensor of one entry), or ``(number, aux)`` with has_aux.
-        argnums: which positional argument to differentiate; a sequence gives a tuple of gradients.
+        argnums: which positional argument to differentiate, an array or a nesting of arrays; the gradient is nested in
+            the same way, and has the shapes and dtypes of the arrays. A sequence gives a tuple of gradients.
         has_aux: return ``((number, aux), gradient)``.
 
     Raises:
         RuntimeError: fn returned more than one number, or one that no derivative reaches.
+        TypeError: fn returned no Tensor, or an argument to differentiate is not of real floats.
+
+    >>> import numpy as np
+    >>> def loss(params, x):
+    ...     return np.sum((x @ params["W"] - 1.0) ** 2)
+    >>> value_and_grad(loss)({"W": np.array([1.0, 2.0])}, np.eye(2))
+    (array(1.), {'W': array([0., 2.])})
     """
 
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        call = Call(with_keywords(fn, kwargs), args, selected(argnums, args), has_aux)
-        found = like(call.tree, call.give(call.pull(call.output)))
-        value = call.give([call.output])[0]
-        return (value, call.aux) if has_aux else value, found[0] if isinstance(argnums, int) else tuple(found)
+        call = Call(functools.partial(fn, **kwargs), args, selected(argnums, args), has_aux)
+        value = call.given(call.output, [call.number("grad")])
+        found = call.given(call.tree, call.pull([None], call.records()))
+        slope = found[0] if isinstance(argnums, int) else found
+        return ((value, call.given(call.aux, leaves(call.aux))) if has_aux else value), slope
 
     return differentiated
 
 
-def grad(fn: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     """A function that returns the gradient of `fn`; with has_aux, ``(gradient, aux)``. Arguments as `value_and_grad`.
 
     >>> grad(lambda x: x**3)(2.0)
     array(12.)
     >>> grad(grad(lambda x: x**3))(2.0)
     array(12.)
+    >>> grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 5.0)
+    (array(5.), array(2.))
     """
     both = value_and_grad(fn, argnums, has_aux)
 
@@ -162,78 +240,96 @@ def grad(fn: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool
     return differentiated
 
 
-def vjp(fn: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+def vjp(fn: Fn, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """``(fn(*primals), pullback)``, where ``pullback(u)`` is the tuple of cotangents Jᵀu, one for each primal.
 
-    The pullback may be called several times. With has_aux, ``(value, pullback, aux)``.
+    The cotangent u is nested as the output, and has its shapes. The pullback may be called several times. With has_aux,
+    ``(value, pullback, aux)``.
+
+    >>> value, pullback = vjp(lambda x, y: x * y, 2.0, 5.0)
+    >>> pullback(10.0)
+    (array(50.), array(20.))
     """
-    call = Call(fn, primals, tuple(range(len(primals))), has_aux)
+    call = Call(fn, primals, range(len(primals)), has_aux)
 
     def pullback(u: Any) -> tuple[Any, ...]:
-        call.nested = call.nested or (type(u) is Tensor and u.recorded)
-        return tuple(like(call.tree, call.give(call.pull(call.output, u))))
+        us = matched(u, call.output, "the cotangent")
+        found: tuple[Any, ...] = call.given(call.tree, call.pull(us, call.records(us)), us)
+        return found
 
-    value = call.give([call.output])[0]
-    return (value, pullback, call.aux) if has_aux else (value, pullback)
-
-
-def jvp(fn: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """``(fn(*primals), Jv)``: how the output moves when the primals move along `tangents`, nested as they are."""
-    call = Call(fn, tuple(primals), tuple(range(len(primals))), False)
-    u = Tensor(np.zeros_like(call.output.array), requires_grad=True)
-    moved = along(call.pull(call.output, u, record=True), primals, tangents)
-    (derivative,) = gradients(moved, u, call.nested, allow_unused=True) if moved.differentiable else (None,)
-    if derivative is None:
-        derivative = Tensor(np.zeros_like(call.output.array))
-    value, derivative = call.give([call.output, derivative])
-    return value, derivative
+    value = call.given(call.output, call.outputs)
+    return (value, pullback, call.given(call.aux, leaves(call.aux))) if has_aux else (value, pullback)
 
 
-def hvp(fn: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
-    """The Hessian of `fn` at `primals` times `tangents`, nested as the primals; no Hessian is formed."""
-    call = Call(fn, tuple(primals), tuple(range(len(primals))), False)
-    moved = along(call.pull(call.output, record=True), primals, tangents)
-    if not moved.differentiable:  # a linear function
-        return tuple(like(call.tree, call.give(Tensor(np.zeros_like(x.array)) for x in call.variables)))
-    return tuple(like(call.tree, call.give(call.pull(moved))))
+def jvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
+    """``(fn(*primals), Jv)``: how the output moves when the primals move along `tangents`, nested as they are.
+
+    Two sweeps, for any number of inputs and outputs. With has_aux, ``(value, Jv, aux)``.
+
+    >>> jvp(lambda x: x**3, (2.0,), (0.5,))
+    (array(8.), array(6.))
+    """
+    call = Call(fn, sequence(primals, "jvp"), range(len(primals)), has_aux)
+    vs = matched(tangents, primals, "tangents")
+    us = [Tensor(np.zeros_like(y.array), requires_grad=True) for y in call.outputs]
+    moved = derivatives(inner(call.pull(us, True), vs), us, call.records(vs))
+    value = call.given(call.output, call.outputs, vs)
+    derivative = call.given(call.output, moved, vs)
+    return (value, derivative, call.given(call.aux, leaves(call.aux), vs)) if has_aux else (value, derivative)
 
 
-def along(cotangents: list[Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Tensor:
-    """<cotangents, tangents>, a single number."""
-    moves = leaves(list(tangents))
-    if [np.shape(x) for x in leaves(list(primals))] != [np.shape(v) for v in moves]:
-        raise ValueError(
-            f"primals have shapes {[np.shape(x) for x in leaves(list(primals))]}, and tangents "
-            f"{[np.shape(v) for v in moves]}: they must match, argument by argument (give both as tuples)"
-        )
-    products: list[Tensor] = [(g * v).sum() for g, v in zip(cotangents, moves, strict=True)]
-    return functools.reduce(operator.add, products)
+def hvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
+    """The Hessian of `fn` at `primals` times `tangents`, nested as the primals; no Hessian is formed.
+
+    >>> hvp(lambda x, y: x * x * y, (3.0, 5.0), (1.0, 0.0))
+    (array(10.), array(6.))
+    """
+    call = Call(fn, sequence(primals, "hvp"), range(len(primals)))
+    call.number("hvp")
+    vs = matched(tangents, primals, "tangents")
+    moved = derivatives(inner(call.pull([None], True), vs), call.variables, call.records(vs))
+    result: tuple[Any, ...] = call.given(call.tree, moved, vs)
+    return result
 
 
-def jacobian(fn: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     """A function that returns the Jacobian of `fn`: an array of shape ``output.shape + argument.shape``.
 
     One reverse sweep for each entry of the output. Where argument or output are nested, so is the result: the nesting
-    of the output, with the nesting of the arguments in place of each of its arrays.
+    of the output, with the nesting of the arguments in place of each of its arrays. With has_aux, ``(jacobian, aux)``.
+
+    >>> import numpy as np
+    >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
     """
 
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        call = Call(with_keywords(fn, kwargs), args, selected(argnums, args), False)
-        def rows(y: Tensor) -> Any:
-            units = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
-            pulled = [call.pull(y, unit) for unit in units] if y.differentiable else []
-            blocks: list[Any] = [np.zeros(y.shape + x.shape) for x in call.variables]
-            for i, column in enumerate(zip(*pulled, strict=True)):  # one sweep a row; a column for each variable
-                blocks[i] = np.stack(column).reshape(blocks[i].shape)
-            nested = like(call.tree, call.give(blocks))
-            return nested[0] if isinstance(argnums, int) else tuple(nested)
+        call = Call(functools.partial(fn, **kwargs), args, selected(argnums, args), has_aux)
 
-        return like(call.output, [rows(y) for y in call.outputs])
+        def of(y: Tensor) -> Any:
+            units = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
+            rows = [derivatives(y, call.variables, call.records(), unit) for unit in units]
+            blocks = [flat(np.zeros(y.shape + x.shape, x.dtype)) for x in call.variables]
+            for i, column in enumerate(zip(*rows, strict=True)):  # a row for each entry, a column for each variable
+                rowwise: Any = np.stack(column)
+                blocks[i] = rowwise.reshape(blocks[i].shape)
+            found = call.given(call.tree, blocks)
+            return found[0] if isinstance(argnums, int) else found
+
+        result = like(call.output, map(of, call.outputs))
+        return (result, call.given(call.aux, leaves(call.aux))) if has_aux else result
 
     return differentiated
 
 
-def hessian(fn: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """A function that returns the Hessian of `fn`, shape ``argument.shape + argument.shape``: `jacobian` of `grad`."""
-    return jacobian(grad(fn, argnums), argnums)
+def hessian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
+    """A function that returns the Hessian of `fn`, shape ``argument.shape + argument.shape``: `jacobian` of `grad`.
+
+    >>> import numpy as np
+    >>> hessian(lambda x: x[0] * x[0] * x[1])(np.array([3.0, 5.0]))
+    array([[10.,  6.],
+           [ 6.,  0.]])
+    """
+    return jacobian(grad(fn, argnums, has_aux), argnums, has_aux)
