@@ -352,8 +352,8 @@ def assert_first_order(operation: Any, call: Call) -> None:
     wanted = dict(zip(floating, pullback(f)([weight], arguments), strict=True))
     for i, x, same in zip(call.leaves, xs, again, strict=True):
         name = f"gradient of input {i}"
-        terms = weighted_terms(operation, call, g)
-        assert_agrees(zero_for_none(x.grad, x), wanted[i], [weight, *arguments], unit, name, terms, roundings(operation))
+        terms, k = weighted_terms(operation, call, g), roundings(operation)
+        assert_agrees(zero_for_none(x.grad, x), wanted[i], [weight, *arguments], unit, name, terms, k)
         np.testing.assert_array_equal(
             zero_for_none(same, x), zero_for_none(x.grad, x), "gradients() and backward() differ"
         )
@@ -382,7 +382,7 @@ def assert_dtype(operation: Any, call: Call, got: np.dtype[Any]) -> None:
 
 
 def roundings(operation: Any) -> float:
-    """How many may pile up: more where an operation is written with others, or is a quotient of sums of exponentials."""
+    """How many may pile up: more where an operation is written with others, or divides by a sum of exponentials."""
     return LONG if operation.composed or "softmax" in operation.name else K
 
 
