@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ ROUNDING = 64  # units of rounding that a right backward may lose, relative to t
 NOISE = 16  # and so many times what noise of one unit in the last place changes
 
 
-@dataclass(frozen=True)
-class InputReport:
+class InputReport(NamedTuple):
     """What was found for one input. `ratio` is the largest |difference| / allowance; up to 1 passes."""
 
     name: str
@@ -45,8 +44,7 @@ class InputReport:
         return f"{self.name}, {self.shape} {self.dtype}: {verdict}{doubt}"
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What gradcheck looked at and found; true when all is well. `failure` is the error's message otherwise."""
 
     function: str
@@ -157,11 +155,9 @@ def widen(fn: Callable[..., Tensor], arguments: Sequence[Any]) -> list[Any]:
     """The arguments, those that are checked in the widest dtype that `fn` keeps."""
     if np.finfo(np.longdouble).eps < np.finfo(np.float64).eps:
         wide = on_leaves(arguments, lambda x: x.astype(np.longdouble))
-        try:
+        with suppress(Exception):  # not every function takes long double; other errors will come up again
             if evaluate(fn, wide).dtype == np.longdouble:
                 return wide
-        except TypeError:  # as numpy.linalg says to long double
-            pass
     return on_leaves(arguments, lambda x: x.astype(np.float64))
 
 
