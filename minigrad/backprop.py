@@ -59,7 +59,7 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         y.recorded = y.differentiable = False
         y.cut = ("no_grad", y.made_at) if differentiable else errors.inherited_cut(inputs, y.made_at)
     if state.strict:
-        state.strict.forward(op, y, values)
+        state.strict.forward(op, y, values, params)
     return y
 
 

@@ -1,17 +1,19 @@
 """The careful mode: ``with minigrad.strict():`` stops at the line that would corrupt a gradient.
 
-The engine trusts that nobody writes into an array that the tape remembers, and that numbers stay finite. Inside the
-block nothing is trusted. That costs several times the speed, so it is for finding a fault, not for training.
+The engine trusts that nobody writes into an array that the tape remembers, that numbers stay finite, and that a rule
+returns what it should. Inside the block nothing is trusted. That costs several times the speed, so it is for finding a
+fault, not for training.
 """
 
 from __future__ import annotations
 
-import linecache
-import re
+import dis
+import threading
 import zlib
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Iterator, Sequence
+from types import CodeType, TracebackType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -23,113 +25,251 @@ from minigrad.tensor import Tensor
 
 __all__ = ["strict"]
 
+Array = np.ndarray[Any, Any]
+
 
 class strict:
     """A context manager. Until the block ends, in this thread:
 
     - arrays on the tape, and the arrays they are views of, are read-only, so that the line that writes into one raises;
-      writes through views that are older than the block are caught by a checksum when the backward comes by
+      what was written through a view older than the block is noticed by a checksum when the backward comes by
     - NaN or infinity that an operation makes of finite numbers raises, in the forward and in the backward
     - broadcasting between different ranks raises where neither side has the shape of the result, as (n, 1) with (n,);
       a bias of shape (q,) on rows of shape (n, q) is what it looks like, and passes
     - each partial that a rule returns is checked: its shape, its dtype, and that it is not memory of an input
+
+    A block inside a block changes nothing: the outer one does the work. After the block the arrays can be written
+    again, except views that were taken of them inside.
 
     Raises:
         FloatingPointError: a number stopped being finite; the operation, its line and the entry.
         ValueError: a write into a locked array (NumPy's error, with a note on who needs the array), a changed array, or
             a broadcast between ranks.
         RuntimeError: a rule returned what it may not.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> with strict():
+    ...     y = w * w
+    ...     print(w.data.flags.writeable)
+    False
     """
 
-    def __enter__(self) -> strict:
-        self.before, here.state.strict = here.state.strict, self
-        self.locked: list[Any] = []  # arrays that were writeable, in the order they were locked
-        self.saved: list[tuple[Any, Tensor]] = []  # an array, and the node that needs it
-        self.sums: dict[Tensor, list[int]] = {}
-        return self
+    def __enter__(self) -> None:
+        if here.state.strict is None:
+            here.state.strict = Watch()
+        here.state.strict.depth += 1
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: TracebackType | None) -> None:
-        here.state.strict = self.before
-        for array in reversed(self.locked):  # a base before its views
-            array.flags.writeable = True
+        watch = here.state.strict
+        watch.depth -= 1
+        if watch.depth:
+            return
+        here.state.strict = None
         if isinstance(error, ValueError) and "read-only" in str(error) and traceback is not None:
-            for node in self.savers(traceback):
-                error.add_note(f"This array is needed for the backward of {described(node)}. Write into a copy.")
-        self.locked, self.saved, self.sums = [], [], {}
+            for name, node in watch.users(traceback):
+                error.add_note(f"{name} is needed for the backward of {described(node)}. Write into a copy.")
+        watch.unlock()
 
-    # ------------------------------------------------------------------------------------------------- the forward
-    def forward(self, op: Any, y: Tensor, values: Sequence[Any]) -> None:
+
+class Watch:
+    """What strict() knows in one thread, from the outermost ``with`` to its end."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.locked: WeakValueDictionary[int, Array] = WeakValueDictionary()  # by id; a base before its views
+        self.nodes: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # by serial
+        self.sums: dict[int, list[int]] = {}  # checksums of what a node needs, by serial
+        with locking:
+            watches.append(self)
+
+    # ---------------------------------------------------------------------------------------------------- the locks
+    def lock(self, array: Array) -> None:
+        """Make `array` read-only, and what it is a view of, if that can be undone."""
+        base = array.base
+        if isinstance(base, np.ndarray):
+            self.lock(base)
+        if array.flags.writeable and restorable(array):
+            array.flags.writeable = False
+            self.locked[id(array)] = array
+        elif holders(array):
+            self.locked[id(array)] = array
+
+    def unlock(self) -> None:
+        """Make everything writeable again that no other thread has locked."""
+        with locking:
+            watches.remove(self)
+            for key, array in list(self.locked.items()):
+                if holders(array):
+                    continue
+                if others := holders(array.base):
+                    others[0].locked[key] = array  # it can be set free after its base only
+                else:
+                    array.flags.writeable = True
+
+    def users(self, traceback: TracebackType) -> Iterator[tuple[str, Tensor]]:
+        """For each locked array in the expression that raised: its name there, and the first node that needs it."""
+        for name, array in arrays_in_expression(traceback):
+            for node in self.nodes.values():
+                if not array.flags.writeable and any(np.shares_memory(array, a) for a in needed(node)):
+                    yield name, node
+                    break
+
+    # -------------------------------------------------------------------------------------------------- the forward
+    def forward(self, op: Any, y: Tensor, values: Sequence[Any], params: dict[str, Any]) -> None:
         """Check a result that was just made, and lock what its backward needs."""
         where = f"{op.name} at {Place.of(y.made_at)}"
-        refuse_non_finite(f"{where}, in the forward", y.array, values)
-        if set(getattr(op, "signature", "-")) <= set("(),->"):
-            ranks = {np.ndim(v) for v in values if v is not None} - {0}
-            if len(ranks) > 1 and y.shape not in [np.shape(v) for v in values]:
+        if all(finite(v) for v in (*values, *params.values())):
+            refuse_non_finite(f"{where}, in the forward", y.array, "of finite numbers")
+        if set(getattr(op, "signature", "?")) <= set("(),->"):
+            shapes = [np.shape(v) for v in values if v is not None]
+            if len({len(shape) for shape in shapes if shape}) > 1 and y.shape not in shapes:
                 raise ValueError(
-                    f"{where}: shapes {' and '.join(str(np.shape(v)) for v in values)} broadcast to {y.shape}, which "
-                    "is neither; that is hardly meant. Reshape one to the rank of the other"
+                    f"{where}: shapes {' and '.join(map(str, shapes))} broadcast to {y.shape}, which is neither; that "
+                    "is hardly meant. Reshape one to the rank of the other"
                 )
         if y.op is not None:
-            for array in [v for v in (*values, y.array) if isinstance(v, np.ndarray)]:
-                self.lock(array)
-                self.saved.append((array, y))
-            self.sums[y] = checksums(y)
+            with locking:
+                for array in needed(y):
+                    self.lock(array)
+            self.nodes[y.serial] = y
+            self.sums[y.serial] = checksums(y)
 
-    def lock(self, array: Any) -> None:
-        if isinstance(array.base, np.ndarray):
-            self.lock(array.base)
-        if array.flags.writeable:
-            array.flags.writeable = False
-            self.locked.append(array)
-
-    def savers(self, traceback: TracebackType) -> list[Tensor]:
-        """The nodes that need an array named in the line that raised."""
-        while traceback.tb_next is not None:
-            traceback = traceback.tb_next
-        frame = traceback.tb_frame
-        names = re.findall(r"\w+", linecache.getline(frame.f_code.co_filename, traceback.tb_lineno))
-        held = [{**frame.f_globals, **frame.f_locals}.get(name) for name in names]
-        arrays = [t.array if type(t) is Tensor else t for t in held if isinstance(t, np.ndarray | Tensor)]
-        nodes = [node for saved, node in self.saved if any(np.may_share_memory(saved, a) for a in arrays)]
-        return list(dict.fromkeys(nodes))
-
-    # ------------------------------------------------------------------------------------------------ the backward
+    # ------------------------------------------------------------------------------------------------- the backward
     def backward(self, node: Tensor, g: Any, partials: Sequence[Any]) -> None:
         """Check what the rules of `node` made of its cotangent `g`, and of what."""
         where = f"{node.op.name} at {Place.of(node.made_at)}, in the backward"
-        if node in self.sums and self.sums[node] != checksums(node):
+        if node.serial in self.sums and self.sums[node.serial] != checksums(node):
             raise ValueError(
                 f"{where}: an array that it needs was changed after the forward, through a view that is older than "
                 "strict(). Write into a copy"
             )
-        for x, partial in zip(node.inputs, partials, strict=True):
+        g = bare(g)
+        refuse_non_finite(where, g, "before its rules: by a hook, by adding up, or in the gradient that was given")
+        for i, (x, partial) in enumerate(zip(node.inputs, partials, strict=False)):
             if partial is None or type(x) is not Tensor:
                 continue
-            if type(partial) is Tensor:
-                g, partial = g.array if type(g) is Tensor else g, partial.array
-            refuse_non_finite(where, partial, (g,))
-            if partial.dtype.kind != "f":
-                raise RuntimeError(f"{where}: a rule returned dtype {partial.dtype}; a cotangent is a real float")
-            try:
-                unbroadcast(partial, x.shape)
-            except ValueError as error:
-                raise RuntimeError(f"{where}: a rule returned a cotangent that does not fit: {error}") from None
-            if any(np.may_share_memory(partial, v) for v in node.values if isinstance(v, np.ndarray)):
-                raise RuntimeError(f"{where}: a rule returned memory of an input; return a new array")
+            partial, rule = bare(partial), f"{where}: the rule of input {i}"
+            if not isinstance(partial, np.ndarray | np.generic):
+                raise RuntimeError(f"{rule} returned a {type(partial).__name__}; a cotangent is an array")
+            refuse_non_finite(where, partial, f"by the rule of input {i}, of a finite cotangent")
+            if node.op.owns_results:  # otherwise it is a student's Function, which has an error of its own for these
+                self.refuse_misfit(rule, node, g, partial, x)
+            if not np.shares_memory(partial, g) and any(np.shares_memory(partial, a) for a in needed(node)):
+                raise RuntimeError(f"{rule} returned memory of an input or of the output; return a new array")
+
+    def refuse_misfit(self, rule: str, node: Tensor, g: Any, partial: Any, x: Tensor) -> None:
+        """Raise if the engine could not bring `partial` to the shape and dtype of x, or should not."""
+        if partial.dtype.kind != "f" or partial.dtype.itemsize < min(g.dtype.itemsize, x.dtype.itemsize):
+            raise RuntimeError(f"{rule} returned dtype {partial.dtype}, for an input of {x.dtype} and g of {g.dtype}")
+        if partial.shape not in (x.shape, node.shape) and not node.op.batched:
+            raise RuntimeError(f"{rule} returned shape {partial.shape}, for an input of shape {x.shape}")
+        try:
+            unbroadcast(partial, x.shape)
+        except ValueError as error:
+            raise RuntimeError(
+                f"{rule} returned shape {partial.shape}, for an input of shape {x.shape}: {error}"
+            ) from None
+
+
+# ----------------------------------------------------------------------------------------------------- arrays in memory
+watches: list[Watch] = []  # of all threads: one may hold an array that another has locked
+locking = threading.RLock()
+
+
+def holders(array: Any) -> list[Watch]:
+    """The watches that have locked `array`."""
+    return [watch for watch in watches if watch.locked.get(id(array)) is array]
+
+
+def restorable(array: Array) -> bool:
+    """Whether NumPy lets a read-only `array` be made writeable again: the memory must be its own, or be written to."""
+    base = array.base
+    if isinstance(base, np.ndarray):
+        return base.flags.writeable or bool(holders(base))
+    try:
+        return base is None or not memoryview(base).readonly
+    except TypeError:  # a foreign owner that does not say
+        return False
+
+
+def needed(node: Tensor) -> list[Array]:
+    """The arrays that the backward of `node` may read: inputs, output, and what a student's forward saved."""
+    saved = node.op.ctx.saved_tensors if hasattr(node.op, "ctx") else ()
+    return [a for a in (*node.values, node.array, *saved) if isinstance(a, np.ndarray)]
 
 
 def checksums(node: Tensor) -> list[int]:
-    arrays = [v for v in (*node.values, node.array) if isinstance(v, np.ndarray)]
-    return [zlib.crc32(a.tobytes()) for a in arrays]
+    return [zlib.crc32(a.tobytes()) for a in needed(node)]
 
 
-def refuse_non_finite(where: str, result: Any, inputs: Sequence[Any]) -> None:
-    """Raise if `result` is not finite although all of `inputs` are."""
-    if np.asarray(result).dtype.kind not in "fc" or np.isfinite(result).all():
-        return
-    if all(v is None or np.asarray(v).dtype.kind not in "fc" or np.isfinite(v).all() for v in inputs):
-        at = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+# ------------------------------------------------------------------------------------ who was written into, and where
+def arrays_in_expression(traceback: TracebackType) -> list[tuple[str, Array]]:
+    """The arrays that the expression that raised reads by name, as an entry or as an attribute: ``w.data``, ``p["W"]``.
+
+    Of the frames of a traceback the innermost one with such an array counts.
+    """
+    frames = [traceback]
+    while frames[-1].tb_next is not None:
+        frames.append(frames[-1].tb_next)
+    for frame in reversed(frames):
+        scope = {**frame.tb_frame.f_globals, **frame.tb_frame.f_locals}
+        words = words_in_expression(frame.tb_frame.f_code, frame.tb_lasti)
+        keys = [*words, *(scope[word] for word in words if word in scope)]  # in p[key] the value of key is one, too
+        keys = [key for key in keys if isinstance(key, str | int)]
+        found = {id(scope[word]): (str(word), scope[word]) for word in words if word in scope}
+        queue = list(found.values())
+        for name, held in queue:  # which grows meanwhile: an entry has entries
+            for key, part in entries(held, keys):
+                if id(part) not in found:
+                    found[id(part)] = (
+                        f"{name}[{key!r}]" if isinstance(held, dict | list | tuple) else f"{name}.{key}",
+                        part,
+                    )
+                    queue.append(found[id(part)])
+        arrays = [(name, held.array if type(held) is Tensor else held) for name, held in queue]
+        if arrays := [(name, array) for name, array in arrays if isinstance(array, np.ndarray)]:
+            return arrays
+    return []
+
+
+def words_in_expression(code: CodeType, offset: int) -> list[Any]:
+    """The names and constants in the expression of the instruction at `offset`. Sources may be gone, code is not."""
+    spans = [((line, column or 0), (end, end_column or 0)) for line, end, column, end_column in code.co_positions()]
+    first, last = spans[offset // 2]
+    words: list[Any] = []
+    for instruction in dis.get_instructions(code):
+        start, end = spans[instruction.offset // 2]
+        if start[0] is not None and first <= start and end <= last:
+            value = instruction.argval
+            words += [word for word in (value if isinstance(value, tuple) else [value]) if isinstance(word, str | int)]
+    return words
+
+
+def entries(held: Any, keys: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """What `held` has under one of `keys`."""
+    if isinstance(held, dict):
+        return [(key, held[key]) for key in keys if key in held]
+    if isinstance(held, list | tuple):
+        return [(key, held[key]) for key in keys if isinstance(key, int) and -len(held) <= key < len(held)]
+    return [(key, part) for key, part in getattr(held, "__dict__", {}).items() if key in keys]
+
+
+def bare(g: Any) -> Any:
+    """A cotangent as an array, in a recorded sweep too."""
+    return g.array if type(g) is Tensor else g
+
+
+def finite(value: Any) -> bool:
+    """Whether `value` holds no NaN or infinity; what has no floats in it does not."""
+    if not isinstance(value, np.ndarray | np.generic | float):
+        return True
+    return np.asarray(value).dtype.kind not in "fc" or bool(np.isfinite(value).all())
+
+
+def refuse_non_finite(where: str, result: Any, made: str) -> None:
+    """Raise if `result` is not finite."""
+    if not finite(result):
+        at = tuple(np.argwhere(~np.isfinite(result))[0].tolist())
         raise FloatingPointError(
-            f"{where}: {np.asarray(result)[at]} was born at entry {list(at)} of a result of shape {np.shape(result)}, "
-            "from finite numbers"
+            f"{where}: {np.asarray(result)[at]} was made {made}, at entry {list(at)} of shape {np.shape(result)}"
         )
