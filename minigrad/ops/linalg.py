@@ -120,7 +120,7 @@ class einsum:
         others = {j: x for j, x in enumerate(xs) if j != i}
         known = {}  # the lengths that the others and g have along each index
         for name, x in [(output, g), *((names[j], x) for j, x in others.items())]:
-            known.update({k: n for k, n in zip(name, np.shape(x), strict=True) if known.get(k, 1) == 1})
+            known.update(zip(name, np.shape(x), strict=True))
         copied = {k: n for k, n in zip(names[i], xs[i].shape, strict=True) if known.get(k, 0) < n}
         return np.einsum(
             ",".join([output, *(names[j] for j in others), "".join(copied)]) + "->" + names[i],
