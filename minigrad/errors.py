@@ -24,6 +24,9 @@ SILENT_EXIT = (
 )
 
 
+LONGEST = 60  # characters
+
+
 def not_real(dtype: Any) -> str:
     return (
         f"requires_grad=True needs a real floating dtype, and this tensor is {dtype}: a derivative is a limit, and "
@@ -54,7 +57,14 @@ def in_place_on_leaf(name: str) -> str:
 
 def described(t: Tensor) -> str:
     what = t.op.name if t.op is not None else "leaf" if t.cut is None else "tensor"  # a result off the tape is no leaf
-    return f"{what} of shape {t.shape} made at {Place.of(t.made_at)}"
+    return f"{what} of shape {t.shape} made at {at(t.made_at)}"
+
+
+def at(made_at: Any) -> str:
+    """The line, and the expression if it is short enough to read here."""
+    place = Place.of(made_at)
+    text = place.text
+    return f"{place} ({text})" if 0 < len(text) <= LONGEST else str(place)
 
 
 CUTS = {  # in the order in which they are named when several inputs were cut
@@ -96,7 +106,7 @@ def not_differentiable(t: Any) -> Exception:
 
         steps = [n for n in tape(t) if n.op is not None and any(getattr(x, "requires_grad", False) for x in n.inputs)]
         kind, made_at, name = ("step", steps[-1].made_at, steps[-1].op.name) if steps else ("leaf", t.made_at, "")
-    reason = CUTS[kind].format(place=Place.of(made_at), name=name)
+    reason = CUTS[kind].format(place=at(made_at), name=name)
     return RuntimeError(f"nothing to differentiate: {described(t)} does not require grad, because {reason}")
 
 
@@ -133,7 +143,7 @@ def no_history(part: Any, output: Any) -> Exception:
 
 def rebound(node: Tensor, position: int) -> Exception:
     return RuntimeError(
-        f"{node.op.name}: the data of input {position} was rebound after the forward at {Place.of(node.made_at)}, and "
+        f"{node.op.name}: the data of input {position} was rebound after the forward at {at(node.made_at)}, and "
         "a recorded sweep would mix old values with new ones. Compute these gradients before the update, or run the "
         "forward again"
     )

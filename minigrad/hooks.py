@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from minigrad import errors
+from minigrad.numeric import as_numeric
+
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
@@ -26,16 +29,41 @@ class Hooks:
         return handle
 
     def __call__(self, t: Tensor, g: Any) -> Any:
+        recorded = type(g) is type(t)
         for hook in tuple(self.functions.values()):
-            new = hook(g)
-            if new is not None:
-                if np.shape(new) != t.shape:
-                    raise ValueError(f"a hook returned shape {np.shape(new)} for a tensor of shape {t.shape}")
-                g = new
+            given = g if recorded else read_only(g)
+            new = hook(given)
+            if new is not None and new is not given:
+                g = replacement(new, t, recorded)
         if self.retain:
-            kept = np.asarray(g.array if hasattr(g, "array") else g)
-            t.grad = kept.copy() if t.grad is None else np.asarray(t.grad + kept)
+            kept = np.array(g.array if recorded else g)
+            t.grad = kept if t.grad is None else np.asarray(t.grad + kept)
         return g
+
+
+def hooks_of(t: Tensor) -> Hooks:
+    """The hooks of `t`, which no cotangent reaches unless it requires grad."""
+    if not t.differentiable:
+        raise errors.not_differentiable(t)
+    t.hooks = t.hooks or Hooks()
+    return t.hooks
+
+
+def read_only(g: Any) -> Any:
+    """A copy for a hook: g may be needed elsewhere, so writing into it is refused."""
+    copy = np.array(g)
+    copy.flags.writeable = False
+    return copy
+
+
+def replacement(new: Any, t: Tensor, recorded: bool) -> Any:
+    """What a hook returned, as a cotangent of `t`: of its shape and dtype, and memory of its own."""
+    new = new if type(new) is type(t) else as_numeric(new)
+    if new.shape != t.shape:
+        raise ValueError(f"a hook returned shape {new.shape} for the cotangent of {errors.described(t)}")
+    if recorded:
+        return (new if type(new) is type(t) else type(t)(new)).astype(t.dtype)
+    return np.array(new.array if type(new) is type(t) else new, t.dtype)
 
 
 class Handle(NamedTuple):

@@ -38,11 +38,12 @@ class Place(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The expression, if it stands on one line of a source that can be read; otherwise its first line."""
-        line = linecache.getline(self.file, self.line or 0)
-        if self.line == self.end_line and self.column is not None and self.end_column is not None:
-            return line.encode()[self.column : self.end_column].decode()
-        return line.strip()
+        """The expression, on one line; all of its lines where Python keeps no columns; "" where the source is gone."""
+        lines = [line.encode() for line in linecache.getlines(self.file)[(self.line or 1) - 1 : self.end_line]]
+        if lines and self.column is not None:
+            lines[-1] = lines[-1][: self.end_column]
+            lines[0] = lines[0][self.column :]
+        return " ".join(line.decode().strip() for line in lines)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dis
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import CodeType, TracebackType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -18,8 +18,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from minigrad.broadcasting import unbroadcast
-from minigrad.errors import described
-from minigrad.places import Place
+from minigrad.errors import at, described
 from minigrad.state import here
 from minigrad.tensor import Tensor
 
@@ -66,8 +65,9 @@ class strict:
             return
         here.state.strict = None
         if isinstance(error, ValueError) and "read-only" in str(error) and traceback is not None:
-            for name, node in watch.users(traceback):
-                error.add_note(f"{name} is needed for the backward of {described(node)}. Write into a copy.")
+            for name, array in arrays_in_expression(traceback):
+                if user := watch.user(array):
+                    error.add_note(f"{name} is needed for the backward of {user}. Write into a copy.")
         watch.unlock()
 
 
@@ -77,22 +77,20 @@ class Watch:
     def __init__(self) -> None:
         self.depth = 0
         self.locked: WeakValueDictionary[int, Array] = WeakValueDictionary()  # by id; a base before its views
-        self.nodes: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # by serial
+        self.users: dict[int, str] = {}  # what the array was first locked for
         self.sums: dict[int, list[int]] = {}  # checksums of what a node needs, by serial
         with locking:
             watches.append(self)
 
     # ---------------------------------------------------------------------------------------------------- the locks
-    def lock(self, array: Array) -> None:
+    def lock(self, array: Array, user: str) -> None:
         """Make `array` read-only, and what it is a view of, if that can be undone."""
-        base = array.base
-        if isinstance(base, np.ndarray):
-            self.lock(base)
-        if array.flags.writeable and restorable(array):
+        if isinstance(array.base, np.ndarray):
+            self.lock(array.base, user)
+        if id(array) not in self.locked and (holders(array) or (array.flags.writeable and restorable(array))):
             array.flags.writeable = False
             self.locked[id(array)] = array
-        elif holders(array):
-            self.locked[id(array)] = array
+            self.users[id(array)] = user
 
     def unlock(self) -> None:
         """Make everything writeable again that no other thread has locked."""
@@ -106,18 +104,15 @@ class Watch:
                 else:
                     array.flags.writeable = True
 
-    def users(self, traceback: TracebackType) -> Iterator[tuple[str, Tensor]]:
-        """For each locked array in the expression that raised: its name there, and the first node that needs it."""
-        for name, array in arrays_in_expression(traceback):
-            for node in self.nodes.values():
-                if not array.flags.writeable and any(np.shares_memory(array, a) for a in needed(node)):
-                    yield name, node
-                    break
+    def user(self, array: Array) -> str | None:
+        """What a locked `array` is needed for."""
+        found = (self.users[key] for key, locked in self.locked.items() if np.shares_memory(array, locked))
+        return next(found, None)
 
     # -------------------------------------------------------------------------------------------------- the forward
     def forward(self, op: Any, y: Tensor, values: Sequence[Any], params: dict[str, Any]) -> None:
         """Check a result that was just made, and lock what its backward needs."""
-        where = f"{op.name} at {Place.of(y.made_at)}"
+        where = f"{op.name} made at {at(y.made_at)}"
         if all(finite(v) for v in (*values, *params.values())):
             refuse_non_finite(f"{where}, in the forward", y.array, "of finite numbers")
         if set(getattr(op, "signature", "?")) <= set("(),->"):
@@ -130,14 +125,13 @@ class Watch:
         if y.op is not None:
             with locking:
                 for array in needed(y):
-                    self.lock(array)
-            self.nodes[y.serial] = y
+                    self.lock(array, described(y))
             self.sums[y.serial] = checksums(y)
 
     # ------------------------------------------------------------------------------------------------- the backward
     def backward(self, node: Tensor, g: Any, partials: Sequence[Any]) -> None:
         """Check what the rules of `node` made of its cotangent `g`, and of what."""
-        where = f"{node.op.name} at {Place.of(node.made_at)}, in the backward"
+        where = f"{node.op.name} made at {at(node.made_at)}, in the backward"
         if node.serial in self.sums and self.sums[node.serial] != checksums(node):
             raise ValueError(
                 f"{where}: an array that it needs was changed after the forward, through a view that is older than "
@@ -178,7 +172,7 @@ locking = threading.RLock()
 
 def holders(array: Any) -> list[Watch]:
     """The watches that have locked `array`."""
-    return [watch for watch in watches if watch.locked.get(id(array)) is array]
+    return [watch for watch in watches if id(array) in watch.locked]
 
 
 def restorable(array: Array) -> bool:

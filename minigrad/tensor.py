@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import errors
-from minigrad.hooks import Handle, Hooks
+from minigrad.hooks import Handle, Hooks, hooks_of
 from minigrad.installed import Installed
 from minigrad.numeric import as_numeric, may_require_grad, replacement
 from minigrad.places import Place, caller
@@ -117,17 +117,14 @@ class Tensor(Installed):
 
     def retain_grad(self) -> None:
         """Let every sweep that comes by add to `grad` here too, although this is a result and no leaf."""
-        if self.op is not None:
-            self.hooks = self.hooks or Hooks()
-            self.hooks.retain = True
+        hooks_of(self).retain = self.op is not None
 
     def register_hook(self, hook: Callable[[Any], Any]) -> Handle:
         """In every sweep call ``hook(g)`` with the cotangent, until ``remove()`` of the handle that is returned.
 
         What the hook returns replaces g, unless it is None. In a recorded sweep g is a Tensor, otherwise an array.
         """
-        self.hooks = self.hooks or Hooks()
-        return self.hooks.add(hook)
+        return hooks_of(self).add(hook)
 
     def zero_grad(self) -> None:
         """Forget the gradient: `grad` becomes None, as in torch."""
