@@ -95,9 +95,8 @@ class batch_norm:
         if not training:
             if running_mean is None or running_var is None:
                 raise ValueError("batch_norm: running_mean and running_var are needed, or training=True")
-            mean, variance = running_mean.copy(), running_var.copy()  # they may change before the backward
-            deviation = input - mean.reshape(per_channel)
-            return standardized(deviation, variance.reshape(per_channel), weight, bias, eps)
+            deviation = input - running_mean.reshape(per_channel).copy()  # the tape keeps it, training changes it
+            return standardized(deviation, running_var.reshape(per_channel), weight, bias, eps)
         axes = (0, *range(2, input.ndim))
         count = n * math.prod(rest)
         if count < 2:
