@@ -128,6 +128,7 @@ BUGS = {
     "MSE: |g|": Bug("MSE", with_cotangent(lambda g: abs(g)), "gradcheck comparison"),
     "MSE: sign of g": Bug("MSE", with_cotangent(lambda g: g / abs(g)), "gradcheck comparison"),
     "MSE: max(g, 0)": Bug("MSE", with_cotangent(lambda g: g * (g > 0)), "gradcheck comparison"),
+    "MSE: min(g, 0)": Bug("MSE", with_cotangent(lambda g: g * (g < 0)), ALL),
     "MSE: scaled by 1.001": Bug("MSE", with_cotangent(lambda g: 1.001 * g), "gradcheck comparison"),
     "MSE: g is cleared": Bug("MSE", after(lambda yhat, y, g: spoil(g)), "gradcheck direct"),
     "y: None": Bug("MSE", changed(1, lambda dy, g: None), ALL + " direct"),
