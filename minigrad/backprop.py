@@ -94,10 +94,10 @@ def sweep(output: Tensor, g: Any, wanted: Wanted, keep: Container[Tensor], creat
                 partials = op.partials(node, wanted, g, node.array, node.values)
             if state.strict:
                 state.strict.backward(node, g, partials)
-            for i, x in enumerate(node.inputs):
-                partial = partials[i]
-                if partial is None or type(x) is not Tensor or not wanted(x):
+            for i, partial in enumerate(partials):
+                if partial is None:
                     continue
+                x = node.inputs[i]
                 array = x.array
                 if partial.shape != array.shape or partial.dtype is not array.dtype:
                     partial = op.fit(partial, node, i)

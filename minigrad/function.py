@@ -102,10 +102,11 @@ class Application:
             grads = tuple(grads) if type(grads) is list else (grads,)
         if len(grads) != len(inputs):
             raise errors.wrong_count(self, grads, inputs)
-        for grad in grads:
-            if type(grad) not in ARRAYS:
-                return [g if type(g) in ARRAYS else np.asarray(g) for g in grads]
-        return grads
+        found: list[Any] = []
+        for x, grad in zip(node.inputs, grads):  # noqa: B905 - counted above
+            use = type(x) is Tensor and wanted(x)
+            found.append((grad if type(grad) in ARRAYS else np.asarray(grad)) if use else None)
+        return found
 
     def fit(self, grad: Any, node: Tensor, i: int) -> Any:
         """Nothing is made to fit here: a gradient with another shape or dtype than its input is an error."""

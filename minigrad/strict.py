@@ -140,7 +140,7 @@ class Watch:
         g = bare(g)
         refuse_non_finite(where, g, "before its rules: by a hook, by adding up, or in the gradient that was given")
         for i, (x, partial) in enumerate(zip(node.inputs, partials, strict=False)):
-            if partial is None or type(x) is not Tensor:
+            if partial is None:
                 continue
             partial, rule = bare(partial), f"{where}: the rule of input {i}"
             if not isinstance(partial, np.ndarray | np.generic):
