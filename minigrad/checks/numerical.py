@@ -87,7 +87,7 @@ def numerical_gradient(
 
     Returns:
         (gradients, errors, magnitudes), each (k, *x.shape). A magnitude is the gradient's sum over the entries of f(x)
-        with every term taken positive: what its rounding is to be measured by.
+        with every term taken positive: what an error is small or large against.
     """
     g = cotangents.reshape(len(cotangents), -1).astype(x.dtype)
     gradients, errors, magnitudes = (np.zeros((len(g), *x.shape), x.dtype) for _ in range(3))
