@@ -7,6 +7,8 @@ time, and where torch and minigrad have one answer anyway no row is needed.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,19 @@ def test_where_keeps_a_singular_branch_out_of_the_value():
     assert y.data.tolist() == [0.0, 0.0, 2.0]
     y.sum().backward()
     assert x.grad.tolist() == [0.0, 0.0, 0.25]
+
+
+def page_row(name, inputs, value, slopes):
+    """A row of the table as docs/kinks.md has it."""
+
+    def plain(numbers):
+        return ", ".join(str(n) for n in numbers)
+
+    return f"| `{name}` | {plain(inputs)} | {value} | {plain(slopes)} |"
+
+
+def test_the_page_is_this_table():
+    """docs/kinks.md is for reading; what is agreed stands here."""
+    page = (Path(__file__).parents[1] / "docs" / "kinks.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [page_row(*row) for row in TABLE]
