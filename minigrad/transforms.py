@@ -15,6 +15,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -67,6 +68,10 @@ def matched(values: Any, tree: Any, name: str) -> list[Any]:
 
 
 # --------------------------------------------------------------------------------------------- one call of a function
+# The variables of calls that have returned, by serial: nobody else can differentiate by them any more.
+finished: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+
+
 class Call:
     """One call of `fn` on variables of our own, so that they are told from every other use of the same arrays.
 
@@ -99,7 +104,9 @@ class Call:
             if not (y.differentiable or is_flat(y)):
                 raise errors.not_differentiable(y)
         self.wrapped = any(type(x) is Tensor for x in given)
-        self.open = any(x.differentiable and x.op is None and x.serial < before for x in tape(*self.outputs))
+        sources = [x for x in tape(*self.outputs) if x.differentiable and x.op is None and x.serial not in finished]
+        self.open = any(x.serial < before for x in sources)
+        finished.update((x.serial, x) for x in self.variables)
 
     def number(self, transform: str) -> Tensor:
         """The output, if it is a single number."""
