@@ -41,7 +41,6 @@ Reference = Callable[..., tuple[torch.Tensor, ...]]
 DTYPES = {np.float32: torch.float32, np.float64: torch.float64, np.int64: torch.int64, np.bool_: torch.bool}
 
 
-
 def dims(x: torch.Tensor, axis: Any) -> tuple[int, ...]:
     """The axes as a tuple, which torch does not replace by None everywhere."""
     return tuple(range(x.ndim)) if axis is None else tuple(np.atleast_1d(axis).tolist())
@@ -70,7 +69,6 @@ def clipped(x: Any, low: Any, high: Any) -> torch.Tensor:
 def where_positive(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """f(x) where x is positive; 0 with all derivatives elsewhere."""
     return torch.where(x > 0, f(torch.where(x > 0, x, 1.0)), 0.0)
-
 
 
 def weighted(loss: Any, x: Any, target: Any, weight: Any, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -177,7 +175,6 @@ SECOND_ORDER: dict[str, Callable[..., torch.Tensor]] = {
     "power": lambda a, b: torch.exp(b * torch.log(a)),  # torch.pow: d2/dadb is 0 at b = 0, where it is 1/a
 }
 LENGTHS = {"norm", "std"}  # see second_terms
-WEIGHTED_MEANS = {"cross_entropy", "nll_loss"}  # see weighted_terms
 WITHOUT_COUNTERPART: dict[str, str] = {  # name of an operation: why torch has nothing like it
     "add_at": "called by the rule of getitem, and judged as its derivative, to second order, and in test_index.py",
 }
@@ -350,10 +347,13 @@ def assert_first_order(operation: Any, call: Call) -> None:
         grads = [retained.data, *(x.grad for x in xs if x.grad is not None), *(t.data for t in again if t is not None)]
     weight = exact(g, requires_grad=True)
     wanted = dict(zip(floating, pullback(f)([weight], arguments), strict=True))
+    size, per_x = natural_size(call, y)
+    terms = size * per_x * np.abs(g).max(initial=0.0)
     for i, x, same in zip(call.leaves, xs, again, strict=True):
         name = f"gradient of input {i}"
-        terms, k = weighted_terms(operation, call, g), roundings(operation)
-        assert_agrees(zero_for_none(x.grad, x), wanted[i], [weight, *arguments], unit, name, terms, k)
+        assert_agrees(
+            zero_for_none(x.grad, x), wanted[i], [weight, *arguments], unit, name, terms, roundings(operation)
+        )
         np.testing.assert_array_equal(
             zero_for_none(same, x), zero_for_none(x.grad, x), "gradients() and backward() differ"
         )
@@ -382,20 +382,19 @@ def assert_dtype(operation: Any, call: Call, got: np.dtype[Any]) -> None:
 
 
 def roundings(operation: Any) -> float:
-    """How many may pile up: more where an operation is written with others, or divides by a sum of exponentials."""
-    return LONG if operation.composed or "softmax" in operation.name else K
+    """How many may pile up: more where an operation is written with others."""
+    return LONG if operation.composed else K
 
 
-def weighted_terms(operation: Any, call: Call, *factors: np.ndarray) -> float:
-    """The size of l/Σw and Σlw/(Σw)², whose difference is the derivative of a weighted mean of losses l to a weight.
+def natural_size(call: Call, y: Tensor) -> tuple[float, float]:
+    """The size of y, and of y per x: the least of the inputs, or 1, counts.
 
-    They cancel entirely where all targets are of one class.
+    Terms of this size are what a derivative is made of. Where they cancel whatever the inputs are, as in the softmax of
+    one number or the mean of equal losses with any weights, no argument moves their difference; roundings remain.
     """
-    if operation.name not in WEIGHTED_MEANS or call.inputs[2] is None or not call.inputs[2].size:
-        return 0.0
-    x, _, weight = call.inputs
-    sizes = [1 + np.abs(u).sum() for u in factors]
-    return float(2 * (1 + np.abs(x).max(initial=0)) * np.prod(sizes) / min(1, weight.min()) ** len(sizes))
+    sizes = [np.abs(a[a != 0]).min(initial=1.0) for a in call.inputs if a is not None and a.dtype.kind == "f"]
+    value = float(np.abs(y.data[np.isfinite(y.data)], dtype=np.float64).sum()) if y.dtype.kind == "f" else 0.0
+    return value, 1 / min(sizes, default=1.0)
 
 
 def assert_owned(grads: Sequence[np.ndarray], others: Sequence[Any]) -> None:
@@ -430,7 +429,9 @@ def assert_second_order(operation: Any, call: Call) -> None:
         every = dict(zip(floating, pullback(f)([weight], arguments), strict=True))
         return tuple(every[i] for i in call.leaves)
 
-    terms = weighted_terms(operation, call, g.data)
+    size, per_x = natural_size(call, y)
+    largest = np.abs(g.data).max(initial=0.0)
+    terms = size * per_x * largest
     for i, x, recorded, unrecorded, want in zip(call.leaves, xs, found, plain, slopes(weight, *arguments), strict=True):
         value = zero_for_none(recorded, x)
         what = f"recorded gradient of input {i}"
@@ -442,8 +443,10 @@ def assert_second_order(operation: Any, call: Call) -> None:
     second = gradients(total, [g, *xs], allow_unused=True)
     weights = [exact(u, requires_grad=True) for u in directions]
     wanted = dict(zip(["g", *floating], pullback(slopes)(weights, [weight, *arguments]), strict=True))
-    terms = second_terms(y, g, xs, directions) if operation.name in LENGTHS else 0.0
-    terms += weighted_terms(operation, call, g.data, *directions)
+    way = sum(np.abs(u).sum() for u in directions)
+    terms = size * per_x * way * max(1.0, per_x * largest)
+    if operation.name in LENGTHS:
+        terms += second_terms(y, g, xs, directions)
     for name, x, got in zip(["g", *call.leaves], [g, *xs], second, strict=True):
         value, what = zero_for_none(got, x), f"second derivative to {name}"
         assert_agrees(value, wanted[name], [*weights, weight, *arguments], unit, what, terms, roundings(operation))

@@ -6,7 +6,9 @@ params), and `calls` draws from that.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -48,19 +50,25 @@ class Call:
         return np.asarray(np.random.default_rng((self.seed, stream)).normal(size=shape)).astype(dtype)
 
 
-def grid(low: float = -np.inf, high: float = np.inf) -> st.SearchStrategy[float]:
-    """Eighths in the open interval (low, high), half of them whole or half numbers, so that equal values are common."""
-
-    def multiples(step: int) -> st.SearchStrategy[float]:
-        first = max(-BOUND * GRID // step, int(np.floor(low * GRID / step)) + 1 if np.isfinite(low) else -(10**9))
-        last = min(BOUND * GRID // step, int(np.ceil(high * GRID / step)) - 1 if np.isfinite(high) else 10**9)
-        return st.integers(first, last).map(lambda i: i * step / GRID) if first <= last else st.nothing()
-
-    return multiples(GRID // 2) | multiples(1)
+@functools.cache
+def grid(low: float = -np.inf, high: float = np.inf) -> np.ndarray:
+    """The eighths in the open interval (low, high), simplest first; the halves so often that many numbers are equal."""
+    eighths = np.array(sorted(range(-BOUND * GRID, BOUND * GRID + 1), key=lambda i: (i % GRID > 0, abs(i), -i))) / GRID
+    inside = eighths[(low < eighths) & (eighths < high)]
+    halves = inside[inside * 2 % 1 == 0]
+    return np.concatenate([*[halves] * (len(inside) // max(len(halves), 1)), inside])
 
 
-def arrays(shape: tuple[int, ...], dtype: Any, elements: st.SearchStrategy[Any]) -> st.SearchStrategy[np.ndarray]:
-    return hnp.arrays(dtype, shape, elements=elements, fill=st.nothing())
+@st.composite
+def arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: Any, values: np.ndarray) -> np.ndarray:
+    """An array of any of `values` (at most 256), shrinking towards the first. It is one draw, which is fast."""
+    choices = np.frombuffer(draw(bytes_of(math.prod(shape))), np.uint8)
+    return np.asarray(values)[choices % len(values)].astype(dtype).reshape(shape)
+
+
+@functools.cache
+def bytes_of(size: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=size, max_size=size)
 
 
 LAYOUTS = "plain", "column-major", "backwards", "every second", "read-only"
@@ -119,17 +127,15 @@ def broadcasts(operation: Any) -> bool:
     return operation.batched or set(operation.signature) <= set("()->,")
 
 
-def shapes(operation: Any, kinds: list[Input], least: int) -> st.SearchStrategy[tuple[tuple[int, ...], ...]]:
-    """A shape for each input: all broadcasting patterns, no axes, axes of length 1 and, now and then, `least`."""
-    signature = ",".join(f"({','.join(kind.axes)})" for kind in kinds) + "->()"
-
-    def of_least(side: int) -> st.SearchStrategy[Any]:
-        sides: dict[str, Any] = {"min_side": side, "max_side": 3, "max_dims": 3 if broadcasts(operation) else 0}
-        if any(kind.axes for kind in kinds):
-            return hnp.mutually_broadcastable_shapes(signature=signature, **sides)
-        return hnp.mutually_broadcastable_shapes(num_shapes=len(kinds), **sides)
-
-    return st.sampled_from([1, 1, 1, least]).flatmap(of_least).map(lambda drawn: drawn.input_shapes)
+@functools.cache
+def shapes(signature: str, batched: bool, least: int) -> st.SearchStrategy[Any]:
+    """A shape for each input: all broadcasting patterns, no axes, and axes of any length from `least`."""
+    sides: dict[str, Any] = {"min_side": least, "max_side": 3, "max_dims": 3 if batched else 0}
+    if set(signature) <= set("()->,"):
+        drawn = hnp.mutually_broadcastable_shapes(num_shapes=signature.count("(") - 1, **sides)
+    else:
+        drawn = hnp.mutually_broadcastable_shapes(signature=signature, **sides)
+    return drawn.map(lambda drawn: drawn.input_shapes)
 
 
 def fits(shape: tuple[int, ...], params: dict[str, Any]) -> bool:
@@ -138,35 +144,49 @@ def fits(shape: tuple[int, ...], params: dict[str, Any]) -> bool:
     return axis is None or all(-len(shape) <= i < len(shape) for i in np.atleast_1d(axis))
 
 
+# Drawn again and again: strategies that are made once are validated once.
+seeds = st.integers(0, 2**32)
+flags = st.booleans()
+layouts = st.sampled_from(LAYOUTS)
+one_in_four = st.sampled_from([False, False, False, True])
+dtypes = st.sampled_from(FLOATS)
+dtypes_or_each_its_own = st.sampled_from([*FLOATS, None])
+
+
 @st.composite
 def calls(draw: st.DrawFn, operation: Any) -> Call:
     """Any use of `operation` that it is defined for."""
     kinds = inputs_of(operation, draw(st.integers(0, 2)) if operation.variadic else 0)
-    least = 1 if any(isinstance(kind.domain, str) for kind in kinds) else 0  # there is an entry for each index
-    params = draw(st.sampled_from(operation.params))
-    drawn = draw(shapes(operation, kinds, least).filter(lambda drawn: fits(drawn[0], params)))
+    params = draw(st.sampled_from(operation.params)) if len(operation.params) > 1 else operation.params[0]
+    indexed = any(isinstance(kind.domain, str) for kind in kinds)  # then there is an entry for each index
+    least = 0 if not indexed and draw(one_in_four) else 1
+    signature = ",".join(f"({','.join(kind.axes)})" for kind in kinds) + "->()"
+    drawn = draw(shapes(signature, broadcasts(operation), least).filter(lambda drawn: fits(drawn[0], params)))
     lengths = {
         name: n
         for kind, shape in zip(kinds, drawn, strict=True)
         for name, n in zip(reversed(kind.axes), reversed(shape), strict=False)
     }
-    dtype = draw(st.sampled_from([*FLOATS, None]))  # None: each input its own
+    dtype = draw(dtypes_or_each_its_own)
 
     inputs: list[np.ndarray | None] = []
     for kind, shape in zip(kinds, drawn, strict=True):
-        if kind.optional and draw(st.booleans()):
+        if kind.optional and draw(one_in_four):
             inputs.append(None)
             continue
         if kind.domain is bool:
-            array = draw(arrays(shape, bool, st.booleans()))
+            array = draw(arrays(shape, bool, np.array([False, True])))
         elif isinstance(kind.domain, str):
-            array = draw(arrays(shape, np.int64, st.integers(0, lengths[kind.domain] - 1)))
+            array = draw(arrays(shape, np.int64, np.arange(lengths[kind.domain])))
         else:
             interval = () if callable(kind.domain) else kind.domain
-            array = draw(arrays(shape, dtype or draw(st.sampled_from(FLOATS)), grid(*interval)))
+            array = draw(arrays(shape, dtype or draw(dtypes), grid(*interval)))
             array = kind.domain(array) if callable(kind.domain) else array
-        inputs.append(arranged(array, draw(st.sampled_from(LAYOUTS))))
+        inputs.append(arranged(array, draw(layouts)))
 
     able = [i for i, a in enumerate(inputs) if a is not None and a.dtype.kind == "f"]
-    leaves = draw(st.sets(st.sampled_from(able), min_size=1)) if able else ()
-    return Call(tuple(inputs), params, tuple(sorted(leaves)), draw(st.booleans()), draw(st.integers(0, 2**32)))
+    leaves = tuple(able)
+    if len(able) > 1 and draw(flags):
+        chosen = draw(st.integers(1, 2 ** len(able) - 1))  # a bit for each of them, at least one set
+        leaves = tuple(i for bit, i in enumerate(able) if chosen >> bit & 1)
+    return Call(tuple(inputs), params, leaves, draw(flags), draw(seeds))
