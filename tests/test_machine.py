@@ -1,0 +1,387 @@
+"""One random program, run by minigrad and by torch at the same time: at every step all values and all gradients agree.
+
+Everything here is a whole number, and small enough to be exact in float64. So two engines that do the same give the
+same bits, and no tolerance stands between a bug and its discovery. What keeps the numbers small is a *majorant* of each
+tensor: a polynomial with coefficients >= 0 in r that bounds every entry as long as no entry of a leaf exceeds r. Its
+derivative bounds the derivatives. Where the majorant of a result would grow too large, its operands are cut off their
+history and clipped first, on both sides: a step like any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from numpy.polynomial import Polynomial
+from oracles import assert_owned
+from strategies import arrays
+
+import minigrad
+from minigrad import Function, Tensor, backprop, function, gradients, no_grad, tape
+from minigrad.ops import registry
+
+LARGEST = 4  # no entry of a leaf is larger
+EXACT = 2.0**40  # a majorant at 2 * LARGEST; it leaves 13 bits for cotangents, sums over entries, and several sweeps
+MOST_ENTRIES = 12
+
+
+def cube_of(base: Any) -> Any:
+    class Cube(base):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return 3 * x * x * grad
+
+    return Cube
+
+
+CUBES = {minigrad: cube_of(Function), torch: cube_of(torch.autograd.Function)}
+
+Shape = tuple[int, ...]
+
+
+def broadcastable(a: Shape, b: Shape) -> bool:
+    try:
+        return math.prod(np.broadcast_shapes(a, b)) <= MOST_ENTRIES
+    except ValueError:
+        return False
+
+
+def multipliable(a: Shape, b: Shape) -> bool:
+    return 0 < len(a) <= 2 and 0 < len(b) <= 2 and a[-1] == b[0]
+
+
+def joinable(a: Shape, b: Shape) -> bool:
+    return math.prod(a) + math.prod(b) <= MOST_ENTRIES
+
+
+def alone(condition: Callable[[Shape], bool]) -> Callable[[Shape, Shape], bool]:
+    """For a step that looks at its first operand only."""
+    return lambda a, b: condition(a)
+
+
+anything = alone(lambda a: True)
+
+# A step: what both engines do (`xp` is minigrad or torch), what becomes of the majorants (n is the number of entries of
+# a), and which shapes it is for.
+STEPS: dict[str, tuple[Callable[..., Any], Callable[..., Polynomial], Callable[[Shape, Shape], bool]]] = {
+    "a + b": (lambda xp, a, b: a + b, lambda p, q, n: p + q, broadcastable),
+    "a - b": (lambda xp, a, b: a - b, lambda p, q, n: p + q, broadcastable),
+    "a * b": (lambda xp, a, b: a * b, lambda p, q, n: p * q, broadcastable),
+    "larger": (lambda xp, a, b: xp.where(a > b, a, b), lambda p, q, n: p + q, broadcastable),
+    "a @ b": (lambda xp, a, b: a @ b, lambda p, q, n: p * q * n, multipliable),
+    "join": (lambda xp, a, b: xp.concatenate([a.reshape(-1), b.reshape(-1)]), lambda p, q, n: p + q, joinable),
+    "a * a": (lambda xp, a, b: a * a, lambda p, q, n: p * p, anything),
+    "a + a": (lambda xp, a, b: a + a, lambda p, q, n: p + p, anything),
+    "a.T @ a": (lambda xp, a, b: a.mT @ a, lambda p, q, n: p * p * n, alone(lambda a: len(a) == 2)),
+    "-a": (lambda xp, a, b: -a, lambda p, q, n: p, anything),
+    "3 - 2 a": (lambda xp, a, b: 3.0 - 2.0 * a, lambda p, q, n: 2 * p + 3, anything),
+    "relu": (lambda xp, a, b: xp.relu(a), lambda p, q, n: p, anything),
+    "Cube": (lambda xp, a, b: CUBES[xp].apply(a), lambda p, q, n: p**3, anything),
+    "sum": (lambda xp, a, b: a.sum(), lambda p, q, n: p * n, anything),
+    "sum(0)": (lambda xp, a, b: a.sum(0), lambda p, q, n: p * n, alone(lambda a: len(a) > 0)),
+    "flat": (lambda xp, a, b: a.reshape(-1), lambda p, q, n: p, anything),
+    "some": (lambda xp, a, b: a.reshape(-1)[[0, -1, 0]], lambda p, q, n: p, anything),
+    "twice": (lambda xp, a, b: xp.broadcast_to(a, (2, *a.shape)), lambda p, q, n: p, alone(lambda a: joinable(a, a))),
+    "detach": (lambda xp, a, b: a.detach(), lambda p, q, n: p, anything),
+}
+
+
+@dataclass(eq=False)
+class Pair:
+    """The same tensor in both engines.
+
+    Attributes:
+        twins: in torch. An update makes a new twin, as torch has no tape that remembers the old values; gradients are
+            those of all twins together.
+        bound: the majorant.
+        recorded: whether a recorded sweep had a part in it. Then torch may have a derivative that is zero where
+            minigrad has none.
+    """
+
+    ours: Tensor
+    twins: list[torch.Tensor]
+    bound: Polynomial
+    recorded: bool = False
+    hooks: list[tuple[Any, Any]] = field(default_factory=list)
+
+    @property
+    def twin(self) -> torch.Tensor:
+        return self.twins[-1]
+
+    def is_leaf(self) -> bool:
+        return self.ours.op is None and not self.recorded
+
+    def is_traced(self) -> bool:
+        return self.ours.requires_grad and self.twin.requires_grad
+
+    def is_root(self) -> bool:
+        return self.is_traced() and self.ours.op is not None
+
+    def has_grad(self) -> bool:
+        return self.is_leaf() and self.ours.grad is not None
+
+    def takes_hooks(self) -> bool:
+        """A hook in torch sees the gradient of one twin only."""
+        return self.is_traced() and len(self.twins) == 1
+
+    def cut(self) -> Pair:
+        """The same off its history, with small entries."""
+        ours = np.clip(self.ours.detach(), -LARGEST, LARGEST)
+        return Pair(ours, [self.twin.detach().clip(-LARGEST, LARGEST)], Polynomial([LARGEST]), self.recorded)
+
+    def cotangent(self, seed: int) -> np.ndarray:
+        return np.random.default_rng(seed).integers(-2, 3, self.ours.shape).astype(float)
+
+
+def total(grads: list[torch.Tensor | None]) -> np.ndarray | None:
+    """The sum of what is not None; None if nothing is left."""
+    found = [g.detach().numpy() for g in grads if g is not None]
+    return np.sum(found, axis=0) if found else None
+
+
+def assert_same(got: Any, want: Any, what: str) -> None:
+    """Equal, where None is as good as zeros."""
+    if got is not None or want is not None:
+        got = np.zeros_like(want) if got is None else got
+        np.testing.assert_array_equal(got, np.zeros_like(got) if want is None else want, what, strict=True)
+
+
+def remembers_the_present(t: Tensor) -> bool:
+    """No leaf behind `t` was updated since; minigrad refuses a recorded sweep otherwise."""
+    seen = [(x, v) for node in tape(t) for x, v in zip(node.inputs, node.values, strict=True)]
+    return all(type(x) is not Tensor or x.data is v for x, v in seen)
+
+
+which = st.integers(0, 2) | st.integers(0, 10**6)  # an index into a list, the latest first, as long as it is by then
+quiet = st.sampled_from([False, False, False, True])
+seeds = st.integers(0, 2**32)
+shapes = st.sampled_from([(), (1,), (2,), (3,), (1, 3), (2, 1), (2, 3), (3, 2)])
+whole = st.integers(-LARGEST, LARGEST).map(float)
+leaf_arrays = shapes.flatmap(lambda shape: arrays(shape, np.float64, whole))
+
+
+@contextlib.contextmanager
+def recording(on: bool) -> Iterator[None]:
+    with contextlib.nullcontext() if on else no_grad(), torch.set_grad_enabled(on):
+        yield
+
+
+def if_any(condition: Callable[[Pair], bool]) -> Any:
+    """A rule that needs a pair to choose."""
+    return precondition(lambda self: self.those(condition))
+
+
+class Engines(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pairs: list[Pair] = []
+
+    # ------------------------------------------------------------------------------------------------------ choosing
+    def those(self, condition: Callable[[Pair], bool] = lambda p: True) -> list[Pair]:
+        return [p for p in reversed(self.pairs) if condition(p)]
+
+    def pick(self, i: int, condition: Callable[[Pair], bool] = lambda p: True) -> Pair:
+        found = self.those(condition)
+        return found[i % len(found)]
+
+    # -------------------------------------------------------------------------------------------------------- growing
+    def leaf(self, array: np.ndarray, requires_grad: bool = True) -> None:
+        twin = torch.tensor(array, requires_grad=requires_grad)
+        self.pairs.append(Pair(Tensor(array, requires_grad), [twin], Polynomial([0, 1])))
+
+    @initialize(arrays=st.lists(leaf_arrays, min_size=1, max_size=3))
+    def begin(self, arrays):
+        for array in arrays:
+            self.leaf(array)
+
+    @rule(array=leaf_arrays | which, requires_grad=st.booleans())
+    def make_a_leaf(self, array, requires_grad):
+        """Of an array of its own, or of one that another leaf has, too."""
+        if type(array) is np.ndarray:
+            self.leaf(array, requires_grad)
+        elif self.those(Pair.is_leaf):
+            self.leaf(self.pick(array, Pair.is_leaf).ours.data, requires_grad)
+
+    @rule(steps=st.lists(st.tuples(st.sampled_from(list(STEPS)), which, which), min_size=1, max_size=6), quiet=quiet)
+    def grow(self, steps, quiet):
+        with recording(not quiet):
+            for name, i, j in steps:
+                f, bound, fits = STEPS[name]
+                a = self.pick(i)
+                if self.those(b_fits := lambda b: fits(a.ours.shape, b.ours.shape)):  # noqa: B023 - called at once
+                    self.step(f, bound, a, self.pick(j, b_fits))
+
+    def step(self, f: Callable[..., Any], bound: Callable[..., Polynomial], a: Pair, b: Pair) -> None:
+        n = a.ours.size
+        if bound(a.bound, b.bound, n)(2 * LARGEST) > EXACT:
+            a, b = a.cut(), b.cut()
+        ours, twin = f(minigrad, a.ours, b.ours), f(torch, a.twin, b.twin)
+        if not torch.is_grad_enabled():  # a view that torch makes here of a leaf requires grad, and leads nowhere
+            twin = twin.detach()
+        self.pairs.append(Pair(ours, [twin], bound(a.bound, b.bound, n), a.recorded or b.recorded))
+
+    @precondition(lambda self: len(self.pairs) > 12)
+    @rule(i=which)
+    def forget(self, i):
+        self.pairs.remove(self.pick(i))
+
+    # ------------------------------------------------------------------------------------------------------- sweeping
+    @if_any(Pair.is_root)
+    @rule(i=which, seed=seeds, quiet=quiet)
+    def sweep(self, i, seed, quiet):
+        root = self.pick(i, Pair.is_root)
+        g = root.cotangent(seed)
+        with recording(not quiet):
+            root.ours.backward(g)
+            root.twin.backward(torch.from_numpy(g), retain_graph=True)
+
+    @if_any(Pair.is_root)
+    @rule(i=which, inputs=st.lists(which, min_size=1, max_size=3), seed=seeds, recorded=st.booleans(), quiet=quiet)
+    def take_gradients(self, i, inputs, seed, recorded, quiet):
+        """To leaves and to intermediates, those the root does not depend on among them."""
+        root = self.pick(i, Pair.is_root)
+        recorded = recorded and remembers_the_present(root.ours)
+        xs = [self.pick(j, Pair.is_traced) for j in inputs]
+        if any(x.hooks for x in xs):  # whether torch gives g before or after the hooks depends on the other inputs
+            xs = xs[:1]
+        g = root.cotangent(seed)
+        with recording(not quiet):
+            found = gradients(root.ours, [x.ours for x in xs], recorded, gradient=g, allow_unused=True)
+            twins = [t for x in xs for t in x.twins]
+            given = torch.autograd.grad(
+                root.twin, twins, torch.from_numpy(g), retain_graph=True, create_graph=recorded, allow_unused=True
+            )
+        wanted = iter(given)
+        bound = root.bound.deriv() * 2 * root.ours.size + 2
+        for x, got in zip(xs, found, strict=True):
+            want = [next(wanted) for _ in x.twins]
+            assert_same(None if got is None else got.data, total(want), "a gradient returned")
+            if recorded and got is not None and want[-1] is not None:
+                pair = Pair(got, want[-1:], bound, recorded=True)
+                self.pairs.append(pair if bound(2 * LARGEST) <= EXACT else pair.cut())
+
+    # ------------------------------------------------------------------------------------------ gradients that are kept
+    @if_any(Pair.is_root)
+    @rule(i=which)
+    def retain(self, i):
+        pair = self.pick(i, Pair.is_root)
+        pair.ours.retain_grad()
+        pair.twin.retain_grad()
+
+    @if_any(Pair.takes_hooks)
+    @rule(i=which, remove=st.booleans())
+    def hook(self, i, remove):
+        """Clipping is not linear: a hook must see the whole cotangent, and once."""
+        pair = self.pick(i, Pair.takes_hooks)
+        if remove and pair.hooks:
+            for handle in pair.hooks.pop():
+                handle.remove()
+        else:
+            ours = pair.ours.register_hook(lambda g: np.clip(g, -1, 1))
+            pair.hooks.append((ours, pair.twin.register_hook(lambda g: g.clip(-1, 1))))
+
+    @if_any(Pair.has_grad)
+    @rule(i=which, update=st.booleans(), zero=st.booleans())
+    def descend(self, i, update, zero):
+        """A step of descent. Tapes that were recorded before keep what they saw."""
+        pair = self.pick(i, Pair.has_grad)
+        if update and not pair.hooks:
+            after = np.clip(pair.ours.data - np.sign(pair.ours.grad), -LARGEST, LARGEST)
+            with no_grad():
+                pair.ours -= pair.ours.data - after
+            pair.twins.append(torch.tensor(after, requires_grad=True))
+        if zero:
+            pair.ours.zero_grad()
+            for twin in pair.twins:
+                twin.grad = None
+
+    # ----------------------------------------------------------------------------------------------------- at all times
+    @invariant()
+    def all_values_and_gradients_agree(self):
+        kept = {}  # by tensor, for gradients() gives one tensor twice that is asked for twice
+        for pair in self.pairs:
+            ours, twin = pair.ours, pair.twin
+            np.testing.assert_array_equal(ours.data, twin.detach().numpy(), "a value", strict=True)
+            assert pair.recorded or ours.requires_grad == twin.requires_grad, "requires_grad"
+            want = total([t.grad for t in pair.twins if t.is_leaf or t.retains_grad])
+            assert_same(ours.grad, want, "a gradient kept")
+            if ours.grad is not None:
+                kept[ours] = ours.grad
+        assert_owned([*kept.values()], [p.ours.data for p in self.pairs])
+
+
+TestEngines = Engines.TestCase
+TestEngines.settings = settings(stateful_step_count=40)
+
+
+# ------------------------------------------------------------------------------------------- the machine is judged, too
+@contextlib.contextmanager
+def rewritten(holder: Any, name: str, old: str, new: str) -> Iterator[None]:
+    """A function of the engine with one piece of its text replaced, wherever it is known."""
+    before = getattr(holder, name)
+    source = inspect.getsource(before)
+    assert source.count(old) == 1, f"{name} does not say {old!r} any more: plant this bug anew"
+    made: dict[str, Any] = {}
+    exec(textwrap.dedent(source).replace(old, new), dict(vars(inspect.getmodule(before))), made)
+    after = made[name]
+    holders = [h for h in (holder, registry, function, Tensor) if getattr(h, name, None) is before]
+    for h in holders:
+        setattr(h, name, after)
+    try:
+        yield
+    finally:
+        for h in holders:
+            setattr(h, name, before)
+
+
+PLANTED = {  # what is wrong: whose function, its name, the text it has, and the text it gets
+    "the second path replaces the first": (backprop, "sweep", "cotangents[x] + partial", "partial"),
+    "the second sweep replaces the first": (backprop, "backward", "g if x.grad is None else x.grad + g", "g"),
+    "no_grad is ignored": (backprop, "record", "if recorded and state.recording:", "if recorded:"),
+    "after a sweep no_grad is forgotten": (backprop, "sweep", "state.recording, state.place = before", "pass"),
+    "rules get the values of now": (
+        backprop,
+        "sweep",
+        "node.values)",
+        "[getattr(x, 'data', x) for x in node.inputs])",
+    ),
+    "the tape is in the order of its discovery": (backprop, "tape", "nodes.sort(key=by_serial)", "nodes.reverse()"),
+    "intermediates keep their cotangent": (backprop, "sweep", "cotangents.pop(node)", "cotangents[node]"),
+    "what a hook returns is lost": (backprop, "sweep", "cotangents[node] = node.hooks(", "node.hooks("),
+    "gradients share memory": (backprop, "sweep", "partial if fresh else partial.copy()", "partial"),
+    "broadcasting is not undone": (registry.Operation, "fit", "unbroadcast(g, x.shape)", "g"),
+    "detach keeps the history": (Tensor, "detach", "Tensor(self.array)", "+self"),
+    "zero_grad does nothing": (Tensor, "zero_grad", "self.grad = None", "pass"),
+}
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_planted_bugs_are_found(bug):
+    hunt = settings(max_examples=1000, stateful_step_count=40, phases=[Phase.generate], database=None)
+    with rewritten(*PLANTED[bug]), pytest.raises(Exception) as caught:  # noqa: PT011 - an assertion, or what follows from it
+        run_state_machine_as_test(Engines, settings=hunt)
+    assert not isinstance(caught.value, SyntaxError | NameError)
