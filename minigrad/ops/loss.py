@@ -76,7 +76,7 @@ class nll_loss:
     """
     params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
     signature = "(n,c),(n),(c)->()"
-    domain = {"target": "c", "weight": POSITIVE}
+    domain = {"input": (-np.inf, 0.0), "target": "c", "weight": POSITIVE}
     d_target = None
     def compose(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
         return likelihood("nll_loss", lambda x, axis: x, input, target, weight, ignore_index, reduction)
