@@ -224,6 +224,13 @@ def test_degrees_of_freedom(name, ddof):
         REGISTRY[name].function(numbers(4, 3), axis=0, ddof=4)
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")  # NumPy's word, also where no mean is asked for
+@pytest.mark.parametrize("name", [name for name in REDUCTIONS if name not in ("max", "min")])  # those refuse, as NumPy
+def test_no_results_of_no_entries(name):
+    """Of an axis without entries there may be nothing to say; where there are no results, nobody asks."""
+    assert REGISTRY[name].function(np.zeros((0, 0)), axis=0).shape == (0,)
+
+
 @pytest.mark.parametrize("zeros", [0, 1, 2, 5])
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9, 17])
 def test_prod_of_many(n, zeros):

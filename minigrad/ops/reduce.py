@@ -116,16 +116,17 @@ class std:
 
 def variance(name, x, axis, ddof, keepdims):
     n = count(x, axis)
-    if n <= ddof:
+    squares = np.square(deviation(x, axis)).sum(axis, keepdims=keepdims)
+    if n <= ddof and squares.size:
         raise ValueError(
             f"{name}: ddof={ddof} needs more than {ddof} entries to each result, and axis={axis} of shape {x.shape} "
             f"has {n}"
         )
-    return np.square(deviation(x, axis)).sum(axis, keepdims=keepdims) / (n - ddof)
+    return squares / (n - ddof)
 
 
 def deviation(x, axis):
-    return x - x.mean(axis, keepdims=True)
+    return x - x.sum(axis, keepdims=True) / (count(x, axis) or 1)
 
 
 def over_length(g, y):
