@@ -16,52 +16,52 @@ REDUCTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}]
 
 @op
 class mse_loss:
-    "L = Σ (yhat - target)² / N, the mean over all N entries"
+    "L = Σ (input - target)² / N, the mean over all N entries"
     params = REDUCTIONS
     signature = "(n,q),(n,q)->()"
-    def forward(yhat, target, *, reduction="mean"):
-        error = errors(yhat, target)
+    def forward(input, target, *, reduction="mean"):
+        error = errors(input, target)
         if reduction == "mean" and error.size:
             return error.dot(error) / error.size
-        return reduced("mse_loss", np.square(error).reshape(np.shape(yhat)), reduction)
-    def d_yhat(g, y, yhat, target, *, reduction):       return slope(yhat, reduction) * (yhat - target) * g
-    def d_target(g, y, yhat, target, *, reduction):     return slope(yhat, reduction) * (target - yhat) * g
+        return reduced("mse_loss", np.square(error).reshape(np.shape(input)), reduction)
+    def d_input(g, y, input, target, *, reduction):      return slope(input, reduction) * (input - target) * g
+    def d_target(g, y, input, target, *, reduction):     return slope(input, reduction) * (target - input) * g
 
 
-def slope(yhat, reduction):
+def slope(input, reduction):
     """What an error counts for."""
-    return 2 / yhat.size if reduction == "mean" else 2
+    return 2 / input.size if reduction == "mean" else 2
 
 
-def errors(yhat, target):
+def errors(input, target):
     """The differences as a vector."""
-    a, b = getattr(yhat, "shape", ()), getattr(target, "shape", ())
+    a, b = getattr(input, "shape", ()), getattr(target, "shape", ())
     if a != b:
         raise ValueError(mismatch("mse_loss", a, b))
-    return np.subtract(yhat, target).reshape(-1)
+    return np.subtract(input, target).reshape(-1)
 
 
 @op
 class l1_loss:
-    "L = Σ |yhat - target| / N, the mean over all N entries"
+    "L = Σ |input - target| / N, the mean over all N entries"
     params = REDUCTIONS
     signature = "(n,q),(n,q)->()"
-    def compose(yhat, target, *, reduction="mean"):
-        return reduced("l1_loss", np.abs(difference("l1_loss", yhat, target)), reduction)
+    def compose(input, target, *, reduction="mean"):
+        return reduced("l1_loss", np.abs(difference("l1_loss", input, target)), reduction)
 
 
 @op
 class huber_loss:
-    """L = Σ h(yhat - target) / N, the mean over all N entries
+    """L = Σ h(input - target) / N, the mean over all N entries
 
     h(e) is e² / 2 up to |e| = delta, and goes on as a straight line, delta |e| - delta² / 2.
     """
     params = [*REDUCTIONS, {"delta": 0.5}]
     signature = "(n,q),(n,q)->()"
-    def compose(yhat, target, *, reduction="mean", delta=1.0):
+    def compose(input, target, *, reduction="mean", delta=1.0):
         if not delta > 0:
             raise ValueError(f"huber_loss: delta must be positive, and is {delta}")
-        e = difference("huber_loss", yhat, target)
+        e = difference("huber_loss", input, target)
         size = np.abs(e)
         return reduced("huber_loss", np.where(size < delta, np.square(e) / 2, delta * (size - delta / 2)), reduction)
 
@@ -177,17 +177,17 @@ def reduced(loss, losses, reduction):
     return losses.mean()
 
 
-def difference(loss, yhat, target):
-    if np.shape(yhat) != np.shape(target):
-        raise ValueError(mismatch(loss, np.shape(yhat), np.shape(target)))
-    return subtract(yhat, target)
+def difference(loss, input, target):
+    if np.shape(input) != np.shape(target):
+        raise ValueError(mismatch(loss, np.shape(input), np.shape(target)))
+    return subtract(input, target)
 
 
 def mismatch(loss, prediction, target):
     """What to say when broadcasting would compare every prediction with every target."""
     advice = "reshape one of them to the shape of the other"
     if sorted(n for n in prediction if n != 1) == sorted(n for n in target if n != 1):
-        advice = f"target.reshape({prediction}) or yhat.reshape({target}) makes them one shape"
+        advice = f"target.reshape({prediction}) or input.reshape({target}) makes them one shape"
     return (
         f"{loss}: the prediction has shape {prediction} and the target {target}. Broadcasting would compare entries "
         f"that do not belong together; {advice}"

@@ -177,13 +177,17 @@ def op(block: Any) -> Callable[..., Tensor]:
         return result
 
     function: Any = plain
+    signature = operation.call
     if hasattr(block, "public"):
         function = prepared
         block.public.__qualname__ = operation.name  # what Python says of a wrong argument
+        called = list(inspect.signature(block.public).parameters.values())[1:]
+        if all(p.kind is not p.VAR_KEYWORD for p in called):  # else it passes names on to the operation
+            signature = inspect.Signature(called)
     function.__name__ = function.__qualname__ = operation.name
     function.__doc__ = operation.formula
     function.__module__ = block.__module__
-    function.__signature__ = operation.call
+    function.__signature__ = signature
     function.operation = operation
     operation.function = function
 
