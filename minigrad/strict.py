@@ -112,9 +112,10 @@ class Watch:
     # -------------------------------------------------------------------------------------------------- the forward
     def forward(self, op: Any, y: Tensor, values: Sequence[Any], params: dict[str, Any]) -> None:
         """Check a result that was just made, and lock what its backward needs."""
-        where = f"{op.name} made at {at(y.made_at)}"
+        phase = "in the forward" if here.state.place is None else "in a recorded backward"
+        where = f"{op.name} made at {at(y.made_at)}, {phase}"
         if all(finite(v) for v in (*values, *params.values())):
-            refuse_non_finite(f"{where}, in the forward", y.array, "of finite numbers")
+            refuse_non_finite(where, y.array, "of finite numbers")
         if set(getattr(op, "signature", "?")) <= set("(),->"):
             shapes = [np.shape(v) for v in values if v is not None]
             if len({len(shape) for shape in shapes if shape}) > 1 and y.shape not in shapes:
@@ -207,22 +208,19 @@ def arrays_in_expression(traceback: TracebackType) -> list[tuple[str, Array]]:
         frames.append(frames[-1].tb_next)
     for frame in reversed(frames):
         scope = {**frame.tb_frame.f_globals, **frame.tb_frame.f_locals}
-        words = words_in_expression(frame.tb_frame.f_code, frame.tb_lasti)
-        keys = [*words, *(scope[word] for word in words if word in scope)]  # in p[key] the value of key is one, too
-        keys = [key for key in keys if isinstance(key, str | int)]
-        found = {id(scope[word]): (str(word), scope[word]) for word in words if word in scope}
-        queue = list(found.values())
-        for name, held in queue:  # which grows meanwhile: an entry has entries
-            for key, part in entries(held, keys):
-                if id(part) not in found:
-                    found[id(part)] = (
-                        f"{name}[{key!r}]" if isinstance(held, dict | list | tuple) else f"{name}.{key}",
-                        part,
-                    )
-                    queue.append(found[id(part)])
-        arrays = [(name, held.array if type(held) is Tensor else held) for name, held in queue]
-        if arrays := [(name, array) for name, array in arrays if isinstance(array, np.ndarray)]:
-            return arrays
+        found: list[tuple[str, Array]] = []
+        name, held = "", None
+        for word in words_in_expression(frame.tb_frame.f_code, frame.tb_lasti):
+            parts = [part for key in (word, scope.get(word)) if (part := entry(held, key)) is not None]
+            if parts:  # p["W"], p[key], p.W
+                name, held = name + parts[0][0], parts[0][1]
+            elif word in scope:
+                name, held = word, scope[word]
+            array = held.array if type(held) is Tensor else held
+            if isinstance(array, np.ndarray) and name not in dict(found):
+                found.append((name, array))
+        if found:
+            return found
     return []
 
 
@@ -239,13 +237,14 @@ def words_in_expression(code: CodeType, offset: int) -> list[Any]:
     return words
 
 
-def entries(held: Any, keys: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """What `held` has under one of `keys`."""
-    if isinstance(held, dict):
-        return [(key, held[key]) for key in keys if key in held]
-    if isinstance(held, list | tuple):
-        return [(key, held[key]) for key in keys if isinstance(key, int) and -len(held) <= key < len(held)]
-    return [(key, part) for key, part in getattr(held, "__dict__", {}).items() if key in keys]
+def entry(held: Any, key: Any) -> tuple[str, Any] | None:
+    """What `held` has under `key`, as an entry or an attribute, and how that is written."""
+    try:
+        if isinstance(held, dict | list | tuple):
+            return f"[{key!r}]", held[key]
+        return f".{key}", vars(held)[key]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def bare(g: Any) -> Any:
