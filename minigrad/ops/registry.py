@@ -124,6 +124,8 @@ class Operation:
     def fit(self, g: Any, node: Tensor, i: int) -> Any:
         """Undo on the way to input i what NumPy did on the way here: broadcasting, and promotion to a wider dtype."""
         x = node.inputs[i].array
+        if g.dtype.kind == "c":
+            raise TypeError(f"{self.name}: the cotangent of input {i} ({x.dtype}) is complex; minigrad differentiates reals")
         g = unbroadcast(g, x.shape)
         return g if g.dtype == x.dtype else g.astype(x.dtype)
 
