@@ -180,7 +180,7 @@ which = st.integers(0, 2) | st.integers(0, 10**6)  # an index into a list, the l
 quiet = st.sampled_from([False, False, False, True])
 seeds = st.integers(0, 2**32)
 shapes = st.sampled_from([(), (1,), (2,), (3,), (1, 3), (2, 1), (2, 3), (3, 2)])
-whole = st.integers(-LARGEST, LARGEST).map(float)
+whole = np.array(sorted(range(-LARGEST, LARGEST + 1), key=abs))
 leaf_arrays = shapes.flatmap(lambda shape: arrays(shape, np.float64, whole))
 
 
@@ -188,6 +188,7 @@ leaf_arrays = shapes.flatmap(lambda shape: arrays(shape, np.float64, whole))
 def recording(on: bool) -> Iterator[None]:
     with contextlib.nullcontext() if on else no_grad(), torch.set_grad_enabled(on):
         yield
+        assert (Tensor(1.0, requires_grad=True) * 1.0).requires_grad == on, "something else ended or began no_grad"
 
 
 def if_any(condition: Callable[[Pair], bool]) -> Any:
@@ -305,19 +306,19 @@ class Engines(RuleBasedStateMachine):
             pair.hooks.append((ours, pair.twin.register_hook(lambda g: g.clip(-1, 1))))
 
     @if_any(Pair.has_grad)
-    @rule(i=which, update=st.booleans(), zero=st.booleans())
-    def descend(self, i, update, zero):
+    @rule(update=st.booleans(), zero=st.booleans())
+    def descend(self, update, zero):
         """A step of descent. Tapes that were recorded before keep what they saw."""
-        pair = self.pick(i, Pair.has_grad)
-        if update and not pair.hooks:
-            after = np.clip(pair.ours.data - np.sign(pair.ours.grad), -LARGEST, LARGEST)
-            with no_grad():
-                pair.ours -= pair.ours.data - after
-            pair.twins.append(torch.tensor(after, requires_grad=True))
-        if zero:
-            pair.ours.zero_grad()
-            for twin in pair.twins:
-                twin.grad = None
+        for pair in self.those(Pair.has_grad):
+            if update and not pair.hooks:
+                after = np.clip(pair.ours.data - np.sign(pair.ours.grad), -LARGEST, LARGEST)
+                with no_grad():
+                    pair.ours -= pair.ours.data - after
+                pair.twins.append(torch.tensor(after, requires_grad=True))
+            if zero:
+                pair.ours.zero_grad()
+                for twin in pair.twins:
+                    twin.grad = None
 
     # ----------------------------------------------------------------------------------------------------- at all times
     @invariant()
@@ -363,12 +364,7 @@ PLANTED = {  # what is wrong: whose function, its name, the text it has, and the
     "the second sweep replaces the first": (backprop, "backward", "g if x.grad is None else x.grad + g", "g"),
     "no_grad is ignored": (backprop, "record", "if recorded and state.recording:", "if recorded:"),
     "after a sweep no_grad is forgotten": (backprop, "sweep", "state.recording, state.place = before", "pass"),
-    "rules get the values of now": (
-        backprop,
-        "sweep",
-        "node.values)",
-        "[getattr(x, 'data', x) for x in node.inputs])",
-    ),
+    "rules see updates": (backprop, "sweep", "node.values)", "[getattr(x, 'array', x) for x in node.inputs])"),
     "the tape is in the order of its discovery": (backprop, "tape", "nodes.sort(key=by_serial)", "nodes.reverse()"),
     "intermediates keep their cotangent": (backprop, "sweep", "cotangents.pop(node)", "cotangents[node]"),
     "what a hook returns is lost": (backprop, "sweep", "cotangents[node] = node.hooks(", "node.hooks("),
@@ -381,7 +377,7 @@ PLANTED = {  # what is wrong: whose function, its name, the text it has, and the
 
 @pytest.mark.parametrize("bug", PLANTED)
 def test_planted_bugs_are_found(bug):
-    hunt = settings(max_examples=1000, stateful_step_count=40, phases=[Phase.generate], database=None)
-    with rewritten(*PLANTED[bug]), pytest.raises(Exception) as caught:  # noqa: PT011 - an assertion, or what follows from it
+    """Found at once or after some hundred programs; nothing is shrunk."""
+    hunt = settings(max_examples=2000, phases=[Phase.generate], database=None, stateful_step_count=40)
+    with rewritten(*PLANTED[bug]), pytest.raises((AssertionError, ValueError)):  # an error of shape may come first
         run_state_machine_as_test(Engines, settings=hunt)
-    assert not isinstance(caught.value, SyntaxError | NameError)
