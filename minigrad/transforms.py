@@ -154,8 +154,8 @@ def derivatives(y: Tensor, xs: Sequence[Tensor], record: bool, u: Any = None) ->
     """The gradients of y with respect to xs; zeros where y does not depend on one."""
     unused = [None] * len(xs)
     found = gradients(y, xs, record, gradient=u, allow_unused=True) if y.differentiable else unused
-    filled = [flat(np.zeros_like(x.array)) if g is None else g for x, g in zip(xs, found, strict=True)]
-    return [g if g.differentiable else flat(g.array) for g in filled]
+    results = [Tensor(np.zeros_like(x.array)) if g is None else g for x, g in zip(xs, found, strict=True)]
+    return [g if g.differentiable else flat(g.array) for g in results]
 
 
 def joined(values: Sequence[Any]) -> Any:

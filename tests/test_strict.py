@@ -726,7 +726,7 @@ def test_a_wider_dtype_is_cast_and_a_narrower_cotangent_is_no_loss():
 
 
 def test_a_rule_may_return_its_cotangent():
-    """g goes on as it is from an addition; that it is the memory of an input here is the caller's doing, and harmless."""
+    """g goes on as it is from an addition. That it is the memory of an input here is the doing of the caller."""
     x, y = leaf(1.0, 2.0), leaf(3.0, 4.0)
     with strict():
         gradients(x + y, [x, y], create_graph=True, gradient=x.detach())

@@ -603,7 +603,7 @@ def test_students_linear_and_mse():
 
 
 def test_an_intermediate_that_a_function_kept():
-    """First derivatives are right in both modes. A second one through what forward computed would be wrong, and raises."""
+    """First derivatives are right in both modes. One through what forward computed would be wrong, and raises."""
 
     class Square(Function):
         @staticmethod
@@ -624,10 +624,11 @@ def test_an_intermediate_that_a_function_kept():
 
 # ------------------------------------------------------------------------------------------------------ no entries
 def test_arrays_without_entries():
-    x = np.zeros((0, 3))
+    x = np.zeros((0, 3), np.float32)
     value, found = value_and_grad(lambda x: (x * x).sum())(x)
     assert (value, found.shape) == (0.0, (0, 3))
     assert jacobian(lambda x: x * x)(x).shape == (0, 3, 0, 3)
+    assert jacobian(lambda x: x * x)(x).dtype == np.float32
     assert jacobian(lambda x: x.sum(0))(x).shape == (3, 0, 3)
     assert hessian(lambda x: (x * x).sum())(x).shape == (0, 3, 0, 3)
     assert vjp(lambda x: x * x, x)[1](x)[0].shape == (0, 3)
