@@ -1,17 +1,13 @@
 """One random program, run by minigrad and by torch at the same time: at every step all values and all gradients agree.
 
-Everything here is a whole number, and small enough to be exact in float64. So two engines that do the same give the
-same bits, and no tolerance stands between a bug and its discovery. What keeps the numbers small is a *majorant* of each
-tensor: a polynomial with coefficients >= 0 in r that bounds every entry as long as no entry of a leaf exceeds r. Its
-derivative bounds the derivatives. Where the majorant of a result would grow too large, its operands are cut off their
-history and clipped first, on both sides: a step like any other.
+To the bit, for everything is a whole number (see programs.py). Where the majorant of a result would grow too large, its
+operands are cut off their history and clipped first, on both sides: a step like any other.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-import math
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -32,82 +28,11 @@ from hypothesis.stateful import (
 )
 from numpy.polynomial import Polynomial
 from oracles import assert_owned
-from strategies import arrays
+from programs import EXACT, LARGEST, LEAF, STEPS, Step, anything, choices, chosen, leaf_arrays, small, which
 
 import minigrad
-from minigrad import Function, Tensor, backprop, function, gradients, no_grad, tape
+from minigrad import Tensor, backprop, function, gradients, no_grad, tape
 from minigrad.ops import registry
-
-LARGEST = 4  # no entry of a leaf is larger
-EXACT = 2.0**40  # a majorant at 2 * LARGEST; it leaves 13 bits for cotangents, sums over entries, and several sweeps
-MOST_ENTRIES = 12
-
-
-def cube_of(base: Any) -> Any:
-    class Cube(base):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x * x
-
-        @staticmethod
-        def backward(ctx, grad):
-            (x,) = ctx.saved_tensors
-            return 3 * x * x * grad
-
-    return Cube
-
-
-CUBES = {minigrad: cube_of(Function), torch: cube_of(torch.autograd.Function)}
-
-Shape = tuple[int, ...]
-
-
-def broadcastable(a: Shape, b: Shape) -> bool:
-    try:
-        return math.prod(np.broadcast_shapes(a, b)) <= MOST_ENTRIES
-    except ValueError:
-        return False
-
-
-def multipliable(a: Shape, b: Shape) -> bool:
-    return 0 < len(a) <= 2 and 0 < len(b) <= 2 and a[-1] == b[0]
-
-
-def joinable(a: Shape, b: Shape) -> bool:
-    return math.prod(a) + math.prod(b) <= MOST_ENTRIES
-
-
-def alone(condition: Callable[[Shape], bool]) -> Callable[[Shape, Shape], bool]:
-    """For a step that looks at its first operand only."""
-    return lambda a, b: condition(a)
-
-
-anything = alone(lambda a: True)
-
-# A step: what both engines do (`xp` is minigrad or torch), what becomes of the majorants (n is the number of entries of
-# a), and which shapes it is for.
-STEPS: dict[str, tuple[Callable[..., Any], Callable[..., Polynomial], Callable[[Shape, Shape], bool]]] = {
-    "a + b": (lambda xp, a, b: a + b, lambda p, q, n: p + q, broadcastable),
-    "a - b": (lambda xp, a, b: a - b, lambda p, q, n: p + q, broadcastable),
-    "a * b": (lambda xp, a, b: a * b, lambda p, q, n: p * q, broadcastable),
-    "larger": (lambda xp, a, b: xp.where(a > b, a, b), lambda p, q, n: p + q, broadcastable),
-    "a @ b": (lambda xp, a, b: a @ b, lambda p, q, n: p * q * n, multipliable),
-    "join": (lambda xp, a, b: xp.concatenate([a.reshape(-1), b.reshape(-1)]), lambda p, q, n: p + q, joinable),
-    "a * a": (lambda xp, a, b: a * a, lambda p, q, n: p * p, anything),
-    "a + a": (lambda xp, a, b: a + a, lambda p, q, n: p + p, anything),
-    "a.T @ a": (lambda xp, a, b: a.mT @ a, lambda p, q, n: p * p * n, alone(lambda a: len(a) == 2)),
-    "-a": (lambda xp, a, b: -a, lambda p, q, n: p, anything),
-    "3 - 2 a": (lambda xp, a, b: 3.0 - 2.0 * a, lambda p, q, n: 2 * p + 3, anything),
-    "relu": (lambda xp, a, b: xp.relu(a), lambda p, q, n: p, anything),
-    "Cube": (lambda xp, a, b: CUBES[xp].apply(a), lambda p, q, n: p**3, anything),
-    "sum": (lambda xp, a, b: a.sum(), lambda p, q, n: p * n, anything),
-    "sum(0)": (lambda xp, a, b: a.sum(0), lambda p, q, n: p * n, alone(lambda a: len(a) > 0)),
-    "flat": (lambda xp, a, b: a.reshape(-1), lambda p, q, n: p, anything),
-    "some": (lambda xp, a, b: a.reshape(-1)[[0, -1, 0]], lambda p, q, n: p, anything),
-    "twice": (lambda xp, a, b: xp.broadcast_to(a, (2, *a.shape)), lambda p, q, n: p, alone(lambda a: joinable(a, a))),
-    "detach": (lambda xp, a, b: a.detach(), lambda p, q, n: p, anything),
-}
 
 
 @dataclass(eq=False)
@@ -141,9 +66,6 @@ class Pair:
     def is_root(self) -> bool:
         return self.is_traced() and self.ours.op is not None
 
-    def has_grad(self) -> bool:
-        return self.is_leaf() and self.ours.grad is not None
-
     def takes_hooks(self) -> bool:
         """A hook in torch sees the gradient of one twin only."""
         return self.is_traced() and len(self.twins) == 1
@@ -152,9 +74,6 @@ class Pair:
         """The same off its history, with small entries."""
         ours = np.clip(self.ours.detach(), -LARGEST, LARGEST)
         return Pair(ours, [self.twin.detach().clip(-LARGEST, LARGEST)], Polynomial([LARGEST]), self.recorded)
-
-    def cotangent(self, seed: int) -> np.ndarray:
-        return np.random.default_rng(seed).integers(-2, 3, self.ours.shape).astype(float)
 
 
 def total(grads: list[torch.Tensor | None]) -> np.ndarray | None:
@@ -176,12 +95,9 @@ def remembers_the_present(t: Tensor) -> bool:
     return all(type(x) is not Tensor or x.data is v for x, v in seen)
 
 
-which = st.integers(0, 2) | st.integers(0, 10**6)  # an index into a list, the latest first, as long as it is by then
 quiet = st.sampled_from([False, False, False, True])
 seeds = st.integers(0, 2**32)
-shapes = st.sampled_from([(), (1,), (2,), (3,), (1, 3), (2, 1), (2, 3), (3, 2)])
-whole = np.array(sorted(range(-LARGEST, LARGEST + 1), key=abs))
-leaf_arrays = shapes.flatmap(lambda shape: arrays(shape, np.float64, whole))
+DETACH = Step(lambda xp, a: a.detach(), lambda n, p: p, anything)
 
 
 @contextlib.contextmanager
@@ -212,7 +128,7 @@ class Engines(RuleBasedStateMachine):
     # -------------------------------------------------------------------------------------------------------- growing
     def leaf(self, array: np.ndarray, requires_grad: bool = True) -> None:
         twin = torch.tensor(array, requires_grad=requires_grad)
-        self.pairs.append(Pair(Tensor(array, requires_grad), [twin], Polynomial([0, 1])))
+        self.pairs.append(Pair(Tensor(array, requires_grad), [twin], LEAF))
 
     @initialize(arrays=st.lists(leaf_arrays, min_size=1, max_size=3))
     def begin(self, arrays):
@@ -227,23 +143,29 @@ class Engines(RuleBasedStateMachine):
         elif self.those(Pair.is_leaf):
             self.leaf(self.pick(array, Pair.is_leaf).ours.data, requires_grad)
 
-    @rule(steps=st.lists(st.tuples(st.sampled_from(list(STEPS)), which, which), min_size=1, max_size=6), quiet=quiet)
+    @rule(steps=st.lists(choices, min_size=1, max_size=6), quiet=quiet)
     def grow(self, steps, quiet):
         with recording(not quiet):
-            for name, i, j in steps:
-                f, bound, fits = STEPS[name]
-                a = self.pick(i)
-                if self.those(b_fits := lambda b: fits(a.ours.shape, b.ours.shape)):  # noqa: B023 - called at once
-                    self.step(f, bound, a, self.pick(j, b_fits))
+            for name, *indices in steps:
+                self.step(STEPS[name], *indices)
 
-    def step(self, f: Callable[..., Any], bound: Callable[..., Polynomial], a: Pair, b: Pair) -> None:
-        n = a.ours.size
-        if bound(a.bound, b.bound, n)(2 * LARGEST) > EXACT:
-            a, b = a.cut(), b.cut()
-        ours, twin = f(minigrad, a.ours, b.ours), f(torch, a.twin, b.twin)
+    @rule(i=which, quiet=quiet)
+    def detach(self, i, quiet):
+        with recording(not quiet):
+            self.step(DETACH, i, i)
+
+    def step(self, step: Step, i: int, j: int) -> None:
+        operands = [self.pairs[k] for k in chosen(step, [p.ours.shape for p in self.pairs], i, j)]
+        if not operands:
+            return
+        n = operands[0].ours.size
+        if step.bound(n, *[p.bound for p in operands])(2 * LARGEST) > EXACT:
+            operands = [p.cut() for p in operands]
+        ours, twin = step.run(minigrad, *[p.ours for p in operands]), step.run(torch, *[p.twin for p in operands])
         if not torch.is_grad_enabled():  # a view that torch makes here of a leaf requires grad, and leads nowhere
             twin = twin.detach()
-        self.pairs.append(Pair(ours, [twin], bound(a.bound, b.bound, n), a.recorded or b.recorded))
+        bound = step.bound(n, *[p.bound for p in operands])
+        self.pairs.append(Pair(ours, [twin], bound, any(p.recorded for p in operands)))
 
     @precondition(lambda self: len(self.pairs) > 12)
     @rule(i=which)
@@ -254,11 +176,13 @@ class Engines(RuleBasedStateMachine):
     @if_any(Pair.is_root)
     @rule(i=which, seed=seeds, quiet=quiet)
     def sweep(self, i, seed, quiet):
-        root = self.pick(i, Pair.is_root)
-        g = root.cotangent(seed)
         with recording(not quiet):
-            root.ours.backward(g)
-            root.twin.backward(torch.from_numpy(g), retain_graph=True)
+            self.sweep_from(self.pick(i, Pair.is_root), seed)
+
+    def sweep_from(self, root: Pair, seed: int) -> None:
+        g = small(root.ours.shape, seed)
+        root.ours.backward(g)
+        root.twin.backward(torch.from_numpy(g), retain_graph=True)
 
     @if_any(Pair.is_root)
     @rule(i=which, inputs=st.lists(which, min_size=1, max_size=3), seed=seeds, recorded=st.booleans(), quiet=quiet)
@@ -269,7 +193,7 @@ class Engines(RuleBasedStateMachine):
         xs = [self.pick(j, Pair.is_traced) for j in inputs]
         if any(x.hooks for x in xs):  # whether torch gives g before or after the hooks depends on the other inputs
             xs = xs[:1]
-        g = root.cotangent(seed)
+        g = small(root.ours.shape, seed)
         with recording(not quiet):
             found = gradients(root.ours, [x.ours for x in xs], recorded, gradient=g, allow_unused=True)
             twins = [t for x in xs for t in x.twins]
@@ -305,20 +229,23 @@ class Engines(RuleBasedStateMachine):
             ours = pair.ours.register_hook(lambda g: np.clip(g, -1, 1))
             pair.hooks.append((ours, pair.twin.register_hook(lambda g: g.clip(-1, 1))))
 
-    @if_any(Pair.has_grad)
-    @rule(update=st.booleans(), zero=st.booleans())
-    def descend(self, update, zero):
-        """A step of descent. Tapes that were recorded before keep what they saw."""
-        for pair in self.those(Pair.has_grad):
-            if update and not pair.hooks:
-                after = np.clip(pair.ours.data - np.sign(pair.ours.grad), -LARGEST, LARGEST)
-                with no_grad():
-                    pair.ours -= pair.ours.data - after
-                pair.twins.append(torch.tensor(after, requires_grad=True))
-            if zero:
-                pair.ours.zero_grad()
-                for twin in pair.twins:
-                    twin.grad = None
+    @rule()
+    def zero_grad(self):
+        for pair in self.those(Pair.is_leaf):
+            pair.ours.zero_grad()
+            for twin in pair.twins:
+                twin.grad = None
+
+    @if_any(Pair.is_root)
+    @rule(i=which, seed=seeds)
+    def update(self, i, seed):
+        """Move the leaves. Tapes that were recorded before keep what they saw, and are swept once more."""
+        for pair in self.those(lambda p: p.is_leaf() and p.is_traced() and not p.hooks):
+            after = np.clip(pair.ours.data + small(pair.ours.shape, seed), -LARGEST, LARGEST)
+            with no_grad():
+                pair.ours -= pair.ours.data - after
+            pair.twins.append(torch.tensor(after, requires_grad=True))
+        self.sweep_from(self.pick(i, Pair.is_root), seed)
 
     # ----------------------------------------------------------------------------------------------------- at all times
     @invariant()
