@@ -8,7 +8,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from benchmarks import harness, step
+import minigrad.backprop
+from benchmarks import harness, overhead, step
 
 
 # ------------------------------------------------------------------------------------------------- step.py: the sides
@@ -207,3 +208,36 @@ def test_one_blas_thread_is_asked_for_before_numpy_is_loaded():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "{1}\n"
+
+
+# ------------------------------------------------------------------------------------------------------- overhead.py
+@pytest.mark.parametrize("operation", ["product", "tanh"])
+def test_all_engines_find_the_gradients_of_the_chain(operation):
+    overhead.assert_agreement(operation)
+
+
+def test_an_engine_that_finds_others_is_named(monkeypatch):
+    def wrong(backward):
+        for g, gw in overhead.product_by_hand(backward):
+            yield g, gw * (1 + 1e-6)
+
+    right = overhead.sides("product")
+    monkeypatch.setattr(overhead, "sides", lambda operation: {**right, "wrong": wrong})
+    with pytest.raises(AssertionError, match="wrong"):
+        overhead.assert_agreement("product")
+
+
+def test_places_are_noted_again_after_the_side_that_does_not():
+    noting = minigrad.backprop.caller
+    side = overhead.without_places(overhead.product)
+    next(side)
+    assert minigrad.backprop.caller is noting
+
+
+def test_the_overhead_has_a_line_for_every_engine(capsys):
+    assert overhead.main(["--rounds", "1", "--length", "100"]) == 0
+    printed = capsys.readouterr().out
+    for name in overhead.sides("product"):
+        assert printed.count(name) >= (2 if name != overhead.HAND else 0)
+    assert printed.count("<=") == 3
+    assert printed.count("a chain of 100, collector o") == 2
