@@ -387,10 +387,11 @@ def roundings(operation: Any) -> float:
 
 
 def natural_size(call: Call, y: Tensor) -> tuple[float, float]:
-    """The size of y, and of y per x: the least of the inputs, or 1, counts.
+    """The size of y, and of one unit per x, where the least of the inputs counts, or 1.
 
-    Terms of this size are what a derivative is made of. Where they cancel whatever the inputs are, as in the softmax of
-    one number or the mean of equal losses with any weights, no argument moves their difference; roundings remain.
+    A derivative is made of terms of the size of what it derives, per x. Where they cancel whatever the inputs are, as in
+    the softmax of one number or the mean of equal losses with any weights, no argument moves their difference, and yet
+    their roundings remain.
     """
     sizes = [np.abs(a[a != 0]).min(initial=1.0) for a in call.inputs if a is not None and a.dtype.kind == "f"]
     value = float(np.abs(y.data[np.isfinite(y.data)], dtype=np.float64).sum()) if y.dtype.kind == "f" else 0.0
@@ -444,7 +445,8 @@ def assert_second_order(operation: Any, call: Call) -> None:
     weights = [exact(u, requires_grad=True) for u in directions]
     wanted = dict(zip(["g", *floating], pullback(slopes)(weights, [weight, *arguments]), strict=True))
     way = sum(np.abs(u).sum() for u in directions)
-    terms = size * per_x * way * max(1.0, per_x * largest)
+    steepest = max((np.abs(d.data).max(initial=0.0) for d in found if d is not None), default=0.0)
+    terms = way * per_x * max(size, size * per_x * largest, steepest)
     if operation.name in LENGTHS:
         terms += second_terms(y, g, xs, directions)
     for name, x, got in zip(["g", *call.leaves], [g, *xs], second, strict=True):
