@@ -92,7 +92,7 @@ def cause_of(x: Tensor) -> tuple[str, Any]:
 
 def inherited_cut(inputs: tuple[Any, ...], made_at: Any) -> tuple[str, Any]:
     """What a result off the tape remembers: the first cause among its inputs."""
-    causes = [cause_of(x) for x in inputs if hasattr(x, "cut")]
+    causes = [("no_grad", made_at) if x.recorded else cause_of(x) for x in inputs if hasattr(x, "cut")]
     return min(causes, key=lambda cause: RANK.index(cause[0]), default=("constant", made_at))
 
 
@@ -185,12 +185,16 @@ def parameter_names(function: Any, count: int) -> list[str]:
     return names
 
 
+def counted(things: Sequence[Any], name: str) -> str:
+    return f"{len(things)} {name}{'s' if len(things) != 1 else ''}"
+
+
 def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -> Exception:
     names = parameter_names(application.function, len(inputs))
     missing, name = names[len(grads) : len(inputs)], application.name
     which = f"; none for {', '.join(missing)}" if missing else ""
     return RuntimeError(
-        f"{name}.backward returned {len(grads)} gradients, and forward has {len(inputs)} inputs "
+        f"{name}.backward returned {counted(grads, 'gradient')}, and forward has {counted(inputs, 'input')} "
         f"({', '.join(names)}){which}: return one for each, None where there is no derivative"
     )
 

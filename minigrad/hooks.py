@@ -31,9 +31,8 @@ class Hooks:
     def __call__(self, t: Tensor, g: Any) -> Any:
         recorded = type(g) is type(t)
         for hook in tuple(self.functions.values()):
-            given = g if recorded else read_only(g)
-            new = hook(given)
-            if new is not None and new is not given:
+            new = hook(g if recorded else read_only(g))
+            if new is not None:
                 g = replacement(new, t, recorded)
         if self.retain:
             kept = np.array(g.array if recorded else g)

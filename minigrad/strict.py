@@ -118,7 +118,7 @@ class Watch:
             refuse_non_finite(where, y.array, "of finite numbers")
         if set(getattr(op, "signature", "?")) <= set("(),->"):
             shapes = [np.shape(v) for v in values if v is not None]
-            if len({len(shape) for shape in shapes if shape}) > 1 and y.shape not in shapes:
+            if len({len(shape) for shape in shapes}) > 1 and y.shape not in shapes:
                 raise ValueError(
                     f"{where}: shapes {' and '.join(map(str, shapes))} broadcast to {y.shape}, which is neither; that "
                     "is hardly meant. Reshape one to the rank of the other"
@@ -149,7 +149,7 @@ class Watch:
             refuse_non_finite(where, partial, f"by the rule of input {i}, of a finite cotangent")
             if node.op.owns_results:  # otherwise it is a student's Function, which has an error of its own for these
                 self.refuse_misfit(rule, node, g, partial, x)
-            if not np.shares_memory(partial, g) and any(np.shares_memory(partial, a) for a in needed(node)):
+            if any(np.shares_memory(partial, a) for a in needed(node)):
                 raise RuntimeError(f"{rule} returned memory of an input or of the output; return a new array")
 
     def refuse_misfit(self, rule: str, node: Tensor, g: Any, partial: Any, x: Tensor) -> None:

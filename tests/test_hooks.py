@@ -305,8 +305,9 @@ def test_retain_grad_of_a_number_and_after_the_hooks(sweep):
     y = x * x
     y.retain_grad()
     y.register_hook(lambda g: 5 * g)
-    sweep(y, x)
-    assert (type(y.grad), y.grad, y.grad.shape) == (np.ndarray, 5.0, ())
+    for total in (5.0, 10.0):
+        sweep(y, x)
+        assert (type(y.grad), y.grad, y.grad.shape) == (np.ndarray, total, ())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -319,23 +320,26 @@ def test_retained_gradients_have_the_tensors_dtype(dtype):
 
 
 def test_through_functions():
-    class Double(Function):
+    class Square(Function):
         @staticmethod
         def forward(ctx, x):
-            return 2 * x
+            ctx.save_for_backward(x)
+            return x * x
 
         @staticmethod
         def backward(ctx, grad):
-            return 2 * grad
+            return 2 * ctx.saved_tensors[0] * grad
 
     x = leaf(1.0, 2.0)
-    y = Double.apply(x)
+    y = Square.apply(x)
     y.retain_grad()
-    y.register_hook(lambda g: 10 * g)
+    y.register_hook(lambda g: np.array([10.0, 10.0]))
     with strict():
         y.sum().backward()
     np.testing.assert_array_equal(y.grad, [10, 10])
-    np.testing.assert_array_equal(x.grad, [20, 20])
+    np.testing.assert_array_equal(x.grad, [20, 40])
+    (slope,) = gradients(y.sum(), [x], create_graph=True)
+    np.testing.assert_array_equal(gradients(slope.sum(), [x])[0].data, [20, 20])
 
 
 # ----------------------------------------------------------------------------------------------------- what has none
