@@ -11,7 +11,8 @@ __all__ = ["numerical_derivative", "numerical_gradient"]
 
 Array = np.ndarray[Any, Any]
 
-LEVELS = 6  # steps in one extrapolation, each half the one before
+LEVELS = 6  # steps in one extrapolation
+RATIO = 1.9  # of one step to the next; with 2, round numbers would be rounded alike at each, and agree on a wrong slope
 DESCENTS = 4  # extrapolations at ever smaller steps, until one converges
 SAFETY = 20  # the error of an extrapolation is taken as so many times its last correction
 
@@ -22,7 +23,7 @@ def numerical_derivative(
 ) -> tuple[Array, Array]:
     """The derivative of f(x) by the single entry x[index], and how far off it may be.
 
-    Central differences at halved steps, extrapolated to step zero (Richardson 1911; the error as in Ridders 1982).
+    Central differences at shrinking steps, extrapolated to step zero (Richardson 1911; the error as in Ridders 1982).
 
     Args:
         f: array to array; computes in the dtype of `x`, and may return nan outside its domain.
@@ -48,14 +49,14 @@ def numerical_derivative(
 
     for descent in range(1 if step else DESCENTS):
         slopes, jumps = [], []
-        for level in range(LEVELS):
-            h = largest / 2 ** (LEVELS * descent + level)
+        steps = largest / RATIO ** np.arange(LEVELS * descent, LEVELS * (descent + 1))
+        for h in steps:
             up, down = centre + h, centre - h
             above, below = at(up), at(down)
             slopes.append((above - below) / (up - down))
             jumps.append((above - middle) / (up - centre) - (middle - below) / (centre - down))
-        slope, correction = extrapolate(np.stack(slopes), 2)
-        jump, _ = extrapolate(np.stack(jumps), 1)
+        slope, correction = extrapolate(np.stack(slopes), steps**2)
+        jump, _ = extrapolate(np.stack(jumps), steps)
         rounding = eps * (abs(above) + abs(below)) / (up - down)
         error = SAFETY * (correction + rounding) + abs(jump) / 2
         # A function that moves over large steps and stands still over small ones may have lost the entry in rounding.
@@ -68,15 +69,12 @@ def numerical_derivative(
     return best, best_error
 
 
-def extrapolate(values: Array, power: int) -> tuple[Array, Array]:
-    """The limit at step zero, and its last correction, of values at halved steps.
-
-    Their error is a series in h**power, h**(power + 2), ...; each round removes the next term.
-    """
-    while len(values) > 1:
+def extrapolate(values: Array, t: Array) -> tuple[Array, Array]:
+    """The polynomial in t through `values`, at zero, and the last correction (Neville's scheme)."""
+    for n in range(1, len(t)):
         before = values
-        values = before[1:] + (before[1:] - before[:-1]) / (2**power - 1)
-        power += 2
+        ratio = (t[:-n] / t[n:]).reshape(-1, *[1] * (values.ndim - 1))
+        values = before[1:] + (before[1:] - before[:-1]) / (ratio - 1)
     return values[0], abs(before - values).max(axis=0)
 
 
