@@ -389,9 +389,9 @@ def roundings(operation: Any) -> float:
 def natural_size(call: Call, y: Tensor) -> tuple[float, float]:
     """The size of y, and of one unit per x, where the least of the inputs counts, or 1.
 
-    A derivative is made of terms of the size of what it derives, per x. Where they cancel whatever the inputs are, as in
-    the softmax of one number or the mean of equal losses with any weights, no argument moves their difference, and yet
-    their roundings remain.
+    A derivative is made of terms of the size of what it derives, per x. Where they cancel whatever the inputs are, as
+    in the softmax of one number or the mean of equal losses with any weights, no argument moves their difference, and
+    yet their roundings remain.
     """
     sizes = [np.abs(a[a != 0]).min(initial=1.0) for a in call.inputs if a is not None and a.dtype.kind == "f"]
     value = float(np.abs(y.data[np.isfinite(y.data)], dtype=np.float64).sum()) if y.dtype.kind == "f" else 0.0
