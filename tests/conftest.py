@@ -15,6 +15,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from minigrad import places
+
 common = settings(
     deadline=None,
     derandomize="CI" in os.environ,
@@ -28,3 +30,6 @@ settings.load_profile("quick")
 torch.set_num_threads(1)  # the arrays are tiny; threads would only wait for each other
 
 pytest.register_assert_rewrite("oracles")
+
+if "MUTANT_UNDER_TEST" in os.environ:  # tools/mutation.sh puts a frame of its own before every function it changes
+    places.ENGINE |= {"mutmut.mutation"}

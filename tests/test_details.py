@@ -1,0 +1,137 @@
+"""Details of the engine that nothing else would miss: found by planting bugs (tools/mutation.sh)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from minigrad import Function, Tensor, gradients, no_grad, unbroadcast
+
+
+def leaf(data):
+    return Tensor(data, requires_grad=True)
+
+
+class Product(Function):
+    """a * b; keeps its inputs, and says in `seen` what it was told of needs_input_grad."""
+
+    seen: list[tuple[bool, ...]] = []  # noqa: RUF012 - filled anew by each test
+
+    @staticmethod
+    def forward(ctx, a, b, factor=1.0):
+        ctx.save_for_backward(a, b)
+        ctx.factor = factor
+        return a * b * factor
+
+    @staticmethod
+    def backward(ctx, grad):
+        a, b = ctx.saved_tensors
+        Product.seen.append(ctx.needs_input_grad)
+        return grad * b * ctx.factor, grad * a * ctx.factor, None
+
+
+class Kept(Function):
+    """x * x, with the slope kept instead of x."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(2 * x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0]
+
+
+# ------------------------------------------------------------------------------------------------------- Function
+def test_one_array_twice_beside_a_number():
+    """f(x) = 3 x²: a recorded sweep tells the two arguments apart, and leaves the number alone."""
+    x = leaf(np.array([2.0, np.nan]))
+    Product.seen.clear()
+    (g,) = gradients(Product.apply(x, x, 3.0), x, create_graph=True, gradient=np.ones(2))
+    (second,) = gradients(g, x, gradient=np.ones(2))
+    assert g.data[0] == 12.0
+    assert second.data[0] == 6.0
+    assert Product.seen == [(True, True, False)]
+
+
+def test_a_constant_stays_one_in_a_recorded_backward():
+    x = leaf(2.0)
+    Product.seen.clear()
+    gradients(Product.apply(x, np.array(5.0), 1.0), x, create_graph=True)
+    assert Product.seen == [(True, False, False)]
+
+
+def test_one_array_twice_needs_a_forward_that_repeats_itself():
+    class Random(Product):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.save_for_backward(a, b)
+            return a * b * np.random.default_rng().normal()
+
+    x = leaf(2.0)
+    with pytest.raises(RuntimeError, match=r"Random\.apply got one array as two inputs"):
+        gradients(Random.apply(x, x), x, create_graph=True)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_an_intermediate_alone_is_named_too(create_graph):
+    x = leaf(3.0)
+    (g,) = gradients(Kept.apply(x), x, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"an intermediate of Kept.*Save only inputs"):
+        gradients(g, x, create_graph)
+
+
+def test_what_a_function_lacks_is_said_in_its_own_words():
+    class Empty(Function):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"^a Function needs a static method forward\(ctx, \*inputs\)$"):
+        Empty.apply(1.0)
+    with pytest.raises(NotImplementedError, match=r"^a Function needs a static method backward\(ctx, grad\)$"):
+        Empty.backward(None, None)
+    with pytest.raises(TypeError, match=r"^Empty is never instantiated: call Empty\.apply\(...\)$"):
+        Empty()
+
+
+# --------------------------------------------------------------------------------------------------------- Tensor
+def test_repr_of_rows_is_aligned_and_long_ones_are_cut():
+    assert repr(Tensor([[1.0, 2.0], [3.0, 4.0]])) == "Tensor([[1., 2.],\n        [3., 4.]])"
+    assert "..." not in repr(Tensor(np.zeros(60)))
+    assert "..." in repr(Tensor(np.zeros(61)))
+
+
+def test_asarray_takes_a_dtype():
+    assert np.asarray(Tensor([1.0, 2.0]), dtype=np.float32).dtype == np.float32
+
+
+def test_detach_is_blamed_where_it_was_called():
+    def cut(t):
+        return t.detach()
+
+    y = cut(leaf(1.0)) * 2
+    line = cut.__code__.co_firstlineno + 1
+    with pytest.raises(RuntimeError, match=rf"detached at .*test_details\.py:{line}"):
+        y.backward()
+
+
+def test_int_of_a_traced_value_names_it():
+    with pytest.raises(TypeError, match=r"int\(\) of a tensor on the tape \(leaf of shape \(\) made at"):
+        int(leaf(1.0))
+
+
+# ---------------------------------------------------------------------------------------------------- unbroadcast
+def test_unbroadcast_refuses_more_axes_than_there_are():
+    with pytest.raises(ValueError, match=r"an input of shape \(5, 3\) cannot have been broadcast to \(3,\)"):
+        unbroadcast(np.ones(3), (5, 3))
+
+
+# ----------------------------------------------------------------------------------------------------- the sweep
+def test_a_result_under_no_grad_inside_a_recorded_sweep_is_recorded():
+    """create_graph records also where recording is off, and leaves it off."""
+    x = leaf(3.0)
+    y = x * x * x
+    with no_grad():
+        (g,) = gradients(y, x, create_graph=True)
+        assert not (x * x).requires_grad
+    assert gradients(g, x)[0].item() == 18.0
