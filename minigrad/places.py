@@ -40,7 +40,7 @@ class Place(NamedTuple):
     def text(self) -> str:
         """The expression, on one line; all of its lines where Python keeps no columns; "" where the source is gone."""
         lines = [line.encode() for line in linecache.getlines(self.file)[(self.line or 1) - 1 : self.end_line]]
-        if lines and self.column is not None:
+        if lines:
             lines[-1] = lines[-1][: self.end_column]
             lines[0] = lines[0][self.column :]
         return " ".join(line.decode().strip() for line in lines)

@@ -31,7 +31,8 @@ class strict:
     """A context manager. Until the block ends, in this thread:
 
     - arrays on the tape, and the arrays they are views of, are read-only, so that the line that writes into one raises;
-      what was written through a view older than the block is noticed by a checksum when the backward comes by
+      what was written through a view older than the block, or into memory of another library that NumPy could not
+      unlock again, is noticed by a checksum when the backward comes by
     - NaN or infinity that an operation makes of finite numbers raises, in the forward and in the backward
     - broadcasting between different ranks raises where neither side has the shape of the result, as (n, 1) with (n,);
       a bias of shape (q,) on rows of shape (n, q) is what it looks like, and passes
@@ -135,8 +136,8 @@ class Watch:
         where = f"{node.op.name} made at {at(node.made_at)}, in the backward"
         if node.serial in self.sums and self.sums[node.serial] != checksums(node):
             raise ValueError(
-                f"{where}: an array that it needs was changed after the forward, through a view that is older than "
-                "strict(). Write into a copy"
+                f"{where}: an array that it needs was changed after the forward, by a way around "
+                "its lock, such as a view older than strict(). Write into a copy"
             )
         g = bare(g)
         refuse_non_finite(where, g, "before its rules: by a hook, by adding up, or in the gradient that was given")
@@ -180,7 +181,7 @@ def restorable(array: Array) -> bool:
     """Whether NumPy lets a read-only `array` be made writeable again: the memory must be its own, or be written to."""
     base = array.base
     if isinstance(base, np.ndarray):
-        return base.flags.writeable or bool(holders(base))
+        return bool(holders(base))
     try:
         return base is None or not memoryview(base).readonly
     except TypeError:  # a foreign owner that does not say
@@ -231,8 +232,8 @@ def words_in_expression(code: CodeType, offset: int) -> list[Any]:
     words: list[Any] = []
     for instruction in dis.get_instructions(code):
         start, end = spans[instruction.offset // 2]
-        if start[0] is not None and first <= start and end <= last:
-            value = instruction.argval
+        if instruction.opname.startswith("LOAD_") and start[0] is not None and first <= start and end <= last:
+            value = instruction.argval  # a tuple where one instruction loads two
             words += [word for word in (value if isinstance(value, tuple) else [value]) if isinstance(word, str | int)]
     return words
 

@@ -1,13 +1,19 @@
 """What the pages say is so: their code runs and prints what stands below it, their tree and their names exist."""
 
 import ast
+import doctest
+import importlib
 import os
+import pkgutil
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import minigrad
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -52,6 +58,41 @@ def test_what_a_page_must_not_get_away_with(tmp_path):
     for found in ("a 1.3\nb", "a 1.25", "a 1.25 b c", "xa 1.25 b"):
         with pytest.raises(AssertionError):
             assert_matches(found, "a 1.2... b")
+
+
+def examples(module):
+    """The doctests of a module, found in what it defines itself."""
+    return [test for test in doctest.DocTestFinder(exclude_empty=True).find(module) if test.examples]
+
+
+MODULES = [m.name for m in pkgutil.walk_packages(minigrad.__path__, "minigrad.") if not m.name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    runner = doctest.DocTestRunner()
+    public = {name: value for name, value in vars(minigrad).items() if not name.startswith("_")}
+    for test in examples(importlib.import_module(name)):
+        test.globs = {**public, "np": np, **test.globs}  # what a reader has imported
+        runner.run(test)
+    assert runner.failures == 0
+
+
+def test_what_is_explained_by_example():
+    documented = {test.name for name in MODULES for test in examples(importlib.import_module(name))}
+    for name in (
+        "Tensor",
+        "strict",
+        "unbroadcast",
+        "grad",
+        "value_and_grad",
+        "vjp",
+        "jvp",
+        "hvp",
+        "jacobian",
+        "hessian",
+    ):
+        assert f"{getattr(minigrad, name).__module__}.{name}" in documented
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/derivations.md"])

@@ -109,7 +109,7 @@ def compared():
 
 def stepped():
     x = leaf(1.0, -2.0)
-    return (np.sign(x) * 2.0).sum()  # stepped
+    return (np.sign(x * x) * 2.0).sum()  # stepped
 
 
 def integer():
@@ -154,7 +154,7 @@ CAUSES = [  # the function, the line it blames, the expression it shows, the wor
     (through_item, "item", "Tensor((x * x).item())", r"\.numpy\(\), \.item\(\) and float\(\) end the history"),
     (through_float, "float", "Tensor(float(x * x))", r"\.numpy\(\), \.item\(\) and float\(\) end the history"),
     (compared, "compared", "x > 0", "from greater .* constant nearly everywhere and has no derivative"),
-    (stepped, "stepped", "np.sign(x)", "from sign .* constant nearly everywhere and has no derivative"),
+    (stepped, "stepped", "np.sign(x * x)", "from sign .* constant nearly everywhere and has no derivative"),
     (integer, "integer", "Tensor([1, 2, 3])", "integer or boolean tensor .* only floats have derivatives"),
     (boolean, "boolean", "Tensor([True, False])", "integer or boolean tensor .* only floats have derivatives"),
     (cast_to_integer, "cast", "x.astype(np.int64)", "constant nearly everywhere and has no derivative"),
@@ -188,6 +188,18 @@ def test_the_cause_survives_what_comes_after(make, line, text, words):
     message = refused(result.backward)
     assert f"{place_of(line)} ({text})" in message
     assert re.search(words, message)
+
+
+def test_what_a_leaf_is_and_what_a_result():
+    assert "nothing to differentiate: leaf of shape () made at" in refused(Tensor(1.0).backward)
+    assert "nothing to differentiate: tensor of shape () made at" in refused((Tensor(1.0) * 2).backward)
+    assert "nothing to differentiate: greater of shape () made at" in refused((leaf(1.0) > 0).backward)
+
+
+def test_a_long_expression_is_not_shown():
+    x = leaf(1.0, 2.0)
+    y = np.exp(x) * np.exp(x) * np.exp(x) * np.exp(x) * np.exp(x) * np.exp(x) * np.exp(x)  # long
+    assert f"multiply of shape (2,) made at {place_of('long')}, has 2" in refused(y.backward)
 
 
 def test_each_cause_has_a_message_of_its_own():

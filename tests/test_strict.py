@@ -301,6 +301,15 @@ def test_memory_of_others_is_as_writeable_afterwards_as_before(make):
     assert a.flags.writeable == before
 
 
+def test_memory_of_others_is_locked_where_that_can_be_undone_and_summed_elsewhere():
+    a, b = np.frombuffer(bytearray(24)), torch.zeros(3, dtype=torch.float64).numpy()
+    with pytest.raises(ValueError, match="changed after the forward"), strict():
+        y = leaf(1.0) * a * b[:2].sum() * b
+        assert not a.flags.writeable
+        b[0] = 5.0
+        y.sum().backward()
+
+
 def test_an_exception_unlocks():
     a = np.ones(3)
     with pytest.raises(KeyError), strict():
@@ -461,6 +470,11 @@ def write_entry_by_variable(w, module, params):
         params[key][i] *= 5.0
 
 
+def write_computed_entry(w, module, params):
+    layers = params["layers"]
+    layers[len(layers) - 2][0] = 5.0
+
+
 def write_out(w, module, params):
     np.add(1.0, 2.0, out=module.W)
 
@@ -469,8 +483,20 @@ def write_in_numpy(w, module, params):
     np.fill_diagonal(w, 5.0)
 
 
+def write_in_cython(w, module, params):
+    np.random.default_rng(0).shuffle(module.W)
+
+
 def write_method(w, module, params):
     module.W.sort()
+
+
+def write_after_except(w, module, params):
+    try:
+        len(5)
+    except TypeError as error:  # at whose end the interpreter clears the name, on no line at all
+        str(error)
+    w[0] = 5.0
 
 
 def write_lines(w, module, params):
@@ -493,9 +519,12 @@ WRITERS = [
     (write_attribute, "module.W"),
     (write_entry, "params['layers'][1]"),
     (write_entry_by_variable, "params['layers'][1]"),
+    (write_computed_entry, "layers[0]"),
     (write_out, "module.W"),
     (write_in_numpy, "a"),  # what NumPy calls it where it writes
+    (write_in_cython, "module.W"),
     (write_method, "module.W"),
+    (write_after_except, "w"),
     (write_lines, "w"),
     (write_nested, "w"),
 ]
@@ -583,7 +612,7 @@ def test_a_write_through_an_older_view_is_noticed(create_graph):
         gradients(y.sum(), [x], create_graph=create_graph)
     message = str(caught.value)
     assert f"multiply made at {line_of('summed')}(x * base), in the backward" in message
-    assert "view that is older than strict()" in message
+    assert "view older than strict()" in message
 
 
 @pytest.mark.parametrize("which", ["input", "output", "saved"])
