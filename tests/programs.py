@@ -165,7 +165,7 @@ def programs(draw: st.DrawFn, most_steps: int = 10) -> Program:
     program = Program(draw(st.lists(leaf_arrays, min_size=1, max_size=3)), [])
     values: list[Any] = [Tensor(a) for a in program.leaves]
     bounds = [LEAF] * len(values)
-    for name, *indices in [*draw(st.lists(choices, max_size=most_steps)), ("-a", 0, 0)]:
+    for name, *indices in [*draw(st.lists(choices, min_size=3, max_size=most_steps)), ("-a", 0, 0)]:
         step = STEPS[name]
         operands = chosen(step, [v.shape for v in values], *indices)
         if not operands:
