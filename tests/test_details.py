@@ -135,3 +135,16 @@ def test_a_result_under_no_grad_inside_a_recorded_sweep_is_recorded():
         (g,) = gradients(y, x, create_graph=True)
         assert not (x * x).requires_grad
     assert gradients(g, x)[0].item() == 18.0
+
+
+def test_a_condition_alone_makes_no_result_differentiable():
+    condition = leaf([0.0, 1.0])
+    y = np.where(condition, np.ones(2), np.zeros(2))
+    assert not y.requires_grad
+
+
+def test_gradients_of_two_results_share_no_memory():
+    a, b = leaf(np.ones(3)), leaf(np.ones(3))
+    h, k = a * 2.0, b * 2.0
+    gh, gk = gradients(h + k, [h, k], gradient=np.ones(3))
+    assert not np.shares_memory(gh.data, gk.data)
