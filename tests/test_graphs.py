@@ -551,6 +551,19 @@ def test_in_place_operators_on_results_make_results():
     assert x.grad == 4.0
 
 
+def test_in_place_operators_on_results_make_results_under_no_grad_too():
+    """Only a leaf is updated: the result may be on a tape already."""
+    x = leaf(3.0)
+    y = before = x * 2
+    with no_grad():
+        y += 1
+    assert y is not before
+    assert (y.item(), before.item()) == (7.0, 6.0)
+    assert not y.requires_grad
+    before.backward()
+    assert x.grad == 2.0
+
+
 def test_rebinding_data_does_not_change_history():
     w = leaf(3.0)
     y = w * w
