@@ -227,14 +227,17 @@ def arrays_in_expression(traceback: TracebackType) -> list[tuple[str, Array]]:
 
 def words_in_expression(code: CodeType, offset: int) -> list[Any]:
     """The names and constants in the expression of the instruction at `offset`. Sources may be gone, code is not."""
-    spans = [((line, column or 0), (end, end_column or 0)) for line, end, column, end_column in code.co_positions()]
+    spans = [((a or 0, c or 0), (b or 0, d or 0)) for a, b, c, d in code.co_positions()]  # lines a to b, columns c to d
     first, last = spans[offset // 2]
     words: list[Any] = []
     for instruction in dis.get_instructions(code):
+        if not instruction.opname.startswith("LOAD_"):
+            continue
+        # From Python 3.13 one instruction may load two names: then it has the place of the first, and the line must do.
+        value = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
         start, end = spans[instruction.offset // 2]
-        if instruction.opname.startswith("LOAD_") and start[0] is not None and first <= start and end <= last:
-            value = instruction.argval  # a tuple where one instruction loads two
-            words += [word for word in (value if isinstance(value, tuple) else [value]) if isinstance(word, str | int)]
+        if (first <= start and end <= last) or (len(value) == 2 and first[0] <= start[0] <= last[0]):
+            words += [word for word in value if isinstance(word, str | int)]
     return words
 
 

@@ -456,6 +456,11 @@ def write_name(w, module, params):
     w[0] = 5.0
 
 
+def write_from_name(w, module, params):
+    five = 5.0
+    w[0] = five
+
+
 def write_attribute(w, module, params):
     module.W[0] = 5.0
 
@@ -516,6 +521,7 @@ def write_nested(w, module, params):
 
 WRITERS = [
     (write_name, "w"),
+    (write_from_name, "w"),
     (write_attribute, "module.W"),
     (write_entry, "params['layers'][1]"),
     (write_entry_by_variable, "params['layers'][1]"),
