@@ -59,6 +59,13 @@ def test_second_order(name, data):
     assert_second_order(REGISTRY[name], call)
 
 
+@each_operation
+def test_numpys_function_of_that_name_arrives_here(name):
+    """np.exp of a Tensor is minigrad.exp; nothing that both have is left out."""
+    if function := getattr(np, name, getattr(np.linalg, name, None)):
+        assert FROM_NUMPY[function] is REGISTRY[name].function
+
+
 def call_plainly(function, *inputs, **params):
     return function(*inputs, **params)
 
