@@ -28,8 +28,8 @@ def numerical_derivative(
     Args:
         f: array to array; computes in the dtype of `x`, and may return nan outside its domain.
         x: an array of floats; is not changed.
-        step: the largest step. By default an eighth of the entry's magnitude, or for an entry of zero an eighth of the
-            largest entry's (of 1 if all are zero); smaller ones follow where these do not converge.
+        step: the largest step; smaller ones follow where they do not converge. By default an eighth of the entry's
+            magnitude, or for an entry of zero an eighth of the largest entry's (of 1 if all are zero).
 
     Returns:
         (derivative, error), both of the shape of f(x). The error covers truncation, the rounding of f, and a kink:
@@ -47,7 +47,7 @@ def numerical_derivative(
         moved[index] = value
         return f(moved)
 
-    for descent in range(1 if step else DESCENTS):
+    for descent in range(DESCENTS):
         slopes, jumps = [], []
         steps = largest / RATIO ** np.arange(LEVELS * descent, LEVELS * (descent + 1))
         for h in steps:
