@@ -220,6 +220,15 @@ def test_passes_what_underflows_on_its_way():
     assert gradcheck(minigrad.exp, leaf([-95.0, -110.0], np.float32))
 
 
+@dtypes
+def test_passes_what_cancels_inside_of_one_operation(dtype):
+    """x @ W + b is one node of the tape; how much its terms lose is not to be seen on it."""
+    for seed in range(60):
+        x, W = normal(1, 3, dtype=dtype, scale=10, seed=seed), normal(3, 1, dtype=dtype, scale=10, seed=seed + 100)
+        b = leaf(0.999 * -(x.data @ W.data)[0], dtype)
+        assert gradcheck(lambda x, W, b: minigrad.square(minigrad.linear(x, W, b)), (x, W, b))
+
+
 @pytest.mark.parametrize("shapes", [[(0, 3), (3, 2), (2,)], [(4, 0), (0, 2), (2,)], [(4, 3), (3, 0), (0,)]])
 def test_passes_inputs_of_no_entries(shapes):
     report = gradcheck(minigrad.linear, [normal(*shape) for shape in shapes])

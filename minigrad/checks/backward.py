@@ -85,7 +85,7 @@ def run_backward(fn: Callable[..., Tensor], arguments: Sequence[Any]) -> tuple[A
     noise = {i: np.zeros((2, *arguments[i].shape)) for i in found}
     for _ in range(NOISE_RUNS):
         with np.errstate(all="ignore"):
-            inputs = on_leaves(arguments, np.copy)
+            inputs = on_leaves(arguments, lambda x: noisy(x, random))  # for what cancels inside of an operation
             output = evaluate(fn, inputs)
             compute_again(output, random)
             replace_operations(output, lambda op: Noisy(op, random))
