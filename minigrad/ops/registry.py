@@ -125,7 +125,7 @@ class Operation:
         """Undo on the way to input i what NumPy did on the way here: broadcasting, and promotion to a wider dtype."""
         x = node.inputs[i].array
         if g.dtype.kind == "c":
-            raise TypeError(f"{self.name}: the cotangent of input {i}, {x.dtype}, is complex; only reals are differentiated")
+            raise TypeError(f"{self.name}: the cotangent of input {i} ({x.dtype}) is complex, and only reals have one")
         g = unbroadcast(g, x.shape)
         return g if g.dtype == x.dtype else g.astype(x.dtype)
 
