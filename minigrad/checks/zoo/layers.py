@@ -22,7 +22,7 @@ class Embedding(Function):
         return gt, None
 
 
-@wrong(Embedding, "unknown", "table")
+@wrong(Embedding, "unsummed", "table")
 def embedding_overwrites(ctx, g):
     "Assigns where it must add: of a row that is read twice, the last reader counts."
     table, rows = ctx.saved_tensors
@@ -97,6 +97,28 @@ def softmax_mixes_the_rows(ctx, g):
     return y * (g - (g * y).sum())
 
 
+@right("(n,c)->(n)")
+class LogSumExp(Function):
+    "y = ln Σ eˣ in each row"
+
+    def forward(ctx, x):
+        largest = x.max(1, keepdims=True)
+        y = largest + np.log(np.exp(x - largest).sum(1, keepdims=True))
+        ctx.save_for_backward(x, y)
+        return y[:, 0]
+
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g[:, None] * np.exp(x - y)
+
+
+@wrong(LogSumExp, "raises")
+def logsumexp_without_an_axis(ctx, g):
+    "g has an entry for each row, and NumPy matches it with the columns; if there are as many, in silence."
+    x, y = ctx.saved_tensors
+    return g * np.exp(x - y)
+
+
 @right("(n,c),(n)->()", t="c")
 class CrossEntropy(Function):
     "L = the mean over the rows of -ln softmax(x)[t]"
@@ -139,17 +161,17 @@ def cross_entropy_subtracts_in_place(ctx, g):
 
 @right("(n,d),(d),(d)->(n,d)")
 class LayerNorm(Function):
-    "y = (x - mean) / √(variance + 10⁻³) * weight + bias, each row by itself"
+    "y = (x - mean) / √(variance + 10⁻⁵) * weight + bias, each row by itself"
 
     def forward(ctx, x, weight, bias):
         ctx.save_for_backward(x, weight)
         deviation = x - x.mean(1, keepdims=True)
-        return deviation / np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-3) * weight + bias
+        return deviation / np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-5) * weight + bias
 
     def backward(ctx, g):
         x, weight = ctx.saved_tensors
         deviation = x - x.mean(1, keepdims=True)
-        sigma = np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-3)
+        sigma = np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-5)
         n = deviation / sigma
         u = g * weight
         gx = (u - u.mean(1, keepdims=True) - n * (u * n).mean(1, keepdims=True)) / sigma
@@ -161,7 +183,7 @@ def layer_norm_of_constants(ctx, g):
     "Takes mean and variance for constants; both move with x."
     x, weight = ctx.saved_tensors
     deviation = x - x.mean(1, keepdims=True)
-    sigma = np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-3)
+    sigma = np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-5)
     return g * weight / sigma, (g * deviation / sigma).sum(0), g.sum(0)
 
 
@@ -171,7 +193,7 @@ def layer_norm_weight_for_every_row(ctx, g):
     x, _ = ctx.saved_tensors
     gx, _, gb = LayerNorm.backward(ctx, g)
     deviation = x - x.mean(1, keepdims=True)
-    return gx, g * deviation / np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-3), gb
+    return gx, g * deviation / np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-5), gb
 
 
 @right("(n,c,5,4),(o,c,2,3),(o)->(n,o,4,2)")
@@ -203,7 +225,7 @@ def conv_bias_for_every_image(ctx, g):
     return gx, gw, g.sum((2, 3))
 
 
-@wrong(Conv2d, "unknown", "x")
+@wrong(Conv2d, "unsummed", "x")
 def conv_assigns_where_windows_overlap(ctx, g):
     "An entry stands in several windows, and each adds to its gradient; here the last one counts."
     x, w = ctx.saved_tensors

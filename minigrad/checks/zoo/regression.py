@@ -95,7 +95,7 @@ def linear_adds_up():
     return backward
 
 
-@wrong(Linear, "saved")
+@wrong(Linear, "first-call", "x")
 def linear_keeps_its_input_on_the_class():
     "Keeps x with the Function and not on ctx: a second layer overwrites what the first one saved."
     kept = {}
