@@ -1,0 +1,150 @@
+"""The cases that are tried first: designed, so that what usually goes wrong shows at once.
+
+Sizes are distinct primes, which tell factors apart; values are normal numbers, then eighths full of zeros and ties; data
+are near 1, 1e-6 and 1e4. What these do not show, the search does (`search.py`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.checks.trial import Case
+
+Array = np.ndarray[Any, Any]
+PRIMES = 5, 3, 2, 7
+MANY = 100  # entries, with which a trial takes long
+GRID = 8
+
+
+class Signature:
+    """``(n,p),(p,q),(q)->(n,q)``: letters are lengths, the same letter the same length; numbers are themselves.
+
+    Inputs that are all written () are taken entry by entry: they have any shapes that broadcast. An axis with a
+    question mark may be missing, as in NumPy.
+
+    Args:
+        text: the signature.
+        domains: for each input an open interval; bool for a mask; a letter, for integers that index its axis; or a
+            function that maps any array into the domain.
+        constant: the positions of the inputs without a derivative.
+    """
+
+    def __init__(self, text: str, domains: Sequence[Any], constant: Sequence[int] = ()) -> None:
+        self.text = text.replace(" ", "")
+        self.groups = groups(text)
+        self.domains, self.constant = list(domains), set(constant)
+        self.elementwise = not any(self.groups)
+
+    @property
+    def letters(self) -> list[str]:
+        axes = [axis.rstrip("?") for group in self.groups for axis in group]
+        return list(dict.fromkeys(axis for axis in axes if not axis.isdigit()))
+
+    def shapes(self, lengths: dict[str, int]) -> list[tuple[int, ...]]:
+        every = [[axis.rstrip("?") for axis in group] for group in self.groups]
+        return [tuple(int(a) if a.isdigit() else lengths[a] for a in group) for group in every]
+
+    def entries(self, lengths: dict[str, int]) -> int:
+        return sum(map(math.prod, self.shapes(lengths)))
+
+
+def groups(text: str) -> list[list[str]]:
+    """The axes of each input of a signature, such as [["n", "p"], ["p"]]; ValueError for what is none."""
+    group = r"\((?:\w+\??(?:,\w+\??)*)?\)"
+    compact = text.replace(" ", "")
+    if not re.fullmatch(rf"{group}(?:,{group})*->{group}", compact):
+        raise ValueError(
+            f"signature {text!r}: needed is one group of axes for each input, an arrow, and the output's, as in "
+            '"(n,p),(p,q),(q)->(n,q)" or, entry by entry, "(),()->()"'
+        )
+    before, _ = compact.split("->")
+    return [[axis for axis in inside.split(",") if axis] for inside in re.findall(r"\((.*?)\)", before)]
+
+
+def designed(signature: Signature, seed: int) -> Iterator[tuple[str, Case]]:
+    """The cases, each with a word for what it is."""
+    letters = signature.letters
+    rotated = (*PRIMES[1:], PRIMES[0])
+    first, second = ({letter: sizes[k % len(sizes)] for k, letter in enumerate(letters)} for sizes in (PRIMES, rotated))
+    if signature.entries(first) > MANY:
+        first, second = ({k: min(n, 3) for k, n in lengths.items()} for lengths in (first, second))
+    if signature.elementwise:
+        count = len(signature.groups)
+        wider = [[(5, 3)] * i + [shape] + [(5, 3)] * (count - i - 1) for shape in ((3,), (5, 1), ()) for i in range(count)]
+        one, two, *others = [(5, 3)] * count, [(3, 7)] * count, *(wider if count > 1 else [[()], [(1,)]])
+        more = [("broadcast" if count > 1 else "few entries", shapes, {}) for shapes in others]
+    else:
+        one, two = signature.shapes(first), signature.shapes(second)
+        ones = [{**first, letter: 1} for letter in letters] + [dict.fromkeys(letters, 1)] * (len(letters) > 1)
+        more = [("an axis of one", signature.shapes(lengths), lengths) for lengths in ones]
+    yield "primes", draw(signature, one, first, seed=seed)
+    yield "other primes", draw(signature, two, second, seed=seed + 1)
+    yield "zeros and ties", draw(signature, one, first, seed=seed + 2, grid=True)
+    yield "float32", draw(signature, one, first, seed=seed + 3, dtype=np.float32)
+    for exponent in (-6, 4):
+        if scales(signature):
+            yield f"data near 1e{exponent}", draw(signature, one, first, seed=seed + 10 + exponent, scale=10.0**exponent)
+    for number, (what, shapes, lengths) in enumerate(more):
+        yield what, draw(signature, shapes, lengths, seed=seed + 20 + number)
+
+
+def square(signature: Signature, seed: int) -> Case:
+    """All lengths equal: what raises otherwise, a missing transpose perhaps, gives numbers here."""
+    equal = dict.fromkeys(signature.letters, 3)
+    return draw(signature, signature.shapes(equal), equal, seed=seed)
+
+
+def scales(signature: Signature) -> bool:
+    """Whether values of any size are in the domains."""
+    intervals = [domain for domain in signature.domains if isinstance(domain, tuple)]
+    return not any(map(callable, signature.domains)) and {*sum(intervals, ())} <= {0.0, np.inf, -np.inf}
+
+
+def draw(
+    signature: Signature,
+    shapes: Sequence[tuple[int, ...]],
+    lengths: dict[str, int],
+    *,
+    seed: int,
+    dtype: Any = np.float64,
+    scale: float = 1.0,
+    grid: bool = False,
+) -> Case:
+    random = np.random.default_rng((seed, 2))
+    inputs, able = [], []
+    for position, (domain, shape) in enumerate(zip(signature.domains, shapes, strict=True)):
+        if domain is bool:
+            inputs.append(random.random(shape) < 0.5)
+        elif isinstance(domain, str):
+            inputs.append(random.integers(0, lengths[domain], shape))
+        else:
+            values = eighths(domain, shape, random) if grid else normal(domain, shape, random, scale)
+            array = np.asarray(values, dtype)
+            inputs.append(domain(array) if callable(domain) else array)
+            able += [position] * (position not in signature.constant)
+    return Case(tuple(inputs), tuple(able), lengths, seed)
+
+
+def normal(domain: Any, shape: tuple[int, ...], random: np.random.Generator, scale: float) -> Array:
+    """Normal numbers, folded into the domain, and not near its ends."""
+    low, high = (-np.inf, np.inf) if callable(domain) else domain
+    x = np.asarray(random.normal(size=shape))
+    if np.isinf(low) and np.isinf(high):
+        return x * scale
+    if np.isinf(high) or np.isinf(low):
+        distance = (abs(x) + 0.125) * (scale if (high if np.isinf(low) else low) == 0 else 1)
+        return low + distance if np.isinf(high) else high - distance
+    return np.asarray(random.uniform(low + (high - low) / 16, high - (high - low) / 16, shape))
+
+
+def eighths(domain: Any, shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    low, high = (-np.inf, np.inf) if callable(domain) else domain
+    values = np.arange(-2 * GRID, 2 * GRID + 1) / GRID
+    values = values[(low < values) & (values < high)]
+    halves = values[values * 2 % 1 == 0]
+    return np.asarray(random.choice(np.concatenate([halves] * 3 + [values]), shape))
