@@ -1,8 +1,8 @@
 """The process that a student's code runs in: `grade` starts it, tells it what to do, and reads what it finds.
 
-Run as ``python -m minigrad.checks.examination``. On standard input comes one JSON object: a token, the file, the names of
-the exercises. Findings leave, a line each and led by the token, through a duplicate of standard output that the file
-never hears of; what it prints itself goes nowhere. That keeps prints, mistakes and crashes out of the marks. It is no
+Run as ``python -m minigrad.checks.examination``. On standard input comes one JSON object: a token, the file, the names
+of the exercises. Findings leave, a line each and led by the token, through a duplicate of standard output that the file
+is not told of; what it prints itself goes nowhere. That keeps prints, mistakes and crashes out of the marks. It is no
 jail: code that sets out to attack the interpreter it runs in belongs into a container.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 from minigrad.checks.backward import NOISE_RUNS, noisy
 from minigrad.checks.cases import Signature, designed
 from minigrad.checks.check import check
+from minigrad.checks.diagnosis import Fault
 from minigrad.checks.exercises import EXERCISES, Exercise
 from minigrad.checks.subject import DirectContext
 from minigrad.checks.trial import Case
@@ -75,20 +76,32 @@ def findings(exercise: Exercise, function: Any, seed: int) -> Findings:
     try:
         forward = forward_problem(exercise, function, seed)
         names = parameter_names(function, len(exercise.inputs))
-        if len(names) < len(exercise.inputs):
-            return {"forward": forward, "faults": []}
-        domain = {names[exercise.inputs.index(name)]: of_it for name, of_it in exercise.domain.items()}
-        report = check(function, signature=exercise.signature, domain=domain, seed=seed)
+        domain = {
+            name: exercise.domain[own]
+            for name, own in zip(names, exercise.inputs, strict=True)
+            if own in exercise.domain
+        }
+        faults = check(function, signature=exercise.signature, domain=domain, seed=seed).faults
+    except Unusable as problem:
+        return {"forward": str(problem), "faults": []}
     except Exception as error:
         return {"forward": f"it could not be checked: {type(error).__name__}: {error}", "faults": []}
     except BaseException as error:  # sys.exit() of the file's own, or worse
         return {"forward": f"it ends the program: {type(error).__name__}({error})", "faults": []}
-    theirs = dict(zip(names, exercise.inputs, strict=False))
-    faults = [{"kind": f.kind, "input": theirs.get(f.input or "", ""), "text": f.text} for f in report.faults]
-    return {"forward": forward, "faults": faults}
+    own = dict(zip(names, exercise.inputs, strict=True))
+    return {"forward": forward, "faults": [described(f, own.get(f.input or "", "")) for f in faults]}
+
+
+def described(fault: Fault, name: str) -> dict[str, str]:
+    unwritten = fault.kind == "raises" and "NotImplementedError" in fault.text
+    return {"kind": fault.kind, "input": name, "text": "backward is not written yet" if unwritten else fault.text}
 
 
 # ------------------------------------------------------------------------------------------------------ the forward
+class Unusable(Exception):
+    """Forward does not get through; then there is no backward to speak of."""
+
+
 def forward_problem(exercise: Exercise, function: type[Function], seed: int) -> str:
     """What is wrong with forward, at the smallest inputs that show it; "" if nothing is."""
     form = Signature(exercise.signature, [exercise.domain.get(name, EVERYWHERE) for name in exercise.inputs])
@@ -100,15 +113,17 @@ def wrong_forward(exercise: Exercise, function: type[Function], case: Case) -> s
     inputs = case.inputs
     with np.errstate(all="ignore"):
         try:
-            found = function.forward(DirectContext([i in case.able for i in range(len(inputs))]), *[x.copy() for x in inputs])
+            found = function.forward(
+                DirectContext([i in case.able for i in range(len(inputs))]), *[x.copy() for x in inputs]
+            )
         except NotImplementedError:
-            return "forward is not written yet"
+            raise Unusable("forward is not written yet") from None
         except Exception as error:
-            return f"forward raises {type(error).__name__}: {error}"
+            raise Unusable(f"forward raises {type(error).__name__}: {error}") from error
         right, allowed = exact(exercise, case)
     got = np.asarray(found)
     if got.dtype.kind not in "fiu":
-        return f"forward returns {type(found).__name__}: needed is an array of floats"
+        raise Unusable(f"forward returns {type(found).__name__}, and an array of floats is needed")
     if got.shape != right.shape:
         shapes = ", ".join(f"{name} {x.shape}" for name, x in zip(exercise.inputs, inputs, strict=True))
         return f"forward returns the shape {got.shape} for {shapes}; needed is {right.shape}"

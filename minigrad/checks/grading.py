@@ -258,7 +258,9 @@ class Process:
     def __enter__(self) -> Process:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
         if os.name == "posix":
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
