@@ -71,8 +71,9 @@ def designed(signature: Signature, seed: int) -> Iterator[tuple[str, Case]]:
     letters = signature.letters
     rotated = (*PRIMES[1:], PRIMES[0])
     first, second = ({letter: sizes[k % len(sizes)] for k, letter in enumerate(letters)} for sizes in (PRIMES, rotated))
-    if signature.entries(first) > MANY:
-        first, second = ({k: min(n, 3) for k, n in lengths.items()} for lengths in (first, second))
+    for most in (3, 2):
+        if signature.entries(first) > MANY:
+            first, second = ({k: min(n, most) for k, n in lengths.items()} for lengths in (first, second))
     if signature.elementwise:
         count = len(signature.groups)
         wider = [[(5, 3)] * i + [shape] + [(5, 3)] * (count - i - 1) for shape in ((3,), (5, 1), ()) for i in range(count)]

@@ -22,40 +22,43 @@ __all__ = ["KINDS", "Fault", "diagnose"]
 
 Array = np.ndarray[Any, Any]
 
-KINDS = {  # the words for what may be wrong
-    "factor": "too large or too small by one number, a size of the shapes perhaps",
-    "sign": "right, but for its sign",
-    "transposed": "the rows where the columns should be, or a factor that should be transposed",
-    "unsummed": "the input was used several times, and not all of the cotangents are added up",
-    "averaged": "a mean where a sum belongs",
-    "cotangent-ignored": "the incoming cotangent is left out",
-    "cotangent-nonlinear": "not linear in the incoming cotangent",
-    "at-output": "the derivative is evaluated at the output instead of the input",
-    "at-input": "the derivative is evaluated at the input instead of the output",
-    "zero": "zero, where it is not",
-    "missing": "None for an input that has a derivative",
-    "swapped": "the gradients of two inputs are exchanged",
-    "diagonal": "only the diagonal of the Jacobian is used",
+KINDS = {  # the words for what may be wrong; of several, the first explains the others, or hides them
+    "random": "the same call gives another result",
     "first-call": "right at first, and not at a later call",
-    "bessel": "n - 1 where n belongs, or n where n - 1 belongs",
-    "eps": "a small constant of the forward is not in the backward",
-    "precision": "computed in a narrower dtype than its input's",
-    "region": "wrong exactly in one region: where x < 0, x == 0, at one index of an axis, ...",
     "mutates": "writes into an array that it was given",
     "saved": "writes into an array that forward saved",
-    "aliased": "two gradients are one array",
-    "shape": "not of the shape of its input",
-    "dtype": "not of the dtype of its input",
-    "random": "the same call gives another result",
-    "layout": "wrong for arrays that lie in memory in another way",
-    "partial": "wrong when only some of the inputs need a gradient",
-    "broadcasting": "wrong when the inputs broadcast",
-    "second-order": "the derivative of the derivative is wrong",
     "count": "another number of gradients than of inputs",
+    "missing": "None for an input that has a derivative",
+    "swapped": "the gradients of two inputs are exchanged",
+    "cotangent-ignored": "the incoming cotangent is left out",
+    "cotangent-nonlinear": "not linear in the incoming cotangent",
+    "zero": "zero, where it is not",
+    "sign": "right, but for its sign",
+    "averaged": "a mean where a sum belongs",
+    "bessel": "n - 1 where n belongs, or n where n - 1 belongs",
+    "factor": "too large or too small by one number, a size of the shapes perhaps",
+    "diagonal": "only the diagonal of the Jacobian is used",
+    "transposed": "the rows where the columns should be, or a factor that should be transposed",
+    "unsummed": "the input was used several times, and not all of the cotangents are added up",
+    "at-output": "the derivative is evaluated at the output instead of the input",
+    "at-input": "the derivative is evaluated at the input instead of the output",
+    "eps": "a small constant of the forward is not in the backward",
+    "dtype": "not of the dtype of its input",
+    "precision": "computed in a narrower dtype than its input's",
+    "region": "wrong exactly in one region: where x < 0, x == 0, at one index of an axis, ...",
+    "shape": "not of the shape of its input",
     "raises": "an exception",
-    "unknown": "wrong, and no pattern fits",
+    "broadcasting": "wrong when the inputs broadcast",
+    "partial": "wrong when only some of the inputs need a gradient",
+    "layout": "wrong for arrays that lie in memory in another way",
+    "aliased": "two gradients are one array",
+    "second-order": "the derivative of the derivative is wrong",
     "differs": "not what the function it is compared with gives",
+    "unknown": "wrong, and no pattern fits",
 }
+
+
+KNOWN = 1e-4  # relative error of a numerical derivative that still tells one mistake from another
 
 
 class Fault(NamedTuple):
@@ -99,17 +102,16 @@ class Evidence:
         return abs(self.g) @ abs(self.jacobian)
 
     def fits(self, guess: Array, got: Array | None = None) -> bool:
-        """Whether the guess is what was returned, up to rounding, in every entry."""
+        """Whether the guess is what was returned, up to rounding, in every entry that is known well enough to say."""
         got = self.got if got is None else got
-        if got is None or guess.shape != got.shape:
+        if got is None or guess.shape != got.shape or not self.known.any():
             return False
         eps = max(np.finfo(self.x.dtype).eps, np.finfo(self.y.dtype).eps)
-        relative = self.relative_error + 8 * TERMS * eps
-        reach = np.maximum(abs(guess), abs(got))
         with np.errstate(all="ignore"):
-            floor = self.floor if guess.shape == self.true.shape else self.floor.max(initial=0)
-            close = abs(guess - got) <= relative * reach + 4 * floor
-            return bool((close | (np.isnan(guess) & np.isnan(got))).all())
+            reach = np.maximum(abs(guess), abs(got))
+            close = abs(guess - got) <= (self.relative_error + 8 * TERMS * eps) * reach + 4 * self.floor
+            equal = (guess == got) | (np.isnan(guess) & np.isnan(got))
+        return bool((close | equal | ~self.known).all())
 
     @cached_property
     def floor(self) -> Array:
@@ -117,12 +119,15 @@ class Evidence:
         return np.where(self.kinks | ~np.isfinite(self.allowed), 0, self.allowed)
 
     @cached_property
-    def relative_error(self) -> float:
-        """Of the numerical derivative, where it is not a kink."""
+    def relative_error(self) -> Array:
+        """Of the numerical derivative."""
         with np.errstate(all="ignore"):
             error = abs(self.g) @ self.trial.jacobian(self.i).error
-            ratio = np.where(self.kinks | (self.terms == 0) | ~np.isfinite(error), 0, error / self.terms)
-        return float(ratio.max(initial=0))
+            return np.where(self.kinks | (self.terms == 0), 0, error / self.terms)
+
+    @cached_property
+    def known(self) -> Array:
+        return self.relative_error < KNOWN
 
     @cached_property
     def sizes(self) -> dict[str, float]:
@@ -276,26 +281,6 @@ def mean_of_the_cotangent(e: Evidence) -> Iterator[Guess]:
         yield Guess(mean @ e.jacobian, f"{e.d} uses the mean of the incoming cotangent: each entry has one of its own.")
 
 
-@hypothesis("unsummed")
-def one_term_of_a_sum(e: Evidence) -> Iterator[Guess]:
-    if e.got is None:
-        return
-    terms = e.g[:, :, None] * e.jacobian[None]  # (2, y.size, x.size)
-    several = (terms[0] != 0).sum(axis=0) > 1
-    if not several.any():
-        return
-    off = abs(terms - e.got[:, None, :]).sum(axis=0)
-    best = off.argmin(axis=0)  # for each entry the term that comes nearest, one for both cotangents
-    chosen = np.take_along_axis(terms, np.broadcast_to(best, (2, 1, best.size)), axis=1)[:, 0]
-    guess = np.where(several, chosen, e.true)
-    yield Guess(
-        guess,
-        f"{e.d} has one term where a sum belongs: entries of {e.name} are used several times in the forward, and all of "
-        "their cotangents must be added up (.sum over the axis; np.add.at(d, index, grad) instead of d[index] = grad or "
-        "d[index] += grad).",
-    )
-
-
 @hypothesis("diagonal")
 def only_the_diagonal(e: Evidence) -> Iterator[Guess]:
     if e.y.size == e.x.size > 1:
@@ -337,6 +322,25 @@ def of_another_input(e: Evidence) -> Iterator[Guess]:
             )
 
 
+@hypothesis("unsummed")
+def one_term_of_a_sum(e: Evidence) -> Iterator[Guess]:
+    if e.got is None:
+        return
+    terms = (e.g[:, :, None] * e.jacobian[None]).reshape(2, *e.y.shape, e.x.size)
+    several = (e.jacobian != 0).sum(axis=0) > 1
+    for axes in [(), *[(k,) for k in range(1, e.y.ndim + 1)]]:  # the terms may come in sums already
+        groups = terms.sum(axis=axes).reshape(2, -1, e.x.size)
+        if groups.shape[1] > 1 and ((groups[0] != 0).sum(axis=0) > 1)[several].any():
+            best = abs(groups - e.got[:, None, :]).sum(axis=0).argmin(axis=0)  # the nearest, one for both cotangents
+            chosen = np.take_along_axis(groups, np.broadcast_to(best, (2, 1, best.size)), axis=1)[:, 0]
+            yield Guess(
+                np.where(several, chosen, e.true),
+                f"{e.d} has one term where a sum belongs: entries of {e.name} are used several times in the forward, and "
+                "all of their cotangents must be added up (.sum over the axis; np.add.at(d, index, grad) where "
+                "d[index] = grad or d[index] += grad keeps only the last).",
+            )
+
+
 @hypothesis("at-output")
 def at_the_output(e: Evidence) -> Iterator[Guess]:
     if e.y.shape != e.x.shape:
@@ -362,6 +366,17 @@ def at_the_input(e: Evidence) -> Iterator[Guess]:
             e.got if e.got is not None else e.true,
             f"{e.d} puts the input {e.name} where the derivative is written in terms of the output y: save y and use it.",
         )
+
+
+@hypothesis("first-call")
+def stale(e: Evidence) -> Iterator[Guess]:
+    for earlier in e.trial.earlier:
+        if earlier.inputs[e.i].shape == e.x.shape and earlier.y.shape == e.y.shape:
+            yield Guess(
+                e.g @ earlier.jacobian(e.i).value,
+                f"{e.d} is the one that belonged to the inputs of an earlier call: something is kept between calls (a mask, "
+                "a cache by shape?). Keep what backward needs on ctx, never on the class or in a global.",
+            )
 
 
 @hypothesis("eps")
@@ -422,7 +437,8 @@ def region(e: Evidence) -> Iterator[Guess]:
             there = e.got.reshape(2, *e.x.shape)[:, wrong]
             true = e.true.reshape(2, *e.x.shape)[:, wrong]
             how = described(there, true, e)
-            yield Guess(e.got, f"{e.d} is wrong exactly {where}{how}; it is right everywhere else.", where)
+            label = where.partition(" (")[0]
+            yield Guess(e.got, f"{e.d} is wrong exactly {where}{how}; it is right everywhere else.", label)
 
 
 def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
@@ -438,6 +454,12 @@ def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
                 yield f"at all but index {label} of axis {axis} of {e.name}", ~mask
     for name, test in REGIONS.items():
         yield f"where {name.format(x=e.name)}", test(e)
+    wrong = e.wrong.any(axis=0).reshape(x.shape)
+    low, high = x[wrong].min(), x[wrong].max()
+    if (x[~wrong] < low).all():
+        yield f"where {e.name} is large (from {x[~wrong].max():.3g} or {low:.3g} on)", wrong
+    if (x[~wrong] > high).all():
+        yield f"where {e.name} is small (up to {high:.3g} or {x[~wrong].min():.3g})", wrong
     if x.size > 1:
         values, counts = np.unique(x, return_counts=True)
         yield f"where entries of {e.name} are equal (ties)", np.isin(x, values[counts > 1])
@@ -528,7 +550,7 @@ def diagnose(trials: list[Trial], i: int) -> list[Fault]:
     """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first."""
     evidence = [Evidence(trial, i) for trial in trials]
     first = evidence[0]
-    for name, function in HYPOTHESES.items():
+    for function in HYPOTHESES.values():
         kind = function.kind  # type: ignore[attr-defined]
         fitting = [[guess for guess in function(e) if e.fits(guess.array)] for e in evidence]
         labels = [{guess.label for guess in guesses} for guesses in fitting]
@@ -536,7 +558,6 @@ def diagnose(trials: list[Trial], i: int) -> list[Fault]:
         for guess in fitting[0]:
             if guess.label in common:
                 return [Fault(guess.kind or kind, first.name, guess.text)]
-        del name
     shown = entries(first)
     return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {shown}.")]
 

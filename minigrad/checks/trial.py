@@ -59,8 +59,8 @@ class Comparison(NamedTuple):
 class Trial:
     """What a subject does at one case. Everything is computed when somebody asks, and once."""
 
-    def __init__(self, subject: Subject, case: Case) -> None:
-        self.subject, self.case = subject, case
+    def __init__(self, subject: Subject, case: Case, earlier: Sequence[Trial] = ()) -> None:
+        self.subject, self.case, self.earlier = subject, case, earlier
         self.inputs, self.able = case.inputs, case.able
         self.names = subject.names(len(self.inputs))
         self.needs = tuple(i in self.able for i in range(len(self.inputs)))
@@ -140,8 +140,9 @@ class Trial:
         steep = abs(jacobian.value).max(initial=0)
         kinks = (jumps > RESOLVED * steep) & (jacobian.error < 2 * jumps)
         limits = np.finfo(x.dtype)
-        allowed = error + limits.tiny + TERMS * max(limits.eps, np.finfo(self.y.dtype).eps) * terms
         got = self.gradient(i)
+        units = [np.finfo(a.dtype).eps for a in (x, self.y, got) if a is not None and a.dtype.kind == "f"]
+        allowed = error + limits.tiny + TERMS * max(units) * terms
         found = Comparison(got, true, error, allowed, kinks.any(axis=0))
         if got is not None and found.wrong.any():  # only then does it matter how much of that may be rounding
             found = found._replace(allowed=allowed + NOISE * self.noise[i])

@@ -104,36 +104,41 @@ class Search:
         self.found: dict[tuple[str, str | None], tuple[Fault, Trial]] = {}
         self.broken: dict[str, str] = {}  # verdict -> the kinds of its faults
         self.passed: dict[str, int] = {}
-        self.kinks = self.cases = 0
+        self.judged: set[tuple[str, str | None]] = set()
+        self.kinks = 0
+        self.stopped = False
         self.trials: list[Trial] = []
         self.wrong: dict[int, list[Trial]] = {}
 
+    @np.errstate(all="ignore")
     def try_case(self, what: str, case: Case) -> None:
-        trial = Trial(self.subject, case)
+        trial = Trial(self.subject, case, tuple(self.trials))
         first = not self.trials
-        if not case.able:
+        if not case.able or self.stopped:
             return
-        with np.errstate(all="ignore"):
-            try:
-                usable = np.isfinite(trial.y).all()
-            except Exception:
-                usable = first
+        try:
+            usable = np.isfinite(trial.y).all()
+        except Exception:
+            usable = first
         if not usable:  # forward refuses what the signature allows; a backward has nothing to do with it
             return
         self.trials.append(trial)
-        self.cases += 1
+        name = ""
         try:
-            promises = {**QUICK, **ONCE} if first else QUICK
-            for name, promise in promises.items():
+            for name, promise in ({**QUICK, **ONCE} if first else QUICK).items():
                 self.note(name, promise(trial), trial)
             self.compare(trial)
         except Broken as broken:
-            fault = broken.args[0]
+            (fault,) = broken.args
             self.note(name, [fault], trial)
+            self.stopped = fault.kind in ("random", "first-call")  # what else may be wrong is not to be told from it
 
     def note(self, verdict: str, faults: Any, trial: Trial) -> None:
         faults = list(faults)
         for fault in faults:
+            if (verdict, fault.input) in self.judged:  # which the first trial does best, as its sizes are unlike
+                continue
+            self.judged.add((verdict, fault.input))
             if (fault.kind, fault.input) not in self.found:
                 self.found[fault.kind, fault.input] = fault, trial
             self.broken[verdict] = fault.kind
@@ -164,7 +169,11 @@ class Search:
     def diagnosed(self) -> Iterator[tuple[Fault, Trial]]:
         for i, trials in self.wrong.items():
             same = [t for t in trials if t.inputs[i].dtype == trials[0].inputs[i].dtype]
+            if self.subject.names(len(trials[0].inputs))[i] in {fault.input for fault, _ in self.found.values()}:
+                continue  # its numbers are no longer to be judged
             for fault in diagnose(same[:2], i):
+                if fault.kind == "unknown" and broadcasts(trials) and not all(broadcasts([t]) for t in self.trials):
+                    fault = fault._replace(kind="broadcasting", text=fault.text.replace("no known pattern fits", "it is right without broadcasting"))
                 yield fault, trials[0]
 
     def report(self) -> Report:
@@ -181,3 +190,8 @@ class Search:
         if self.kinks:
             verdicts.append(Verdict(KINK, "kink", f"{self.kinks} entries where left and right derivative differ"))
         return Report(self.subject.name, tuple(faults), tuple(verdicts))
+
+
+def broadcasts(trials: list[Trial]) -> bool:
+    """Whether the inputs have unlike shapes in each of these."""
+    return all(len({trial.inputs[i].shape for i in trial.able}) > 1 for trial in trials)
