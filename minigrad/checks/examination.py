@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.checks import check
 from minigrad.checks.backward import NOISE_RUNS, noisy
 from minigrad.checks.cases import Signature, designed
-from minigrad.checks.check import check
 from minigrad.checks.diagnosis import Fault
 from minigrad.checks.exercises import EXERCISES, Exercise
 from minigrad.checks.subject import DirectContext

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-import minigrad
+from minigrad.ops.registry import REGISTRY
 from minigrad.tensor import Tensor
 
 __all__ = ["EXERCISES", "Exercise", "template"]
@@ -53,9 +54,8 @@ class Exercise:
         return f"{head}\n  forward(ctx, {', '.join(self.inputs)}) with {self.shapes}"
 
 
-def _layer_norm(x: Any, weight: Any, bias: Any) -> Tensor:
-    result: Tensor = minigrad.layer_norm(x, x.shape[-1:], weight, bias)
-    return result
+def operation(name: str, **params: Any) -> Callable[..., Tensor]:
+    return partial(REGISTRY[name].function, **params)
 
 
 EXERCISES: dict[str, Exercise] = {
@@ -66,7 +66,7 @@ EXERCISES: dict[str, Exercise] = {
             "y = x W + b",
             "x (n, p), W (p, q), b (q,); y is (n, q)",
             {"forward": 2, "x": 2, "W": 2, "b": 2},
-            minigrad.linear,
+            operation("linear"),
             "(n,p),(p,q),(q)->(n,q)",
         ),
         Exercise(
@@ -74,7 +74,7 @@ EXERCISES: dict[str, Exercise] = {
             "L = Σ (yhat - y)² / N, the mean over all N entries",
             "yhat and y (n, q); L is a number",
             {"forward": 2, "yhat": 3, "y": 3},
-            minigrad.mse_loss,
+            operation("mse_loss"),
             "(n,q),(n,q)->()",
         ),
         Exercise(
@@ -82,7 +82,7 @@ EXERCISES: dict[str, Exercise] = {
             "y = max(x, 0), entry by entry",
             "x of any shape; y has the shape of x",
             {"forward": 2, "x": 4},
-            minigrad.relu,
+            operation("relu"),
             "()->()",
         ),
         Exercise(
@@ -90,7 +90,7 @@ EXERCISES: dict[str, Exercise] = {
             "y = 1 / (1 + e⁻ˣ), entry by entry",
             "x of any shape; y has the shape of x",
             {"forward": 2, "x": 4},
-            minigrad.sigmoid,
+            operation("sigmoid"),
             "()->()",
         ),
         Exercise(
@@ -98,7 +98,7 @@ EXERCISES: dict[str, Exercise] = {
             "y = a b, entry by entry, with NumPy's broadcasting",
             "a and b of any shapes that broadcast; a gradient has the shape of its input",
             {"forward": 2, "a": 4, "b": 4},
-            minigrad.multiply,
+            operation("multiply"),
             "(),()->()",
         ),
         Exercise(
@@ -106,7 +106,7 @@ EXERCISES: dict[str, Exercise] = {
             "y = ln Σ eˣ, the sum over each row; for entries near 1000 as well",
             "x (n, c); y is (n,)",
             {"forward": 4, "x": 6},
-            lambda x: minigrad.logsumexp(x, axis=1),
+            operation("logsumexp", axis=1),
             "(n,c)->(n)",
         ),
         Exercise(
@@ -114,7 +114,7 @@ EXERCISES: dict[str, Exercise] = {
             "y = eˣ / Σ eˣ, the sum over each row; for entries near 1000 as well",
             "x (n, c); y is (n, c)",
             {"forward": 4, "x": 8},
-            minigrad.softmax,
+            operation("softmax"),
             "(n,c)->(n,c)",
         ),
         Exercise(
@@ -122,7 +122,7 @@ EXERCISES: dict[str, Exercise] = {
             "y = (x - mean) / √(variance + 1e-5) * weight + bias, mean and variance of each row",
             "x (n, d), weight (d,), bias (d,); y is (n, d); the variance divides by d",
             {"forward": 4, "x": 4, "weight": 1, "bias": 1},
-            _layer_norm,
+            lambda x, *others: operation("layer_norm")(x, x.shape[-1:], *others),
             "(n,d),(d),(d)->(n,d)",
         ),
         Exercise(
@@ -130,7 +130,7 @@ EXERCISES: dict[str, Exercise] = {
             "L = the mean over the rows of -ln softmax(x)[t], t the class of the row",
             "x (n, c), t (n,) integers, whose gradient is None; L is a number",
             {"forward": 4, "x": 10},
-            minigrad.cross_entropy,
+            operation("cross_entropy"),
             "(n,c),(n)->()",
             {"t": "c"},
             ("t",),
@@ -140,7 +140,7 @@ EXERCISES: dict[str, Exercise] = {
             "y[n, o, i, j] = Σ x[n, c, i + r, j + s] weight[o, c, r, s] + bias[o], the sum over c, r and s",
             "x (n, c, h, w), weight (o, c, k, l), bias (o,); y is (n, o, h - k + 1, w - l + 1)",
             {"forward": 4, "x": 6, "weight": 4, "bias": 2},
-            minigrad.conv2d,
+            operation("conv2d"),
             "(n,c,5,4),(o,c,2,3),(o)->(n,o,4,2)",
         ),
     ]

@@ -94,7 +94,7 @@ class Marks:
 
     @property
     def sum(self) -> str:
-        return f"{'together':14}{self.earned:3} / {self.total}"
+        return f"{'total':14}{self.earned:3} / {self.total}"
 
     def to_dict(self) -> dict[str, Any]:
         """For autograders: the score, and a test for each exercise, named as Gradescope's results.json names them."""
@@ -185,6 +185,8 @@ def sitting(
             try:
                 message = process.receive(min(START if stage == "starting Python" else timeout, left))
             except (TimeoutError, EOFError) as gone:
+                if stage == "starting Python":
+                    raise RuntimeError(f"grade: {stage} {gone}") from None
                 over = isinstance(gone, TimeoutError) and end <= monotonic()
                 problem = OVER if over else f"{stage} {gone}"
                 if stage != "it" and not again:

@@ -132,7 +132,7 @@ def square_keeps_its_slope():
     return {"forward": forward, "backward": backward}
 
 
-@right("()->()", x=(-30.0, 30.0))
+@right("()->()", x=(-4.0, 4.0))
 class Exp(Function):
     "y = eˣ"
 
