@@ -128,7 +128,7 @@ def draw(
             array = np.asarray(values, dtype)
             inputs.append(domain(array) if callable(domain) else array)
             able += [position] * (position not in signature.constant)
-    return Case(tuple(inputs), tuple(able), lengths, seed)
+    return Case(tuple(inputs), tuple(able), lengths, seed, signature.elementwise)
 
 
 def normal(domain: Any, shape: tuple[int, ...], random: np.random.Generator, scale: float) -> Array:
