@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +83,14 @@ def derivative(
         if best_error.sum() <= 2**-16 * abs(best).sum():
             break
     return Derivative(best, best_error, best_jump)
+
+
+def step_without_size(x: Array, others: Iterable[Any]) -> float | None:
+    """The largest step for an `x` of zeros, which says nothing of its scale: the other inputs of the function may."""
+    if abs(x).max(initial=0) > 0:
+        return None
+    sizes = [abs(a[np.isfinite(a)]).max(initial=0) for a in others if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    return max(sizes, default=0) / 8 or None
 
 
 def extrapolate(values: Array, t: Array) -> tuple[Array, Array]:
