@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.checks.cases import Signature, designed, groups, square
+from minigrad.checks.cases import ANY, Form, designed, groups, square
 from minigrad.checks.contract import ONCE, QUICK, Broken, wrong_inputs
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
 from minigrad.checks.report import Report, Verdict
@@ -61,15 +61,21 @@ def check(
     return search.report()
 
 
-def form_of(subject: Subject, signature: str, domain: dict[str, Any], source: Any) -> Signature:
-    """The signature with each input's domain."""
+def form_of(subject: Subject, signature: str, domain: dict[str, Any], source: Any) -> Form:
+    """The signature with what is known of each input."""
     count = len(groups(signature))
-    names = [getattr(subject.parameter(i), "name", "") for i in range(count)]
+    parameters = [subject.parameter(i) for i in range(count)]
+    names = [getattr(p, "name", "") for p in parameters]
     if unknown := domain.keys() - set(names):
         raise ValueError(f"domain: {', '.join(sorted(unknown))} is no input; the inputs are {', '.join(names)}")
     rules = dict(zip(range(count), source.rules, strict=False)) if isinstance(source, Operation) else {}
-    constant = [i for i, rule in rules.items() if not rule]
-    return Signature(signature, [domain.get(name, (-np.inf, np.inf)) for name in names], constant)
+    return Form(
+        signature,
+        [domain.get(name, ANY) for name in names],
+        constant=[i for i, rule in rules.items() if not rule],
+        optional=[i for i, p in enumerate(parameters) if p is not None and p.default is None],
+        batched=getattr(source, "batched", False),
+    )
 
 
 def fits(case: Case, params: dict[str, Any]) -> bool:
@@ -153,7 +159,7 @@ class Search:
         if not wrong:
             self.passed[GRADIENT] = self.passed.get(GRADIENT, 0) + 1
 
-    def look_at_square_ones(self, form: Signature) -> None:
+    def look_at_square_ones(self, form: Form) -> None:
         if ("raises", None) in self.found and form.letters:
             trial = Trial(self.subject, square(form, self.seed))
             try:

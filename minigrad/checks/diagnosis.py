@@ -109,8 +109,8 @@ class Evidence:
         eps = max(np.finfo(self.x.dtype).eps, np.finfo(self.y.dtype).eps)
         with np.errstate(all="ignore"):
             reach = np.maximum(abs(guess), abs(got))
-            close = abs(guess - got) <= (self.relative_error + 8 * TERMS * eps) * reach + 4 * self.floor
-            equal = (guess == got) | (np.isnan(guess) & np.isnan(got))
+            close = np.isfinite(guess) & np.isfinite(got) & (abs(guess - got) <= (self.relative_error + 8 * TERMS * eps) * reach + 4 * self.floor)
+            equal = (guess == got) | (~np.isfinite(guess) & ~np.isfinite(got))
         return bool((close | equal | ~self.known).all())
 
     @cached_property

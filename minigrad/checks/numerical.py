@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,19 +71,26 @@ def derivative(
             slopes.append((above - below) / (up - down))
             jumps.append((above - middle) / (up - centre) - (middle - below) / (centre - down))
         slope, correction = extrapolate(np.stack(slopes), steps**2)
-        jump, blur = extrapolate(np.stack(jumps), steps)
+        jump, _ = extrapolate(np.stack(jumps), steps)
         rounding = eps * (abs(above) + abs(below)) / (up - down)
-        loose = SAFETY * (correction + rounding)
-        error = loose + abs(jump) / 2
+        error = SAFETY * (correction + rounding) + abs(jump) / 2
         # A function that moves over large steps and stands still over small ones may have lost the entry in rounding.
         steepest = np.fmax(steepest, np.fmax.reduce(np.abs(slopes)))
         error = error + SAFETY * steepest * np.equal(slopes, 0).any(axis=0)
         better = error < best_error
         best, best_error = np.where(better, slope, best), np.where(better, error, best_error)
         best_jump = np.where(better, jump, best_jump)
-        if best_error.sum() <= 2**-16 * abs(best).sum() or (loose + SAFETY * blur).sum() <= 2**-16 * abs(best).sum():
-            break  # resolved, be it as a kink
+        if best_error.sum() <= 2**-16 * abs(best).sum():
+            break
     return Derivative(best, best_error, best_jump)
+
+
+def step_without_size(x: Array, others: Iterable[Any]) -> float | None:
+    """The largest step for an `x` of zeros, which says nothing of its scale: the other inputs of the function may."""
+    if abs(x).max(initial=0) > 0:
+        return None
+    sizes = [abs(a[np.isfinite(a)]).max(initial=0) for a in others if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    return max(sizes, default=0) / 8 or None
 
 
 def extrapolate(values: Array, t: Array) -> tuple[Array, Array]:

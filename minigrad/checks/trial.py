@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.backward import NOISE_RUNS, each, noisy
-from minigrad.checks.numerical import Derivative, numerical_jacobian
+from minigrad.checks.numerical import Derivative, numerical_jacobian, step_without_size
 from minigrad.checks.subject import Call, Subject
 
 Array = np.ndarray[Any, Any]
@@ -27,16 +27,19 @@ class Case(NamedTuple):
         able: the positions of those that are differentiated.
         lengths: what the letters of the signature stand for.
         seed: for the cotangents.
+        elementwise: whether each entry of the output depends on one of each input only.
     """
 
     inputs: tuple[Any, ...]
     able: tuple[int, ...]
     lengths: dict[str, int]
     seed: int = 0
+    elementwise: bool = False
 
-    @property
-    def size(self) -> int:
-        return sum(self.inputs[i].size for i in self.able)
+    def without(self, position: int) -> Case:
+        """The same with None for an input that may be left out."""
+        inputs = tuple(None if i == position else x for i, x in enumerate(self.inputs))
+        return self._replace(inputs=inputs, able=tuple(i for i in self.able if i != position))
 
 
 class Comparison(NamedTuple):
@@ -110,8 +113,13 @@ class Trial:
             y = self.subject.evaluate([*copied(wide[:i]), moved, *copied(wide[i + 1 :])])
             return y if y.dtype == self.wide else y.astype(self.wide)
 
-        found = numerical_jacobian(f, wide[i])
-        return Derivative(*(part.reshape(-1, wide[i].size) for part in found))
+        found = numerical_jacobian(f, wide[i], step_without_size(wide[i], wide))
+        value, error, jump = (part.reshape(-1, wide[i].size) for part in found)
+        if self.case.elementwise:  # then the rounding of other entries, which may be large, is no error of this one
+            positions = np.broadcast_to(np.arange(wide[i].size).reshape(wide[i].shape), self.y.shape).reshape(-1, 1)
+            apart = (positions != np.arange(wide[i].size)) & ~(abs(value) > 0)
+            value, error = np.where(apart, 0, value), np.where(apart, 0, error)
+        return Derivative(value, error, jump)
 
     def jacobian(self, i: int) -> Derivative:
         if i not in self.jacobians:
