@@ -30,7 +30,7 @@ import numpy as np
 import minigrad
 from benchmarks.harness import table
 from minigrad import Function, Tensor
-from minigrad.checks.cases import Signature, designed
+from minigrad.checks.cases import ANY, Form, designed
 from minigrad.checks.subject import DirectContext
 from minigrad.checks.zoo import RIGHT, SPECIMENS, Specimen
 from minigrad.ops.registry import REGISTRY
@@ -217,7 +217,7 @@ def points(specimen: Specimen, seed: int = 0) -> list[Arrays]:
     if specimen.inputs is not None:
         return [specimen.inputs]
     names = minigrad.errors.parameter_names(specimen.twin, specimen.signature.split("->")[0].count("("))
-    form = Signature(specimen.signature, [specimen.domain.get(name, (-np.inf, np.inf)) for name in names])
+    form = Form(specimen.signature, [specimen.domain.get(name, ANY) for name in names])
     cases = dict(reversed(list(designed(form, seed))))  # of each word the first
     return [cases[what].inputs for what in ("primes", "other primes", "broadcast") if what in cases]
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.checks import check
 from minigrad.checks.backward import NOISE_RUNS, noisy
-from minigrad.checks.cases import Signature, designed
+from minigrad.checks.cases import ANY, Form, designed
 from minigrad.checks.diagnosis import Fault
 from minigrad.checks.exercises import EXERCISES, Exercise
 from minigrad.checks.subject import DirectContext
@@ -30,7 +30,6 @@ from minigrad.userfile import UserFileError, load_file
 
 MEMORY = 4 << 30  # bytes of address space; what asks for more gets a MemoryError, and the machine goes on
 SLACK = 64  # a right forward is off by at most so many times its rounding: it may sum in another order
-EVERYWHERE = -np.inf, np.inf
 Findings = dict[str, Any]
 
 
@@ -104,7 +103,7 @@ class Unusable(Exception):
 
 def forward_problem(exercise: Exercise, function: type[Function], seed: int) -> str:
     """What is wrong with forward, at the smallest inputs that show it; "" if nothing is."""
-    form = Signature(exercise.signature, [exercise.domain.get(name, EVERYWHERE) for name in exercise.inputs])
+    form = Form(exercise.signature, [exercise.domain.get(name, ANY) for name in exercise.inputs])
     cases = sorted((case for _, case in designed(form, seed)), key=lambda case: case.size)
     return next(filter(None, (wrong_forward(exercise, function, case) for case in cases)), "")
 
