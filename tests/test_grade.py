@@ -135,6 +135,7 @@ def forward_only(forward):
         ("ReLU", lambda ctx: 0, "takes 1 positional argument but 2 were given"),
         ("ReLU", lambda ctx, x: x.nonsense, "AttributeError"),
         ("LayerNorm", lambda ctx, x, w, b: x * w + b, "and should be"),
+        ("Linear", lambda ctx, x, W, b: (x.astype(np.float32) @ W + b), "and should be"),
     ],
 )
 def test_a_wrong_forward_is_told_and_earns_nothing(name, forward, said):
@@ -357,6 +358,14 @@ def test_the_file_leaves_nothing_behind(student):
     path = student(RELU)
     grade(path, ["ReLU"])
     assert [p.name for p in path.parent.iterdir()] == ["student.py"]
+
+
+def test_modules_in_the_folder_are_not_taken_for_pythons(student, monkeypatch):
+    path = student(RELU)
+    for name in "json.py", "numpy.py":
+        (path.parent / name).write_text("raise SystemExit('this is not what it seems')")
+    monkeypatch.chdir(path.parent)
+    assert grade(path, ["ReLU"])
 
 
 def test_it_is_a_command_of_its_own(student, tmp_path):
