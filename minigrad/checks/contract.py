@@ -9,18 +9,28 @@ import numpy as np
 
 from minigrad.broadcasting import unbroadcast
 from minigrad.checks.backward import GradcheckError
-from minigrad.checks.diagnosis import Fault, diagnose
-from minigrad.checks.subject import Call
+from minigrad.checks.diagnosis import Fault
+from minigrad.checks.numerical import numerical_gradient
 from minigrad.checks.trial import TERMS, Trial, copied
 from minigrad.errors import axes_to_sum
 
 Array = np.ndarray[Any, Any]
 Promise = Callable[[Trial], Iterator[Fault]]
+SECOND = 2.0**-20  # relative to the sum of the terms: far above rounding, far below a mistake
 CALLS = 128  # that must all be alike: a counter or a cache shows when it is full
 
 
+GRADIENTS = "gradients equal the numerical derivative"
+BROADCASTING = "right under broadcasting"
+KINKS = "kinks and ties: any slope between left and right is right"
+
+
 class Broken(Exception):
-    """Nothing more can be learnt from this trial."""
+    """A fault after which nothing more can be learnt from this trial."""
+
+
+class NotChecked(Exception):
+    """The reason why a promise is not one that this subject makes."""
 
 
 def attempt(trial: Trial, call: Callable[[], Any], what: str) -> Any:
@@ -219,7 +229,7 @@ def typed(trial: Trial) -> Iterator[Fault]:
 def separate(trial: Trial) -> Iterator[Fault]:
     """No two gradients are one array."""
     if not trial.subject.direct:
-        return
+        raise NotChecked("the engine makes copies")
     grads = [(i, grad) for i, grad in enumerate(trial.run().backward(trial.cotangents[0].copy())) if grad is not None]
     for position, (i, a) in enumerate(grads):
         for j, b in grads[:position]:
@@ -283,7 +293,7 @@ def named_nonlinearity(trial: Trial, i: int, what: str, found: Array, at_g: Arra
 def partial(trial: Trial) -> Iterator[Fault]:
     """Right when only some of the inputs need a gradient."""
     if len(trial.able) < 2:
-        return
+        raise NotChecked("only one input has a gradient")
     g = trial.cotangents[0]
     for wanted in [*[(i,) for i in trial.able], *[tuple(j for j in trial.able if j != i) for i in trial.able]]:
         needs = [i in wanted for i in range(len(trial.inputs))]
@@ -358,10 +368,38 @@ LAYOUTS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def gradient(trial: Trial) -> Iterator[Fault]:
-    """Each gradient is the derivative."""
-    for i in wrong_inputs(trial):
-        yield from diagnose([trial], i)
+def twice(trial: Trial) -> Iterator[Fault]:
+    """Right to second order, where a recorded backward can be differentiated at all."""
+    if wrong_inputs(trial) or any(trial.gradient(i) is None for i in trial.able):
+        raise NotChecked("the first derivative is not right yet")
+    g = trial.cotangents[0]
+    directions = [trial.random.uniform(0.5, 2, x.shape).astype(x.dtype) for x in (trial.inputs[i] for i in trial.able)]
+    try:
+        found = trial.subject.second(copied(trial.inputs), trial.able, g, directions)
+    except Exception as error:  # a backward that leaves NumPy's notation, a saved intermediate: it says so, and is right
+        raise NotChecked(f"not claimed: {str(error).splitlines()[0][:200] or type(error).__name__}") from error
+    wide = trial.widened(trial.wide)
+    weights = np.concatenate([d.reshape(-1) for d in directions])[None]
+    for i, second in zip(trial.able, found, strict=True):
+
+        def slopes(moved: Array, i: int = i) -> Array:
+            grads = trial.run([*wide[:i], moved, *wide[i + 1 :]]).backward(g.astype(trial.wide))
+            parts = [np.zeros(trial.inputs[j].shape) if grads[j] is None else grads[j] for j in trial.able]
+            return np.concatenate([part.reshape(-1) for part in parts]).astype(trial.wide)
+
+        true, error, terms = numerical_gradient(slopes, wide[i], weights)
+        got = np.zeros(trial.inputs[i].shape) if second is None else second
+        off = abs(got - true[0])
+        if (off > error[0] + SECOND * terms[0].max(initial=0)).any():
+            worst = np.unravel_index(off.argmax(), off.shape)
+            yield Fault(
+                "second-order",
+                trial.names[i],
+                f"the gradient is right, and its own derivative to {trial.names[i]} is not: at entry "
+                f"{tuple(map(int, worst))} {got[worst]:.6g}, should be {float(true[0][worst]):.6g}. Backward uses a number "
+                f"that forward computed from {trial.names[i]}, and the tape does not know it: save the inputs, and compute "
+                "the rest in backward.",
+            )
 
 
 def wrong_inputs(trial: Trial) -> list[int]:
@@ -382,6 +420,7 @@ ONCE: dict[str, Promise] = {
     "linear in the incoming cotangent": linear,
     "right when only some inputs need a gradient": partial,
     "right in any memory layout": laid_out,
+    "right to second order": twice,
 }
 
 
@@ -411,6 +450,3 @@ def alike(a: Any, b: Any) -> bool:
 
 def changed(now: Any, before: Any) -> bool:
     return isinstance(before, np.ndarray) and not np.array_equal(now, before, equal_nan=before.dtype.kind == "f")
-
-
-__all__ = ["ONCE", "QUICK", "Broken", "Call"]

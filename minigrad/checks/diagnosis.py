@@ -75,7 +75,7 @@ class Guess(NamedTuple):
     array: Array
     text: str
     label: str = ""
-    kind: str = ""  # if it is not the hypothesis's own
+    error: Any = 0.0  # how far off the array may be itself
 
 
 class Evidence:
@@ -101,17 +101,20 @@ class Evidence:
     def terms(self) -> Array:
         return abs(self.g) @ abs(self.jacobian)
 
-    def fits(self, guess: Array, got: Array | None = None) -> bool:
+    @np.errstate(all="ignore")
+    def fits(self, guess: Array, error: Any = 0.0, got: Array | None = None) -> bool:
         """Whether the guess is what was returned, up to rounding, in every entry that is known well enough to say."""
         got = self.got if got is None else got
-        if got is None or guess.shape != got.shape or not self.known.any():
+        if got is None or guess.shape != got.shape:
             return False
+        known = self.known & ~(error > KNOWN * abs(guess))
+        guess = guess.astype(got.dtype)  # where what is too large is infinite
         eps = max(np.finfo(self.x.dtype).eps, np.finfo(self.y.dtype).eps)
-        with np.errstate(all="ignore"):
-            reach = np.maximum(abs(guess), abs(got))
-            close = np.isfinite(guess) & np.isfinite(got) & (abs(guess - got) <= (self.relative_error + 8 * TERMS * eps) * reach + 4 * self.floor)
-            equal = (guess == got) | (~np.isfinite(guess) & ~np.isfinite(got))
-        return bool((close | equal | ~self.known).all())
+        finite = np.isfinite(guess) & np.isfinite(got)
+        slack = (self.relative_error + 8 * TERMS * eps) * np.maximum(abs(guess), abs(got)) + 4 * self.floor + error
+        close = np.where(finite, abs(guess - got) <= slack, ~np.isfinite(guess) & ~np.isfinite(got))
+        explained = 2 * (known & self.wrong).sum() >= self.wrong.sum()
+        return bool(explained and known.any() and (close | ~known).all())
 
     @cached_property
     def floor(self) -> Array:
@@ -347,12 +350,13 @@ def at_the_output(e: Evidence) -> Iterator[Guess]:
         return
     moved = with_input(e, e.y.astype(e.x.dtype))
     try:
-        jacobian = e.trial.jacobian_at(moved, e.i).value
+        jacobian = e.trial.jacobian_at(moved, e.i)
     except Exception:  # the output may lie outside of the domain; then this is not it
         return
     yield Guess(
-        e.g @ jacobian,
+        e.g @ jacobian.value,
         f"{e.d} takes the derivative at the output y instead of the input {e.name}: use the saved {e.name}.",
+        error=abs(e.g) @ jacobian.error,
     )
 
 
@@ -361,7 +365,7 @@ def at_the_input(e: Evidence) -> Iterator[Guess]:
     """At inputs that are themselves outputs, x' = f(x), a rule φ(y) that is given x' for y is right for x."""
     if e.y.shape != e.x.shape or (found := e.probe(with_input(e, e.y.astype(e.x.dtype)))) is None:
         return
-    if e.fits(e.true, np.stack(found).reshape(2, -1)):
+    if e.fits(e.true, got=np.stack(found).reshape(2, -1)):
         yield Guess(
             e.got if e.got is not None else e.true,
             f"{e.d} puts the input {e.name} where the derivative is written in terms of the output y: save y and use it.",
@@ -552,12 +556,12 @@ def diagnose(trials: list[Trial], i: int) -> list[Fault]:
     first = evidence[0]
     for function in HYPOTHESES.values():
         kind = function.kind  # type: ignore[attr-defined]
-        fitting = [[guess for guess in function(e) if e.fits(guess.array)] for e in evidence]
+        fitting = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
         labels = [{guess.label for guess in guesses} for guesses in fitting]
         common = set.intersection(*labels)
         for guess in fitting[0]:
             if guess.label in common:
-                return [Fault(guess.kind or kind, first.name, guess.text)]
+                return [Fault(kind, first.name, guess.text)]
     shown = entries(first)
     return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {shown}.")]
 

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
+import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -137,7 +139,12 @@ one_in_four = st.sampled_from([False, False, False, True])
 
 @st.composite
 def cases(
-    draw: st.DrawFn, form: Form, dtypes: Sequence[Any] = FLOATS, least: int = 1, exponents: Sequence[int] = (0,)
+    draw: st.DrawFn,
+    form: Form,
+    dtypes: Sequence[Any] = FLOATS,
+    least: int = 1,
+    exponents: Sequence[int] = (0,),
+    simple: bool = False,
 ) -> Case:
     """Inputs of a form. A dtype of None draws one for each input; `least` is the shortest axis."""
     text = ",".join(f"({','.join(group)})" for group in form.groups) + "->()"
@@ -159,7 +166,7 @@ def cases(
         inputs.append(draw(arrays(shape, dtype or draw(st.sampled_from(FLOATS)), domain, scale, length)))
     able = [i for i, x in enumerate(inputs) if x is not None and x.dtype.kind == "f" and i not in form.constant]
     named = {axis: n for axis, n in lengths.items() if not axis.isdigit()}
-    return Case(tuple(inputs), tuple(able), named, draw(seeds), form.elementwise)
+    return Case(tuple(inputs), tuple(able), named, 0 if simple else draw(seeds), form.elementwise, simple)
 
 
 def arguments(
@@ -173,3 +180,62 @@ def arguments(
         batched: whether axes in front of those of the signature broadcast. Inputs that are all () always do.
     """
     return cases(Form(signature, domain, batched=batched), [dtype]).map(lambda case: case.inputs)
+
+
+# ------------------------------------------------------------------------------------------------------------ search
+class Enough(BaseException):
+    """Ends a search. It is no Exception, so that Hypothesis lets it through."""
+
+
+def explore(strategy: st.SearchStrategy[Any], seed: int, count: int, look: Callable[[Any], None], shrink: bool) -> None:
+    """Call `look` with drawn examples, the same for the same seed; where it raises, shrink if asked to."""
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate, *[hypothesis.Phase.shrink] * shrink],
+        suppress_health_check=list(hypothesis.HealthCheck),
+        verbosity=hypothesis.Verbosity.quiet,
+        report_multiple_bugs=False,
+    )
+    @hypothesis.given(strategy)
+    def run(example: Any) -> None:
+        look(example)
+
+    run()
+
+
+def drawn(form: Form, seed: int, count: int) -> list[Case]:
+    """So many cases of a form, at any scale that its domains allow."""
+    found: list[Case] = []
+    explore(cases(form, exponents=EXPONENTS), seed, count, found.append, shrink=False)
+    return found
+
+
+def smallest(form: Form, seed: int, fails: Callable[[Case], bool], count: int = 100, most: int = 400) -> Case | None:
+    """The smallest case found at which `fails` holds; None if it does at none of `count`. `most` ends the shrinking."""
+    best: list[Case] = []
+    tried = 0
+
+    def look(case: Case) -> None:
+        nonlocal tried
+        if not fails(case):
+            if best and (tried := tried + 1) > most:
+                raise Enough
+            return
+        if not best or complexity(case) < complexity(best[0]):
+            best[:] = [case]
+        raise AssertionError
+
+    with suppress(AssertionError, Enough, hypothesis.errors.Flaky):  # what never fails twice alike was found all the same
+        explore(cases(form, [np.float64, np.float32], exponents=(0, -6, 4), simple=True), seed, count, look, shrink=True)
+    return best[0] if best else None
+
+
+def complexity(case: Case) -> tuple[float, ...]:
+    """What makes a case easy for people: few entries, then round small numbers."""
+    entries = [x.reshape(-1) for x in case.inputs if isinstance(x, np.ndarray)]
+    values = np.concatenate(entries).astype(np.float64)
+    return len(values), float((values % 1 != 0).sum()), float(abs(values).sum())

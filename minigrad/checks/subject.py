@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ class Subject:
     def __init__(self, target: Any, name: str, parameters: Any) -> None:
         self.target, self.name, self.parameters = target, name, parameters
 
+    @property
+    def code(self) -> str:
+        """How to write it."""
+        return self.name
+
     def names(self, count: int) -> list[str]:
         names: list[str] = []
         for p in self.parameters:
@@ -54,6 +60,10 @@ class Subject:
 
     def evaluate(self, inputs: Inputs) -> Array:
         return self.call(inputs, [False] * len(inputs)).y
+
+    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
+        """The gradients of Σ direction · gradient, by a backward that is recorded; an exception where there is none."""
+        raise TypeError("functions of arrays leave no tape")
 
 
 class Call:
@@ -112,8 +122,23 @@ class FunctionCall(Call):
         vars(self.ctx).update(each_of(self.ctx.saved, lambda a: noisy(a, random)))
 
 
+def second_by_minigrad(
+    apply: Callable[..., Tensor], inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]
+) -> list[Any]:
+    xs = [Tensor(x, requires_grad=True) if i in able else x for i, x in enumerate(inputs)]
+    leaves = [xs[i] for i in able]
+    found = gradients(apply(*xs), leaves, create_graph=True, gradient=g, allow_unused=True)
+    total = sum((u * d).sum() for u, d in zip(found, directions, strict=True) if u is not None)
+    if not getattr(total, "requires_grad", False):  # the gradients are constant
+        return [None] * len(leaves)
+    return [u if u is None else u.data for u in gradients(total, leaves, allow_unused=True)]
+
+
 class OfFunction(Subject):
     """A subclass of minigrad.Function."""
+
+    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
+        return second_by_minigrad(self.target.apply, inputs, able, g, directions)
 
     def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
         return FunctionCall(self.target, inputs, needs)
@@ -132,6 +157,10 @@ class PairCall(Call):
 
 class OfPair(Subject):
     """``(forward, vjp)``: forward(*inputs) returns an array, and vjp(g, *inputs) a gradient for each of the inputs."""
+
+    @property
+    def code(self) -> str:
+        return f"({', '.join(map(name_of, self.target))})"
 
     def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
         return PairCall(self.target, inputs)
@@ -175,6 +204,9 @@ class OfTensors(Subject):
 
     def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
         return TensorCall(self.target, inputs, needs, self.params)
+
+    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
+        return second_by_minigrad(partial(self.target, **self.params), inputs, able, g, directions)
 
     def evaluate(self, inputs: Inputs) -> Array:
         result = self.target(*[Tensor(x) if isinstance(x, np.ndarray) else x for x in inputs], **self.params)
@@ -235,10 +267,28 @@ class TorchContext(DirectContext):
     def save_for_forward(self, *_: Any) -> None: ...
 
 
+def second_by_torch(
+    apply: Callable[..., Any], inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]
+) -> list[Any]:
+    import torch
+
+    xs = [to_torch(x) for x in inputs]
+    leaves = [xs[i].requires_grad_() for i in able]
+    find: Any = partial(torch.autograd.grad, allow_unused=True)
+    found = find(apply(*xs), leaves, to_torch(g), create_graph=True)
+    total: Any = sum((u * to_torch(d)).sum() for u, d in zip(found, directions, strict=True) if u is not None)
+    if not getattr(total, "requires_grad", False):  # the gradients are constant
+        return [None] * len(leaves)
+    return [from_torch(u) for u in find(total, leaves)]
+
+
 class OfTorchFunction(Subject):
     """A subclass of torch.autograd.Function. torch has no long double, so the reference is in float64."""
 
     wide = np.float64
+
+    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
+        return second_by_torch(self.target.apply, inputs, able, g, directions)
 
     def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
         return TorchCall(self.target, inputs, needs)
@@ -269,6 +319,9 @@ class OfTorchTensors(Subject):
     """A function of torch tensors, through torch's own engine."""
 
     direct, wide = False, np.float64
+
+    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
+        return second_by_torch(self.target, inputs, able, g, directions)
 
     def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
         return TorchTensorCall(self.target, inputs, needs)

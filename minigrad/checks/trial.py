@@ -28,6 +28,7 @@ class Case(NamedTuple):
         lengths: what the letters of the signature stand for.
         seed: for the cotangents.
         elementwise: whether each entry of the output depends on one of each input only.
+        simple: whether the cotangents shall be 1, 2, 3, ..., for people to calculate with.
     """
 
     inputs: tuple[Any, ...]
@@ -35,6 +36,7 @@ class Case(NamedTuple):
     lengths: dict[str, int]
     seed: int = 0
     elementwise: bool = False
+    simple: bool = False
 
     def without(self, position: int) -> Case:
         """The same with None for an input that may be left out."""
@@ -62,8 +64,8 @@ class Comparison(NamedTuple):
 class Trial:
     """What a subject does at one case. Everything is computed when somebody asks, and once."""
 
-    def __init__(self, subject: Subject, case: Case, earlier: Sequence[Trial] = ()) -> None:
-        self.subject, self.case, self.earlier = subject, case, earlier
+    def __init__(self, subject: Subject, case: Case, earlier: Sequence[Trial] = (), what: str = "") -> None:
+        self.subject, self.case, self.earlier, self.what = subject, case, earlier, what
         self.inputs, self.able = case.inputs, case.able
         self.names = subject.names(len(self.inputs))
         self.needs = tuple(i in self.able for i in range(len(self.inputs)))
@@ -79,7 +81,10 @@ class Trial:
 
     @cached_property
     def cotangents(self) -> Array:
-        """Two, (2, *y.shape), of opposite signs and unequal magnitudes between 1/2 and 2."""
+        """Two, (2, *y.shape), of opposite signs and unequal magnitudes between 1/2 and 2; or 1, 2, ... and -2, -4, ..."""
+        if self.case.simple:
+            numbers = np.arange(1, self.y.size + 1).reshape(self.y.shape)
+            return np.stack([numbers, -2 * numbers]).astype(self.y.dtype)
         size = self.random.uniform(0.5, 2, (2, *self.y.shape))
         sign = self.random.choice([-1, 1], self.y.shape)
         return np.stack([sign, -sign] * size).astype(self.y.dtype)
