@@ -117,21 +117,6 @@ def square_at_its_output():
     return {"forward": forward, "backward": Square.backward}
 
 
-@wrong(Square, "second-order", "x")
-def square_keeps_its_slope():
-    "Saves 2 x and not x: the tape does not know what the slope depends on, so the second derivative is lost."
-
-    def forward(ctx, x):
-        ctx.save_for_backward(2 * x)
-        return x**2
-
-    def backward(ctx, g):
-        (slope,) = ctx.saved_tensors
-        return slope * g
-
-    return {"forward": forward, "backward": backward}
-
-
 @right("()->()", x=(-4.0, 4.0))
 class Exp(Function):
     "y = eˣ"

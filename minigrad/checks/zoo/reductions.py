@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad.checks.zoo.specimen import also_right, right, wrong
+from minigrad.checks.zoo.specimen import POSITIVE, also_right, right, wrong
 from minigrad.function import Function
 
 
@@ -96,6 +96,37 @@ def product_divides_by_zero(ctx, g):
     (x,) = ctx.saved_tensors
     with np.errstate(all="ignore"):
         return g * x.prod(0) / x
+
+
+@right("(n,d)->()", x=POSITIVE)
+class Norm(Function):
+    "y = √ Σ x², away from 0"
+
+    def forward(ctx, x):
+        y = np.sqrt((x**2).sum())
+        ctx.save_for_backward(x, y)
+        return y
+
+    def backward(ctx, g):
+        x, y = ctx.saved_tensors
+        return g * x / y
+
+
+@wrong(Norm, "second-order", "x")
+def norm_as_a_number():
+    "Keeps the norm as a Python number: right, but to the tape it is a constant, and so the second derivative is wrong."
+
+    def forward(ctx, x):
+        y = np.sqrt((x**2).sum())
+        ctx.save_for_backward(x)
+        ctx.norm = float(y)
+        return y
+
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * x / ctx.norm
+
+    return {"forward": forward, "backward": backward}
 
 
 @right("(n,d)->()")
