@@ -10,6 +10,7 @@ import numpy as np
 from minigrad.checks.cases import ANY, Form, designed, groups, square
 from minigrad.checks.contract import BROADCASTING, GRADIENTS, KINKS, ONCE, QUICK, Broken, NotChecked, wrong_inputs
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
+from minigrad.checks.known import formula_of, recognised
 from minigrad.checks.report import Example, Report, Verdict
 from minigrad.checks.subject import Subject, subject_of
 from minigrad.checks.trial import Case, Trial
@@ -163,8 +164,9 @@ class Search:
                 self.unchecked[name] = str(reason)
             except Broken as broken:
                 self.note(name, broken.args, trial)
-                self.stopped = broken.args[0].kind in ("random", "first-call")  # what else is wrong cannot be told from it
                 return
+            finally:  # what else may be wrong cannot be told from a function that is never twice the same
+                self.stopped = any(kind in ("random", "first-call") for kind, _ in self.found)
         wrong = wrong_inputs(trial)
         for i in wrong:
             self.wrong.setdefault(i, []).append(trial)
@@ -240,8 +242,10 @@ class Search:
             order = list(KINDS)
             seen = sorted(self.found.values(), key=lambda s: order.index(s.fault.kind))
             small = self.smallest(seen[0]) if seen else None
-            example = small and Example.of(seen[0].fault, small, self.subject.code)
-            return Report(self.subject.name, tuple(s.fault for s in seen), self.verdicts(), example or None)
+            example = Example.of(seen[0].fault, small, self.subject.code) if small else None
+            operation = source if isinstance(source, Operation) else recognised(self.trials[:3]) if self.wrong else None
+            formula = formula_of(operation, self.trials[0].names) if operation and self.trials else ""
+            return Report(self.subject.name, tuple(s.fault for s in seen), self.verdicts(), example, formula)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         broken = {s.promise for s in self.found.values()}
