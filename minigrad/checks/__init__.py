@@ -5,10 +5,11 @@ from typing import Any
 
 from minigrad.checks.backward import GradcheckError
 from minigrad.checks.checker import check
+from minigrad.checks.engines import both_engines
 from minigrad.checks.gradcheck import gradcheck
 from minigrad.checks.numerical import numerical_derivative, numerical_gradient
 
-__all__ = ["GradcheckError", "check", "gradcheck", "numerical_derivative", "numerical_gradient"]
+__all__ = ["GradcheckError", "both_engines", "check", "gradcheck", "numerical_derivative", "numerical_gradient"]
 
 
 def __getattr__(name: str) -> Any:
