@@ -8,16 +8,19 @@ import inspect
 import numpy as np
 import pytest
 
-from benchmarks.checkers import is_named, points
+from benchmarks.checkers import is_named, points, uses
 from minigrad import Tensor, gradcheck
 from minigrad.checks import check
 from minigrad.checks.diagnosis import KINDS
 from minigrad.checks.subject import DirectContext
 from minigrad.checks.zoo import RIGHT, SPECIMENS
+from minigrad.ops.registry import REGISTRY
 
 wrong = pytest.mark.parametrize("name", SPECIMENS)
 right = pytest.mark.parametrize("name", RIGHT)
 NAMED = 0.9  # of the specimens, those whose mistake is to be named
+SAMPLE = 40  # uses of operations, of these not:
+SLOW = {"conv2d", "max_pool2d", "avg_pool2d"}
 LEAST_CASES = 400  # of how operations are used, in this run; `python -m benchmarks.checkers` has thousands
 
 
@@ -124,3 +127,14 @@ def test_another_cause_does_not_count():
 def test_no_false_alarm_on_what_is_right(name):
     s = RIGHT[name]
     assert check(s, s.inputs) if s.inputs else check(s)
+
+
+def test_no_false_alarm_on_the_operations_of_minigrad():
+    """A sample, in float32 and float64, broadcast and not, near 1e-6, 1 and 1e4; the benchmark asks for all of them."""
+    cheap = [use for use in uses() if use[0].name not in SLOW]
+    chosen = np.random.default_rng(0).choice(len(cheap), SAMPLE, replace=False)
+    reports = {}
+    for operation, params in map(cheap.__getitem__, sorted(chosen)):
+        reports[f"{operation.name} {params}"] = check(operation.function, params=params)
+    assert not {name: report for name, report in reports.items() if not report}
+    assert sum(report.cases for report in reports.values()) >= LEAST_CASES
