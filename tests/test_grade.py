@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from minigrad import Function
-from minigrad.checks import grade
+from minigrad.checks import check, grade, grading
 from minigrad.checks.examination import findings
 from minigrad.checks.exercises import EXERCISES, template
 from minigrad.checks.grading import marked
@@ -177,6 +177,29 @@ def test_a_backward_that_is_not_written_yet():
     mark = marked(EXERCISES["ReLU"], **findings(EXERCISES["ReLU"], unwritten, 0))
     assert mark.points == {"forward": 2, "x": 0}
     assert mark.remarks == ["backward is not written yet"]
+
+
+def test_second_derivatives_are_not_asked_for():
+    class Sigmoid(RIGHT["Sigmoid"].target):
+        @staticmethod
+        def forward(ctx, x):
+            y = RIGHT["Sigmoid"].target.forward(ctx, x)
+            ctx.y = y.tolist()  # numbers, which are constants to the tape
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            y = np.asarray(ctx.y, g.dtype)
+            return g * y * (1 - y)
+
+    assert [fault.kind for fault in check(Sigmoid, signature="()->()").faults] == ["second-order"]
+    assert findings(EXERCISES["Sigmoid"], Sigmoid, 0)["faults"] == []
+
+
+def test_what_is_missing_is_missed_first(student, monkeypatch, capsys):
+    monkeypatch.setattr(grading, "find_spec", lambda name: None)
+    assert main(["grade", str(student(RELU))]) == 2
+    assert "this needs hypothesis" in capsys.readouterr().err
 
 
 # -------------------------------------------------------------------------------------------- what a file may be up to

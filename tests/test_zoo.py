@@ -14,7 +14,6 @@ from minigrad.checks import check
 from minigrad.checks.diagnosis import KINDS
 from minigrad.checks.subject import DirectContext
 from minigrad.checks.zoo import RIGHT, SPECIMENS
-from minigrad.ops.registry import REGISTRY
 
 wrong = pytest.mark.parametrize("name", SPECIMENS)
 right = pytest.mark.parametrize("name", RIGHT)
@@ -103,7 +102,8 @@ def test_what_is_wrong_is_rejected(name):
     report = report_on(name)
     assert not report, f"{name} passes: {SPECIMENS[name].remark}"
     assert all(fault.kind in KINDS for fault in report.faults)
-    assert all(fault.text in repr(report) for fault in report.faults)
+    told = " ".join(repr(report).split())
+    assert all(" ".join(fault.text.split()) in told for fault in report.faults)
 
 
 def test_the_cause_is_named():
