@@ -17,7 +17,7 @@ from minigrad.checks.trial import Case
 
 Array = np.ndarray[Any, Any]
 PRIMES = 5, 3, 2, 7
-MANY = 100  # entries, with which a trial takes long
+MANY = 50  # entries, with which a trial takes long
 ANY = -np.inf, np.inf
 
 
@@ -88,8 +88,10 @@ def designed(form: Form, seed: int) -> Iterator[tuple[str, Case]]:
             first, second = ({k: min(n, most) for k, n in lengths.items()} for lengths in (first, second))
     if form.elementwise:
         count = len(form.groups)
-        wider = [[(5, 3)] * i + [shape] + [(5, 3)] * (count - i - 1) for shape in ((3,), (5, 1), ()) for i in range(count)]
-        one, two, *others = [(5, 3)] * count, [(3, 7)] * count, *(wider if count > 1 else [[()], [(1,)]])
+        wider = [
+            [(3, 2)] * i + [shape] + [(3, 2)] * (count - i - 1) for shape in ((2,), (3, 1), ()) for i in range(count)
+        ]
+        one, two, *others = [(5, 3)] * count, [(2, 3)] * count, *(wider if count > 1 else [[()], [(1,)]])
         more = [("broadcast" if count > 1 else "few entries", shapes, {}) for shapes in others]
     else:
         one, two = form.shapes(first), form.shapes(second)

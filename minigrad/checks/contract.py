@@ -424,6 +424,10 @@ ONCE: dict[str, Promise] = {
 }
 
 
+NAMING = "every differentiable input has a gradient", "shapes are those of the inputs", "linear in the incoming cotangent"
+assert {*NAMING} <= {*QUICK, *ONCE}  # where these are broken for an input, its numbers need no reason of their own
+
+
 # ------------------------------------------------------------------------------------------------------------- tools
 def wanders(results: list[Any]) -> bool:
     """Whether results of equal calls go up and down by chance, and not in steps or ever in one direction."""

@@ -84,7 +84,7 @@ class Evidence:
     def __init__(self, trial: Trial, i: int) -> None:
         self.trial, self.i = trial, i
         self.x, self.y, self.name = trial.inputs[i], trial.y, trial.names[i]
-        self.d = f"d{self.name}" if len(self.name) < 3 else f"the gradient of {self.name}"
+        self.d = f"d{self.name}"
         self.g = trial.cotangents.reshape(2, -1)
         comparison = trial.compare(i)
         self.true, self.allowed, self.kinks = comparison.true, comparison.allowed, comparison.kinks
@@ -186,8 +186,8 @@ def mean_for_sum(e: Evidence) -> Iterator[Guess]:
     for names, n in stretched(e).items():
         yield Guess(
             e.true / n,
-            f"{e.d} is a mean where a sum belongs: it is {n} times too small, and {n} is how many times broadcasting "
-            f"used each entry of {e.name} ({names}). Write .sum({names}), not .mean({names}).",
+            f"{e.d} is a mean where a sum belongs: broadcasting used each entry of {e.name} {n} times, along axis {names}, "
+            f"and it is {n} times too small. Write .sum({names}), not .mean({names}).",
             names,
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.checks.diagnosis import Fault
-from minigrad.checks.subject import OfTorchTensors, Subject, subject_of
+from minigrad.checks.subject import OfTorchFunction, OfTorchTensors, Subject, subject_of
 from minigrad.checks.trial import TERMS, Trial, copied
 from minigrad.function import Function
 from minigrad.places import Place
@@ -22,8 +22,8 @@ LONG = 64  # roundings on the way to one value, where one operation is several
 def engine_of(target: Any) -> Subject:
     """The other side of a comparison: a torch Function as its users call it, with torch's engine behind it."""
     subject = subject_of(target)
-    if hasattr(subject.target, "apply") and subject.wide is np.float64:
-        return OfTorchTensors(subject.target.apply, subject.name, subject.parameters)
+    if isinstance(subject, OfTorchFunction):
+        return OfTorchTensors(subject.target.apply, f"{subject.name} (torch)", subject.parameters)
     return subject
 
 

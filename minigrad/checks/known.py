@@ -46,6 +46,7 @@ def formula_of(operation: Operation, names: Sequence[str]) -> str:
 
 
 def rule_text(letter: str, rule: Any) -> str:
+    rule = getattr(rule, "func", rule)  # of an operation with any number of inputs
     source = textwrap.dedent(inspect.getsource(rule)).strip()
     _, returns, expression = source.partition("return ")
     if returns and "\n" not in expression and source.count("\n") <= source.count("@"):

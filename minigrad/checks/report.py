@@ -170,7 +170,7 @@ def lines(report: Report) -> Iterator[Line]:
     if report.example:
         yield []
         yield [("  the smallest inputs found that show it", "title")]
-        yield from ([(f"    {line}", "code")] for line in report.example.code.splitlines())
+        yield from ([(f"    {line}", "code")] if line else [] for line in report.example.code.splitlines())
         if report.example.table:
             yield []
             yield from side_by_side(report.example.input, report.example.table)

@@ -27,7 +27,7 @@ class Case(NamedTuple):
         able: the positions of those that are differentiated.
         lengths: what the letters of the signature stand for.
         seed: for the cotangents.
-        elementwise: whether each entry of the output depends on one of each input only.
+        elementwise: whether the inputs have any shapes that broadcast.
         simple: whether the cotangents shall be 1, 2, 3, ..., for people to calculate with.
     """
 
@@ -124,10 +124,12 @@ class Trial:
 
         found = numerical_jacobian(f, wide[i], step_without_size(wide[i], wide))
         value, error, jump = (part.reshape(-1, wide[i].size) for part in found)
-        if self.case.elementwise:  # then the rounding of other entries, which may be large, is no error of this one
+        shapes = [np.shape(x) for x in inputs if isinstance(x, np.ndarray)]
+        if self.case.elementwise and self.y.shape == np.broadcast_shapes(*shapes):
             positions = np.broadcast_to(np.arange(wide[i].size).reshape(wide[i].shape), self.y.shape).reshape(-1, 1)
-            apart = (positions != np.arange(wide[i].size)) & ~(abs(value) > 0)
-            value, error = np.where(apart, 0, value), np.where(apart, 0, error)
+            others = positions != np.arange(wide[i].size)
+            if not (abs(value[others]) > 0).any():  # the rounding of other entries is no error of this one
+                value, error = np.where(others, 0, value), np.where(others, 0, error)
         return Derivative(value, error, jump)
 
     def jacobian(self, i: int) -> Derivative:
