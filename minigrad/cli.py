@@ -21,7 +21,8 @@ COMMANDS = {  # name: (module, what it does)
     "compare": ("minigrad.lab.command", "batch, sgd and minibatch descent on the same budget"),
     "check": ("minigrad.checks.command", "what is wrong with a backward that you have written"),
 }
-EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'"}  # what to install for a package that is missing; for all others the lab's extra
+# What to install for a package that is missing; for all others the lab's extra.
+EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'"}
 
 
 class Parser(argparse.ArgumentParser):
