@@ -22,7 +22,8 @@ COMMANDS = {  # name: (module, what it does)
     "check": ("minigrad.checks.command", "what is wrong with a backward that you have written"),
     "grade": ("minigrad.checks.grade_command", "marks for a student's file of Functions, with what is wrong"),
 }
-EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'"}  # what to install for a package that is missing; for all others the lab's extra
+# What to install for a package that is missing; for all others the lab's extra.
+EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'"}
 
 
 class Parser(argparse.ArgumentParser):

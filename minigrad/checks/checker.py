@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -83,7 +83,7 @@ def check(
         several = [params] if params is not None else getattr(source, "params", None) or [{}]
         for one in several:
             search.subject = subject_of(target, one)
-            search.search(form_of(search.subject, signature, domain, source), lambda case, one=one: fits(case, one))
+            search.search(form_of(search.subject, signature, domain, source, one))
     if against is not None:
         search.compare_with(engine_of(against))
     report = search.report(source)
@@ -106,12 +106,17 @@ def first_case(
     if inputs is not None:
         return given(inputs, seed)
     target, source = unpacked(target)
-    _, case = next(designed(form_of(subject_of(target), signature, domain, source), seed))
+    _, case = next(designed(form_of(subject_of(target), signature, domain, source, {}), seed))
     return case
 
 
-def form_of(subject: Subject, signature: str | None, domain: dict[str, Any] | None, source: Any) -> Form:
-    """The signature with what is known of each input."""
+def form_of(
+    subject: Subject, signature: str | None, domain: dict[str, Any] | None, source: Any, params: dict[str, Any]
+) -> Form:
+    """What is known of the inputs."""
+    known = Form.of(source, params) if isinstance(source, Operation) else None
+    if known and signature is None and domain is None:
+        return known
     signature = signature or getattr(source, "signature", None)
     domain = getattr(source, "domain", {}) if domain is None else domain
     if signature is None:
@@ -119,25 +124,18 @@ def form_of(subject: Subject, signature: str | None, domain: dict[str, Any] | No
             f"check: {subject.name} has no signature, so there is nothing to search; give inputs, or the shapes as in "
             'signature="(n,p),(p,q),(q)->(n,q)", or "(),()->()" for what works entry by entry'
         )
-    count = len(groups(signature))
-    parameters = [subject.parameter(i) for i in range(count)]
+    parameters = [subject.parameter(i) for i in range(len(groups(signature)))]
     names = [getattr(p, "name", "") for p in parameters]
     if unknown := domain.keys() - set(names):
         raise ValueError(f"domain: {', '.join(sorted(unknown))} is no input; the inputs are {', '.join(names)}")
-    rules = dict(zip(range(count), source.rules, strict=False)) if isinstance(source, Operation) else {}
     return Form(
         signature,
         [domain.get(name, ANY) for name in names],
-        constant=[i for i, rule in rules.items() if not rule],
+        constant=known.constant if known else (),
         optional=[i for i, p in enumerate(parameters) if p is not None and p.default is None],
-        batched=getattr(source, "batched", False),
+        batched=known is not None and known.batched,
+        params=params,
     )
-
-
-def fits(case: Case, params: dict[str, Any]) -> bool:
-    """Whether the axes in `params` exist."""
-    axis, shape = params.get("axis"), np.shape(case.inputs[0])
-    return axis is None or all(-len(shape) <= k < len(shape) for k in np.atleast_1d(axis))
 
 
 def given(inputs: Any, seed: int) -> Case:
@@ -149,7 +147,9 @@ def given(inputs: Any, seed: int) -> Case:
     able = [
         i
         for i, (x, value) in enumerate(zip(arguments, values, strict=True))
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and (not explicit or getattr(x, "requires_grad", 0))
+        if isinstance(value, np.ndarray)
+        and value.dtype.kind == "f"
+        and (not explicit or getattr(x, "requires_grad", 0))
     ]
     if not able:
         raise ValueError(
@@ -188,7 +188,9 @@ class Search:
             return
         trial = Trial(self.subject, case, tuple(self.trials), what)
         first = not self.trials
-        if not usable(trial) and not first:  # forward refuses what the signature allows: that is no matter of a backward
+        if (
+            not usable(trial) and not first
+        ):  # forward refuses what the signature allows: that is no matter of a backward
             return
         self.trials.append(trial)
         for name, promise in {**QUICK, **(ONCE if first else {})}.items():
@@ -216,19 +218,18 @@ class Search:
                 self.found.setdefault((fault.kind, fault.input), Sighting(fault, promise, trial))
         self.kept[promise] = self.kept.get(promise, 0) + (not count)
 
-    def search(self, form: Form, allowed: Callable[[Case], bool]) -> None:
+    def search(self, form: Form) -> None:
         """The designed cases, and if all is well there, drawn ones."""
         strategies = with_hypothesis()
         self.form = form
         for what, case in designed(form, self.seed):
-            if allowed(case):
+            if form.allows([np.shape(x) for x in case.inputs]):
                 self.try_case(what, case)
         if ("raises", None) in self.found:
             self.look_at_squares(form)
         elif not self.stopped and not self.found and not self.wrong:
             for case in strategies.drawn(form, self.seed, EXAMPLES):
-                if allowed(case):
-                    self.try_case("drawn", case)
+                self.try_case("drawn", case)
 
     def look_at_squares(self, form: Form) -> None:
         """Where a transpose is missing, square matrices do not raise, and their numbers tell."""
@@ -272,7 +273,9 @@ class Search:
             return None
         if self.form is None:
             return trial
-        case = with_hypothesis().smallest(self.form, self.seed, lambda case: shows(Trial(trial.subject, case), fault, promise, self.same))
+        case = with_hypothesis().smallest(
+            self.form, self.seed, lambda case: shows(Trial(trial.subject, case), fault, promise, self.same)
+        )
         return trial if case is None else Trial(trial.subject, case)
 
     # --------------------------------------------------------------------------------------------------- reporting
@@ -304,7 +307,11 @@ class Search:
         verdicts.append(Verdict(BROADCASTING, status, cases(len(broad)) if broad else "no two inputs broadcast"))
         kinks = sum(int(t.compare(i).kinks.sum()) for t in self.trials for i in t.comparisons)
         if kinks:
-            verdicts.append(Verdict(KINKS, "kink", f"{kinks} entries where left and right derivative differ: any slope between is right"))
+            verdicts.append(
+                Verdict(
+                    KINKS, "kink", f"{kinks} entries where left and right derivative differ: any slope between is right"
+                )
+            )
         return tuple(verdicts)
 
     def certainty(self) -> str:
@@ -315,7 +322,9 @@ class Search:
                 resolved = np.isfinite(comparison.allowed) & ~comparison.kinks
                 largest = abs(comparison.true[resolved]).max(initial=0)
                 if largest:
-                    seen.setdefault(trial.inputs[i].dtype, []).append(float(comparison.allowed[resolved].max() / largest))
+                    seen.setdefault(trial.inputs[i].dtype, []).append(
+                        float(comparison.allowed[resolved].max() / largest)
+                    )
         limits = ", ".join(f"{np.median(values):.0e} in {dtype}" for dtype, values in seen.items())
         return f"{cases(len(self.trials))}; an error of {limits} would show"
 
@@ -325,7 +334,9 @@ def with_hypothesis() -> Any:
     try:
         from minigrad.checks import strategies
     except ModuleNotFoundError as error:
-        message = "check: a search needs hypothesis (python -m pip install 'minigrad[check]'); with inputs= there is none"
+        message = (
+            "check: a search needs hypothesis (python -m pip install 'minigrad[check]'); with inputs= there is none"
+        )
         raise ModuleNotFoundError(message, name=error.name) from error
     return strategies
 

@@ -26,7 +26,11 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     parser.epilog = EXAMPLES
     add = parser.add_argument
     add("target", metavar="FILE.py:NAME", help="a Function, of minigrad or of torch, or a function of Tensors")
-    add("--signature", metavar="SHAPES", help='of the inputs, such as "(n,p),(p,q),(q)->(n,q)"; "()->()" is entry by entry')
+    add(
+        "--signature",
+        metavar="SHAPES",
+        help='of the inputs, such as "(n,p),(p,q),(q)->(n,q)"; "()->()" is entry by entry',
+    )
     add(
         "--domain",
         metavar="NAME=VALUES",
@@ -72,5 +76,3 @@ def run(options: argparse.Namespace) -> int:
         report.show()
     sys.stdout.flush()
     return 0 if report else 1
-
-

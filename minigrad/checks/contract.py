@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad.broadcasting import unbroadcast
 from minigrad.checks.backward import GradcheckError
+from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault
 from minigrad.checks.numerical import numerical_gradient
 from minigrad.checks.trial import TERMS, Trial, copied
@@ -100,7 +101,9 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
             trial.run(moved)
         except Exception:  # outside of the domain
             return
-    one = attempt(trial, lambda: copied(call.backward(np.array(g))), "backward, when forward has run once more in between")
+    one = attempt(
+        trial, lambda: copied(call.backward(np.array(g))), "backward, when forward has run once more in between"
+    )
     two = attempt(trial, lambda: copied(call.backward(np.array(g))), "a second backward of the same call")
     for i, (a, b, c) in enumerate(zip(first[1:], one, two, strict=True)):
         if not alike(a, b):
@@ -137,10 +140,14 @@ def unmutated(trial: Trial) -> Iterator[Fault]:
         )
     for name, x, before in zip(trial.names, xs, inputs, strict=True):
         if changed(x, before):
-            yield Fault("mutates", name, f"backward writes into the input {name}, and others read it. Make a new array.")
+            yield Fault(
+                "mutates", name, f"backward writes into the input {name}, and others read it. Make a new array."
+            )
             return
     if changed(call.y, y):
-        yield Fault("mutates", None, "backward writes into the output of forward, and others read it. Make a new array.")
+        yield Fault(
+            "mutates", None, "backward writes into the output of forward, and others read it. Make a new array."
+        )
         return
     if any(changed(a, b) for a, b in zip(call.kept(), kept, strict=False)):
         yield Fault(
@@ -159,7 +166,9 @@ def present(trial: Trial) -> Iterator[Fault]:
         comparison = trial.compare(i)
         if comparison.wrong.any():
             name = trial.names[i]
-            yield Fault("missing", name, f"None for {name}, and the output depends on it: return a gradient for it, too.")
+            yield Fault(
+                "missing", name, f"None for {name}, and the output depends on it: return a gradient for it, too."
+            )
 
 
 def shaped(trial: Trial) -> Iterator[Fault]:
@@ -204,12 +213,15 @@ def misshapen(trial: Trial, i: int, name: str, x: Array, part: Array) -> Iterato
                 return
     except ValueError:
         pass
-    for turned in (lambda a: a.T, lambda a: a.swapaxes(-1, -2) if a.ndim > 1 else a):
-        if is_it([turned(p) for p in parts]):
-            yield Fault("transposed", name, f"{wrong}: it is transposed. Write .T.")
-            return
+    if is_it([p.T for p in parts]) or (part.ndim > 1 and is_it([p.mT for p in parts])):
+        yield Fault("transposed", name, f"{wrong}: it is transposed. Write .T.")
+        return
     reshaped = part.size == x.size and is_it([p.reshape(x.shape) for p in parts])
-    keepdims = f": the values are right; reshape it to {name}'s shape." if reshaped else ": each gradient has its input's shape."
+    keepdims = (
+        f": the values are right; reshape it to {name}'s shape."
+        if reshaped
+        else ": each gradient has its input's shape."
+    )
     yield Fault("shape", name, wrong + keepdims)
 
 
@@ -230,7 +242,9 @@ def separate(trial: Trial) -> Iterator[Fault]:
     """No two gradients are one array."""
     if not trial.subject.direct:
         raise NotChecked("the engine makes copies")
-    grads = [(i, grad) for i, grad in enumerate(trial.run().backward(np.array(trial.cotangents[0]))) if grad is not None]
+    grads = [
+        (i, grad) for i, grad in enumerate(trial.run().backward(np.array(trial.cotangents[0]))) if grad is not None
+    ]
     for position, (i, a) in enumerate(grads):
         for j, b in grads[:position]:
             if np.shares_memory(a, b):
@@ -315,57 +329,32 @@ def partial(trial: Trial) -> Iterator[Fault]:
                 return
 
 
-def laid_out(trial: Trial) -> Iterator[Fault]:
+def in_any_layout(trial: Trial) -> Iterator[Fault]:
     """The same for Fortran-ordered, reversed, strided and read-only arrays."""
-    torch = trial.subject.wide is not np.longdouble and trial.subject.direct
-    for layout, arrange in LAYOUTS.items():
-        if torch and layout in ("reversed", "read-only"):  # torch has no such tensors
+    for layout in LAYOUTS[1:]:
+        if not trial.subject.any_layout and layout in ("backwards", "read-only"):  # torch has no such tensors
             continue
-        for what in ("inputs", "cotangent"):
-            xs = [arrange(x) if what == "inputs" and isinstance(x, np.ndarray) else x for x in copied(trial.inputs)]
-            g = np.array(trial.cotangents[0])
+        for what in ("inputs are", "cotangent is"):
+            xs, g = copied(trial.inputs), np.array(trial.cotangents[0])
+            if what == "inputs are":
+                xs = [laid_out(x, layout) if isinstance(x, np.ndarray) else x for x in xs]
+            else:
+                g = laid_out(g, layout)
             try:
-                call = trial.subject.call(xs, trial.needs)
-                grads = call.backward(arrange(g) if what == "cotangent" else g)
+                grads = trial.subject.call(xs, trial.needs).backward(g)
             except Exception as error:
-                yield Fault("layout", None, f"{layout} {what}: {type(error).__name__}: {error}")
+                yield Fault("layout", None, f"it raises when the {what} {layout}: {type(error).__name__}: {error}")
                 return
             for i in trial.able:
                 if not alike(grads[i], trial.returned[0][i]):
                     yield Fault(
                         "layout",
                         trial.names[i],
-                        f"the gradient of {trial.names[i]} is another when the {what} {'are' if what == 'inputs' else 'is'} "
-                        f"{layout}: the values are equal, only their order in memory differs. Look for .ravel('K'), "
-                        ".reshape(order=...), .strides, or writing through a view.",
+                        f"the gradient of {trial.names[i]} is another when the {what} {layout}: the values are equal, only "
+                        "their order in memory differs. Look for .ravel('K'), .reshape(order=...), .strides, or writing "
+                        "through a view.",
                     )
                     return
-
-
-def reversed_view(a: Array) -> Array:
-    return np.flip(np.flip(a).copy()) if a.ndim else a
-
-
-def strided(a: Array) -> Array:
-    if not a.ndim:
-        return a
-    wide = np.zeros((*a.shape[:-1], 2 * a.shape[-1]), a.dtype)
-    wide[..., ::2] = a
-    return wide[..., ::2]
-
-
-def read_only(a: Array) -> Array:
-    a = np.asarray(a)
-    a.flags.writeable = False
-    return a
-
-
-LAYOUTS: dict[str, Callable[[Array], Array]] = {
-    "Fortran-ordered": lambda a: np.asarray(a, order="F"),
-    "reversed": reversed_view,
-    "strided": strided,
-    "read-only": read_only,
-}
 
 
 def twice(trial: Trial) -> Iterator[Fault]:
@@ -376,7 +365,9 @@ def twice(trial: Trial) -> Iterator[Fault]:
     directions = [trial.random.uniform(0.5, 2, x.shape).astype(x.dtype) for x in (trial.inputs[i] for i in trial.able)]
     try:
         found = trial.subject.second(copied(trial.inputs), trial.able, g, directions)
-    except Exception as error:  # a backward that leaves NumPy's notation, a saved intermediate: it says so, and is right
+    except (
+        Exception
+    ) as error:  # a backward that leaves NumPy's notation, a saved intermediate: it says so, and is right
         raise NotChecked(f"not claimed: {str(error).splitlines()[0][:200] or type(error).__name__}") from error
     wide = trial.widened(trial.wide)
     weights = np.concatenate([d.reshape(-1) for d in directions])[None]
@@ -387,10 +378,10 @@ def twice(trial: Trial) -> Iterator[Fault]:
             parts = [np.zeros(trial.inputs[j].shape) if grads[j] is None else grads[j] for j in trial.able]
             return np.concatenate([part.reshape(-1) for part in parts]).astype(trial.wide)
 
-        true, error, terms = numerical_gradient(slopes, wide[i], weights)
+        true, blur, terms = numerical_gradient(slopes, wide[i], weights)
         got = np.zeros(trial.inputs[i].shape) if second is None else second
         off = abs(got - true[0])
-        if (off > error[0] + SECOND * terms[0].max(initial=0)).any():
+        if (off > blur[0] + SECOND * terms[0].max(initial=0)).any():
             worst = np.unravel_index(off.argmax(), off.shape)
             yield Fault(
                 "second-order",
@@ -419,12 +410,16 @@ ONCE: dict[str, Promise] = {
     "no two gradients are one array": separate,
     "linear in the incoming cotangent": linear,
     "right when only some inputs need a gradient": partial,
-    "right in any memory layout": laid_out,
+    "right in any memory layout": in_any_layout,
     "right to second order": twice,
 }
 
 
-NAMING = "every differentiable input has a gradient", "shapes are those of the inputs", "linear in the incoming cotangent"
+NAMING = (
+    "every differentiable input has a gradient",
+    "shapes are those of the inputs",
+    "linear in the incoming cotangent",
+)
 assert {*NAMING} <= {*QUICK, *ONCE}  # where these are broken for an input, its numbers need no reason of their own
 
 

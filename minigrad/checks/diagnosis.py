@@ -76,6 +76,7 @@ class Guess(NamedTuple):
     text: str
     label: str = ""
     error: Any = 0.0  # how far off the array may be itself
+    also: tuple[tuple[str, str], ...] = ()  # other faults that it takes to explain the gradient: kind and text
 
 
 class Evidence:
@@ -222,7 +223,9 @@ def factor(e: Evidence) -> Iterator[Guess]:
         a, b = (sizes[name] for name in names)
         for c_named, text in ((a / b, f"{names[0]}/({names[1]})"), (b / a, f"{names[1]}/({names[0]})")):
             yield Guess(
-                c_named * e.true, f"{e.d} is {text} = {c_named:.6g} times the gradient: it divides by the wrong size.", text
+                c_named * e.true,
+                f"{e.d} is {text} = {c_named:.6g} times the gradient: it divides by the wrong size.",
+                text,
             )
     yield Guess(c * e.true, f"{e.d} is {c:.6g} times the gradient, in every entry.", f"{c:.6g}")
 
@@ -233,13 +236,20 @@ def sized(e: Evidence, c: float, name: str, n: float, sign: int, large: bool) ->
     remedy = f"divide by {name}" if large else f"multiply by {name}"
     entries, rows = entries_and_rows(e)
     if large and e.y.size == 1 and name in entries:
-        remedy = f"divide by the number of entries, {'·'.join(rows + [name])}, not by the number of rows, {'·'.join(rows)}"
+        remedy = (
+            f"divide by the number of entries, {'·'.join(rows + [name])}, not by the number of rows, {'·'.join(rows)}"
+        )
     elif name == "2":
-        remedy = "one factor 2 too many" if large else "the derivative of a square is 2 times its base: a factor 2 is missing"
+        remedy = (
+            "one factor 2 too many"
+            if large
+            else "the derivative of a square is 2 times its base: a factor 2 is missing"
+        )
     yield Guess(
         c * e.true,
-        f"{e.d} is {what} times too {how}{', and has the wrong sign' if sign < 0 else ''}: {remedy}.",
+        f"{e.d} is {what} times too {how}: {remedy}.",
         f"{c > 0}{name}{large}",
+        also=(("sign", f"{e.d} has the wrong sign, too."),) if sign < 0 else (),
     )
 
 
@@ -390,7 +400,13 @@ def small_constant(e: Evidence) -> Iterator[Guess]:
     if here is None or not 0 < here < 0.5:
         return
     large, small = (deviation(e, scaled(e, c)) for c in (30.0, 1 / 30))
-    if large is not None and small is not None and large < here / 5 and small > min(5 * here, 0.05) and e.got is not None:
+    if (
+        large is not None
+        and small is not None
+        and large < here / 5
+        and small > min(5 * here, 0.05)
+        and e.got is not None
+    ):
         yield Guess(
             e.got,
             f"{e.d} is off by {here:.2g} (relatively) here, by more where {e.name} is smaller and less where it is larger: "
@@ -561,7 +577,7 @@ def diagnose(trials: list[Trial], i: int) -> list[Fault]:
         common = set.intersection(*labels)
         for guess in fitting[0]:
             if guess.label in common:
-                return [Fault(kind, first.name, guess.text)]
+                return [Fault(kind, first.name, text) for kind, text in ((kind, guess.text), *guess.also)]
     shown = entries(first)
     return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {shown}.")]
 
@@ -572,5 +588,7 @@ def entries(e: Evidence) -> str:
     wrong = np.argwhere(e.wrong[0].reshape(e.x.shape))
     rows = wrong if len(wrong) else np.argwhere(e.wrong.any(axis=0).reshape(e.x.shape))
     got, true = (a[0].reshape(e.x.shape) for a in (e.got, e.true))
-    parts = [f"{e.d}[{', '.join(map(str, at))}] is {got[tuple(at)]:.6g}, should be {true[tuple(at)]:.6g}" for at in rows[:3]]
+    parts = [
+        f"{e.d}[{', '.join(map(str, at))}] is {got[tuple(at)]:.6g}, should be {true[tuple(at)]:.6g}" for at in rows[:3]
+    ]
     return f"{e.wrong.any(axis=0).sum()} of {e.x.size} entries are wrong; " + "; ".join(parts)

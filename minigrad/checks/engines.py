@@ -60,11 +60,11 @@ def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
         off = (abs(mine[0] - there) > 2 * allowed) & np.isfinite(comparison.true[0])
         if off.any():
             k = int(off.argmax())
-            at = tuple(map(int, np.unravel_index(k, trial.inputs[i].shape)))
+            entry = tuple(map(int, np.unravel_index(k, trial.inputs[i].shape)))
             yield Fault(
                 "differs",
                 trial.names[i],
-                f"the gradient of {trial.names[i]} at entry {at} is {mine[0][k]:.6g}, and that of {other.name} is "
+                f"the gradient of {trial.names[i]} at entry {entry} is {mine[0][k]:.6g}, and that of {other.name} is "
                 f"{there[k]:.6g}; the numerical derivative is {float(comparison.true[0][k]):.6g}",
             )
 

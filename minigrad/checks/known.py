@@ -41,7 +41,9 @@ def formula_of(operation: Operation, names: Sequence[str]) -> str:
     if any(letter != name for letter, name in same.items()):
         lines[0] += f"   ({', '.join(f'{letter} is {name}' for letter, name in same.items())})"
     if not operation.composed:
-        lines += [rule_text(letter, rule) for letter, rule in zip(operation.inputs, operation.rules, strict=False) if rule]
+        lines += [
+            rule_text(letter, rule) for letter, rule in zip(operation.inputs, operation.rules, strict=False) if rule
+        ]
     return "\n".join(lines)
 
 

@@ -49,9 +49,7 @@ def numerical_derivative(
 
 
 @np.errstate(all="ignore")  # a step may leave the domain; what is not finite there is not used
-def derivative(
-    f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None
-) -> Derivative:
+def derivative(f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None) -> Derivative:
     middle = f(x)
     centre, eps = x[index], np.finfo(middle.dtype).eps
     largest = step or (abs(centre) or abs(x).max() or x.dtype.type(1)) / 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -85,7 +86,7 @@ class Trial:
 
     @cached_property
     def cotangents(self) -> Array:
-        """Two, (2, *y.shape), of opposite signs and unequal magnitudes between 1/2 and 2; or 1, 2, ... and -2, -4, ..."""
+        """Two, (2, *y.shape), of opposite signs and unequal sizes between 1/2 and 2; or 1, 2, ... and -2, -4, ..."""
         if self.case.simple:
             numbers = np.arange(1, self.y.size + 1).reshape(self.y.shape)
             return np.stack([numbers, -2 * numbers]).astype(self.y.dtype)
@@ -104,11 +105,9 @@ class Trial:
         """The widest dtype that forward keeps."""
         wide = self.subject.wide
         if np.finfo(wide).eps < np.finfo(np.float64).eps:
-            try:
+            with suppress(Exception):  # not every function takes long double; other errors have come up before
                 if self.subject.evaluate(self.widened(wide)).dtype == wide:
                     return wide
-            except Exception:  # not every function takes long double; other errors have come up before
-                pass
         return np.float64
 
     def widened(self, dtype: Any) -> list[Any]:
@@ -169,7 +168,7 @@ class Trial:
 
     def gradient(self, i: int) -> Array | None:
         """What was returned for input i and both cotangents, (2, x.size), if it has the shape of x."""
-        parts = [grads[i] if i < len(grads) else None for grads in self.returned]
+        parts: list[Any] = [grads[i] if i < len(grads) else None for grads in self.returned]
         if any(part is None or part.shape != self.inputs[i].shape for part in parts):
             return None
         return np.stack(parts).reshape(2, -1)
@@ -197,12 +196,10 @@ class Trial:
                 call.disturb(random)
                 moved.append(call.backward(np.array(noisy(g, random))))
             note(moved)
-        if self.subject.direct:  # what it computes inside is out of reach: the same in a wider dtype has no such rounding
-            for wide in {np.longdouble, np.float64} if self.subject.wide is np.longdouble else {np.float64}:
-                try:
-                    note([self.pull(g.astype(wide), self.widened(wide)) for g in self.cotangents])
-                except Exception:  # not every backward takes long double; this one was fine without
-                    continue
+        if self.subject.direct:  # what it computes inside is out of reach, but in a wider dtype it has no such rounding
+            with suppress(Exception):  # not every backward takes long double; this one was fine without
+                wide = self.subject.wide
+                note([self.pull(g.astype(wide), self.widened(wide)) for g in self.cotangents])
         return noise
 
 
