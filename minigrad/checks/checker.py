@@ -310,7 +310,7 @@ class Search:
         if kinks:
             verdicts.append(
                 Verdict(
-                    KINKS, "kink", f"{kinks} entries where left and right derivative differ: any slope between is right"
+                    KINKS, "kink", f"{'1 entry' if kinks == 1 else f'{kinks} entries'} where left and right derivative differ: any slope between is right"
                 )
             )
         return tuple(verdicts)
