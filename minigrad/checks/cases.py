@@ -1,7 +1,7 @@
 """The cases that are tried first: designed, so that what usually goes wrong shows at once.
 
-Sizes are distinct primes, which tell factors apart; values are normal numbers, then eighths full of zeros and ties; data
-are near 1, 1e-6 and 1e4. What these do not show, the search does (`search.py`).
+Sizes are distinct primes, which tell factors apart; values are normal numbers, then eighths full of zeros and ties;
+data are near 1, 1e-6 and 1e4. What these do not show, drawn ones may (`strategies.py`).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ ANY = -np.inf, np.inf
 class Form:
     """What a function takes: a signature, and what is known of each input.
 
-    ``(n,p),(p,q),(q)->(n,q)``: letters are lengths, the same letter the same length; numbers are themselves. Inputs that
-    are all written () are taken entry by entry: they have any shapes that broadcast. An axis with a question mark may be
-    missing, as in NumPy.
+    ``(n,p),(p,q),(q)->(n,q)``: letters are lengths, the same letter the same length; numbers are themselves. Inputs
+    that are all written () are taken entry by entry: they have any shapes that broadcast. An axis with a question mark
+    may be missing, as in NumPy.
 
     Args:
         signature: the text.
@@ -120,13 +120,11 @@ def designed(form: Form, seed: int) -> Iterator[tuple[str, Case]]:
     if form.elementwise:
         count = len(form.groups)
         others: list[list[Shape]] = [[()], [(1,)]]
-        wider: list[list[Shape]] = [
-            [(3, 2)] * i + [shape] + [(3, 2)] * (count - i - 1) for shape in ((2,), (3, 1), ()) for i in range(count)
-        ]
+        if count > 1:
+            narrow: list[Shape] = [(2,), (3, 1), ()]
+            others = [[(3, 2)] * i + [s] + [(3, 2)] * (count - i - 1) for s in narrow for i in range(count)]
         one, two = [(5, 3)] * count, [(2, 3)] * count
-        more = (
-            [("broadcast", shapes, {}) for shapes in wider] if count > 1 else [("few entries", s, {}) for s in others]
-        )
+        more = [("broadcast" if count > 1 else "few entries", shapes, {}) for shapes in others]
     else:
         one, two = form.shapes(first), form.shapes(second)
         ones = [{**first, letter: 1} for letter in letters] + [dict.fromkeys(letters, 1)] * (len(letters) > 1)

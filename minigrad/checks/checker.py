@@ -53,15 +53,15 @@ def check(
     primes, zeros and ties, data near 1e-6 and 1e4, float32), then at drawn ones, and what fails is made small.
 
     Args:
-        target: a Function (the class), a function of Tensors that returns one, a pair ``(forward, vjp)`` of functions of
-            arrays with ``vjp(g, *inputs)`` a gradient for each input, a torch.autograd.Function, or an operation of
+        target: a Function (the class), a function of Tensors that returns one, a pair ``(forward, vjp)`` of functions
+            of arrays with ``vjp(g, *inputs)`` a gradient for each input, a torch.autograd.Function, or an operation of
             minigrad, which brings its own signature, domain and params.
         inputs: a tensor, an array, or a sequence. If some are tensors that require grad, these are differentiated,
             otherwise all arrays of floats.
-        signature: the shapes of the inputs in gufunc notation, such as "(n,p),(p,q),(q)->(n,q)". "(),()->()" is entry by
-            entry, with broadcasting.
-        domain: for an input, by its name, the open interval on which the function is defined and smooth; bool for a mask;
-            a letter of the signature for integers that index its axis. Other inputs are any floats.
+        signature: the shapes of the inputs in gufunc notation, such as "(n,p),(p,q),(q)->(n,q)". "(),()->()" is entry
+            by entry, with broadcasting.
+        domain: for an input, by its name, the open interval on which the function is defined and smooth; bool for a
+            mask; a letter of the signature for integers that index its axis. Other inputs are any floats.
         params: static arguments, passed on by name.
         against: another target, of torch for instance, that must give the same values and gradients.
         seed: draws other inputs.
@@ -211,12 +211,13 @@ class Search:
         self.kept[GRADIENTS] = self.kept.get(GRADIENTS, 0) + (not wrong)
 
     def note(self, promise: str, faults: Iterable[Fault], trial: Trial) -> None:
-        count = 0
-        for count, fault in enumerate(faults, 1):
+        kept = True
+        for fault in faults:
+            kept = False
             if (promise, fault.input) not in self.judged:  # the first trial says it best, as its sizes are unlike
                 self.judged.add((promise, fault.input))
                 self.found.setdefault((fault.kind, fault.input), Sighting(fault, promise, trial))
-        self.kept[promise] = self.kept.get(promise, 0) + (not count)
+        self.kept[promise] = self.kept.get(promise, 0) + kept
 
     def search(self, form: Form) -> None:
         """The designed cases, and if all is well there, drawn ones."""
@@ -310,7 +311,7 @@ class Search:
         if kinks:
             verdicts.append(
                 Verdict(
-                    KINKS, "kink", f"{kinks} entries where left and right derivative differ: any slope between is right"
+                    KINKS, "kink", f"{'1 entry' if kinks == 1 else f'{kinks} entries'} where left and right derivative differ: any slope between is right"
                 )
             )
         return tuple(verdicts)

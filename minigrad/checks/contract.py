@@ -13,11 +13,12 @@ from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault
 from minigrad.checks.numerical import numerical_gradient
 from minigrad.checks.trial import TERMS, Trial, copied
-from minigrad.errors import axes_to_sum
+from minigrad.errors import axes_to_sum, counted
 
 Array = np.ndarray[Any, Any]
 Promise = Callable[[Trial], Iterator[Fault]]
 SECOND = 2.0**-20  # relative to the sum of the terms: far above rounding, far below a mistake
+CLOSE = 1e-6  # relative to the largest entry: far above rounding, and no two gradients are so alike by chance
 CALLS = 128  # that must all be alike: a counter or a cache shows when it is full
 
 
@@ -57,8 +58,8 @@ def runs(trial: Trial) -> Iterator[Fault]:
             Fault(
                 "count",
                 None,
-                f"backward returned {len(grads)} gradient{'s' * (len(grads) != 1)}, and forward has {len(trial.inputs)} "
-                f"inputs ({names}): return one for each, None where there is no derivative.",
+                f"backward returned {counted(grads, 'gradient')}, and forward has {counted(trial.inputs, 'input')} "
+                f"({names}): return one for each, None where there is no derivative.",
             )
         )
     yield from ()
@@ -84,12 +85,12 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
             what = f"the gradient of {name}" if position else "the result of forward"
             if wanders([first[position], *[results[position] for results in later]]):
                 text = (
-                    f"the same call gives {what} another value each time: there is randomness inside (dropout?). Pass the "
-                    "mask in as an input, or a generator with a fixed seed."
+                    f"the same call gives {what} another value each time: there is randomness inside (dropout?). "
+                    "Make the mask an input, or seed the generator in forward."
                 )
                 raise Broken(Fault("random", name, text))
             text = (
-                f"{what} is right at first and another at call number {number}, with the same inputs: something is kept "
+                f"{what} is another at call number {number} than at the first, with the same inputs: something is kept "
                 "between calls. Keep what backward needs on ctx, never on the class or in a global."
             )
             raise Broken(Fault("first-call", name, text))
@@ -182,47 +183,40 @@ def shaped(trial: Trial) -> Iterator[Fault]:
 
 def misshapen(trial: Trial, i: int, name: str, x: Array, part: Array) -> Iterator[Fault]:
     parts = [grads[i] for grads in trial.returned]
-    true = trial.compare(i).true.reshape(2, *x.shape)
     wrong = f"the gradient of {name} has shape {part.shape}, and {name} has {x.shape}"
 
-    def is_it(candidates: Sequence[Any], reference: Array = true) -> bool:
+    def are(candidates: Sequence[Any], j: int = i) -> bool:
+        """Whether these are the gradients of input j."""
+        true = trial.compare(j).true.reshape(2, *trial.inputs[j].shape)
         return all(
-            c.shape == t.shape and bool((abs(c - t) <= 1e-6 * abs(t).max(initial=0)).all())
-            for c, t in zip(candidates, reference, strict=True)
+            c.shape == t.shape and bool((abs(c - t) <= CLOSE * abs(t).max(initial=0)).all())
+            for c, t in zip(candidates, true, strict=True)
         )
 
     for j in trial.able:
-        other = trial.inputs[j]
-        if j != i and all(p is not None and p.shape == other.shape for p in parts):
-            expected = trial.compare(j).true.reshape(2, *other.shape)
-            if is_it(parts, expected):
-                yield Fault(
-                    "swapped",
-                    name,
-                    f"{wrong}: it is the gradient of {trial.names[j]}. Return them in the order of forward's inputs.",
-                )
-                return
-    try:
-        if np.broadcast_shapes(part.shape, x.shape) == part.shape:
-            summed = is_it([unbroadcast(p, x.shape) for p in parts])
-            new = part.ndim - x.ndim
-            axes = tuple([*range(new), *[new + k for k, n in enumerate(x.shape) if n != part.shape[new + k]]])
-            if summed or not is_it([p.mean(axes).reshape(x.shape) for p in parts]):
-                also = "" if summed else " The sum would not be the gradient yet, either."
-                yield Fault("unsummed", name, f"{wrong}{axes_to_sum(part.shape, x.shape)}.{also}")
-                return
-    except ValueError:
-        pass
-    if is_it([p.T for p in parts]) or (part.ndim > 1 and is_it([p.mT for p in parts])):
+        if j != i and are(parts, j):
+            text = f"{wrong}: it is the gradient of {trial.names[j]}. Return them in the order of forward's inputs."
+            yield Fault("swapped", name, text)
+            return
+    if stretches_to(part.shape, x.shape):
+        also = "" if are([unbroadcast(p, x.shape) for p in parts]) else ". The sum is not the gradient yet, either"
+        yield Fault("unsummed", name, f"{wrong}{axes_to_sum(part.shape, x.shape)}{also}.")
+    elif are([p.T for p in parts]) or (part.ndim > 1 and are([p.mT for p in parts])):
         yield Fault("transposed", name, f"{wrong}: it is transposed. Write .T.")
-        return
-    reshaped = part.size == x.size and is_it([p.reshape(x.shape) for p in parts])
-    keepdims = (
-        f": the values are right; reshape it to {name}'s shape."
-        if reshaped
-        else ": each gradient has its input's shape."
-    )
-    yield Fault("shape", name, wrong + keepdims)
+    elif part.size == x.size and are([p.reshape(x.shape) for p in parts]):
+        yield Fault("shape", name, f"{wrong}: the entries are right; .reshape them to {name}'s shape.")
+    elif stretches_to(x.shape, part.shape) and are([np.broadcast_to(p, x.shape) for p in parts]):
+        yield Fault("shape", name, f"{wrong}: the entries are right; np.broadcast_to(grad, {x.shape}) has them all.")
+    else:
+        yield Fault("shape", name, f"{wrong}: each gradient has its input's shape.")
+
+
+def stretches_to(wide: tuple[int, ...], narrow: tuple[int, ...]) -> bool:
+    """Whether broadcasting makes `wide` of `narrow`."""
+    try:
+        return wide != narrow and np.broadcast_shapes(wide, narrow) == wide
+    except ValueError:
+        return False
 
 
 def typed(trial: Trial) -> Iterator[Fault]:
@@ -233,8 +227,8 @@ def typed(trial: Trial) -> Iterator[Fault]:
             yield Fault(
                 "dtype",
                 name,
-                f"the gradient of {name} is {part.dtype}, and {name} is {x.dtype}: return it in the input's dtype; look for "
-                "an .astype, or for np.zeros and np.ones without dtype=.",
+                f"the gradient of {name} is {part.dtype}, and {name} is {x.dtype}: return it in the input's dtype. "
+                "Look for an .astype, or for np.zeros and np.ones without dtype=.",
             )
 
 
@@ -304,7 +298,7 @@ def named_nonlinearity(trial: Trial, i: int, what: str, found: Array, at_g: Arra
     return Fault("cotangent-nonlinear", name, f"the gradient of {name} is not linear in the incoming cotangent: {how}.")
 
 
-def partial(trial: Trial) -> Iterator[Fault]:
+def for_some(trial: Trial) -> Iterator[Fault]:
     """Right when only some of the inputs need a gradient."""
     if len(trial.able) < 2:
         raise NotChecked("only one input has a gradient")
@@ -350,9 +344,9 @@ def in_any_layout(trial: Trial) -> Iterator[Fault]:
                     yield Fault(
                         "layout",
                         trial.names[i],
-                        f"the gradient of {trial.names[i]} is another when the {what} {layout}: the values are equal, only "
-                        "their order in memory differs. Look for .ravel('K'), .reshape(order=...), .strides, or writing "
-                        "through a view.",
+                        f"the gradient of {trial.names[i]} is another when the {what} {layout}: the values are equal, "
+                        "and lie in memory in another way. Look for .ravel('K'), .reshape(order=...), .strides, or "
+                        "writing through a view.",
                     )
                     return
 
@@ -365,10 +359,9 @@ def twice(trial: Trial) -> Iterator[Fault]:
     directions = [trial.random.uniform(0.5, 2, x.shape).astype(x.dtype) for x in (trial.inputs[i] for i in trial.able)]
     try:
         found = trial.subject.second(copied(trial.inputs), trial.able, g, directions)
-    except (
-        Exception
-    ) as error:  # a backward that leaves NumPy's notation, a saved intermediate: it says so, and is right
-        raise NotChecked(f"not claimed: {str(error).splitlines()[0][:200] or type(error).__name__}") from error
+    except Exception as error:  # it leaves NumPy's notation, or saves an intermediate: the engine says so, and is right
+        first, *_ = str(error).splitlines() or [type(error).__name__]
+        raise NotChecked(f"not claimed: {first}") from error
     wide = trial.widened(trial.wide)
     weights = np.concatenate([d.reshape(-1) for d in directions])[None]
     for i, second in zip(trial.able, found, strict=True):
@@ -387,9 +380,9 @@ def twice(trial: Trial) -> Iterator[Fault]:
                 "second-order",
                 trial.names[i],
                 f"the gradient is right, and its own derivative to {trial.names[i]} is not: at entry "
-                f"{tuple(map(int, worst))} {got[worst]:.6g}, should be {float(true[0][worst]):.6g}. Backward uses a number "
-                f"that forward computed from {trial.names[i]}, and the tape does not know it: save the inputs, and compute "
-                "the rest in backward.",
+                f"{tuple(map(int, worst))} {got[worst]:.6g}, should be {float(true[0][worst]):.6g}. Backward uses a "
+                f"number that forward computed from {trial.names[i]}, and the tape does not know it: save the inputs, "
+                "and compute the rest in backward.",
             )
 
 
@@ -409,7 +402,7 @@ ONCE: dict[str, Promise] = {
     "changes nothing that it is given": unmutated,
     "no two gradients are one array": separate,
     "linear in the incoming cotangent": linear,
-    "right when only some inputs need a gradient": partial,
+    "right when only some inputs need a gradient": for_some,
     "right in any memory layout": in_any_layout,
     "right to second order": twice,
 }

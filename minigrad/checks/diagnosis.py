@@ -90,7 +90,6 @@ class Evidence:
         comparison = trial.compare(i)
         self.true, self.allowed, self.kinks = comparison.true, comparison.allowed, comparison.kinks
         self.wrong = comparison.wrong
-        self.parts = [grads[i] for grads in trial.returned]
         self.got = comparison.got
 
     @cached_property
@@ -131,7 +130,8 @@ class Evidence:
 
     @cached_property
     def known(self) -> Array:
-        return self.relative_error < KNOWN
+        """The entries that tell something; at a kink, those that are wrong even there."""
+        return (self.relative_error < KNOWN) & (self.wrong | ~self.kinks)
 
     @cached_property
     def sizes(self) -> dict[str, float]:
@@ -159,13 +159,14 @@ class Evidence:
 
 
 Hypothesis = Callable[[Evidence], Iterator[Guess]]
-HYPOTHESES: dict[str, Hypothesis] = {}
+HYPOTHESES: list[tuple[str, Hypothesis]] = []  # each with the kind of fault that it explains; the first that fits wins
 
 
 def hypothesis(kind: str) -> Callable[[Hypothesis], Hypothesis]:
+    """Enter a function in the table."""
+
     def enter(function: Hypothesis) -> Hypothesis:
-        HYPOTHESES[function.__name__] = function
-        function.kind = kind  # type: ignore[attr-defined]
+        HYPOTHESES.append((kind, function))
         return function
 
     return enter
@@ -184,12 +185,15 @@ def negated(e: Evidence) -> Iterator[Guess]:
 
 @hypothesis("averaged")
 def mean_for_sum(e: Evidence) -> Iterator[Guess]:
-    for names, n in stretched(e).items():
+    axes = stretched(e)
+    n = math.prod(e.y.shape[k] for k in axes)
+    if n > 1:
+        over = axes[0] if len(axes) == 1 else axes
         yield Guess(
             e.true / n,
-            f"{e.d} is a mean where a sum belongs: broadcasting used each entry of {e.name} {n} times, along axis {names}, "
-            f"and it is {n} times too small. Write .sum({names}), not .mean({names}).",
-            names,
+            f"{e.d} is a mean where a sum belongs: broadcasting used each entry of {e.name} {n} times, along axis "
+            f"{over}, and {e.d} is {n} times too small. Write .sum({over}), not .mean({over}).",
+            str(over),
         )
 
 
@@ -237,7 +241,7 @@ def sized(e: Evidence, c: float, name: str, n: float, sign: int, large: bool) ->
     entries, rows = entries_and_rows(e)
     if large and e.y.size == 1 and name in entries:
         remedy = (
-            f"divide by the number of entries, {'·'.join(rows + [name])}, not by the number of rows, {'·'.join(rows)}"
+            f"divide by the number of entries, {'·'.join([*rows, name])}, not by the number of rows, {'·'.join(rows)}"
         )
     elif name == "2":
         remedy = (
@@ -348,8 +352,8 @@ def one_term_of_a_sum(e: Evidence) -> Iterator[Guess]:
             chosen = np.take_along_axis(groups, np.broadcast_to(best, (2, 1, best.size)), axis=1)[:, 0]
             yield Guess(
                 np.where(several, chosen, e.true),
-                f"{e.d} has one term where a sum belongs: entries of {e.name} are used several times in the forward, and "
-                "all of their cotangents must be added up (.sum over the axis; np.add.at(d, index, grad) where "
+                f"{e.d} has one term where a sum belongs: forward uses entries of {e.name} several times, and all of "
+                "their cotangents must be added up (.sum over the axis; np.add.at(d, index, grad) where "
                 "d[index] = grad or d[index] += grad keeps only the last).",
             )
 
@@ -378,7 +382,8 @@ def at_the_input(e: Evidence) -> Iterator[Guess]:
     if e.fits(e.true, got=np.stack(found).reshape(2, -1)):
         yield Guess(
             e.got if e.got is not None else e.true,
-            f"{e.d} puts the input {e.name} where the derivative is written in terms of the output y: save y and use it.",
+            f"{e.d} puts the input {e.name} where the derivative is written in terms of the output y: save y, and use "
+            "that.",
         )
 
 
@@ -388,8 +393,8 @@ def stale(e: Evidence) -> Iterator[Guess]:
         if earlier.inputs[e.i].shape == e.x.shape and earlier.y.shape == e.y.shape:
             yield Guess(
                 e.g @ earlier.jacobian(e.i).value,
-                f"{e.d} is the one that belonged to the inputs of an earlier call: something is kept between calls (a mask, "
-                "a cache by shape?). Keep what backward needs on ctx, never on the class or in a global.",
+                f"{e.d} is the one that belonged to the inputs of an earlier call: something is kept between calls (a "
+                "mask, a cache by shape?). Keep what backward needs on ctx, never on the class or in a global.",
             )
 
 
@@ -409,7 +414,7 @@ def small_constant(e: Evidence) -> Iterator[Guess]:
     ):
         yield Guess(
             e.got,
-            f"{e.d} is off by {here:.2g} (relatively) here, by more where {e.name} is smaller and less where it is larger: "
+            f"{e.d} has a relative error of {here:.2g} here, more where {e.name} is smaller, less where it is larger: "
             "a small constant that forward adds (eps) is missing in the backward, or stands elsewhere. Use the same "
             "expression in both.",
         )
@@ -426,8 +431,9 @@ def narrower(e: Evidence) -> Iterator[Guess]:
         if (off <= 8 * unit * e.terms).all() and off.max() > 0:
             yield Guess(
                 e.got,
-                f"{e.d} has only the digits of {np.dtype(dtype)} (relative error {relative(e):.1g}), though its dtype is "
-                f"{e.x.dtype}: a {np.dtype(dtype)} array or .astype is on the way. Keep everything in the input's dtype.",
+                f"{e.d} has only the digits of {np.dtype(dtype)} (relative error {relative(e):.1g}), though its dtype "
+                f"is {e.x.dtype}: a {np.dtype(dtype)} array or .astype is on the way. Keep everything in the input's "
+                "dtype.",
                 str(np.dtype(dtype)),
             )
             return
@@ -513,21 +519,15 @@ def described(got: Array, true: Array, e: Evidence) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------- tools
-def stretched(e: Evidence) -> dict[str, int]:
-    """How many entries of y each entry of x went to, if broadcasting did it: {"0": n}, or {} if not."""
+def stretched(e: Evidence) -> tuple[int, ...]:
+    """The axes of y along which each entry of x was used again, if broadcasting did it."""
     x, y = e.x.shape, e.y.shape
-    try:
-        if np.broadcast_shapes(x, y) != y or x == y:
-            return {}
-    except ValueError:
-        return {}
     new = len(y) - len(x)
-    axes = [*range(new), *[new + k for k, n in enumerate(x) if n != y[new + k]]]
-    n = math.prod(y[k] for k in axes)
-    used = (e.jacobian != 0).sum(axis=0)
-    if n < 2 or used.max(initial=0) > n:
-        return {}
-    return {str(axes[0]) if len(axes) == 1 else str(tuple(axes)): n}
+    if new < 0 or any(n not in (1, m) for n, m in zip(x, y[new:], strict=True)):
+        return ()
+    axes = (*range(new), *[new + k for k, n in enumerate(x) if n != y[new + k]])
+    uses = (e.jacobian != 0).sum(axis=0).max(initial=0)
+    return axes if uses <= math.prod(y[k] for k in axes) else ()
 
 
 def ratio(e: Evidence) -> float | None:
@@ -570,8 +570,7 @@ def diagnose(trials: list[Trial], i: int) -> list[Fault]:
     """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first."""
     evidence = [Evidence(trial, i) for trial in trials]
     first = evidence[0]
-    for function in HYPOTHESES.values():
-        kind = function.kind  # type: ignore[attr-defined]
+    for kind, function in HYPOTHESES:
         fitting = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
         labels = [{guess.label for guess in guesses} for guesses in fitting]
         common = set.intersection(*labels)

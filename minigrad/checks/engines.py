@@ -131,7 +131,7 @@ def both_engines(
 def only(error: Exception, engine: str, other: str) -> str:
     """What does not run in one engine, by its place in the user's code."""
     frames: Sequence[Any] = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    instructions = [tb_lasti for tb_lasti in instructions_of(error)]
+    instructions = list(instructions_of(error))
     own = [k for k, frame in enumerate(frames) if frame.f_code.co_name in ("forward", "backward", "setup_context")]
     message = f"{type(error).__name__}: {error}"
     values = {"torch": "torch's tensors", "minigrad": "NumPy's arrays"}

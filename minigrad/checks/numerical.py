@@ -104,7 +104,7 @@ def extrapolate(values: Array, t: Array) -> tuple[Array, Array]:
 
 
 def numerical_jacobian(f: Callable[[Array], Array], x: Array, step: float | None = None) -> Derivative:
-    """The derivatives of each entry of f(x) by each entry of `x`, with their errors and jumps: (*f(x).shape, *x.shape)."""
+    """The derivatives of each entry of f(x) by each of `x`, with their errors and jumps: (*f(x).shape, *x.shape)."""
     columns = [derivative(f, x, index, step) for index in np.ndindex(x.shape)]
     shape = (*f(x).shape, *x.shape)
     if not columns:

@@ -1,8 +1,8 @@
 """Hypothesis strategies for functions of arrays: shapes, groups that broadcast, arrays in a domain, argument lists.
 
-This needs the package hypothesis (``pip install 'minigrad[check]'``). What they draw is what shows mistakes: values on a
-grid of eighths, exact in float32 and full of zeros, ones and ties, on axes of length 1, of equal and of unequal lengths.
-All of them shrink towards few entries and small whole numbers.
+This needs the package hypothesis (``pip install 'minigrad[check]'``). What they draw is what shows mistakes: values on
+a grid of eighths, exact in float32 and full of zeros, ones and ties, on axes of length 1, of equal and of unequal
+lengths. All of them shrink towards few entries and small whole numbers.
 
 >>> from hypothesis import given, settings
 >>> from minigrad.checks import strategies
@@ -198,16 +198,20 @@ def drawn(form: Form, seed: int, count: int) -> list[Case]:
     return found
 
 
-def smallest(form: Form, seed: int, fails: Callable[[Case], bool], count: int = 100, most: int = 400) -> Case | None:
-    """The smallest case found at which `fails` holds; None if it does at none of `count`. `most` ends the shrinking."""
+def smallest(form: Form, seed: int, fails: Callable[[Case], bool], count: int = 60, most: int = 3000) -> Case | None:
+    """The smallest case found at which `fails` holds; None if it does at none of `count`.
+
+    Shrinking ends after trials with `most` entries in all, as these are what a trial costs.
+    """
     best: list[Case] = []
     tried = 0
 
     def look(case: Case) -> None:
         nonlocal tried
+        tried += int(complexity(case)[0]) if best else 0
+        if tried > most:
+            raise Enough
         if not fails(case):
-            if best and (tried := tried + 1) > most:
-                raise Enough
             return
         if not best or complexity(case) < complexity(best[0]):
             best[:] = [case]

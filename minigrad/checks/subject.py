@@ -351,8 +351,8 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
     if callable(target):
         return OfTensors(target, name_of(target), parameters_of(target), params)
     raise TypeError(
-        f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair (forward, vjp) "
-        "of functions of arrays, a torch.autograd.Function, or an operation of minigrad"
+        f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair (forward, "
+        "vjp) of functions of arrays, a torch.autograd.Function, or an operation of minigrad"
     )
 
 
