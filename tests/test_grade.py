@@ -142,7 +142,7 @@ def forward_only(forward):
     [
         ("MSE", lambda ctx, a, b: ((a - b) ** 2).sum(), "and should be"),
         ("MSE", lambda ctx, a, b: (a - b) ** 2, r"the shape \(.*\) for yhat .*; needed is \(\)"),
-        ("LogSumExp", lambda ctx, x: np.log(np.exp(x).sum(1)), "overflows"),
+        ("LogSumExp", lambda ctx, x: np.log(np.exp(x).sum(1)), "ln 0 is infinite"),
         ("ReLU", lambda ctx, x: "x", "returns str"),
         ("ReLU", lambda ctx: 0, "takes 1 positional argument but 2 were given"),
         ("ReLU", lambda ctx, x: x.nonsense, "AttributeError"),
