@@ -75,12 +75,9 @@ def findings(exercise: Exercise, function: Any, seed: int) -> Findings:
         return {"forward": f"{exercise.name} is no subclass of minigrad.Function", "faults": []}
     try:
         forward = forward_problem(exercise, function, seed)
-        names = parameter_names(function, len(exercise.inputs))
-        domain = {
-            name: exercise.domain[own]
-            for name, own in zip(names, exercise.inputs, strict=True)
-            if own in exercise.domain
-        }
+        names = parameter_names(function, len(exercise.inputs))[: len(exercise.inputs)]  # without those of a default
+        ours = dict(zip(names, exercise.inputs, strict=True))
+        domain = {name: exercise.domain[own] for name, own in ours.items() if own in exercise.domain}
         faults = check(function, signature=exercise.signature, domain=domain, seed=seed).faults
     except Unusable as problem:
         return {"forward": str(problem), "faults": []}
@@ -90,9 +87,8 @@ def findings(exercise: Exercise, function: Any, seed: int) -> Findings:
         return {"forward": f"not graded: an error in minigrad, and not in the file: {bug}", "faults": []}
     except BaseException as error:  # sys.exit() of the file's own, or worse
         return {"forward": f"it ends the program: {type(error).__name__}({error})", "faults": []}
-    own = dict(zip(names, exercise.inputs, strict=True))
     asked = [fault for fault in faults if fault.kind != "second-order"]  # the exercises are of first derivatives
-    return {"forward": forward, "faults": [described(f, own.get(f.input or "", "")) for f in asked]}
+    return {"forward": forward, "faults": [described(f, ours.get(f.input or "", "")) for f in asked]}
 
 
 def described(fault: Fault, name: str) -> dict[str, str]:
