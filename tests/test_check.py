@@ -381,7 +381,7 @@ SENTENCES = {
     "MSE divides by the rows": ["q = ", "divide by the number of entries, n·q, not by the number of rows, n"],
     "a thousandth too much": ["1.001 times"],
     "a bias for each row": ["shape (5, 2)", "sum over axis 0"],
-    "a mean bias": [".sum(0), not .mean(0)", "5 times"],
+    "a mean bias": [".sum(0), not .mean(0)", "3 times too small"],
     "g squared": ["four times"],
     "|g|": ["negated"],
     "hundred calls": ["call number 101"],

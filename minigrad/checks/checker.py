@@ -211,10 +211,10 @@ class Search:
         self.kept[GRADIENTS] = self.kept.get(GRADIENTS, 0) + (not wrong)
 
     def note(self, promise: str, faults: Iterable[Fault], trial: Trial) -> None:
-        kept = True
+        kept, said = True, frozenset(self.judged)  # the first trial says it best, as its sizes are unlike
         for fault in faults:
             kept = False
-            if (promise, fault.input) not in self.judged:  # the first trial says it best, as its sizes are unlike
+            if (promise, fault.input) not in said:
                 self.judged.add((promise, fault.input))
                 self.found.setdefault((fault.kind, fault.input), Sighting(fault, promise, trial))
         self.kept[promise] = self.kept.get(promise, 0) + kept
@@ -259,11 +259,12 @@ class Search:
             if trials[0].names[i] in named:
                 continue
             alike = [t for t in trials if t.inputs[i].dtype == trials[0].inputs[i].dtype]
-            for fault in diagnose(alike[:2], i):
-                if fault.kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
-                    text = fault.text.replace("no known pattern fits", "only where the inputs broadcast")
-                    fault = fault._replace(kind="broadcasting", text=text)
-                self.note(GRADIENTS, [fault], trials[0])
+            alike.sort(key=lambda t: -t.inputs[i].size)  # many entries tell more
+            faults = diagnose(alike[:2], i)
+            if faults[0].kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
+                text = faults[0].text.replace("no known pattern fits", "only where the inputs broadcast")
+                faults = [faults[0]._replace(kind="broadcasting", text=text)]
+            self.note(GRADIENTS, faults, trials[0])
 
     # ---------------------------------------------------------------------------------------------------- smallest
     @np.errstate(all="ignore")
@@ -308,11 +309,9 @@ class Search:
         verdicts.append(Verdict(BROADCASTING, status, cases(len(broad)) if broad else "no two inputs broadcast"))
         kinks = sum(int(t.compare(i).kinks.sum()) for t in self.trials for i in t.comparisons)
         if kinks:
-            verdicts.append(
-                Verdict(
-                    KINKS, "kink", f"{'1 entry' if kinks == 1 else f'{kinks} entries'} where left and right derivative differ: any slope between is right"
-                )
-            )
+            where = "1 entry" if kinks == 1 else f"{kinks} entries"
+            text = f"{where} where left and right derivative differ: any slope between is right"
+            verdicts.append(Verdict(KINKS, "kink", text))
         return tuple(verdicts)
 
     def certainty(self) -> str:
