@@ -198,8 +198,8 @@ def eighths(domain: Any, shape: tuple[int, ...], random: np.random.Generator) ->
     low, high = (-np.inf, np.inf) if callable(domain) else domain
     values = np.arange(-16, 17) / 8
     values = values[(low < values) & (values < high)]
-    halves = values[values * 2 % 1 == 0]
-    return np.asarray(random.choice(np.concatenate([halves] * 3 + [values]), shape))
+    halves, zeros = values[values * 2 % 1 == 0], values[values == 0]
+    return np.asarray(random.choice(np.concatenate([halves] * 3 + [zeros] * 12 + [values]), shape))
 
 
 # ---------------------------------------------------------------------------------------------------------- layouts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ from minigrad.tensor import Tensor
 __all__ = ["check"]
 
 NEVER_THE_SAME = "random", "first-call"  # what else may be wrong cannot be told then, nor shown again
-EXAMPLES = 20  # that are drawn, after the designed ones
+EXAMPLES, ENTRIES = 20, 300  # at most so many are drawn after the designed ones, and with so many entries in all
 
 
 def check(
@@ -87,8 +88,10 @@ def check(
     if against is not None:
         search.compare_with(engine_of(against))
     report = search.report(source)
-    if not report and "PYTEST_CURRENT_TEST" in os.environ:
-        print(report)  # below a failing assert; in the message pytest cuts it to one line of 240 characters
+    if not report and "PYTEST_CURRENT_TEST" in os.environ and "pytest" in sys.modules:
+        print(
+            report, file=sys.stderr
+        )  # which pytest shows below a failing assert; its message is one line of 240 characters
     return report
 
 
@@ -211,10 +214,10 @@ class Search:
         self.kept[GRADIENTS] = self.kept.get(GRADIENTS, 0) + (not wrong)
 
     def note(self, promise: str, faults: Iterable[Fault], trial: Trial) -> None:
-        kept = True
+        kept, said = True, frozenset(self.judged)  # the first trial says it best, as its sizes are unlike
         for fault in faults:
             kept = False
-            if (promise, fault.input) not in self.judged:  # the first trial says it best, as its sizes are unlike
+            if (promise, fault.input) not in said:
                 self.judged.add((promise, fault.input))
                 self.found.setdefault((fault.kind, fault.input), Sighting(fault, promise, trial))
         self.kept[promise] = self.kept.get(promise, 0) + kept
@@ -229,8 +232,11 @@ class Search:
         if ("raises", None) in self.found:
             self.look_at_squares(form)
         elif not self.stopped and not self.found and not self.wrong:
+            entries = 0  # which are what a trial costs
             for case in strategies.drawn(form, self.seed, EXAMPLES):
-                self.try_case("drawn", case)
+                if entries < ENTRIES:
+                    self.try_case("drawn", case)
+                entries += sum(np.size(case.inputs[i]) for i in case.able)
 
     def look_at_squares(self, form: Form) -> None:
         """Where a transpose is missing, square matrices do not raise, and their numbers tell."""
@@ -259,11 +265,12 @@ class Search:
             if trials[0].names[i] in named:
                 continue
             alike = [t for t in trials if t.inputs[i].dtype == trials[0].inputs[i].dtype]
-            for fault in diagnose(alike[:2], i):
-                if fault.kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
-                    text = fault.text.replace("no known pattern fits", "only where the inputs broadcast")
-                    fault = fault._replace(kind="broadcasting", text=text)
-                self.note(GRADIENTS, [fault], trials[0])
+            alike.sort(key=lambda t: -t.inputs[i].size)  # many entries tell more
+            faults = diagnose(alike[:2], i)
+            if faults[0].kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
+                text = faults[0].text.replace("no known pattern fits", "only where the inputs broadcast")
+                faults = [faults[0]._replace(kind="broadcasting", text=text)]
+            self.note(GRADIENTS, faults, trials[0])
 
     # ---------------------------------------------------------------------------------------------------- smallest
     @np.errstate(all="ignore")
@@ -309,11 +316,9 @@ class Search:
         verdicts.append(Verdict(BROADCASTING, status, cases(len(broad)) if broad else "no two inputs broadcast"))
         kinks = sum(int(t.compare(i).kinks.sum()) for t in self.trials for i in t.comparisons)
         if kinks:
-            verdicts.append(
-                Verdict(
-                    KINKS, "kink", f"{'1 entry' if kinks == 1 else f'{kinks} entries'} where left and right derivative differ: any slope between is right"
-                )
-            )
+            where = "1 entry" if kinks == 1 else f"{kinks} entries"
+            text = f"{where} where left and right derivative differ: any slope between is right"
+            verdicts.append(Verdict(KINKS, "kink", text))
         return tuple(verdicts)
 
     def certainty(self) -> str:

@@ -10,14 +10,14 @@ import numpy as np
 from minigrad.broadcasting import unbroadcast
 from minigrad.checks.backward import GradcheckError
 from minigrad.checks.cases import LAYOUTS, laid_out
-from minigrad.checks.diagnosis import Fault
+from minigrad.checks.diagnosis import Fault, stretch_to
 from minigrad.checks.numerical import numerical_gradient
 from minigrad.checks.trial import TERMS, Trial, copied
 from minigrad.errors import axes_to_sum, counted
 
 Array = np.ndarray[Any, Any]
 Promise = Callable[[Trial], Iterator[Fault]]
-SECOND = 2.0**-20  # relative to the sum of the terms: far above rounding, far below a mistake
+SECOND = 2**10  # roundings of the terms of a second derivative: many, and still far below a mistake
 CLOSE = 1e-6  # relative to the largest entry: far above rounding, and no two gradients are so alike by chance
 CALLS = 128  # that must all be alike: a counter or a cache shows when it is full
 
@@ -80,7 +80,7 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
     for position in range(len(first)):
         same = [alike(first[position], results[position]) for results in later]
         if not all(same):
-            number = same.index(False) + 2
+            number = same.index(False) + 4  # of the backward: two for the two cotangents, and one
             name = trial.names[position - 1] if position else None
             what = f"the gradient of {name}" if position else "the result of forward"
             if wanders([first[position], *[results[position] for results in later]]):
@@ -198,25 +198,17 @@ def misshapen(trial: Trial, i: int, name: str, x: Array, part: Array) -> Iterato
             text = f"{wrong}: it is the gradient of {trial.names[j]}. Return them in the order of forward's inputs."
             yield Fault("swapped", name, text)
             return
-    if stretches_to(part.shape, x.shape):
+    if stretch_to(x.shape, part.shape):
         also = "" if are([unbroadcast(p, x.shape) for p in parts]) else ". The sum is not the gradient yet, either"
         yield Fault("unsummed", name, f"{wrong}{axes_to_sum(part.shape, x.shape)}{also}.")
     elif are([p.T for p in parts]) or (part.ndim > 1 and are([p.mT for p in parts])):
         yield Fault("transposed", name, f"{wrong}: it is transposed. Write .T.")
     elif part.size == x.size and are([p.reshape(x.shape) for p in parts]):
         yield Fault("shape", name, f"{wrong}: the entries are right; .reshape them to {name}'s shape.")
-    elif stretches_to(x.shape, part.shape) and are([np.broadcast_to(p, x.shape) for p in parts]):
+    elif stretch_to(part.shape, x.shape) and are([np.broadcast_to(p, x.shape) for p in parts]):
         yield Fault("shape", name, f"{wrong}: the entries are right; np.broadcast_to(grad, {x.shape}) has them all.")
     else:
         yield Fault("shape", name, f"{wrong}: each gradient has its input's shape.")
-
-
-def stretches_to(wide: tuple[int, ...], narrow: tuple[int, ...]) -> bool:
-    """Whether broadcasting makes `wide` of `narrow`."""
-    try:
-        return wide != narrow and np.broadcast_shapes(wide, narrow) == wide
-    except ValueError:
-        return False
 
 
 def typed(trial: Trial) -> Iterator[Fault]:
@@ -371,10 +363,13 @@ def twice(trial: Trial) -> Iterator[Fault]:
             parts = [np.zeros(trial.inputs[j].shape) if grads[j] is None else grads[j] for j in trial.able]
             return np.concatenate([part.reshape(-1) for part in parts]).astype(trial.wide)
 
+        x = trial.inputs[i]
         true, blur, terms = numerical_gradient(slopes, wide[i], weights)
-        got = np.zeros(trial.inputs[i].shape) if second is None else second
+        got = np.zeros(x.shape) if second is None else second
         off = abs(got - true[0])
-        if (off > blur[0] + SECOND * terms[0].max(initial=0)).any():
+        # The terms of a second derivative may cancel whatever the inputs are: each is as large as a first one, per x.
+        size = float(abs(weights[0]) @ abs(slopes(wide[i]))) / abs(x[x != 0]).min(initial=np.inf)
+        if (off > blur[0] + SECOND * np.finfo(x.dtype).eps * (terms[0].max(initial=0) + size)).any():
             worst = np.unravel_index(off.argmax(), off.shape)
             yield Fault(
                 "second-order",
