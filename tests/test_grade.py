@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from minigrad.cli import main
 from minigrad.errors import parameter_names
 from minigrad.userfile import UserFileError
 
+ROOT = Path(__file__).parents[1]
 PATIENCE = 8.0  # seconds for an exercise that takes half of one
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
 
@@ -111,6 +113,13 @@ def test_what_is_wrong_has_not(name):
 def test_only_what_is_wrong_costs():
     s, e = SPECIMENS["linear_bias_averaged"], EXERCISES["Linear"]
     assert marked(e, **findings(e, s.target, 0)).points == {"forward": 2, "x": 2, "W": 2, "b": 0}
+
+
+def test_the_readme_shows_what_is_printed():
+    shown = [("Linear", "linear_bias_averaged"), ("Sigmoid", "sigmoid_at_its_input")]
+    marks = [marked(EXERCISES[name], **findings(EXERCISES[name], SPECIMENS[wrong].target, 0)) for name, wrong in shown]
+    text = "\n".join(map(str, marks))
+    assert f"```\n{text}\n```" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_names_are_the_students_own():
