@@ -12,7 +12,7 @@ from minigrad.checks.backward import GradcheckError
 from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault, stretch_to
 from minigrad.checks.numerical import numerical_gradient
-from minigrad.checks.trial import TERMS, Trial, copied
+from minigrad.checks.trial import NOISE, TERMS, Trial, copied
 from minigrad.errors import axes_to_sum, counted
 
 Array = np.ndarray[Any, Any]
@@ -255,7 +255,7 @@ def linear(trial: Trial) -> Iterator[Fault]:
     expected: list[tuple[str, list[Any], Callable[[Any, Any], Any]]] = [
         ("doubled", at(2 * g), lambda a, b: 2 * a),
         ("negated", at(-g), lambda a, b: -a),
-        ("times 1000", at(1000 * g), lambda a, b: 1000 * a),
+        ("times 1024", at(1024 * g), lambda a, b: 1024 * a),  # a power of two: it adds no rounding
         ("zero", at(0 * g), lambda a, b: 0 * a),
         ("the sum of two", at(g + h), lambda a, b: a + b),
     ]
@@ -268,11 +268,13 @@ def linear(trial: Trial) -> Iterator[Fault]:
             want = rule(at_g[i], at_h[i])
             if found[i] is None or found[i].shape != want.shape:
                 continue
-            scale = 1000 if what == "times 1000" else 2
+            scale = 1024 if what == "times 1024" else 2
             # Where entries cancel inside, the largest one says what rounding there is.
             with np.errstate(all="ignore"):
-                off = abs(found[i] - want) > scale * unit * (size + size.max(initial=0))
-            if off.any() and np.isfinite(want).all():
+                off = abs(found[i] - want) - scale * unit * (size + size.max(initial=0))
+            if (off > 0).any() and trial.gradient(i) is not None:  # or all of them do: then noise says it
+                off -= scale * NOISE * trial.noise[i].sum(axis=0).reshape(off.shape)
+            if (off > 0).any() and np.isfinite(want).all():
                 yield named_nonlinearity(trial, i, what, found[i], at_g[i])
                 break
 
