@@ -79,7 +79,7 @@ def check(
     target, source = unpacked(target)
     search = Search(subject_of(target, params), seed)
     if inputs is not None:
-        search.try_case("given", given(inputs, seed))
+        search.try_case(given(inputs, seed))
     else:
         several = [params] if params is not None else getattr(source, "params", None) or [{}]
         for one in several:
@@ -89,9 +89,7 @@ def check(
         search.compare_with(engine_of(against))
     report = search.report(source)
     if not report and "PYTEST_CURRENT_TEST" in os.environ and "pytest" in sys.modules:
-        print(
-            report, file=sys.stderr
-        )  # which pytest shows below a failing assert; its message is one line of 240 characters
+        print(report, file=sys.stderr)  # pytest shows that in full, and cuts what it asserts to 240 characters
     return report
 
 
@@ -109,8 +107,7 @@ def first_case(
     if inputs is not None:
         return given(inputs, seed)
     target, source = unpacked(target)
-    _, case = next(designed(form_of(subject_of(target), signature, domain, source, {}), seed))
-    return case
+    return next(designed(form_of(subject_of(target), signature, domain, source, {}), seed))
 
 
 def form_of(
@@ -186,14 +183,12 @@ class Search:
 
     # ------------------------------------------------------------------------------------------------------ trying
     @np.errstate(all="ignore")
-    def try_case(self, what: str, case: Case) -> None:
+    def try_case(self, case: Case) -> None:
         if not case.able or self.stopped:
             return
-        trial = Trial(self.subject, case, tuple(self.trials), what)
+        trial = Trial(self.subject, case, tuple(self.trials))
         first = not self.trials
-        if (
-            not usable(trial) and not first
-        ):  # forward refuses what the signature allows: that is no matter of a backward
+        if not (usable(trial) or first):  # forward refuses what the signature allows, and backward cannot help it
             return
         self.trials.append(trial)
         for name, promise in {**QUICK, **(ONCE if first else {})}.items():
@@ -226,21 +221,21 @@ class Search:
         """The designed cases, and if all is well there, drawn ones."""
         strategies = with_hypothesis()
         self.form = form
-        for what, case in designed(form, self.seed):
+        for case in designed(form, self.seed):
             if form.allows([np.shape(x) for x in case.inputs]):
-                self.try_case(what, case)
+                self.try_case(case)
         if ("raises", None) in self.found:
             self.look_at_squares(form)
         elif not self.stopped and not self.found and not self.wrong:
             entries = 0  # which are what a trial costs
             for case in strategies.drawn(form, self.seed, EXAMPLES):
                 if entries < ENTRIES:
-                    self.try_case("drawn", case)
+                    self.try_case(case)
                 entries += sum(np.size(case.inputs[i]) for i in case.able)
 
     def look_at_squares(self, form: Form) -> None:
         """Where a transpose is missing, square matrices do not raise, and their numbers tell."""
-        trial = Trial(self.subject, square(form, self.seed), (), "square")
+        trial = Trial(self.subject, square(form, self.seed))
         try:
             for promise in QUICK.values():
                 list(promise(trial))

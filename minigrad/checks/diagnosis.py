@@ -200,7 +200,7 @@ def mean_for_sum(e: Evidence) -> Iterator[Guess]:
 @hypothesis("bessel")
 def bessel(e: Evidence) -> Iterator[Guess]:
     for name, n in e.sizes.items():
-        if name != "2":
+        if n > 2:  # of two, n / (n - 1) is 2, which may be anything
             for c, has, needs in ((n / (n - 1), f"{name} - 1", name), ((n - 1) / n, name, f"{name} - 1")):
                 yield Guess(
                     c * e.true,
@@ -579,7 +579,9 @@ def diagnose(trials: list[Trial], i: int) -> list[Fault]:
         common = set.intersection(*({guess.label for guess in guesses} for guesses in fitting))
         for guess in fitting[0]:
             if guess.label in common:
-                return [Fault(kind, first.name, text) for kind, text in ((kind, guess.text), *guess.also)]
+                many = len(evidence) == 1 and len(fitting[0]) > 2  # the last is the number itself
+                text = guess.text + " (Or another size: inputs with unlike sizes, or a signature, would tell.)" * many
+                return [Fault(kind, first.name, text) for kind, text in ((kind, text), *guess.also)]
     return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {entries(first)}.")]
 
 

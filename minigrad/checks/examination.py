@@ -104,7 +104,7 @@ class Unusable(Exception):
 def forward_problem(exercise: Exercise, function: type[Function], seed: int) -> str:
     """What is wrong with forward, at the smallest inputs that show it; "" if nothing is."""
     form = Form(exercise.signature, [exercise.domain.get(name, ANY) for name in exercise.inputs])
-    cases = sorted((case for _, case in designed(form, seed)), key=lambda case: sum(map(np.size, case.inputs)))
+    cases = sorted(designed(form, seed), key=lambda case: sum(map(np.size, case.inputs)))
     return next(filter(None, (wrong_forward(exercise, function, case) for case in cases)), "")
 
 
