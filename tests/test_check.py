@@ -693,8 +693,8 @@ def test_a_failing_assert_prints_the_report(tmp_path):
             ValueError,
             "z is no input; the inputs are yhat, y",
         ),
-        (lambda: check(3), TypeError, "3 cannot be checked"),
-        (lambda: check(int), TypeError, "class int is no Function"),
+        (lambda: check(3), ValueError, "3 cannot be checked"),
+        (lambda: check(int), ValueError, "class int is no Function"),
     ],
 )
 def test_bad_calls(call, error, words):
