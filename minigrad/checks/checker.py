@@ -257,12 +257,16 @@ class Search:
         """Say why numbers are wrong, for each input whose gradient has not been named for something else."""
         named = {seen.fault.input for seen in self.found.values() if seen.promise in NAMING}
         for i, trials in self.wrong.items():
-            if trials[0].names[i] in named:
+            name = trials[0].names[i]
+            ignoring = ("cotangent-ignored", name) in self.found
+            if name in named and not ignoring:
                 continue
             alike = [t for t in trials if t.inputs[i].dtype == trials[0].inputs[i].dtype]
             alike.sort(key=lambda t: -t.inputs[i].size)  # many entries tell more
-            faults = diagnose(alike[:2], i)
-            if faults[0].kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
+            faults = diagnose(alike[:2], i, ignoring)
+            if ignoring:
+                faults = [fault for fault in faults if fault.kind != "unknown"]
+            elif faults[0].kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
                 text = faults[0].text.replace("no known pattern fits", "only where the inputs broadcast")
                 faults = [faults[0]._replace(kind="broadcasting", text=text)]
             self.note(GRADIENTS, faults, trials[0])
