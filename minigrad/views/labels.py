@@ -1,0 +1,201 @@
+"""What to call things: names of tensors, short texts for arrays, the user's line, the code of a rule."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from minigrad import errors
+from minigrad.places import Place
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+MANY = 6  # entries of an array that are written out in a label
+
+
+# -------------------------------------------------------------------------------------------------------------- names
+def names_around(frame: FrameType | None, **more: Any) -> dict[int, str]:
+    """Names of the tensors and arrays that variables hold, by ``id``: of `frame`, then of the main program.
+
+    Where a variable is a model (it has `named_parameters`), its parameters are called as it calls them.
+    """
+    spaces: list[Mapping[str, Any]] = [more]
+    if frame is not None:
+        spaces += [frame.f_locals, frame.f_globals]
+    spaces.append(vars(sys.modules["__main__"]))
+    names: dict[int, str] = {}
+    for space in spaces:
+        for variable, value in list(space.items()):
+            if variable.startswith("_"):  # _, __ and _3 are what a notebook calls everything
+                continue
+            for name, held in within(variable, value):
+                if isinstance(held, Tensor | np.ndarray):
+                    names.setdefault(id(held), name)
+    return names
+
+
+def within(variable: str, value: Any) -> Iterator[tuple[str, Any]]:
+    yield variable, value
+    parameters = getattr(type(value), "named_parameters", None)
+    if callable(parameters):
+        for name, parameter in parameters(value):
+            yield f"{variable}.{name}", parameter
+    elif type(value) in (list, tuple) and len(value) <= 100:
+        for i, item in enumerate(value):
+            yield f"{variable}[{i}]", item
+    elif type(value) is dict and len(value) <= 100:
+        for key, item in value.items():
+            yield f"{variable}[{key!r}]", item
+
+
+def names_of(nodes: Iterable[Tensor], given: Mapping[int, str]) -> dict[Tensor, str]:
+    """What each node is called: as the variable that holds it, or that its line assigned it to, or by its number."""
+    names: dict[Tensor, str] = {}
+    for i, node in enumerate(nodes):
+        names[node] = given.get(id(node)) or assigned_to(Place.of(node.made_at)) or f"t{i}"
+    return names
+
+
+def assigned_to(place: Place) -> str:
+    """The variable on the left of ``name = expression``, where the expression is all that stands on the right."""
+    span = place.line, place.column, place.end_line, place.end_column
+    return assignments(place.file, tuple(linecache.getlines(place.file))).get(span, "")
+
+
+@functools.lru_cache(maxsize=64)
+def assignments(file: str, lines: tuple[str, ...]) -> dict[tuple[int | None, ...], str]:
+    try:
+        tree = ast.parse("".join(lines))
+    except SyntaxError:  # a cell with magic commands
+        return {}
+    found = {}
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target, value = statement.targets[0], statement.value
+            if isinstance(target, ast.Name | ast.Attribute):
+                span = value.lineno, value.col_offset, value.end_lineno, value.end_col_offset
+                found[span] = ast.unparse(target).removeprefix("self.")
+    return found
+
+
+def kind(node: Tensor) -> str:
+    """What a node is to the reader: "parameter", "data" or "result"."""
+    return "result" if node.op is not None else "parameter" if node.requires_grad else "data"
+
+
+# ------------------------------------------------------------------------------------------------------------- arrays
+def number(x: Any) -> str:
+    """A number in as few characters as four digits need.
+
+    >>> number(0.1234567), number(-2.0), number(3e-12), number(float("nan")), number(True)
+    ('0.1235', '-2', '3e-12', 'nan', 'True')
+    """
+    return str(x) if isinstance(x, bool | np.bool_) else f"{x:.4g}"
+
+
+def summary(array: Any) -> str:
+    """An array in half a line: its entries if there are few, otherwise its mean, spread and range.
+
+    >>> summary(np.array([1.0, 2.5])), summary(np.arange(100.0))
+    ('[1 2.5]', 'mean 49.5 ± 28.87, 0 to 99')
+    """
+    array = np.asarray(array)
+    if array.size == 0:
+        return "empty"
+    if array.ndim == 0:
+        return number(array[()])
+    if array.size <= MANY:
+        return rows(array)
+    if array.dtype == bool:
+        return f"{np.count_nonzero(array)} of {array.size} true"
+    if array.dtype.kind not in "fiu":
+        return f"{array.size} entries"
+    finite = array[np.isfinite(array)]
+    odd = [f"{n} {what}" for what, n in (("nan", np.isnan(array).sum()), ("inf", np.isinf(array).sum())) if n]
+    if not finite.size:
+        return ", ".join(odd)
+    wide = finite.astype(np.float64)
+    with np.errstate(over="ignore"):
+        spread = f"mean {number(wide.mean())} ± {number(wide.std())}"
+    return ", ".join([*odd, spread, f"{number(finite.min())} to {number(finite.max())}"])
+
+
+def rows(array: Array) -> str:
+    """All entries on one line, nested as the axes are."""
+    if array.ndim == 0:
+        return number(array[()])
+    return "[" + " ".join(map(rows, array)) + "]"
+
+
+def shape(array: Any) -> str:
+    """A shape as few characters: 3×4, or "scalar"."""
+    return "×".join(map(str, np.shape(array))) or "scalar"
+
+
+# ----------------------------------------------------------------------------------------------------- inputs and code
+def input_names(node: Tensor) -> list[str]:
+    """The letters that the formula of the node's operation has for its inputs."""
+    op, count = node.op, len(node.inputs)
+    if hasattr(op, "function") and hasattr(op, "ctx"):
+        return errors.parameter_names(op.function, count)
+    if getattr(op, "variadic", False):
+        *named, each = op.inputs
+        return [*named, *(f"{each}{i}" for i in range(count - len(named)))]
+    return list(getattr(op, "inputs", ())) or [f"input{i}" for i in range(count)]
+
+
+def constant(value: Any, names: Mapping[int, str]) -> str:
+    """An input that is no Tensor: its name, or its value where that is short."""
+    if id(value) in names:
+        return names[id(value)]
+    if isinstance(value, np.ndarray) and value.size > 1:
+        return f"array {shape(value)}"
+    return number(np.asarray(value)[()]) if isinstance(value, np.ndarray | float | int) else repr(value)
+
+
+def static(node: Tensor) -> str:
+    """The static arguments that differ from their defaults, as they would be written in a call."""
+    defaults = getattr(node.op, "defaults", {})
+    given = {k: v for k, v in node.params.items() if k not in defaults or defaults[k] is not v and defaults[k] != v}
+    return ", ".join(f"{k}={written(v)}" for k, v in given.items())
+
+
+def written(value: Any) -> str:
+    if value is np.ndarray:  # a hole in an index, where an array stands
+        return "·"
+    if type(value) is tuple:
+        return "(" + ", ".join(map(written, value)) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, slice):
+        return ":".join("" if part is None else str(part) for part in (value.start, value.stop)) + (
+            f":{value.step}" if value.step is not None else ""
+        )
+    return "..." if value is Ellipsis else np.dtype(value).name if isinstance(value, type) else repr(value)
+
+
+def rule_of(node: Tensor, position: int) -> Callable[..., Any] | None:
+    """The function that makes the cotangent of one input: a rule, or a student's whole backward."""
+    op: Any = getattr(node.op, "op", node.op)  # a checker's stand-in has the operation inside
+    if hasattr(op, "ctx"):
+        return op.function.backward  # type: ignore[no-any-return]
+    rule = next(islice(iter(getattr(op, "rules", ())), position, None), None)
+    return getattr(rule, "func", rule) or None  # of a variadic operation, d_xs bound to a position
+
+
+def line(place: Place) -> str:
+    """``file.py:12``, without the folders."""
+    return f"{Path(place.file).name}:{place.line}"
+
+
+def around(place: Place) -> str:
+    """The whole of the user's statement lines, of which `place` is a part; "" where the source is gone."""
+    lines = linecache.getlines(place.file)[(place.line or 1) - 1 : place.end_line]
+    return "".join(lines).rstrip("\n")
