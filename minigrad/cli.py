@@ -1,36 +1,26 @@
-"""The command `minigrad`: arguments in, `minigrad.lab` called, a report out.
+"""The command `minigrad`: a table of commands, each in the package that does the work.
 
-Exit codes: 0 all well, 1 a run diverged, 2 wrong usage, 130 stopped by Ctrl-C.
+The module of a command is imported when the command is called. It has ``configure(parser, command)``, which adds its
+arguments, and ``run(options)``, which does the work and returns the exit code. Exit codes: 0 all well, 1 something that
+the command looked at is not, 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
-import warnings
 from collections.abc import Sequence
-from importlib import metadata, util
-from typing import Any, NoReturn
+from importlib import import_module, metadata
+from typing import NoReturn
 
-from minigrad import lab
-from minigrad.lab import report
-from minigrad.lab.descent import ENGINES, METHODS
-from minigrad.lab.experiment import DTYPES, INITS, PRESETS
+from minigrad.userfile import UserFileError
 
-EXAMPLES = """\
-examples:
-  minigrad compare                                  the three methods on California Housing
-  minigrad train --method sgd --lr 0.001 --epochs 5
-  minigrad train --data diabetes --method batch --dtype float32
-  minigrad compare --data synthetic --rows 50 --features 13 --outputs 3
-  minigrad train --data houses.csv --target price,rent
-  minigrad train --method sgd --epochs 2 --engine torch
-  minigrad compare --preset lab                     the settings of the lab report
-
-exit codes: 0 all well, 1 a run diverged, 2 wrong usage, 130 stopped by Ctrl-C
-"""
+COMMANDS = {  # name: (module, what it does)
+    "train": ("minigrad.lab.command", "linear regression by one method of gradient descent"),
+    "compare": ("minigrad.lab.command", "batch, sgd and minibatch descent on the same budget"),
+}
+EXTRAS = {"torch": "torch"}  # what to install for a package that is missing; for all others the lab's extra
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,106 +30,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def parser() -> Parser:
-    """The whole command line. Defaults that depend on data or method are None here and chosen by the lab."""
-    shared = Parser(add_help=False)
-    add = shared.add_argument_group("data").add_argument
-    add(
-        "--data",
-        default="california",
-        help="california (default), diabetes, synthetic, or a CSV file with a header",
-    )
-    add(
-        "--target",
-        metavar="COLUMN[,COLUMN]",
-        help="columns of the CSV file to predict; all others are features",
-    )
-    add("--rows", type=int, help="of synthetic data (default 50)")
-    add("--features", type=int, help="of synthetic data (default 13)")
-    add("--outputs", type=int, help="of synthetic data (default 3)")
-    add(
-        "--clip-features",
-        type=_limit,
-        default=5.0,
-        metavar="SIGMA",
-        help="clip standardised features at this many standard deviations, or none (default 5)",
-    )
-    add = shared.add_argument_group("descent").add_argument
-    add(
-        "--epochs",
-        type=int,
-        help="passes over the training rows (default: predicted to end within 1.5%% of the optimum)",
-    )
-    add("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch (default 32)")
-    add(
-        "--clip-norm",
-        type=_limit,
-        metavar="NORM",
-        help="the largest norm of a step's gradient, or none (default)",
-    )
-    add(
-        "--init",
-        choices=INITS,
-        default="zeros",
-        help="the weights to start from (default zeros)",
-    )
-    add("--seed", type=int, default=0, help="of the split, the start and the order of the rows (default 0)")
-    add(
-        "--dtype",
-        choices=DTYPES,
-        default="float64",
-        help="of data and weights (default float64)",
-    )
-    add(
-        "--engine",
-        choices=ENGINES,
-        default="minigrad",
-        help="whose gradients (default minigrad)",
-    )
-    add(
-        "--preset",
-        choices=PRESETS,
-        help="the lab report's lr, epochs and clip-norm; what you give goes first",
-    )
-    add = shared.add_argument_group("output").add_argument
-    add(
-        "--logdir",
-        default="runs",
-        metavar="DIR",
-        help="make a new folder there for event files and picture (default runs)",
-    )
-    add("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
-    add("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
-
+def parser(called: str | None = None) -> Parser:
+    """The command line; of the commands only the one that is `called` has its arguments."""
     top = Parser(
         prog="minigrad",
-        description="Gradient descent on linear regression, with gradients from minigrad's own tape.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Backpropagation you can read: gradient descent on minigrad's own tape.",
+        epilog="minigrad COMMAND --help has the arguments of a command, and examples.",
     )
     top.add_argument("--version", action="version", version=f"minigrad {_version()}")
     commands = top.add_subparsers(dest="command", metavar="command", required=True)
-    train = commands.add_parser(
-        "train",
-        parents=[shared],
-        help="one method",
-        description="Fit a linear model by one method.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    train.add_argument("--method", choices=METHODS, default="minibatch", help="default minibatch")
-    train.add_argument("--lr", type=float, help="the step (default: from the data, as the report says)")
-    compare = commands.add_parser(
-        "compare",
-        parents=[shared],
-        help="batch, sgd and minibatch on the same budget",
-        description="Fit a linear model by each of the methods: same rows, start and number of samples seen.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    compare.add_argument(
-        "--lr", type=_steps, help="one step for all, or batch=LR,sgd=LR,minibatch=LR (default: from the data)"
-    )
+    for name, (module, what) in COMMANDS.items():
+        command = commands.add_parser(name, help=what, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == called:
+            import_module(module).configure(command, name)
     return top
 
 
@@ -150,76 +53,31 @@ def _version() -> str:
         return "(not installed)"
 
 
-def _limit(text: str) -> float | None:
-    return None if text == "none" else float(text)
-
-
-def _steps(text: str) -> float | dict[str, float]:
-    if "=" not in text:
-        return float(text)
-    return {name: float(value) for name, value in (part.split("=") for part in text.split(","))}
-
-
-# argparse puts these names into "invalid ... value"
-_limit.__name__ = _steps.__name__ = "number"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (those of the process by default) and return the exit code."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without "µ" gets a question mark, not a traceback
+    arguments = sys.argv[1:] if arguments is None else arguments
+    called = next((word for word in arguments if not word.startswith("-")), None)
     try:
-        return _run(vars(parser().parse_args(arguments)))
+        options = parser(called).parse_args(arguments)
+        code: int = import_module(COMMANDS[options.command][0]).run(options)
+        return code
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return _fail(130, "stopped by Ctrl-C")
+        return fail(130, "stopped by Ctrl-C")
+    except UserFileError as error:
+        return fail(2, str(error))
     except ModuleNotFoundError as error:
-        extra = "torch" if error.name == "torch" else "'minigrad[lab]'"
-        return _fail(2, f"this needs {error.name}, which is not installed: python -m pip install {extra}")
+        extra = EXTRAS.get(error.name or "", "'minigrad[lab]'")
+        return fail(2, f"this needs {error.name}, which is not installed: python -m pip install {extra}")
     except OSError as error:
-        return _fail(1, str(error))
+        return fail(1, str(error))
 
 
-def _run(options: dict[str, Any]) -> int:
-    # What the report needs is missed before the descent, not after it.
-    for package in ("sklearn", "rich", *(("matplotlib", "tensorboardX") if options["logdir"] else ())):
-        if not util.find_spec(package):
-            raise ModuleNotFoundError(name=package)
-    command, quiet = options.pop("command"), options.pop("quiet")
-    options["progress"] = not quiet
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", lab.LabWarning)
-        warnings.showwarning = lambda text, *_, **__: print(f"minigrad: warning: {text}", file=sys.stderr)
-        try:
-            runs = [lab.train(**options)] if command == "train" else lab.compare(**options).runs
-        except lab.LabError as error:
-            return _fail(2, str(error))
-        except lab.Interrupted as stop:
-            runs = stop.result.runs
-            _report(runs, quiet)
-            last = runs[-1]
-            kept = f"what it logged is in {last.folder}" if last.folder else "nothing was to be logged"
-            where = f"in the run of {last.method}, after {last.samples:,} samples"
-            return _fail(130, f"stopped by Ctrl-C {where}; {kept}")
-    _report(runs, quiet)
-    diverged = [run.diverged for run in runs if run.diverged]
-    for reason in diverged:
-        _fail(1, reason)
-    return 1 if diverged else 0
-
-
-def _report(runs: Sequence[lab.Run], quiet: bool) -> None:
-    folder = runs[0].folder and runs[0].folder.parent
-    picture = folder and report.picture(runs, folder / "losses.png")
-    report.show(runs, brief=quiet)
-    if folder:
-        print(f"picture: {picture}")
-        print(f"curves:  tensorboard --logdir {shlex.quote(str(folder))}")
-    sys.stdout.flush()
-
-
-def _fail(code: int, reason: str) -> int:
+def fail(code: int, reason: str) -> int:
+    """Say why on standard error, and return `code`."""
     print(f"minigrad: {reason}", file=sys.stderr)
     return code
