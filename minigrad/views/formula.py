@@ -12,6 +12,7 @@ import builtins
 import copy
 import inspect
 import textwrap
+import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from types import FunctionType
@@ -22,10 +23,8 @@ import numpy as np
 from minigrad.function import Function
 from minigrad.ops.registry import REGISTRY, Operation
 from minigrad.tensor import Tensor
-from minigrad.views.labels import input_names, names_around, rule_of, static
+from minigrad.views.labels import input_names, rule_of, static
 from minigrad.views.steps import Step, Trace
-
-__all__ = ["formula"]
 
 
 class Line(NamedTuple):
@@ -36,10 +35,13 @@ class Line(NamedTuple):
 
 
 class Notation(NamedTuple):
-    """What to write for the output of an operation, whose cotangent is g, and for its inputs, where not their letters."""
+    """What to write for the output of an operation, whose cotangent is g, and for its inputs."""
 
-    output: str = "y"
-    called: Mapping[str, str] = {}  # noqa: RUF012 - read only
+    output: str
+    called: Mapping[str, str]
+
+
+LETTERS = Notation("y", {})  # those of the rule itself
 
 
 class Formula:
@@ -69,31 +71,14 @@ class Formula:
         return f"$\\displaystyle {self.latex}$"
 
 
-def formula(subject: Any) -> Formula:
-    """The forward and the rules of an operation or a Function, or of each node of a tape.
-
-    Args:
-        subject: an operation (``minigrad.multiply``) or its name, a Function, or a Tensor: then all of its tape, each
-            node under its own name, in the order of the forward and then of the backward.
-
-    Raises:
-        TypeError: for anything else.
-
-    >>> formula(multiply)
-    y = a · b
-    ā = ȳ · b
-    b̄ = ȳ · a
-    >>> print(formula(tanh).lines[1].latex)
-    \\bar{x} = \\bar{y} \\cdot (1 - y^{2})
-    """
-    if type(subject) is Tensor:
-        return Formula(of_tape(Trace(subject, names=names_around(inspect.currentframe().f_back))))  # type: ignore[union-attr]
+def lines_of(subject: Any) -> list[Line]:
+    """The equations of an operation, its name, or a Function."""
     if isinstance(subject, type) and issubclass(subject, Function):
-        return Formula(of_function(subject))
+        return of_function(subject)
     operation = REGISTRY.get(subject) if isinstance(subject, str) else getattr(subject, "operation", subject)
     if not isinstance(operation, Operation):
-        raise TypeError(f"formula(...) takes an operation, its name, a Function or a Tensor, and got {subject!r}")
-    return Formula(of_operation(operation))
+        raise TypeError(f"formula takes an operation, its name, a Function or a Tensor, and got {subject!r}")
+    return of_operation(operation)
 
 
 # ---------------------------------------------------------------------------------------------------------- subjects
@@ -108,7 +93,7 @@ def of_operation(operation: Operation) -> list[Line]:
 
 def of_function(function: type[Function]) -> list[Line]:
     names = list(inspect.signature(function.forward).parameters)[1:]
-    return backward_lines(function, names, Notation("out" if "y" in names else "y"))
+    return backward_lines(function, names, Notation("out" if "y" in names else "y", {}))
 
 
 def of_tape(trace: Trace) -> list[Line]:
@@ -141,7 +126,7 @@ def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Line]:
     name = input_names(node)[position]
     op: Any = getattr(node.op, "op", node.op)
     if hasattr(op, "ctx"):
-        lines = backward_lines(op.function, input_names(node), notation)
+        lines = backward_lines(op.function, input_names(node), notation._replace(called=unpacked(node, op, notation)))
         left = f"{bar(name, UNICODE)} = "
         found = [line for line in lines if line.unicode.startswith(left)]
         return found + [line for line in lines if line.unicode.startswith("where ")] if found else lines
@@ -199,11 +184,11 @@ def expression_of(function: Any) -> ast.expr | None:
     return body[0].value if len(body) == 1 and isinstance(body[0], ast.Return) else None
 
 
-def rule_lines(rule: Any, name: str, known: Mapping[str, Any], notation: Notation = Notation()) -> list[Line]:
+def rule_lines(rule: Any, name: str, known: Mapping[str, Any], notation: Notation = LETTERS) -> list[Line]:
     """``x̄ = ...``, then the rule's own local names, if it has some; its code where it has branches or loops."""
     tree = definition(rule)
     if tree is None:
-        return [text(f"{bar(name, UNICODE)} = d_{name}(…), whose source is not there")]
+        return [text(f"{bar(name, UNICODE)} = code whose source is not there")]
     straight = straight_line(body_of(tree))
     if straight is None:
         return [as_code(bar(name, UNICODE), bar(name, LATEX), body_of(tree))]
@@ -238,11 +223,11 @@ def where(name: str) -> tuple[str, str]:
     return f"where {letter(name, UNICODE)}", f"\\text{{where }} {letter(name, LATEX)}"
 
 
-def backward_lines(function: type[Function], names: Sequence[str], notation: Notation = Notation()) -> list[Line]:
+def backward_lines(function: type[Function], names: Sequence[str], notation: Notation = LETTERS) -> list[Line]:
     """The equations of a student's backward: one for each gradient it returns, then those of its local names."""
     tree, name = definition(function.backward), function.__name__
     if tree is None:
-        return [text(f"{name}.backward: the source is not there")]
+        return [text(f"{name}.backward = code whose source is not there")]
     ctx, grad = (a.arg for a in tree.args.args[:2])
     statements = [s for s in body_of(tree) if not from_ctx(s, ctx)]
     straight = straight_line(statements)
@@ -250,14 +235,33 @@ def backward_lines(function: type[Function], names: Sequence[str], notation: Not
         return [as_code(f"{name}.backward", f"\\text{{{escaped(name)}.backward}}", statements)]
     assignments, value = straight
     cotangent = {grad: notation.output}
-    # What was unpacked from ctx has the names that the student gave it; they are the inputs' own if they are the same.
-    called = {k: v for k, v in notation.called.items() if k in names}
     lines = []
     for x, part in zip(names, value.elts if isinstance(value, ast.Tuple) else [value]):  # noqa: B905 - see wrong_count
         absent = isinstance(part, ast.Constant) and part.value is None
         left = bar(x, UNICODE), bar(x, LATEX)
-        lines.append(no_derivative(x) if absent else equation(*left, part, cotangent, called))
-    return lines + [equation(*where(target), part, cotangent, called) for target, part in assignments]
+        lines.append(no_derivative(x) if absent else equation(*left, part, cotangent, notation.called))
+    return lines + [equation(*where(target), part, cotangent, notation.called) for target, part in assignments]
+
+
+def unpacked(node: Tensor, application: Any, notation: Notation) -> dict[str, str]:
+    """For the names under which a backward takes inputs or the output from ctx: what these are called on the tape."""
+    tree = definition(application.function.backward)
+    if tree is None:
+        return {}
+    inputs = zip(node.values, notation.called.values(), strict=True)
+    known = {id(value): name for value, name in inputs} | {id(application.result): notation.output}
+    found = {}
+    for statement in body_of(tree):
+        if from_ctx(statement, tree.args.args[0].arg):
+            assert isinstance(statement, ast.Assign)
+            assert isinstance(statement.value, ast.Attribute)
+            target, kept = statement.targets[0], getattr(application.ctx, statement.value.attr, None)
+            several = isinstance(target, ast.Tuple) and isinstance(kept, tuple)
+            pairs: Any = zip(target.elts, kept) if several else [(target, kept)]  # type: ignore[attr-defined,arg-type]  # noqa: B905
+            for name, value in pairs:
+                if id(value) in known:
+                    found[ast.unparse(name)] = known[id(value)]
+    return found
 
 
 def from_ctx(statement: ast.stmt, ctx: str) -> bool:
@@ -323,8 +327,8 @@ class Simplifier(ast.NodeTransformer):
     def value(self, node: ast.expr) -> Any:
         """The value of an expression of static arguments; LookupError where it needs something else."""
         if isinstance(node, ast.BoolOp):  # left to right, as far as it takes
-            for part in node.values:
-                result = self.value(part)
+            for operand in node.values:
+                result = self.value(operand)
                 if bool(result) == isinstance(node.op, ast.Or):
                     break
             return result
@@ -332,13 +336,13 @@ class Simplifier(ast.NodeTransformer):
         for part in ast.walk(node):
             if isinstance(part, ast.Attribute):
                 known[part] = self.known[ast.unparse(part)]
-        constants = Constants(known).visit(copy.deepcopy(node)) if known else node
+        constants = Constants(known).visit(copy.deepcopy(node))
         for part in ast.walk(constants):
             if isinstance(part, ast.Name) and part.id not in self.known and not hasattr(builtins, part.id):
                 raise LookupError(part.id)
             if isinstance(part, ast.Call) and ast.unparse(part.func) != "type":
                 raise LookupError(ast.unparse(part))
-        code = compile(ast.fix_missing_locations(ast.Expression(copy.deepcopy(constants))), "rule", "eval")
+        code = compile(ast.fix_missing_locations(ast.Expression(constants)), "rule", "eval")
         return eval(code, {}, dict(self.known))
 
 
@@ -371,8 +375,8 @@ COMPARISONS = {"greater": (">", ">"), "less": ("<", "<"), "equal": ("=", "="), "
                "greater_equal": ("≥", "\\geq"), "less_equal": ("≤", "\\leq")}  # fmt: skip
 SYMBOLS = {ast.Gt: ">", ast.Lt: "<", ast.Eq: "=", ast.NotEq: "≠", ast.GtE: "≥", ast.LtE: "≤", ast.Is: "is",
            ast.IsNot: "is not", ast.In: "∈", ast.NotIn: "∉"}  # fmt: skip
-FUNCTIONS = {"log": ("ln", "\\ln"), "sin": ("sin", "\\sin"), "cos": ("cos", "\\cos"), "sign": ("sign", "\\operatorname{sign}"),
-             "exp": ("exp", "\\exp")}  # fmt: skip
+FUNCTIONS = {"log": ("ln", "\\ln"), "sin": ("sin", "\\sin"), "cos": ("cos", "\\cos"), "exp": ("exp", "\\exp"),
+             "sign": ("sign", "\\operatorname{sign}")}  # fmt: skip
 TRANSPOSED = ("T", "mT")
 
 
@@ -388,7 +392,8 @@ def bar(name: str, dialect: str) -> str:
     """The cotangent of `name`: ā, and for longer names a line over all of it."""
     if dialect == LATEX:
         return f"\\bar{{{name}}}" if len(name) == 1 else f"\\overline{{{letter(name, LATEX)}}}"
-    return name + "\u0304" if len(name) == 1 else "".join(c + "\u0305" for c in name)
+    over = name + "\u0304" if len(name) == 1 else "".join(c + "\u0305" for c in name)
+    return unicodedata.normalize("NFC", over)
 
 
 def equation(
@@ -531,7 +536,7 @@ class Writer:
         if called.attr == "sum":
             inside = self.write(called.value, PRODUCT)
             axis = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg == "axis"), None)
-            if axis is None or isinstance(axis, ast.Constant) and axis.value is None:
+            if axis is None or (isinstance(axis, ast.Constant) and axis.value is None):
                 return self.pick("Σ ", "\\sum ") + inside, PRODUCT
             over = self.write(axis)
             return self.pick(f"Σ[{over}] {inside}", f"\\sum_{{{over}}} {inside}"), PRODUCT

@@ -77,7 +77,7 @@ def assignments(file: str, lines: tuple[str, ...]) -> dict[tuple[int | None, ...
         tree = ast.parse("".join(lines))
     except SyntaxError:  # a cell with magic commands
         return {}
-    found = {}
+    found: dict[tuple[int | None, ...], str] = {}
     for statement in ast.walk(tree):
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target, value = statement.targets[0], statement.value
@@ -159,13 +159,13 @@ def constant(value: Any, names: Mapping[int, str]) -> str:
         return names[id(value)]
     if isinstance(value, np.ndarray) and value.size > 1:
         return f"array {shape(value)}"
-    return number(np.asarray(value)[()]) if isinstance(value, np.ndarray | float | int) else repr(value)
+    return number(np.asarray(value).item()) if isinstance(value, np.ndarray | np.generic | float | int) else repr(value)
 
 
 def static(node: Tensor) -> str:
     """The static arguments that differ from their defaults, as they would be written in a call."""
     defaults = getattr(node.op, "defaults", {})
-    given = {k: v for k, v in node.params.items() if k not in defaults or defaults[k] is not v and defaults[k] != v}
+    given = {k: v for k, v in node.params.items() if k not in defaults or (defaults[k] is not v and defaults[k] != v)}
     return ", ".join(f"{k}={written(v)}" for k, v in given.items())
 
 

@@ -54,6 +54,7 @@ class Trace:
         output: any tensor. One that cannot be differentiated has a tape and no steps, and `failure` says why.
         gradient: the cotangent to start with, as in ``output.backward(gradient)``.
         names: what to call some tensors and arrays, see `labels.names_around`.
+        run: False reads the tape only, without a backward.
 
     Attributes:
         nodes: the tape.
@@ -72,7 +73,9 @@ class Trace:
     (array([1., 2.]), array([2., 4.]))
     """
 
-    def __init__(self, output: Tensor, gradient: Any = None, names: Mapping[int, str] | None = None) -> None:
+    def __init__(
+        self, output: Tensor, gradient: Any = None, names: Mapping[int, str] | None = None, run: bool = True
+    ) -> None:
         if type(output) is not Tensor:
             raise TypeError(f"this view reads the tape of a Tensor, and got a {type(output).__name__}: {output!r}")
         self.output = output
@@ -86,6 +89,8 @@ class Trace:
         self.failed_at: Tensor | None = None
         # A student's backward may write into what it is given, and would change what was shown before.
         self.kept = np.array if any(not getattr(n.op, "owns_results", True) for n in self.nodes) else np.asarray
+        if not run:
+            return
         try:
             self.sweep(seed(output, gradient, (), False))
         except Exception as error:  # it is shown where it happened

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import sys
 from collections.abc import Sequence
@@ -14,10 +13,8 @@ import numpy as np
 from minigrad.places import Place
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
-from minigrad.views.labels import kind, line, names_around, shape, static, summary
+from minigrad.views.labels import kind, line, shape, static, summary
 from minigrad.views.steps import Trace
-
-__all__ = ["table"]
 
 FORWARD = ["#", "name", "operation", "shape", "dtype", "value", "kept", "line", "code"]
 BACKWARD = ["step", "from", "to", "rule", "summed", "adds", "gradient"]
@@ -25,12 +22,12 @@ LONGEST = 44  # characters of code in a row
 
 
 class Table:
-    """What `table` returns: `str` and `print` give text, in colours on a terminal where rich is installed.
+    """A ledger; `str` and `print` give text, in colours on a terminal where rich is installed.
 
     Attributes:
         trace: the tape and the backward that the table is of.
         forward: a row for each node: number, name, operation, shape, dtype, value, bytes kept, line, code.
-        backward: a row for each edge: step, from, to, rule, summed shape, what it adds to the gradient, gradient so far.
+        backward: a row for each edge: step, from, to, rule, summed shape, what it adds if not all, gradient so far.
         totals: what is below the line.
     """
 
@@ -43,7 +40,13 @@ class Table:
     def node(self, node: Tensor, kept: int) -> list[str]:
         place = Place.of(node.made_at)
         code = place.text if len(place.text) <= LONGEST else place.text[: LONGEST - 1] + "…"
-        values = [str(self.trace.number[node]), self.trace.name[node], self.operation(node), shape(node), str(node.dtype)]
+        values = [
+            str(self.trace.number[node]),
+            self.trace.name[node],
+            self.operation(node),
+            shape(node),
+            str(node.dtype),
+        ]
         return [*values, summary(node.array), size(kept), line(place), code]
 
     def operation(self, node: Tensor) -> str:
@@ -54,7 +57,9 @@ class Table:
 
     def step(self, i: int) -> list[str]:
         step, name = self.trace.steps[i], self.trace.name
-        summed = f"{shape(step.partial)} → {shape(step.contribution)}" if undone(step.partial, step.contribution) else ""
+        summed = (
+            f"{shape(step.partial)} → {shape(step.contribution)}" if undone(step.partial, step.contribution) else ""
+        )
         rule = ", ".join(line.unicode for line in edge(self.trace, step))
         adds = summary(step.contribution) if step.before is not None else ""  # else it is all of the gradient so far
         return [str(i), name[step.node], name[step.input], rule, summed, adds, summary(step.total)]
@@ -109,7 +114,9 @@ class Table:
         for title, head, rows in (("forward", FORWARD, self.forward), ("backward", BACKWARD, self.backward)):
             table = Rich(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
             for column in head:
-                table.add_column(column, justify="right" if column in ("#", "step", "kept") else "left", overflow="fold")
+                table.add_column(
+                    column, justify="right" if column in ("#", "step", "kept") else "left", overflow="fold"
+                )
             for node, row in zip(self.trace.nodes if title == "forward" else [None] * len(rows), rows, strict=True):
                 table.add_row(*map(Text, row), style=styles[kind(node)] if node is not None else "yellow")
             if rows:
@@ -118,33 +125,6 @@ class Table:
 
     def __repr__(self) -> str:
         return self.plain()
-
-
-def table(output: Tensor, gradient: Any = None) -> Table:
-    """The tape of `output` and its backward as a table, to print.
-
-    Args:
-        output: any tensor; its backward is looked at if it can be differentiated, and no `.grad` changes.
-        gradient: the cotangent to start with if `output` is not a single number.
-
-    >>> w = Tensor([1.0, 2.0], requires_grad=True)
-    >>> print(table((w * 3.0).sum()))  # doctest: +ELLIPSIS +NORMALIZE_WHITESPACE
-    forward
-    #  name  operation         shape   dtype    value  kept  line          code...
-    0  w     parameter         2       float64  [1 2]  16 B  ...
-    1  t1    multiply(w, 3)    2       float64  [3 6]  16 B  ...
-    2  t2    sum(t1)           scalar  float64  9      8 B   ...
-    <BLANKLINE>
-    backward
-    step  from  to  rule                              summed  adds  gradient
-    0     t2    t1  t̅1̅ = broadcast_to(t̅2̅, shape(t1))                [1 1]
-    1     t1    w   w̄ = t̅1̅ · 3                                      [3 3]
-    <BLANKLINE>
-    3 nodes: 2 results, 1 parameter with 2 entries; the tape keeps 40 B for the backward
-    2 backward steps; norm of the gradient over all parameters 4.24264
-    """
-    frame = inspect.currentframe()
-    return Table(Trace(output, gradient, names_around(frame and frame.f_back)))
 
 
 def bytes_kept(nodes: Sequence[Tensor]) -> list[int]:

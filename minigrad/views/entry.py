@@ -1,0 +1,76 @@
+"""The views as users call them. Each is imported when it is called, so that ``import minigrad`` stays quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from minigrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minigrad.views.formula import Formula
+    from minigrad.views.steps import Trace
+    from minigrad.views.table import Table
+
+
+def table(output: Tensor, gradient: Any = None) -> Table:
+    """The tape of `output` and its backward as a ledger, to print: in colours on a terminal where rich is installed.
+
+    Args:
+        output: any tensor; its backward is looked at if it can be differentiated, and no `.grad` changes.
+        gradient: the cotangent to start with if `output` is not a single number.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> print(table((w * 3.0).sum()))  # doctest: +ELLIPSIS +NORMALIZE_WHITESPACE
+    forward
+    #  name  operation       shape   dtype    value  kept  line     code
+    0  w     parameter       2       float64  [1 2]  16 B  ...
+    1  t1    multiply(w, 3)  2       float64  [3 6]  16 B  ...
+    2  t2    sum(t1)         scalar  float64  9      8 B   ...
+    <BLANKLINE>
+    backward
+    step  from  to  rule                              summed  adds  gradient
+    0     t2    t1  t̅1̅ = broadcast_to(t̅2̅, shape(t1))                [1 1]
+    1     t1    w   w̄ = t̅1̅ · 3                                      [3 3]
+    <BLANKLINE>
+    3 nodes: 2 results, 1 parameter with 2 entries; the tape keeps 40 B for the backward
+    2 backward steps; norm of the gradient over all parameters 4.24264
+    """
+    from minigrad.views.table import Table
+
+    return Table(_trace(output, gradient))
+
+
+def formula(subject: Any) -> Formula:
+    """The rules of an operation, of a Function or of a whole tape as mathematics, read from their source.
+
+    ȳ is the cotangent of y, dL/dy. What the code calls g is written so, and what the rule for x returns is x̄.
+
+    Args:
+        subject: an operation (``minigrad.multiply``) or its name; a Function; or a Tensor: then each node of its tape
+            under its own name, in the order of the forward and then of the backward.
+
+    Returns:
+        An object with `lines`, `unicode` and `latex`; Jupyter shows the mathematics.
+
+    Raises:
+        TypeError: for anything else.
+
+    >>> formula(multiply)
+    y = a · b
+    ā = ȳ · b
+    b̄ = ȳ · a
+    >>> print(formula(tanh).lines[1].latex)
+    \\bar{x} = \\bar{y} \\cdot (1 - y^{2})
+    """
+    from minigrad.views.formula import Formula, lines_of, of_tape
+
+    return Formula(of_tape(_trace(subject, None)) if type(subject) is Tensor else lines_of(subject))
+
+
+def _trace(output: Tensor, gradient: Any) -> Trace:
+    """The tape and the backward of `output`, in the names of the code that called the view."""
+    from minigrad.views.labels import names_around
+    from minigrad.views.steps import Trace
+
+    return Trace(output, gradient, names_around(sys._getframe(2)))
