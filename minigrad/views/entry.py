@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
+    from minigrad.views.draw import Drawing
     from minigrad.views.formula import Formula
     from minigrad.views.steps import Trace
     from minigrad.views.table import Table
@@ -66,6 +67,56 @@ def formula(subject: Any) -> Formula:
     from minigrad.views.formula import Formula, lines_of, of_tape
 
     return Formula(of_tape(_trace(subject, None)) if type(subject) is Tensor else lines_of(subject))
+
+
+def draw(
+    output: Tensor, gradient: Any = None, *, backward: bool = False, lr: Any = None, fold: str | bool | None = None
+) -> Drawing:
+    """The tape of `output` as a picture, drawn without any other program; Jupyter shows it, ``.save("g.svg")`` keeps it.
+
+    Shapes stand on the edges; each node has its value and, after ∇, its gradient. Parameters have a thick border, data
+    a dashed one.
+
+    Args:
+        output: any tensor; no `.grad` changes.
+        gradient: the cotangent to start with if `output` is not a single number.
+        backward: draw what is sent back along each edge as well, in a second colour.
+        lr: a learning rate: show after → what each parameter becomes.
+        fold: draw one box for all that one "line", "function" or "module" computed in a row; False for a box for each
+            node. By default only tapes of more than a hundred results are folded.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> draw((w * w).sum(), lr=0.1)
+    <drawing of 3 boxes; .save('graph.svg') writes it to a file>
+    """
+    from minigrad.views.draw import picture, updates
+
+    trace = _trace(output, gradient)
+    return picture(trace, backward, updates(lr, trace), fold)
+
+
+def _repr_html_(self: Tensor) -> str:
+    """What a notebook shows of a tensor. It runs no backward."""
+    from minigrad.views.draw import shown
+    from minigrad.views.labels import names_around
+    from minigrad.views.steps import Trace
+
+    return shown(self, Trace(self, None, names_around(None), run=False))
+
+
+def _repr_svg_(self: Tensor) -> str | None:
+    """The graph alone; None for a leaf."""
+    from minigrad.views.draw import picture, updates
+    from minigrad.views.labels import names_around
+    from minigrad.views.steps import Trace
+
+    if self.op is None:
+        return None
+    trace = Trace(self, None, names_around(None), run=False)
+    return picture(trace, False, updates(None, trace), None).svg
+
+
+Tensor._repr_html_, Tensor._repr_svg_ = _repr_html_, _repr_svg_  # type: ignore[attr-defined]
 
 
 def _trace(output: Tensor, gradient: Any) -> Trace:

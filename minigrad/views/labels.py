@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +20,7 @@ from minigrad.places import Place
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
+FEW = 20  # characters that are always short enough
 MANY = 6  # entries of an array that are written out in a label
 
 
@@ -57,12 +59,33 @@ def within(variable: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield f"{variable}[{key!r}]", item
 
 
-def names_of(nodes: Iterable[Tensor], given: Mapping[int, str]) -> dict[Tensor, str]:
-    """What each node is called: as the variable that holds it, or that its line assigned it to, or by its number."""
-    names: dict[Tensor, str] = {}
+def names_of(nodes: Sequence[Tensor], given: Mapping[int, str]) -> dict[Tensor, str]:
+    """What each node is called, no two alike: as the variable that holds it, as its line calls it, or by its number.
+
+    A line may make several nodes: turns of a loop, which are told apart as h#3 and h#7; and the parts of a composed
+    operation, or a recorded sweep, which that line has no name for.
+    """
+    at: dict[Any, list[int]] = {}
     for i, node in enumerate(nodes):
-        names[node] = given.get(id(node)) or assigned_to(Place.of(node.made_at)) or f"t{i}"
-    return names
+        at.setdefault(node.made_at, []).append(i)
+    names = {i: given[id(node)] for i, node in enumerate(nodes) if id(node) in given}
+    taken = set(names.values())
+    elsewhere = {re.split(r"[.\[]", name)[0] for name in given.values()} - taken  # variables that hold something else
+    for made_at, made in at.items():
+        name = assigned_to(Place.of(made_at))
+        if not name or name in elsewhere:
+            continue
+        run = next((k for k, (i, j) in enumerate(pairwise(made), 1) if j != i + 1), len(made))
+        named = next((i for i in reversed(made) if i in names), made[run - 1])
+        alike = [i for i in made if operation_name(nodes[i]) == operation_name(nodes[named]) and i not in names]
+        for i in alike:
+            names[i] = name if len(alike) == 1 and name not in taken else f"{name}#{i}"
+            taken.add(names[i])
+    return {node: names.get(i, f"t{i}") for i, node in enumerate(nodes)}
+
+
+def operation_name(node: Tensor) -> str:
+    return node.op.name if node.op is not None else ""
 
 
 def assigned_to(place: Place) -> str:
@@ -127,6 +150,12 @@ def summary(array: Any) -> str:
     with np.errstate(over="ignore"):
         spread = f"mean {number(wide.mean())} ± {number(wide.std())}"
     return ", ".join([*odd, spread, f"{number(finite.min())} to {number(finite.max())}"])
+
+
+def brief(array: Array) -> str:
+    """An array in a few characters: its entries if there are very few, otherwise its mean and spread."""
+    text = summary(array)
+    return text.partition(", ")[0] if array.ndim and len(text) > FEW and text.startswith("mean") else text
 
 
 def rows(array: Array) -> str:
