@@ -132,7 +132,7 @@ def test_a_chain_is_straight_whatever_its_parameters():
 
 # ------------------------------------------------------------------------------------------------------------ picture
 def test_what_is_on_the_nodes_and_edges():
-    loss, W, b, drawing, _ = network()
+    loss, _, b, drawing, _ = network()
     _, nodes, edges = parsed(drawing)
     by_name = {words(g)[0]: g for g in nodes.values()}
     assert list(by_name) == ["W", "b", "x", "t2 = matmul", "t3 = add", "t4 = relu", "y", "loss = mse_loss"]
@@ -148,7 +148,7 @@ def test_what_is_on_the_nodes_and_edges():
 
 
 def test_backward_and_update():
-    loss, W, b, _, drawing = network()
+    loss, _, b, _, drawing = network()
     _, nodes, edges = parsed(drawing)
     loss.backward()
     sent = {key for key, g in edges.items() if any(p.get("class") == "backward" for p in g.iter(f"{SVG}path"))}

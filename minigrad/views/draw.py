@@ -125,7 +125,7 @@ def unfolded(trace: Trace, update: Update = lambda p: None) -> tuple[list[Box], 
     of: dict[int, int] = {}  # id of a node or an array: its box
     sent = {(step.node, step.position): step.contribution for step in trace.steps}
     for node in trace.nodes:
-        of_inputs = []
+        of_inputs: list[int | None] = []
         for x, value in zip(node.inputs, node.values, strict=True):
             if type(x) is not Tensor and not (isinstance(value, np.ndarray) and value.size > 1):
                 of_inputs.append(None)  # numbers and the like stand in the node's own box

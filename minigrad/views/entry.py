@@ -9,6 +9,7 @@ from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from minigrad.views.draw import Drawing
+    from minigrad.views.explain import Explanation
     from minigrad.views.formula import Formula
     from minigrad.views.steps import Trace
     from minigrad.views.table import Table
@@ -72,7 +73,7 @@ def formula(subject: Any) -> Formula:
 def draw(
     output: Tensor, gradient: Any = None, *, backward: bool = False, lr: Any = None, fold: str | bool | None = None
 ) -> Drawing:
-    """The tape of `output` as a picture, drawn without any other program; Jupyter shows it, ``.save("g.svg")`` keeps it.
+    """The tape of `output` as a picture. Jupyter shows it, ``.save("g.svg")`` keeps it; no other program is needed.
 
     Shapes stand on the edges; each node has its value and, after ∇, its gradient. Parameters have a thick border, data
     a dashed one.
@@ -93,6 +94,39 @@ def draw(
 
     trace = _trace(output, gradient)
     return picture(trace, backward, updates(lr, trace), fold)
+
+
+def explain(
+    output: Tensor, x: Tensor, index: Any = (), gradient: Any = None, *, paths: int = 5, terms: int = 5
+) -> Explanation:
+    """Why one entry of a gradient, d output / d x[index], is what it is: the sum over the paths from output to x.
+
+    A path is a chain of tape nodes. Of each the contribution is told and, of the last node before x, which entries
+    bring how much of it.
+
+    Args:
+        output: a single number, or any tensor with `gradient`, its cotangent.
+        x: any tensor on the tape of `output` that a derivative reaches.
+        index: which entry of x: an int, a tuple of ints, () for a single number.
+        paths, terms: how many to write out, the largest first; what is left out is told as a sum.
+
+    Raises:
+        RuntimeError: no derivative leads from output to x.
+        IndexError: x has no such entry.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> print(explain((x * x).sum(), x, 1))  # doctest: +ELLIPSIS
+    d t2 / d x[1] = 4, the sum over 2 paths
+    <BLANKLINE>
+    1.  2  along t2 → t1 → x
+        t2 = sum(t1)...
+        t1 = multiply(x, x)...
+        t1[1]: derivative to x[1] 2 · cotangent 1 = 2
+    ...
+    """
+    from minigrad.views.explain import Explanation
+
+    return Explanation(_trace(output, gradient), x, index, paths, terms)
 
 
 def _repr_html_(self: Tensor) -> str:

@@ -75,9 +75,9 @@ def layered(sizes: Sequence[Point], edges: Sequence[tuple[int, int]], between: f
     places = [(x[i] - left, tops[row[i]] + heights[row[i]] / 2) for i in range(len(sizes))]
     routes = []
     for chain, start, end in zip(chains, ports(chains, x, sizes, 0), ports(chains, x, sizes, -1), strict=True):
-        a, *passing, b = chain
+        a, *inner, b = chain
         points = [(start - left, places[a][1] + sizes[a][1] / 2), (start - left, tops[row[a]] + heights[row[a]])]
-        for i in passing:
+        for i in inner:
             points += [(x[i] - left, tops[row[i]]), (x[i] - left, tops[row[i]] + heights[row[i]])]
         routes.append([*points, (end - left, tops[row[b]]), (end - left, places[b][1] - sizes[b][1] / 2)])
     return Layout(right - left, tops[-1] + heights[-1], places, routes)
