@@ -150,7 +150,7 @@ def unfolded(trace: Trace, update: Update = lambda p: None) -> tuple[list[Box], 
 def box_of(trace: Trace, node: Tensor, update: Update) -> Box:
     name, what = trace.name[node], kind(node)
     lines = [("head", short(name if node.op is None else f"{name} = {operation(trace, node)}"))]
-    lines.append(("note", brief(node.array)))
+    lines.append(("note", brief(trace.value[node])))
     gradient = trace.cotangents.get(node)
     if gradient is not None and node is not trace.output:
         lines.append(("grad", f"∇ {brief(gradient)}"))
@@ -159,7 +159,7 @@ def box_of(trace: Trace, node: Tensor, update: Update) -> Box:
         lines.append(("update", f"→ {brief(new)}"))
     place = Place.of(node.made_at)
     title = [f"{name}: {what}, {shape(node)} {node.dtype}", f"{line(place)}  {short(place.text, 80)}"]
-    title.append(f"value {summary(node.array)}")
+    title.append(f"value {summary(trace.value[node])}")
     title += [f"gradient {summary(gradient)}"] if gradient is not None else []
     title += [line.unicode for step in trace.steps if step.node is node for line in edge(trace, step)]
     output = " output" if node is trace.output else ""
@@ -221,7 +221,7 @@ def box_of_run(trace: Trace, run: Sequence[Tensor], leaves: Sequence[Tensor], fo
     lines = [("head", short(f"{name[last]} = {title}")), ("note", f"{len(run)} nodes, {line(place)}")]
     if leaves:
         lines.append(("note", short("with " + ", ".join(name[x] for x in leaves))))
-    lines.append(("note", brief(last.array)))
+    lines.append(("note", brief(trace.value[last])))
     gradient = trace.cotangents.get(last)
     if gradient is not None and last is not trace.output:
         lines.append(("grad", f"∇ {brief(gradient)}"))
@@ -348,4 +348,4 @@ def updates(lr: Any, trace: Trace) -> Update:
         return lambda p: None
     if isinstance(lr, bool) or not isinstance(lr, int | float):
         raise TypeError(f"draw: lr is a number, the learning rate, and not {lr!r}")
-    return lambda p: p.array - lr * trace.cotangents[p] if p in trace.cotangents else None
+    return lambda p: trace.value[p] - lr * trace.cotangents[p] if p in trace.cotangents else None

@@ -129,6 +129,17 @@ def explain(
     return Explanation(_trace(output, gradient), x, index, paths, terms)
 
 
+def debug(output: Tensor, gradient: Any = None) -> None:
+    """Step through the backward of `output` in the terminal, one edge at a time; ``help`` has the commands.
+
+    Each step shows the line with its expression marked, the cotangent that comes in, the rule, what it gives before and
+    after broadcasting is undone, and what has come together so far. No `.grad` changes.
+    """
+    from minigrad.views.debugger import Debugger
+
+    Debugger(_trace(output, gradient)).run()
+
+
 def _repr_html_(self: Tensor) -> str:
     """What a notebook shows of a tensor. It runs no backward."""
     from minigrad.views.draw import shown

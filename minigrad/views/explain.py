@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.places import Place
 from minigrad.tensor import Tensor
-from minigrad.views.labels import line, number, static
+from minigrad.views.labels import call, line, number
 from minigrad.views.steps import Array, Trace
 
 MOST = 256  # paths that are all followed
@@ -194,9 +194,8 @@ def position_in(x: Tensor, index: Any, name: str) -> tuple[int, ...]:
 
 def described(trace: Trace, node: Tensor) -> str:
     inputs = [trace.called(x, value) for x, value in zip(node.inputs, node.values, strict=True)]
-    call = f"{node.op.name}({', '.join([*inputs, *filter(None, [static(node)])])})"
     place = Place.of(node.made_at)
-    return f"{trace.name[node]} = {call}    {line(place)}  {place.text}"
+    return f"{trace.name[node]} = {call(node, inputs)}    {line(place)}  {place.text}"
 
 
 def digits(x: float) -> str:

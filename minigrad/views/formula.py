@@ -23,7 +23,7 @@ import numpy as np
 from minigrad.function import Function
 from minigrad.ops.registry import REGISTRY, Operation
 from minigrad.tensor import Tensor
-from minigrad.views.labels import input_names, rule_of, static
+from minigrad.views.labels import call, input_names, rule_of
 from minigrad.views.steps import Step, Trace
 
 
@@ -101,8 +101,7 @@ def of_tape(trace: Trace) -> list[Line]:
     for node in trace.nodes:
         if node.op is not None:
             inputs = [trace.called(x, value) for x, value in zip(node.inputs, node.values, strict=True)]
-            arguments = ", ".join([*inputs, *filter(None, [static(node)])])
-            lines.append(text(f"{trace.name[node]} = {node.op.name}({arguments})"))
+            lines.append(text(f"{trace.name[node]} = {call(node, inputs)}"))
     for step in trace.steps:
         lines += edge(trace, step)
     return lines

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -224,7 +224,40 @@ def line(place: Place) -> str:
     return f"{Path(place.file).name}:{place.line}"
 
 
-def around(place: Place) -> str:
-    """The whole of the user's statement lines, of which `place` is a part; "" where the source is gone."""
-    lines = linecache.getlines(place.file)[(place.line or 1) - 1 : place.end_line]
-    return "".join(lines).rstrip("\n")
+def call(node: Tensor, called: Sequence[str]) -> str:
+    """An operation as it would be called with inputs of these names: ``sum(x, axis=1)``."""
+    return f"{node.op.name}({', '.join([*called, *filter(None, [static(node)])])})"
+
+
+class Excerpt(NamedTuple):
+    """The lines of code that a place is in: their text, and where in it the place's expression starts and ends."""
+
+    first: int
+    text: str
+    start: int
+    end: int
+
+    def marked(self) -> list[str]:
+        """The lines with their numbers, and a line of ^ under each part of the expression."""
+        found, begin = [], 0
+        for i, row in enumerate(self.text.split("\n")):
+            number = f"{self.first + i:>5} "
+            start, end = max(self.start - begin, 0), min(self.end - begin, len(row))
+            found.append(number + row)
+            inner = row[start:end]
+            if inner.strip():
+                start += len(inner) - len(inner.lstrip())
+                found.append(" " * (len(number) + start) + "^" * (end - start))
+            begin += len(row) + 1
+        return found
+
+
+def excerpt(place: Place) -> Excerpt | None:
+    """None where the source is gone."""
+    lines = linecache.getlines(place.file)[(place.line or 1) - 1 : place.end_line or place.line]
+    if not lines:
+        return None
+    rows = [line.rstrip("\n").expandtabs(1) for line in lines]
+    last = len(rows[-1]) if place.end_column is None else len(lines[-1].encode()[: place.end_column].decode())
+    start = len(lines[0].encode()[: place.column or 0].decode())
+    return Excerpt(place.line or 1, "\n".join(rows), start, sum(len(row) + 1 for row in rows[:-1]) + last)

@@ -60,6 +60,7 @@ class Trace:
         nodes: the tape.
         number: for each node, its place on the tape.
         name: for each node, what to call it.
+        value: for each node its array when it was used, which an update may have replaced since.
         steps: the edges that the sweep went along, in its order.
         cotangents: for each node that the sweep reached, dL/dnode when all of it had arrived, after its hooks.
         failure: the exception that ended the sweep, or None; it was raised at the node `failed_at`, or before the
@@ -81,6 +82,9 @@ class Trace:
         self.output = output
         self.nodes = tape(output)
         self.number = {node: i for i, node in enumerate(self.nodes)}
+        self.value: dict[Tensor, Array] = {node: node.array for node in self.nodes}
+        for node in self.nodes:
+            self.value.update((x, v) for x, v in zip(node.inputs, node.values, strict=True) if type(x) is Tensor)
         self.name = names_of(self.nodes, names or {})
         self.given_names = names or {}
         self.steps: list[Step] = []

@@ -13,7 +13,7 @@ import numpy as np
 from minigrad.places import Place
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
-from minigrad.views.labels import kind, line, shape, static, summary
+from minigrad.views.labels import call, kind, line, shape, summary
 from minigrad.views.steps import Trace
 
 FORWARD = ["#", "name", "operation", "shape", "dtype", "value", "kept", "line", "code"]
@@ -47,13 +47,13 @@ class Table:
             shape(node),
             str(node.dtype),
         ]
-        return [*values, summary(node.array), size(kept), line(place), code]
+        return [*values, summary(self.trace.value[node]), size(kept), line(place), code]
 
     def operation(self, node: Tensor) -> str:
         if node.op is None:
             return kind(node)
         inputs = [self.trace.called(x, value) for x, value in zip(node.inputs, node.values, strict=True)]
-        return f"{node.op.name}({', '.join([*inputs, *filter(None, [static(node)])])})"
+        return call(node, inputs)
 
     def step(self, i: int) -> list[str]:
         step, name = self.trace.steps[i], self.trace.name

@@ -36,7 +36,7 @@ def graph_of(trace: Trace) -> GraphDef:
         inputs = [names[x] for x in node.inputs if type(x) is Tensor]
         place = Place.of(node.made_at)
         add(graph, names[node], node.op.name if node.op is not None else kind(node), inputs, FORWARD, node.shape,
-            line=line(place), code=place.text, value=summary(node.array), dtype=str(node.dtype))  # fmt: skip
+            line=line(place), code=place.text, value=summary(trace.value[node]), dtype=str(node.dtype))  # fmt: skip
     for node in reversed(trace.nodes):
         if node in trace.cotangents:
             steps = arriving.get(node, [])
