@@ -177,7 +177,9 @@ def test_names():
         (np.array([[1, 2], [3, 4]]), "[[1 2] [3 4]]"),
         (np.zeros((0, 3)), "empty"),
         (np.arange(8) > 2, "5 of 8 true"),
-        (np.array([np.nan, np.inf, 1, 1, 1, 1, 1.0]), "1 nan, 1 inf, mean 1 ± 0, 1 to 1"),
+        (np.array([np.nan, np.inf, 1, 1, 1, 1, 1.0]), "1 nan, 1 inf, the others 1"),
+        (np.array([np.nan, 1, 2, 1, 2, 1, 2.0]), "1 nan, mean 1.5 ± 0.5, 1 to 2"),
+        (np.full((3, 3), 0.1), "all 0.1"),
         (np.full(9, np.nan), "9 nan"),
     ],
 )
