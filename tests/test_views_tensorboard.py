@@ -70,7 +70,10 @@ def test_scopes():
     assert names[:2] == ["model/0/weight", "a_b_c_"]
     assert [name for name in names if name.startswith("forward/")] == ["forward/matmul", "forward/relu"]
     alone = graph_of(Trace(forward(np.ones((3, 2)), W).sum()))
-    assert [name for node in alone.node if (name := node.name).startswith("forward/")] == ["forward/matmul", "forward/relu"]
+    assert [name for node in alone.node if (name := node.name).startswith("forward/")] == [
+        "forward/matmul",
+        "forward/relu",
+    ]
 
 
 @settings(max_examples=20)
