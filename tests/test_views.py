@@ -170,6 +170,22 @@ def test_names():
     assert [trace.name[n] for n in trace.nodes] == ["W", "t1", "t2", "t3", "loss"]
 
 
+def test_no_two_names_are_alike():
+    def turn(h):
+        return np.tanh(h)
+
+    h = x = Tensor(0.5, requires_grad=True)
+    for _ in range(2):
+        h = turn(h)
+        h = h * x
+    names = list(Trace(h).name.values())
+    assert names == ["t0", "t1", "h#2", "t3", "h#4"]
+    around = [row[1] for row in table(h).forward]
+    assert around == ["x", "t1", "h#2", "t3", "h"]
+    (slope,) = gradients(x * x, x, create_graph=True)
+    assert [row[1] for row in table(slope).forward][:1] == ["x"]
+
+
 @pytest.mark.parametrize(
     ("array", "text"),
     [
@@ -318,6 +334,7 @@ def expressions():
     )
 
 
+@settings(max_examples=300)
 @given(expressions())
 def test_parentheses_stand_where_they_must(tree):
     """What is written means what it was written from."""
@@ -422,6 +439,13 @@ def test_formula_of_a_tape():
         "z̄ += t̅2̅ · z",
         "W̄ = xᵀ z̄",
     ]
+
+
+def test_formula_of_a_tape_knows_what_is_static():
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    rows = x.sum(axis=0)
+    assert formula(rows.sum()).unicode.splitlines()[-1] == "x̄ = broadcast_to(expand_dims(r̅o̅w̅s̅, axis), shape(x))"
+    assert formula(x.max(keepdims=True)).unicode.splitlines()[-1] == "x̄ = shared(t̅1̅, t1, x, axis, keepdims)"
 
 
 def test_a_function_without_source_says_so():

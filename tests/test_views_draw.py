@@ -12,8 +12,9 @@ from programs import programs
 
 import minigrad
 from minigrad import Tensor, draw, mse_loss, relu
-from minigrad.views.draw import Box, curve
+from minigrad.views.draw import Box, curve, picture
 from minigrad.views.layout import GAP, crossings, increasing, layered, ordered, rows_of
+from minigrad.views.steps import Trace
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -231,13 +232,33 @@ def test_folding_by_module():
 
 
 def test_hostile_names_and_values_are_only_text(tmp_path):
-    weights = {"</text><script>alert(1)</script>\x00\ud800": Tensor([1.0, 2.0], requires_grad=True)}
-    loss = (next(iter(weights.values())) * np.array([np.nan, np.inf])).sum()
-    drawing = draw(loss)
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    trace = Trace((w * np.array([np.nan, np.inf])).sum(), names={id(w): "</text><script>alert(1)</script>\x00\ud800"})
+    drawing = picture(trace, True, lambda p: None, None)
     root, nodes, _ = parsed(drawing)
     assert not list(root.iter(f"{SVG}script"))
-    assert words(nodes["n0"])[0].startswith("weights['</text><script>alert(1)<")
-    drawing.save(tmp_path / "hostile.svg")
+    assert words(nodes["n0"])[0] == "</text><script>alert(1)</script>\ufffd\ufffd"
+    ET.parse(drawing.save(tmp_path / "hostile.svg"))
+
+
+def test_sweeps_take_crossings_away(monkeypatch):
+    def total():
+        found = 0
+        for seed in range(10):
+            rng = random.Random(seed)
+            edges = [(rng.randrange(b), b) for b in range(1, 30) for _ in range(2)]
+            above, below = [[] for _ in range(30)], [[] for _ in range(30)]
+            row = rows_of(30, edges)
+            for a, b in edges:
+                if row[b] == row[a] + 1:
+                    below[a].append(b)
+                    above[b].append(a)
+            found += crossings(ordered(row, above, below), below)
+        return found
+
+    after = total()
+    monkeypatch.setattr("minigrad.views.layout.SWEEPS", 0)
+    assert after < 0.7 * total()
 
 
 def test_save(tmp_path):

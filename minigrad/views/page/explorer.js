@@ -164,7 +164,7 @@ slider.max = stops.length - 1;
 slider.addEventListener("input", () => show(Number(slider.value)));
 addEventListener("hashchange", fromAddress);
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.target === slider) return;
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
   const to = {
     ArrowRight: at + 1, ArrowLeft: at - 1, n: at + 1, p: at - 1, Home: 0, End: stops.length - 1,
     b: stops[at].phase !== "forward" ? 0 : backward < 0 ? undefined : backward, d: nextWrong(),
