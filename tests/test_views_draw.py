@@ -161,6 +161,32 @@ def test_backward_and_update():
         draw(loss, lr="0.1")
 
 
+def test_the_update_of_an_optimizer_leaves_it_as_it_is():
+    class Heavy:  # what the views need of an optimizer
+        def __init__(self, *params):
+            self.param_groups = [{"params": [p], "lr": 0.5 * (i + 1)} for i, p in enumerate(params)]
+            self.state = {params[0]: {"moved": np.array([1.0])}}
+
+        def settings(self, group):
+            return {"lr": group["lr"]}
+
+        def update(self, w, g, state, *, lr):
+            state["moved"] = state.get("moved", 0) * 10 + g
+            g *= 0
+            return w - lr * state["moved"]
+
+    a, b, c = (Tensor([x], requires_grad=True) for x in (1.0, 2.0, 3.0))
+    optimizer = Heavy(a, b)
+    _, nodes, _ = parsed(draw((a * b * c).sum(), optimizer=optimizer))
+    assert [words(nodes[f"n{i}"])[2:] for i in range(3)] == [["∇ [6]", "→ [-7]"], ["∇ [3]", "→ [-1]"], ["∇ [2]"]]
+    assert optimizer.state[a]["moved"] == 1.0
+    assert b not in optimizer.state
+    with pytest.raises(TypeError, match="and not both"):
+        draw(a * b, optimizer=optimizer, lr=0.1)
+    with pytest.raises(TypeError, match="an optimizer is one of minigrad.optim"):
+        draw(a * b, optimizer=0.1)
+
+
 def test_numbers_stand_in_the_box_and_params_too():
     x = Tensor(np.ones((2, 3)), requires_grad=True)
     _, nodes, _ = parsed(draw(((2.0 * x) ** 3).sum(axis=1).sum()))

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         from minigrad.views.draw import picture, updates
 
         fold = False if options.fold == "none" else options.fold
-        drawing = picture(trace, options.backward, updates(options.lr, trace), fold)
+        drawing = picture(trace, options.backward, updates(trace, options.lr), fold)
         if Path(options.output).suffix != ".svg":
             return fail(2, f"draw writes SVG: -o takes a name that ends in .svg, and not {options.output!r}")
         print(f"picture: {drawing.save(options.output)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -342,10 +343,26 @@ def fold_for(trace: Trace, wanted: bool) -> str | None:
     return "line" if runs <= MANY else "function"
 
 
-def updates(lr: Any, trace: Trace) -> Update:
-    """For each parameter what a step of plain gradient descent makes of it."""
-    if lr is None:
-        return lambda p: None
-    if isinstance(lr, bool) or not isinstance(lr, int | float):
+def updates(trace: Trace, lr: Any = None, optimizer: Any = None) -> Update:
+    """For each parameter what a step makes of it: of plain descent with the rate `lr`, or of an `optimizer` of optim."""
+    if lr is not None and optimizer is not None:
+        raise TypeError("draw: give lr, for plain gradient descent, or an optimizer, and not both")
+    if lr is not None and (isinstance(lr, bool) or not isinstance(lr, int | float)):
         raise TypeError(f"draw: lr is a number, the learning rate, and not {lr!r}")
-    return lambda p: trace.value[p] - lr * trace.cotangents[p] if p in trace.cotangents else None
+    if optimizer is not None and not (hasattr(optimizer, "param_groups") and hasattr(optimizer, "update")):
+        raise TypeError(f"draw: an optimizer is one of minigrad.optim, and not {optimizer!r}; lr takes a learning rate")
+    groups = [] if optimizer is None else optimizer.param_groups
+    settings = {p: optimizer.settings(group) for group in groups for p in group["params"]}
+
+    def update(p: Tensor) -> Any:
+        g = trace.cotangents.get(p)
+        if g is None:
+            return None
+        if lr is not None:
+            return trace.value[p] - lr * g
+        if p not in settings:
+            return None
+        state = copy.deepcopy(optimizer.state.get(p, {}))  # which the next real step still needs
+        return optimizer.update(trace.value[p], g.copy(), state, **settings[p])
+
+    return update
