@@ -344,7 +344,7 @@ def fold_for(trace: Trace, wanted: bool) -> str | None:
 
 
 def updates(trace: Trace, lr: Any = None, optimizer: Any = None) -> Update:
-    """For each parameter what a step makes of it: of plain descent with the rate `lr`, or of an `optimizer` of optim."""
+    """For each parameter what a step makes of it: plain descent with the rate `lr`, or an `optimizer` of optim."""
     if lr is not None and optimizer is not None:
         raise TypeError("draw: give lr, for plain gradient descent, or an optimizer, and not both")
     if lr is not None and (isinstance(lr, bool) or not isinstance(lr, int | float)):
