@@ -242,6 +242,12 @@ def test_accumulation_is_in_the_table():
     assert [row[3] for row in rows] == ["x̄ = t̅1̅ · x", "x̄ += t̅1̅ · x"]
 
 
+def test_what_was_undone():
+    a, b = Tensor(np.ones(3, np.float32), requires_grad=True), Tensor(np.ones((2, 3)), requires_grad=True)
+    rows = {row[2]: row[4] for row in table((a * b).sum()).backward}
+    assert rows == {"t2": "", "a": "2×3 → 3, float64 → float32", "b": ""}
+
+
 def test_plain_and_coloured(monkeypatch):
     loss, _ = network()
     found = table(loss)

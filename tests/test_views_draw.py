@@ -251,9 +251,10 @@ def test_folding_by_module():
     h = np.ones((3, 2))
     for W, b in model.layers:
         h = relu(h @ W + b)
-    _, nodes, _ = parsed(draw(h.sum(), fold="module"))
+    loss = (h * h).sum()
+    _, nodes, _ = parsed(draw(loss, fold="module"))
     heads = [words(g)[0] for g in nodes.values()]
-    assert [head.partition(" = ")[2] for head in heads] == ["model.0", "model.1"]
+    assert [head.partition(" = ")[2] for head in heads] == ["model.0", "model.1", "(h * h).sum()"]
     assert "with model.0.weight, model.0.bias" in words(next(iter(nodes.values())))
 
 

@@ -88,7 +88,7 @@ def test_what_a_step_of_the_backward_has():
     assert "torch" in titles
     assert "numerical derivative of the whole program" in titles
     texts = [block["text"] for block in stop["blocks"] if block["type"] == "text"]
-    assert "broadcasting: 5×2 → 2" in texts[0]
+    assert "Undone on the way, broadcasting: 5×2 → 2." in texts[0]
 
 
 def test_the_local_jacobian_is_the_derivative():

@@ -218,7 +218,7 @@ def folded(trace: Trace, fold: str) -> tuple[list[Box], list[Arrow]]:
 
 def box_of_run(trace: Trace, run: Sequence[Tensor], leaves: Sequence[Tensor], fold: str) -> Box:
     last, place, name = run[-1], Place.of(run[-1].made_at), trace.name
-    title = {"line": place.text, "function": f"{place.function}()", "module": module_of(trace, run)}[fold]
+    title = {"line": place.text, "function": f"{place.function}()", "module": module_of(trace, run) or place.text}[fold]
     lines = [("head", short(f"{name[last]} = {title}")), ("note", f"{len(run)} nodes, {line(place)}")]
     if leaves:
         lines.append(("note", short("with " + ", ".join(name[x] for x in leaves))))
@@ -233,17 +233,18 @@ def box_of_run(trace: Trace, run: Sequence[Tensor], leaves: Sequence[Tensor], fo
 
 
 def keys(trace: Trace, results: Sequence[Tensor], fold: str) -> list[Any]:
-    """For each result what it is folded by. What uses no parameter belongs to the module of what came before."""
+    """For each result what it is folded by. What uses no parameter belongs to the module before it on its line."""
     places = [Place.of(node.made_at) for node in results]
     if fold == "line":
         return [(place.file, place.line, place.function) for place in places]
     if fold == "function":
         return [(place.file, place.function) for place in places]
-    found, module = [], ""
-    for node in results:
-        module = module_of(trace, [node]) or module
-        found.append(module)
-    return found
+    found: list[Any] = []
+    for node, place in zip(results, places, strict=True):
+        module, at = module_of(trace, [node]), (place.file, place.line)
+        same = found and found[-1][1] == at
+        found.append((module or (found[-1][0] if same else ""), at))
+    return [key if key[0] == "" else key[0] for key in found]
 
 
 def module_of(trace: Trace, nodes: Iterable[Tensor]) -> str:

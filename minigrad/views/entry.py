@@ -32,7 +32,7 @@ def table(output: Tensor, gradient: Any = None) -> Table:
     2  t2    sum(t1)         scalar  float64  9      8 B   ...
     <BLANKLINE>
     backward
-    step  from  to  rule                              summed  adds  gradient
+    step  from  to  rule                              undone  adds  gradient
     0     t2    t1  t̅1̅ = broadcast_to(t̅2̅, shape(t1))                [1 1]
     1     t1    w   w̄ = t̅1̅ · 3                                      [3 3]
     <BLANKLINE>

@@ -159,16 +159,9 @@ class Backward:
             blocks.append(arrays([array(rows, local)]))
         if undone(step.partial, step.contribution):
             blocks.append(arrays([array("the rule gives", step.partial)]))
-            before, after = shape(step.partial), shape(step.contribution)
-            same = before == after
-            what = (
-                f"dtype {step.partial.dtype} → {step.contribution.dtype}"
-                if same
-                else f"broadcasting: {before} → {after}"
-            )
-            blocks.append(
-                told(f"Undone on the way: {what}." + ("" if same else " An entry that was read n times has n paths."))
-            )
+            several = " An entry that was read n times has n paths." if step.partial.shape != x.shape else ""
+            what = "broadcasting" if several else "promotion"
+            blocks.append(told(f"Undone on the way, {what}: {undone(step.partial, step.contribution)}.{several}"))
         blocks.append(arrays(self.compared(step, f"contribution to {to}")))
         if step.before is not None:
             sum_of = [array("had come before", step.before), array("+ contribution", step.contribution)]
