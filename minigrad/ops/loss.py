@@ -102,18 +102,47 @@ def likelihood(loss, log_probabilities, input, target, weight, ignore_index, red
     """The reduced -w[t] ln p[t], where `log_probabilities(input, axis)` is ln p."""
     axis = 0 if np.ndim(input) == 1 else 1
     check_classes(loss, input, target, weight, ignore_index, axis)
-    counts = np.not_equal(target, ignore_index)
-    index = np.where(counts, target, 0)
-    place = list(np.ogrid[tuple(map(slice, np.shape(index)))])
-    place.insert(axis, index)
-    losses = -log_probabilities(input, axis)[tuple(place)]
-    losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
-    if reduction != "mean":
-        return reduced(loss, losses, reduction)
-    total = (counts.astype(input.dtype) if weight is None else np.where(counts, weight[index], 0)).sum()
-    if not total.data:
-        raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
-    return losses.sum() / total
+    table, labels, shape = log_probabilities(input, axis), target, target.shape
+    if table.ndim != 2:  # one row for each target, one column for each class
+        order = (*range(axis), *range(axis + 1, table.ndim), axis)
+        table, labels = table.transpose(order).reshape(-1, table.shape[axis]), target.reshape(-1)
+    losses = nll(table, labels, weight, ignore_index=ignore_index, reduction=reduction)
+    return losses.reshape(shape) if reduction == "none" else losses
+
+
+@op
+class nll:
+    "L = -Σ w[t] x[i, t] / Σ w[t] with t = target[i], for a row of log-probabilities each"
+    helper = True
+    params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
+    signature = "(n,c),(n),(c)->()"
+    domain = {"x": (-np.inf, 0.0), "target": "c", "weight": POSITIVE}
+    d_target = None
+    def forward(x, target, weight=None, *, ignore_index=-100, reduction="mean"):
+        counts = np.not_equal(target, ignore_index)
+        index = np.where(counts, target, 0)
+        losses = np.negative(x[np.arange(len(x)), index])
+        losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
+        if reduction != "mean":
+            return reduced("nll_loss", losses, reduction)
+        total = counts.sum(dtype=x.dtype) if weight is None else np.where(counts, weight[index], 0).sum()
+        if not total:
+            raise ValueError("the mean loss over no targets is not defined: all of them are ignored, or have weight 0")
+        return losses.sum() / total
+    def d_x(g, y, x, target, weight, *, ignore_index, reduction):
+        counted = one_hot(target, x, ignore_index)
+        counted = counted.astype(x.dtype) if weight is None else counted * weight
+        return -g.reshape(-1, 1) * (counted / counted.sum() if reduction == "mean" else counted)
+    def d_weight(g, y, x, target, weight, *, ignore_index, reduction):
+        hot = one_hot(target, x, ignore_index)
+        mean = reduction == "mean"
+        return g.reshape(-1, 1) * np.where(hot, -x - y if mean else -x, 0) / ((hot * weight).sum() if mean else 1)
+
+
+def one_hot(target, x, ignore_index):
+    """True in each row at the class that is its target, unless that is ignored."""
+    classes = np.arange(x.shape[-1])
+    return np.equal(target.reshape(-1, 1), np.where(classes == ignore_index, -1, classes))
 
 
 def check_classes(loss, input, target, weight, ignore_index, axis):
@@ -134,9 +163,10 @@ def check_classes(loss, input, target, weight, ignore_index, axis):
             f"{loss}: with an input of shape {input.shape}, classes along axis {axis}, the target needs the shape "
             f"{needed}, and it has {labels.shape}{advice}"
         )
-    wrong = labels[(labels != ignore_index) & ((labels < 0) | (labels >= classes))]
-    if wrong.size:
-        raise ValueError(f"{loss}: target {wrong[0]} is no class: the input has {classes}, numbered from 0")
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = labels[(labels != ignore_index) & ((labels < 0) | (labels >= classes))]
+        if wrong.size:
+            raise ValueError(f"{loss}: target {wrong[0]} is no class: the input has {classes}, numbered from 0")
     if weight is not None and weight.shape != (classes,):
         raise ValueError(f"{loss}: weight has shape {weight.shape}, and needs one entry for each class: ({classes},)")
 
