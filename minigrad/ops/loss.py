@@ -136,7 +136,8 @@ class nll:
     def d_weight(g, y, x, target, weight, *, ignore_index, reduction):
         hot = one_hot(target, x, ignore_index)
         mean = reduction == "mean"
-        return g.reshape(-1, 1) * np.where(hot, -x - y if mean else -x, 0) / ((hot * weight).sum() if mean else 1)
+        excess = g.reshape(-1, 1) * np.where(hot, -x - y if mean else -x, 0)
+        return excess.sum(0) / ((hot * weight).sum() if mean else 1)
 
 
 def one_hot(target, x, ignore_index):
