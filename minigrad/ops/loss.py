@@ -142,7 +142,7 @@ class nll:
 
 def one_hot(target, x, ignore_index):
     """True in each row at the class that is its target, unless that is ignored."""
-    classes = np.arange(x.shape[-1])
+    classes = np.arange(x.shape[-1]).reshape(1, -1)
     return np.equal(target.reshape(-1, 1), np.where(classes == ignore_index, -1, classes))
 
 
