@@ -63,6 +63,32 @@ class linear:
 
 
 @op
+class affine:
+    """y = x @ weight.T + bias, with the weight as torch keeps it: a row for each output
+
+    x is (n, p), or (p) or (..., n, p); weight is (q, p), bias is (q), or left out; y is x with q for p.
+    """
+    signature = "(n,p),(q,p),(q)->(n,q)"
+    def forward(x, weight, bias=None):      return x @ weight.T if bias is None else x @ weight.T + bias
+    def d_x(g, y, x, weight, bias):         return g @ weight
+    def d_weight(g, y, x, weight, bias):    return g.T @ x
+    def d_bias(g, y, x, weight, bias):      return g
+
+    def public(affine, x, weight, bias=None):
+        x, weight, bias = operand(x), operand(weight), bias if bias is None else operand(bias)
+        fits = weight.ndim == 2 and x.shape[-1:] == weight.shape[1:]
+        if not fits or (bias is not None and bias.shape != weight.shape[:1]):
+            raise ValueError(
+                f"affine: weight has shape {weight.shape}, and needs (outputs, features); x has {x.shape} and needs "
+                f"(..., features); bias has {np.shape(bias)} and needs (outputs)"
+            )
+        if x.ndim == 2:
+            return affine(x, weight, bias)
+        y = affine(x.reshape(-1, x.shape[-1]), weight, bias)
+        return y.reshape((*x.shape[:-1], weight.shape[0]))
+
+
+@op
 class dot:
     """y = a · b
 

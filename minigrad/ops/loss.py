@@ -106,7 +106,12 @@ def likelihood(loss, log_probabilities, input, target, weight, ignore_index, red
     if table.ndim != 2:  # one row for each target, one column for each class
         order = (*range(axis), *range(axis + 1, table.ndim), axis)
         table, labels = table.transpose(order).reshape(-1, table.shape[axis]), target.reshape(-1)
-    losses = nll(table, labels, weight, ignore_index=ignore_index, reduction=reduction)
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(no_reduction(loss, reduction))
+    try:
+        losses = nll(table, labels, weight, ignore_index=ignore_index, reduction=reduction)
+    except ValueError as error:
+        raise ValueError(f"{loss}: {error}") from None
     return losses.reshape(shape) if reduction == "none" else losses
 
 
@@ -124,10 +129,10 @@ class nll:
         losses = np.negative(x[np.arange(len(x)), index])
         losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
         if reduction != "mean":
-            return reduced("nll_loss", losses, reduction)
+            return losses.sum() if reduction == "sum" else losses
         total = counts.sum(dtype=x.dtype) if weight is None else np.where(counts, weight[index], 0).sum()
         if not total:
-            raise ValueError("the mean loss over no targets is not defined: all of them are ignored, or have weight 0")
+            raise ValueError("the mean over no targets is not defined: all of them are ignored, or have weight 0")
         return losses.sum() / total
     def d_x(g, y, x, target, weight, *, ignore_index, reduction):
         counted = one_hot(target, x, ignore_index)
@@ -202,10 +207,14 @@ def reduced(loss, losses, reduction):
     if reduction == "sum":
         return losses.sum()
     if reduction != "mean":
-        raise ValueError(f"{loss}: reduction is 'mean', 'sum' or 'none', and not {reduction!r}")
+        raise ValueError(no_reduction(loss, reduction))
     if losses.size == 0:
         raise ValueError(f"{loss}: the mean over no entries is not defined (shape {losses.shape})")
     return losses.mean()
+
+
+def no_reduction(loss, reduction):
+    return f"{loss}: reduction is 'mean', 'sum' or 'none', and not {reduction!r}"
 
 
 def difference(loss, input, target):
