@@ -26,9 +26,9 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-def Parameter(data: Any, requires_grad: bool = True) -> Tensor:
-    """A leaf to be learned. Any Tensor with requires_grad will do; this is the name that torch users look for."""
-    return Tensor(np.array(data), requires_grad=requires_grad)
+def Parameter(data: Any) -> Tensor:
+    """A copy of `data` to be learned: a Tensor with requires_grad, which is all that a parameter needs to be."""
+    return Tensor(np.array(data), requires_grad=True)
 
 
 class Module:
@@ -62,7 +62,7 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Tensor) and value.op is None and value.requires_grad:
             self._keep(name, PARAMETER)
-        elif value is not None and self.__dict__.get("_kept", {}).get(name) == PARAMETER:
+        elif self.__dict__.get("_kept", {}).get(name) == PARAMETER and value not in (None, self.__dict__[name]):
             raise TypeError(
                 f"{type(self).__name__}.{name} is a parameter, and can only become another leaf that requires grad, "
                 f"or None. New values: module.{name}.data = array, or `with no_grad(): module.{name} -= step`"

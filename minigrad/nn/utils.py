@@ -26,7 +26,7 @@ def clip_grad_norm_(
     >>> w.grad.round(3)
     array([0.6, 0.8])
     """
-    owners = [parameters] if isinstance(parameters, Tensor) else parameters
+    owners = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     found = [(p, p.grad) for p in owners if p.grad is not None]
     norm = float(np.linalg.norm([np.linalg.norm(g.reshape(-1), norm_type) for _, g in found], norm_type))
     if error_if_nonfinite and not math.isfinite(norm):
