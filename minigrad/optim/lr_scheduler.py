@@ -34,6 +34,12 @@ class LRScheduler:
         self.last_epoch = 0
         self.apply()
 
+    def epochs(self, name: str, value: int) -> int:
+        """`value`, if it is a number of epochs."""
+        if value < 1:
+            raise ValueError(f"{type(self).__name__}: {name} is at least 1, and is {value}")
+        return value
+
     def at(self, t: int, base: float) -> float:
         """The step length at epoch t of a group that started with `base`; a subclass says."""
         raise NotImplementedError(f"{type(self).__name__} needs a method at(self, t, base)")
@@ -89,7 +95,7 @@ class StepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size, self.gamma = step_size, gamma
+        self.step_size, self.gamma = self.epochs("step_size", step_size), gamma
         super().__init__(optimizer)
 
     def at(self, t: int, base: float) -> float:
@@ -124,7 +130,8 @@ class LinearLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
     ) -> None:
-        self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = self.epochs("total_iters", total_iters)
         super().__init__(optimizer)
 
     def at(self, t: int, base: float) -> float:
@@ -136,7 +143,7 @@ class CosineAnnealingLR(LRScheduler):
     """Half a cosine, from base to eta_min in T_max epochs (and back in as many more)."""
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        self.T_max, self.eta_min = T_max, eta_min
+        self.T_max, self.eta_min = self.epochs("T_max", T_max), eta_min
         super().__init__(optimizer)
 
     def at(self, t: int, base: float) -> float:

@@ -142,7 +142,9 @@ class Optimizer:
 
 def copied(state: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of what is remembered of one parameter: numbers and arrays, or tensors of torch."""
-    return {name: value if isinstance(value, int | float) else np.array(value) for name, value in state.items()}
+    return {
+        name: value if isinstance(value, int | float) else np.asarray(value).copy() for name, value in state.items()
+    }
 
 
 def moved(w: Array, step: Any) -> Any:
