@@ -1,4 +1,4 @@
-"""Optimizers and schedules beside torch's, on the same small networks from the same start; and a forgotten zero_grad."""
+"""Optimizers and schedules beside torch's, on the same networks from the same start; and a forgotten zero_grad."""
 
 from __future__ import annotations
 

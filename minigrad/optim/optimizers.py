@@ -262,7 +262,7 @@ class Adam(Optimizer):
         elif weight_decay:
             g = g + weight_decay * w
         beta1, beta2 = betas
-        k = state["step"] = state.get("step", 0) + 1
+        k = state["step"] = int(state.get("step", 0)) + 1
         m = state["exp_avg"] = beta1 * state.get("exp_avg", 0) + (1 - beta1) * g
         v = state["exp_avg_sq"] = beta2 * state.get("exp_avg_sq", 0) + (1 - beta2) * g * g
         if amsgrad:
