@@ -127,9 +127,9 @@ class Optimizer:
                         raise ValueError(f"{name} has shape {np.shape(value)}, for a parameter of shape {p.shape}")
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"this is no state of {self.name} for these parameters: {error!r}") from None
-        kept = [*self.defaults, "initial_lr"]
         for mine, group in zip(self.param_groups, groups, strict=True):
-            mine.update({name: group[name] for name in kept if name in group})
+            mine.pop("initial_lr", None)  # where a schedule started
+            mine.update({name: group[name] for name in (*self.defaults, "initial_lr") if name in group})
         self.state = new
 
     def __repr__(self) -> str:
