@@ -60,9 +60,9 @@ def test_several_outputs():
 def test_in_a_pipeline_and_a_grid_search():
     pipeline = make_pipeline(StandardScaler(), GradientDescentRegressor(random_state=0, epochs=5))
     assert cross_val_score(pipeline, X, Y, cv=3).mean() > 0.45
-    grid = {"gradientdescentregressor__lr": [1e-6, 3e-3], "gradientdescentregressor__method": ["sgd", "batch"]}
+    grid = {"gradientdescentregressor__lr": [1e-6, 1e-3], "gradientdescentregressor__method": ["sgd", "batch"]}
     search = GridSearchCV(pipeline, grid, cv=3).fit(X, Y)
-    assert search.best_params_["gradientdescentregressor__lr"] == 3e-3
+    assert search.best_params_["gradientdescentregressor__lr"] == 1e-3
     assert search.score(X, Y) > 0.45
 
 
@@ -89,7 +89,7 @@ ERRORS = [
     ({"engine": "abacus"}, "there is no engine 'abacus'"),
     (
         {"method": "batch", "lr": 5.0, "epochs": 2000},
-        r"diverged in epoch \d+ with lr 5; the largest stable step .* is 0.2",
+        r"diverged in epoch \d+ with lr 5, where the largest stable step is 0.2",
     ),
 ]
 

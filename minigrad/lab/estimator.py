@@ -89,8 +89,8 @@ class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
                 weights, bias = engine.parameters()
                 if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
                     raise LabError(
-                        f"the descent diverged in epoch {mark.epoch} with lr {self.lr_:.3g}; the largest stable step on "
-                        f"these data is {exact.step_bound(batch_size):.3g}. Leave lr out, or standardise the features"
+                        f"the descent diverged in epoch {mark.epoch} with lr {self.lr_:.3g}, where the largest stable "
+                        f"step is {exact.step_bound(batch_size):.3g}. Leave lr out, or standardise the features"
                     )
         self.loss_ = mse(X, targets, weights, bias)
         self.coef_ = weights[:, 0] if y.ndim == 1 else weights.T
