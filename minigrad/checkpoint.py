@@ -181,8 +181,8 @@ def packed(value: Any, path: str, arrays: dict[str, Array]) -> Any:
     if isinstance(value, Mapping):
         return ["dict", [[packed(k, path, arrays), packed(v, f"{path}/{k}", arrays)] for k, v in value.items()]]
     raise TypeError(
-        f"checkpoint: {path.partition('/')[2]} is a {type(value).__name__}, and can be neither saved nor restored; take "
-        "what has a state_dict, a np.random.Generator, numbers, strings, arrays, or lists and dicts of them"
+        f"checkpoint: {path.partition('/')[2]} is a {type(value).__name__}, and can be neither saved nor restored; "
+        "take what has a state_dict, a np.random.Generator, numbers, strings, arrays, or lists and dicts of them"
     )
 
 
