@@ -156,7 +156,7 @@ class BatchNorm1d(Module):
             training=self.training or self.running_mean is None, momentum=momentum, eps=self.eps,
         )  # fmt: skip
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked = self.num_batches_tracked + np.array(1)
+            self.num_batches_tracked = np.asarray(self.num_batches_tracked + 1)
         return y
 
     def extra_repr(self) -> str:

@@ -15,7 +15,7 @@ from minigrad.nn.module import Module
 class Loss(Module):
     """`reduction` is "mean", "sum", or "none" for the losses one by one."""
 
-    def __init__(self, reduction: str = "mean") -> None:
+    def __init__(self, *, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f"{type(self).__name__}: reduction is 'mean', 'sum' or 'none', and not {reduction!r}")
         self.reduction = reduction
@@ -44,7 +44,7 @@ class HuberLoss(Loss):
     """Half the square of an error up to `delta`, and a straight line beyond."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.delta = delta
 
     def forward(self, input: Any, target: Any) -> Tensor:
@@ -57,8 +57,8 @@ class NLLLoss(Loss):
     operation = staticmethod(minigrad.nll_loss)
     weight: npt.NDArray[Any] | None
 
-    def __init__(self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
         self.ignore_index = ignore_index
         self.keep(weight=weight)
 
@@ -80,8 +80,8 @@ class BCEWithLogitsLoss(Loss):
     weight: npt.NDArray[Any] | None
     pos_weight: npt.NDArray[Any] | None
 
-    def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None) -> None:
-        super().__init__(reduction)
+    def __init__(self, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None) -> None:
+        super().__init__(reduction=reduction)
         self.keep(weight=weight, pos_weight=pos_weight)
 
     def forward(self, input: Any, target: Any) -> Tensor:

@@ -62,7 +62,11 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Tensor) and value.op is None and value.requires_grad:
             self._keep(name, PARAMETER)
-        elif self.__dict__.get("_kept", {}).get(name) == PARAMETER and value not in (None, self.__dict__[name]):
+        elif (
+            self.__dict__.get("_kept", {}).get(name) == PARAMETER
+            and value is not None
+            and value is not self.__dict__[name]
+        ):
             raise TypeError(
                 f"{type(self).__name__}.{name} is a parameter, and can only become another leaf that requires grad, "
                 f"or None. New values: module.{name}.data = array, or `with no_grad(): module.{name} -= step`"
