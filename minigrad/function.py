@@ -127,8 +127,7 @@ class Application:
         before = dict(vars(ctx))
         try:
             for name, kept in before.items():
-                if name != "_inputs":
-                    setattr(ctx, name, lifted(kept, source, self, inputs))
+                setattr(ctx, name, lifted(kept, source, self, inputs))
             return self.function.backward(ctx, g)
         finally:
             vars(ctx).update(before)

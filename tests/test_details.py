@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
+import minigrad
 from minigrad import Function, Tensor, gradients, no_grad, unbroadcast
 
 
@@ -74,6 +78,44 @@ def test_one_array_twice_needs_a_forward_that_repeats_itself():
         gradients(Random.apply(x, x), x, create_graph=True)
 
 
+def test_a_recorded_backward_runs_no_forward():
+    """Two arrays are told apart as they are; only one that was passed twice needs a second look."""
+    calls = []
+
+    class Counting(Product):
+        @staticmethod
+        def forward(ctx, a, b):
+            calls.append((a, b))
+            return Product.forward(ctx, a, b)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return Product.backward(ctx, grad)[:2]
+
+    x = leaf(2.0)
+    (g,) = gradients(Counting.apply(x, leaf(3.0)), x, create_graph=True)
+    assert g.item() == 3.0
+    assert len(calls) == 1
+
+
+def test_an_intermediate_beside_a_number():
+    """What is kept may be used to first order, also where an input is a plain number, without an array to take."""
+
+    class Scaled(Function):
+        @staticmethod
+        def forward(ctx, x, factor):
+            ctx.save_for_backward(2 * factor * x)
+            return factor * x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.saved_tensors[0], None
+
+    x = leaf(3.0)
+    (g,) = gradients(Scaled.apply(x, 5.0), x, create_graph=True)
+    assert g.item() == 30.0
+
+
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_an_intermediate_alone_is_named_too(create_graph):
     x = leaf(3.0)
@@ -103,6 +145,14 @@ def test_repr_of_rows_is_aligned_and_long_ones_are_cut():
 
 def test_asarray_takes_a_dtype():
     assert np.asarray(Tensor([1.0, 2.0]), dtype=np.float32).dtype == np.float32
+    assert Tensor([1.0, 2.0]).__array__(np.float32).dtype == np.float32  # NumPy would repair another one
+
+
+def test_a_tensor_of_a_tensor_is_refused_in_full():
+    message = "Tensor(data): data is a Tensor already; t.detach() makes a new leaf with the same data"
+    with pytest.raises(TypeError) as caught:
+        Tensor(leaf(1.0))
+    assert str(caught.value) == message
 
 
 def test_detach_is_blamed_where_it_was_called():
@@ -121,9 +171,58 @@ def test_int_of_a_traced_value_names_it():
 
 
 # ---------------------------------------------------------------------------------------------------- unbroadcast
+@given(npst.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3), st.data())
+def test_unbroadcast_adds_up_what_reads_one_entry(shapes, data):
+    """By the definition: the entries of g that stand where `x` was copied to are added to that entry of x."""
+    shape, g_shape = shapes.input_shapes[0], shapes.result_shape
+    g = data.draw(npst.arrays(float, g_shape, elements=st.integers(-8, 8)))
+    numbers = np.broadcast_to(np.arange(np.prod(shape, dtype=int)).reshape(shape), g_shape)
+    expected = np.bincount(numbers.reshape(-1), g.reshape(-1), minlength=np.prod(shape, dtype=int)).reshape(shape)
+    got = unbroadcast(g, shape)
+    assert got.shape == shape
+    assert np.array_equal(got, expected)  # sums of small integers are exact
+
+
+def test_unbroadcast_of_an_axis_in_the_middle():
+    g = np.arange(24.0).reshape(2, 4, 3)
+    assert np.array_equal(unbroadcast(g, (2, 1, 3)), g.sum(1, keepdims=True))
+    assert np.array_equal(unbroadcast(g, (1, 4, 1)), g.sum((0, 2), keepdims=True))
+
+
+@pytest.mark.parametrize(("got", "needed"), [((3,), (2,)), ((4, 3), (2, 3)), ((2, 4, 3), (4, 2)), ((1,), (2,))])
+def test_unbroadcast_refuses_other_lengths(got, needed):
+    with pytest.raises(ValueError, match=r"^unbroadcast: an input of shape .* cannot have been broadcast to "):
+        unbroadcast(np.ones(got), needed)
+
+
 def test_unbroadcast_refuses_more_axes_than_there_are():
     with pytest.raises(ValueError, match=r"an input of shape \(5, 3\) cannot have been broadcast to \(3,\)"):
         unbroadcast(np.ones(3), (5, 3))
+
+
+# ------------------------------------------------------------------------------------------------------- recording
+def test_the_input_that_is_no_array_of_numbers_is_named():
+    with pytest.raises(TypeError, match=r"^add: input 1 \(b\): needs an array of numbers, and got str"):
+        leaf(1.0) + "two"
+
+
+def test_no_grad_is_blamed_before_what_else_was_cut():
+    """It is the last thing that the user did, and the leaf would have had its gradient without it."""
+    w, data = leaf(2.0), leaf(3.0).detach()
+    with no_grad():
+        y = w * data
+    with pytest.raises(RuntimeError, match=r"because it was computed under no_grad\(\) at "):
+        y.backward()
+
+
+def test_a_result_of_arrays_alone_is_blamed_where_it_was_made():
+    def made():
+        return minigrad.exp(np.ones(()))
+
+    y = made() * 2.0
+    line = made.__code__.co_firstlineno + 1
+    with pytest.raises(RuntimeError, match=rf"no leaf requires grad: at .*test_details\.py:{line} .*arrays and num"):
+        y.backward()
 
 
 # ----------------------------------------------------------------------------------------------------- the sweep
