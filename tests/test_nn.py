@@ -171,7 +171,7 @@ def test_arguments_and_defaults_are_torchs(name):
     ids=["Linear", "Conv2d", "Embedding"],
 )
 def test_first_values_are_drawn_as_torch_draws_them(ours, theirs):
-    """The same quantiles, to what so many numbers have: of n uniform ones, each is good to about 1/√n."""
+    """The same quantiles, up to chance: those of n numbers have a standard deviation of up to 1.7 σ/√n, in both."""
     torch.manual_seed(0)
     mine, other = ours(np.random.default_rng(0)), theirs()
     for (name, p), (same, t) in zip(mine.named_parameters(), other.named_parameters(), strict=True):
@@ -179,7 +179,7 @@ def test_first_values_are_drawn_as_torch_draws_them(ours, theirs):
         quantiles = np.linspace(0.1, 0.9, 9)
         want = np.quantile(t.detach().numpy(), quantiles)
         spread = t.detach().numpy().std()
-        np.testing.assert_allclose(np.quantile(p.data, quantiles), want, atol=5 * spread / p.size**0.5, err_msg=name)
+        np.testing.assert_allclose(np.quantile(p.data, quantiles), want, atol=10 * spread / p.size**0.5, err_msg=name)
         if not isinstance(mine, nn.Embedding):
             bound = 1 / (60 if isinstance(mine, nn.Conv2d) else 50) ** 0.5
             assert 0.9 * bound < np.abs(p.data).max() <= np.float32(bound)
