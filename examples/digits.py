@@ -106,8 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bits (default 0)")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="written after each epoch, to go on from")
     options = parser.parse_args(arguments)
+    epochs = EPOCHS[options.model] if options.epochs is None else options.epochs
+    if epochs < 1:
+        parser.error(f"epochs is at least 1, and not {epochs}")
+    if options.seed < 0:
+        parser.error(f"seed is at least 0, and not {options.seed}")
     try:
-        reached = train(options.model, options.epochs or EPOCHS[options.model], options.seed, options.checkpoint)
+        reached = train(options.model, epochs, options.seed, options.checkpoint)
     except checkpoint.CheckpointError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
