@@ -258,7 +258,7 @@ def test_a_perceptron_that_does_something_else_is_named(monkeypatch):
             yield loss, *weights
 
     monkeypatch.setitem(mlp.SIDES, "wrong", wrong)
-    with pytest.raises(AssertionError, match="wrong: (the loss|W2) after 10 steps"):
+    with pytest.raises(AssertionError, match=r"wrong: (the loss|W2) after 10 steps"):
         mlp.assert_agreement(mlp.start(np.float64))
 
 

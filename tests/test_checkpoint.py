@@ -20,7 +20,7 @@ from minigrad.optim import lr_scheduler
 
 ROOT = Path(__file__).parents[1]
 RUN = [sys.executable, "-W", "error", str(ROOT / "tests" / "training_run.py")]
-HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
+HERE = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 EPOCHS = 6
 
 
