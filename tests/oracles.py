@@ -137,7 +137,6 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "max": lambda x, axis=None, keepdims=False: torch.amax(x, dims(x, axis), keepdims),  # torch.max takes the first
     "min": lambda x, axis=None, keepdims=False: torch.amin(x, dims(x, axis), keepdims),
     "norm": lambda x, axis=None, keepdims=False: torch.linalg.vector_norm(x, 2, axis, keepdims),
-    "nll": lambda *inputs, **params: weighted(F.nll_loss, *inputs, **params),
     "nll_loss": lambda *inputs, **params: weighted(F.nll_loss, *inputs, **params),
     "overlap_add": lambda x, stride, shape: added_windows(x, stride, shape),
     "pad": lambda x, pad_width, constant_values=0: F.pad(

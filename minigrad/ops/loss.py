@@ -7,8 +7,7 @@ broadcast. The mean of no losses raises.
 import numpy as np
 
 from minigrad.ops.elementwise import POSITIVE, softplus, subtract
-from minigrad.ops.layers import log_softmax
-from minigrad.ops.registry import op
+from minigrad.ops.registry import op, operand
 from minigrad.tensor import Tensor
 
 REDUCTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}]
@@ -78,8 +77,15 @@ class nll_loss:
     signature = "(n,c),(n),(c)->()"
     domain = {"input": (-np.inf, 0.0), "target": "c", "weight": POSITIVE}
     d_target = None
-    def compose(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        return likelihood("nll_loss", lambda x, axis: x, input, target, weight, ignore_index, reduction)
+    def forward(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+        return chosen("nll_loss", input, target, weight, ignore_index, reduction)
+    def d_input(g, y, input, target, weight, *, ignore_index, reduction):
+        w = weights(input, target, weight, ignore_index)
+        return -per_row(g, w, reduction) * w
+    def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
+        return weight_slope(g, y, input, target, weight, ignore_index, reduction)
+    def public(nll_loss, input, target, weight=None, ignore_index=-100, reduction="mean"):
+        return by_rows("nll_loss", nll_loss, input, target, weight, ignore_index, reduction)
 
 
 @op
@@ -94,61 +100,80 @@ class cross_entropy:
     signature = "(n,c),(n),(c)->()"
     domain = {"target": "c", "weight": POSITIVE}
     d_target = None
-    def compose(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        return likelihood("cross_entropy", log_softmax, input, target, weight, ignore_index, reduction)
+    def forward(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+        return chosen("cross_entropy", log_probabilities(input), target, weight, ignore_index, reduction)
+    def d_input(g, y, input, target, weight, *, ignore_index, reduction):
+        w = weights(input, target, weight, ignore_index)
+        return per_row(g, w, reduction) * (probabilities(input) * w.sum(-1, keepdims=True) - w)
+    def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
+        return weight_slope(g, y, log_probabilities(input), target, weight, ignore_index, reduction)
+    def public(cross_entropy, input, target, weight=None, ignore_index=-100, reduction="mean"):
+        return by_rows("cross_entropy", cross_entropy, input, target, weight, ignore_index, reduction)
 
 
-def likelihood(loss, log_probabilities, input, target, weight, ignore_index, reduction):
-    """The reduced -w[t] ln p[t], where `log_probabilities(input, axis)` is ln p."""
-    axis = 0 if np.ndim(input) == 1 else 1
+def by_rows(loss, apply, input, target, weight, ignore_index, reduction):
+    """`apply` with a row for each target and a column for each class."""
+    input, target, weight = operand(input), operand(target), weight if weight is None else operand(weight)
+    ndim, shape = input.ndim, target.shape
+    axis = 0 if ndim == 1 else 1
     check_classes(loss, input, target, weight, ignore_index, axis)
-    table, labels, shape = log_probabilities(input, axis), target, target.shape
-    if table.ndim != 2:  # one row for each target, one column for each class
-        order = (*range(axis), *range(axis + 1, table.ndim), axis)
-        table, labels = table.transpose(order).reshape(-1, table.shape[axis]), target.reshape(-1)
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(no_reduction(loss, reduction))
-    try:
-        losses = nll(table, labels, weight, ignore_index=ignore_index, reduction=reduction)
-    except ValueError as error:
-        raise ValueError(f"{loss}: {error}") from None
-    return losses.reshape(shape) if reduction == "none" else losses
+    if ndim != 2:
+        order = (*range(axis), *range(axis + 1, ndim), axis)
+        input, target = input.transpose(order).reshape(-1, input.shape[axis]), target.reshape(-1)
+    losses = apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
+    return losses.reshape(shape) if ndim != 2 and reduction == "none" else losses
 
 
-@op
-class nll:
-    "L = -Σ w[t] x[i, t] / Σ w[t] with t = target[i], for a row of log-probabilities each"
-    helper = True
-    params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
-    signature = "(n,c),(n),(c)->()"
-    domain = {"x": (-np.inf, 0.0), "target": "c", "weight": POSITIVE}
-    d_target = None
-    def forward(x, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        counts = np.not_equal(target, ignore_index)
-        index = np.where(counts, target, 0)
-        losses = np.negative(x[np.arange(len(x)), index])
-        losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
-        if reduction != "mean":
-            return losses.sum() if reduction == "sum" else losses
-        total = counts.sum(dtype=x.dtype) if weight is None else np.where(counts, weight[index], 0).sum()
-        if not total:
-            raise ValueError("the mean over no targets is not defined: all of them are ignored, or have weight 0")
-        return losses.sum() / total
-    def d_x(g, y, x, target, weight, *, ignore_index, reduction):
-        counted = one_hot(target, x, ignore_index)
-        counted = counted.astype(x.dtype) if weight is None else counted * weight
-        return -g.reshape(-1, 1) * (counted / counted.sum() if reduction == "mean" else counted)
-    def d_weight(g, y, x, target, weight, *, ignore_index, reduction):
-        hot = one_hot(target, x, ignore_index)
-        mean = reduction == "mean"
-        excess = g.reshape(-1, 1) * np.where(hot, -x - y if mean else -x, 0)
-        return excess.sum(0) / ((hot * weight).sum() if mean else 1)
+def log_probabilities(x):
+    """ln softmax of each row."""
+    z = x - x.max(-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(-1, keepdims=True))
 
 
-def one_hot(target, x, ignore_index):
+def probabilities(x):
+    """softmax of each row."""
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def chosen(loss, x, target, weight, ignore_index, reduction):
+    """The reduced -w[t] x[i, t]."""
+    counts = np.not_equal(target, ignore_index)
+    index = np.where(counts, target, 0)
+    losses = np.negative(x[np.arange(len(x)), index])
+    losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
+    if reduction != "mean":
+        return reduced(loss, losses, reduction)
+    total = int(np.count_nonzero(counts)) if weight is None else np.where(counts, weight[index], 0).sum()
+    if not total:
+        raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
+    return losses.sum() / total
+
+
+def one_hot(x, target, ignore_index):
     """True in each row at the class that is its target, unless that is ignored."""
     classes = np.arange(x.shape[-1]).reshape(1, -1)
-    return np.equal(target.reshape(-1, 1), np.where(classes == ignore_index, -1, classes))
+    if 0 <= ignore_index < classes.size:
+        classes = np.where(classes == ignore_index, -1, classes)
+    return np.equal(target.reshape(-1, 1), classes)
+
+
+def weights(x, target, weight, ignore_index):
+    """w[t] in each row at the class t that is its target, 0 elsewhere."""
+    hot = one_hot(x, target, ignore_index)
+    return hot.astype(x.dtype) if weight is None else hot * weight
+
+
+def per_row(g, w, reduction):
+    """What -w[t] x[i, t] counts for in the cotangent: a column, of one entry if that is the same for all rows."""
+    return g.reshape(-1, 1) / w.sum() if reduction == "mean" else g.reshape(-1, 1)
+
+
+def weight_slope(g, y, x, target, weight, ignore_index, reduction):
+    """The derivative to w[c]: of each row with that target -x[i, c], less the mean if it is a mean."""
+    hot = one_hot(x, target, ignore_index)
+    excess = np.where(hot, -x - y if reduction == "mean" else -x, 0)
+    return (per_row(g, hot * weight, reduction) * excess).sum(0)
 
 
 def check_classes(loss, input, target, weight, ignore_index, axis):
@@ -207,14 +232,10 @@ def reduced(loss, losses, reduction):
     if reduction == "sum":
         return losses.sum()
     if reduction != "mean":
-        raise ValueError(no_reduction(loss, reduction))
+        raise ValueError(f"{loss}: reduction is 'mean', 'sum' or 'none', and not {reduction!r}")
     if losses.size == 0:
         raise ValueError(f"{loss}: the mean over no entries is not defined (shape {losses.shape})")
     return losses.mean()
-
-
-def no_reduction(loss, reduction):
-    return f"{loss}: reduction is 'mean', 'sum' or 'none', and not {reduction!r}"
 
 
 def difference(loss, input, target):
