@@ -53,13 +53,14 @@ def modules(x: Array, labels: Array, *weights: Array) -> Steps:
     model = nn.Sequential(nn.Linear(*SIZES[:2], dtype=x.dtype), nn.ReLU(), nn.Linear(*SIZES[1:], dtype=x.dtype))
     model.load_state_dict(dict(zip(model.state_dict(), weights, strict=True)))
     loss_of = nn.CrossEntropyLoss()
-    optimizer = optim.SGD(model.parameters(), lr=LR)
+    parameters = list(model.parameters())
+    optimizer = optim.SGD(parameters, lr=LR)
     while True:
         optimizer.zero_grad()
         loss = loss_of(model(x), labels)
         loss.backward()
         optimizer.step()
-        yield loss, *model.parameters()
+        yield loss, *parameters
 
 
 def operations(x: Array, labels: Array, *weights: Array) -> Steps:
@@ -86,13 +87,14 @@ def torch_modules(x: Array, labels: Array, *weights: Array) -> Steps:
     )
     model.load_state_dict(dict(zip(model.state_dict(), map(torch.from_numpy, weights), strict=True)))
     loss_of = torch.nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    parameters = list(model.parameters())
+    optimizer = torch.optim.SGD(parameters, lr=LR)
     while True:
         optimizer.zero_grad()
         loss = loss_of(model(x), labels)
         loss.backward()
         optimizer.step()
-        yield loss, *model.parameters()
+        yield loss, *parameters
 
 
 HAND, MODULES, TORCH = "by hand in NumPy", "minigrad, nn + optim", "torch, nn + optim"

@@ -75,17 +75,16 @@ class affine:
     def d_bias(g, y, x, weight, bias):      return g
 
     def public(affine, x, weight, bias=None):
-        x, weight, bias = operand(x), operand(weight), bias if bias is None else operand(bias)
-        fits = weight.ndim == 2 and x.shape[-1:] == weight.shape[1:]
-        if not fits or (bias is not None and bias.shape != weight.shape[:1]):
+        x, weight = operand(x), operand(weight)
+        shape, outputs_and_features = x.shape, weight.shape
+        if shape[-1:] != outputs_and_features[1:]:
             raise ValueError(
-                f"affine: weight has shape {weight.shape}, and needs (outputs, features); x has {x.shape} and needs "
-                f"(..., features); bias has {np.shape(bias)} and needs (outputs)"
+                f"affine: weight has shape {outputs_and_features}, and needs (outputs, features); x has {shape}, and "
+                "needs (..., features)"
             )
-        if x.ndim == 2:
+        if len(shape) == 2:
             return affine(x, weight, bias)
-        y = affine(x.reshape(-1, x.shape[-1]), weight, bias)
-        return y.reshape((*x.shape[:-1], weight.shape[0]))
+        return affine(x.reshape(-1, shape[-1]), weight, bias).reshape((*shape[:-1], outputs_and_features[0]))
 
 
 @op

@@ -114,9 +114,9 @@ class cross_entropy:
 def by_rows(loss, apply, input, target, weight, ignore_index, reduction):
     """`apply` with a row for each target and a column for each class."""
     input, target, weight = operand(input), operand(target), weight if weight is None else operand(weight)
-    ndim, shape = input.ndim, target.shape
+    shape, ndim = target.shape, input.ndim
     axis = 0 if ndim == 1 else 1
-    check_classes(loss, input, target, weight, ignore_index, axis)
+    check_classes(loss, input.shape, target, weight, ignore_index, axis)
     if ndim != 2:
         order = (*range(axis), *range(axis + 1, ndim), axis)
         input, target = input.transpose(order).reshape(-1, input.shape[axis]), target.reshape(-1)
@@ -176,12 +176,12 @@ def weight_slope(g, y, x, target, weight, ignore_index, reduction):
     return (per_row(g, hot * weight, reduction) * excess).sum(0)
 
 
-def check_classes(loss, input, target, weight, ignore_index, axis):
-    """Raise unless `target` holds class numbers for the classes along `axis` of `input`."""
-    if np.ndim(input) == 0:
+def check_classes(loss, shape, target, weight, ignore_index, axis):
+    """Raise unless `target` holds class numbers for the classes along `axis` of an input of this shape."""
+    if not shape:
         raise ValueError(f"{loss}: the input needs an axis of classes, (n, c) or (c), and it is a single number")
-    classes = input.shape[axis]
-    needed = input.shape[:axis] + input.shape[axis + 1 :]
+    classes = shape[axis]
+    needed = shape[:axis] + shape[axis + 1 :]
     labels = target.data if type(target) is Tensor else np.asarray(target)
     if labels.dtype.kind not in "iu":
         raise TypeError(
@@ -191,7 +191,7 @@ def check_classes(loss, input, target, weight, ignore_index, axis):
     if labels.shape != needed:
         advice = f"; target.reshape({needed}) has it" if labels.size == np.prod(needed) else ""
         raise ValueError(
-            f"{loss}: with an input of shape {input.shape}, classes along axis {axis}, the target needs the shape "
+            f"{loss}: with an input of shape {shape}, classes along axis {axis}, the target needs the shape "
             f"{needed}, and it has {labels.shape}{advice}"
         )
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
