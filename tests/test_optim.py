@@ -178,6 +178,29 @@ def test_parameters_of_any_shape_and_dtype_keep_it(name):
     assert frozen.data.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("name", ["SGD momentum", "Adam", "RMSprop centered"])
+def test_what_is_remembered_is_memory_of_its_own(name):
+    """Whoever writes into a gradient, or into a state that was handed out, changes nothing that comes later."""
+
+    def trained(spoil):
+        model = nn.Linear(3, 2, rng=np.random.default_rng(0))
+        optimizer = OPTIMIZERS[name](optim, model.parameters())
+        for i in range(4):
+            optimizer.zero_grad()
+            (model(ROWS[i, :, :3]) ** 2).sum().backward()
+            optimizer.step()
+            if spoil:
+                state = optimizer.state_dict()
+                optimizer.load_state_dict(state)
+                arrays = [array for kept in state["state"].values() for array in kept.values()]
+                for array in [*arrays, *(p.grad for p in model.parameters())]:
+                    if isinstance(array, np.ndarray):
+                        array[...] = 7
+        return model.state_dict()
+
+    np.testing.assert_equal(trained(spoil=True), trained(spoil=False))
+
+
 def test_a_tape_from_before_a_step_is_still_right():
     w = Tensor([3.0], requires_grad=True)
     optimizer = optim.SGD([w], lr=0.1)
