@@ -107,6 +107,7 @@ def added_windows(x: torch.Tensor, stride: tuple[int, int], shape: tuple[int, ..
 
 
 COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
+    "affine": F.linear,
     "astype": lambda x, dtype: x.to(DTYPES[dtype]),
     "argmax": lambda x, axis=None, keepdims=False: torch.argmax(x, axis, keepdims),
     "argmin": lambda x, axis=None, keepdims=False: torch.argmin(x, axis, keepdims),
@@ -125,6 +126,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "expand_dims": lambda x, axis: torch.unsqueeze(x, axis),
     "flatten": torch.flatten,
     "flip": lambda x, axis=None: x.flip(tuple(range(x.ndim)) if axis is None else axis),
+    "gated": lambda x, gate: torch.where(gate, x, 0.0),
     "getitem": lambda x, *indices: x[indices],
     "invert": torch.bitwise_not,
     "layer_norm": lambda x, W, b, normalized_shape, eps=1e-5: F.layer_norm(x, normalized_shape, W, b, eps),
