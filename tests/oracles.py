@@ -126,7 +126,6 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "expand_dims": lambda x, axis: torch.unsqueeze(x, axis),
     "flatten": torch.flatten,
     "flip": lambda x, axis=None: x.flip(tuple(range(x.ndim)) if axis is None else axis),
-    "gated": lambda x, gate: torch.where(gate, x, 0.0),
     "getitem": lambda x, *indices: x[indices],
     "invert": torch.bitwise_not,
     "layer_norm": lambda x, W, b, normalized_shape, eps=1e-5: F.layer_norm(x, normalized_shape, W, b, eps),

@@ -280,7 +280,7 @@ MINE = [
     and any(operation.rules if not operation.variadic else [True])
     and operation.name != "astype"
 ]
-NOT_ANALYTIC = {"abs", "max", "min", "maximum", "minimum", "clip", "where", "gated"}
+NOT_ANALYTIC = {"abs", "max", "min", "maximum", "minimum", "clip", "where"}
 NOT_IN_LONG_DOUBLE = {"inv"}  # numpy.linalg has single and double precision
 
 
