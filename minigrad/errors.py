@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,17 @@ def no_history(part: Any, output: Any) -> Exception:
         "the arguments that are differentiated, or it left the tape: compute with them as they are, without .numpy(), "
         f".item() or float(){'; ' + HAS_AUX if isinstance(output, tuple) else ''}"
     )
+
+
+def in_forward(op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> str:
+    """The note on an error of a forward: what the operation was called with."""
+    given = [f"{op.input_name(i)} {summary(x)}" for i, x in enumerate(inputs)]
+    return f"In the forward of {op.name}: {', '.join(given + [f'{k}={v!r}' for k, v in params.items()])}."
+
+
+def summary(x: Any) -> str:
+    """An array or tensor by its shape and dtype, anything else as it is, shortened."""
+    return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else reprlib.repr(x)
 
 
 def rebound(node: Tensor, position: int) -> Exception:

@@ -448,6 +448,26 @@ WRONG = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("call", "note"),
+    [
+        (lambda x: x + np.ones(5), "add: a (2, 3) float64, b (5,) float64."),
+        (lambda x: x ** [1, 2], "power: a (2, 3) float64, b [1, 2]."),
+        (lambda x: x.sum(axis=5), "sum: x (2, 3) float64, axis=5, keepdims=False."),
+        (lambda x: x.reshape(4), "reshape: x (2, 3) float64, shape=4."),
+        (
+            lambda x: np.concatenate([x, np.ones((4, 2))]),
+            "concatenate: xs[0] (2, 3) float64, xs[1] (4, 2) float64, axis=0.",
+        ),
+        (np.linalg.inv, "inv: x (2, 3) float64."),
+    ],
+)
+def test_numpys_own_errors_name_the_operation_and_what_it_got(call, note):
+    with pytest.raises((ValueError, np.linalg.LinAlgError)) as caught:
+        call(Tensor(np.ones((2, 3)), requires_grad=True))
+    assert caught.value.__notes__ == [f"In the forward of {note}"]
+
+
 @pytest.mark.parametrize(("gradients_of", "said"), WRONG)
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_wrong_gradients_of_a_student(gradients_of, said, create_graph):

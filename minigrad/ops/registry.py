@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad import errors
 from minigrad.backprop import record
 from minigrad.broadcasting import unbroadcast
 from minigrad.numeric import as_numeric
@@ -107,10 +108,13 @@ class Operation:
         try:
             return as_numeric(x)
         except TypeError as error:
-            last = len(self.inputs) - 1
-            in_last = self.variadic and position >= last
-            name = f"{self.inputs[last]}[{position - last}]" if in_last else self.inputs[position]
-            raise TypeError(f"{self.name}: input {position} ({name}): {error}") from None
+            raise TypeError(f"{self.name}: input {position} ({self.input_name(position)}): {error}") from None
+
+    def input_name(self, position: int) -> str:
+        """The name of an input; of a variadic operation ``xs[0]``, ``xs[1]``, ..."""
+        last = len(self.inputs) - 1
+        in_last = self.variadic and position >= last
+        return f"{self.inputs[last]}[{position - last}]" if in_last else self.inputs[position]
 
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
@@ -165,7 +169,11 @@ def op(block: Any) -> Callable[..., Tensor]:
             inputs, params = bind(inputs, params)
         else:
             params = defaults
-        return record(operation, inputs, params)
+        try:
+            return record(operation, inputs, params)
+        except Exception as error:  # NumPy's, of shapes or axes, names neither the operation nor its inputs
+            error.add_note(errors.in_forward(operation, inputs, params))
+            raise
 
     def either(*inputs: Any, **params: Any) -> Any:
         inputs, params = bind(inputs, params)
