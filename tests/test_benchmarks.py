@@ -65,8 +65,8 @@ def test_the_table_has_every_side_and_every_target(capsys):
 
 
 def test_a_missed_target_is_said_and_checked(monkeypatch, capsys):
-    monkeypatch.setattr(step, "AT_MOST", dict.fromkeys(step.PROMISED[:2], {1: 0.001}))
-    monkeypatch.setattr(step, "FASTER", dict.fromkeys(step.PROMISED[:2], {1: {"torch": 0.001}}))
+    monkeypatch.setattr(step, "AT_MOST", {side: {1: 0.001} for side in step.PROMISED[:2]})
+    monkeypatch.setattr(step, "FASTER", {side: {1: {"torch": 0.001}} for side in step.PROMISED[:2]})
     assert step.main(["--batch", "1", "--rounds", "1", "--check"]) == 1
     printed = capsys.readouterr().out
     assert printed.count("<= 0.001 miss") == 2
