@@ -320,3 +320,8 @@ def test_a_tensor_in_a_notebook():
     assert "<svg" not in W._repr_html_()
     assert loss._repr_svg_().startswith("<svg")
     assert W._repr_svg_() is None
+    many = W
+    for _ in range(2100):
+        many = many * 1.0
+    assert many._repr_svg_() is None  # too many to draw unasked
+    assert "value" in many._repr_html_()

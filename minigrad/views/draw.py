@@ -20,6 +20,7 @@ from minigrad.views.layout import Layout, Point, layered
 from minigrad.views.steps import Trace
 
 FOLDS = ("line", "function", "module")
+UNASKED = 2000  # nodes, up to which a notebook shows the graph of a tensor
 MANY = 100  # results that are drawn one by one, unless told otherwise
 CHARACTER, LINE, MARGIN = 7.25, 17.0, 12.0  # of the monospaced text, in pixels
 LONGEST = 34  # characters in a line of a box
@@ -332,8 +333,14 @@ def shown(t: Tensor, trace: Trace) -> str:
         f'<td style="text-align:left"><pre style="margin:0">{xml(text)}</pre></td></tr>'
         for name, text in rows
     )
-    graph = picture(trace, False, lambda p: None, None).svg if t.op is not None else ""
-    return f"<table>{cells}</table>{graph}"
+    return f"<table>{cells}</table>{graph_of(trace) or ''}"
+
+
+def graph_of(trace: Trace) -> str | None:
+    """The graph that a notebook shows of a tensor, if it has one that is not too large to draw unasked."""
+    if trace.output.op is None or len(trace.nodes) > UNASKED:
+        return None
+    return picture(trace, False, lambda p: None, None).svg
 
 
 def fold_for(trace: Trace, wanted: bool) -> str | None:
