@@ -225,6 +225,7 @@ def test_folding_by_line():
     assert words(nodes["n83"])[1].startswith("2 nodes, test_views_draw.py:")
     assert len(edges) == 40 + 1 + 80
     assert len(parsed(draw(loss, fold=False))[1]) == 84
+    assert "→ " in "".join(words(parsed(draw(loss, fold="line", lr=0.1))[1]["n0"]))
 
 
 def test_large_tapes_fold_by_themselves():

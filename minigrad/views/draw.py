@@ -113,7 +113,7 @@ def picture(trace: Trace, backward: bool, update: Update, fold: str | bool | Non
         fold = fold_for(trace, len([n for n in trace.nodes if n.op is not None]) > MANY or fold is True)
     if fold and fold not in FOLDS:
         raise ValueError(f"draw: fold is one of {', '.join(map(repr, FOLDS))}, or False, and not {fold!r}")
-    boxes, arrows = folded(trace, fold) if fold else unfolded(trace, update)
+    boxes, arrows = folded(trace, fold, update) if fold else unfolded(trace, update)
     place = layered([box.size for box in boxes], [(a.source, a.target) for a in arrows])
     what = f"Graph of {trace.name[trace.output]}: {len(boxes)} boxes, {len(arrows)} edges"
     return Drawing(svg(boxes, arrows, place, backward, what))
@@ -178,7 +178,7 @@ def operation(trace: Trace, node: Tensor) -> str:
     return f"{node.op.name}({', '.join(told)})" if told else str(node.op.name)
 
 
-def folded(trace: Trace, fold: str) -> tuple[list[Box], list[Arrow]]:
+def folded(trace: Trace, fold: str, update: Update) -> tuple[list[Box], list[Arrow]]:
     """A box for each run of results that a line, a function or a module made one after another.
 
     Only runs are folded, so the picture stays without cycles, and a line in a loop is drawn once for each turn. A leaf
@@ -199,12 +199,12 @@ def folded(trace: Trace, fold: str) -> tuple[list[Box], list[Arrow]]:
         (user,) = users[node] if node.op is None and len(users[node]) == 1 else (None,)
         if node.op is None and (user is None or len(runs[user]) == 1):
             of[node] = len(boxes)
-            boxes.append(box_of(trace, node, lambda p: None))
+            boxes.append(box_of(trace, node, update))
     for i, run in enumerate(runs):
         leaves = [x for x in trace.nodes if x.op is None and x not in of and users[x] == {i}]
         for node in [*leaves, *run]:
             of[node] = len(boxes)
-        boxes.append(box_of(trace, run[0], lambda p: None) if len(run) == 1 else box_of_run(trace, run, leaves, fold))
+        boxes.append(box_of(trace, run[0], update) if len(run) == 1 else box_of_run(trace, run, leaves, fold))
     arrows: dict[tuple[int, int], Arrow] = {}
     sent = {(step.node, step.position) for step in trace.steps}
     for node in results:
