@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from programs import programs
 
 import minigrad
-from minigrad import Tensor, draw, mse_loss, relu
+from minigrad import Tensor, draw, mse_loss, optim, relu
 from minigrad.views.draw import Box, curve, picture
+from minigrad.views.labels import brief
 from minigrad.views.layout import GAP, crossings, increasing, layered, ordered, rows_of
 from minigrad.views.steps import Trace
 
@@ -159,6 +160,18 @@ def test_backward_and_update():
     assert not any(text.startswith("→") for text in words(nodes["n5"]))
     with pytest.raises(TypeError, match="lr is a number"):
         draw(loss, lr="0.1")
+
+
+def test_the_update_is_what_the_next_step_does():
+    loss, W, b, _, _ = network()
+    optimizer = optim.Adam([W, b], lr=0.25)
+    for _ in range(2):
+        shown = [words(parsed(draw(loss, optimizer=optimizer))[1][key])[-1] for key in ("n0", "n1")]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        assert shown == [f"→ {brief(W.data)}", f"→ {brief(b.data)}"]
+        loss = mse_loss(relu(np.ones((5, 3)) @ W + b), np.zeros((5, 1)))
 
 
 def test_the_update_of_an_optimizer_leaves_it_as_it_is():
