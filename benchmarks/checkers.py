@@ -361,7 +361,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print()
         for name, seconds in times.items():
             print(f"{OURS} of {name}: {seconds:.2f} s <= {SECONDS} {'hit' if seconds <= SECONDS else 'miss'}")
-        print(f"{OURS} of the operations of minigrad: {len(alarms)} false alarms in {cases:,} cases")
+        if options.seeds:
+            print(f"{OURS} of the operations of minigrad: {len(alarms)} false alarms in {cases:,} cases")
         if options.details:
             print(details(scores, alarms))
     well = leads(scores) and not alarms and max(times.values()) <= SECONDS

@@ -25,6 +25,8 @@ from minigrad.views.entry import explain as explain
 from minigrad.views.entry import explore as explore
 from minigrad.views.entry import formula as formula
 from minigrad.views.entry import table as table
+from minigrad.views.source import compile as compile
+from minigrad.views.source import source as source
 
 MYPY = False
 if MYPY:  # to mypy a decorated class is a class; an operation is a function
