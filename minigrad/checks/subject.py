@@ -25,6 +25,10 @@ Array = np.ndarray[Any, Any]
 Inputs = Sequence[Any]  # arrays, None, and constants of any kind
 
 
+class UsageError(ValueError):
+    """A check was called so that there is nothing to check; no error of the function, nor of the checker."""
+
+
 class Subject:
     """A function of arrays that knows its backward.
 
@@ -169,11 +173,14 @@ class OfPair(Subject):
 
 
 # ---------------------------------------------------------------------------------------------- a function of Tensors
+def as_tensor(x: Any, needed: bool) -> Any:
+    """Floats as a Tensor; masks, indices and constants as they are."""
+    return Tensor(x, requires_grad=needed) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+
+
 class TensorCall(Call):
     def __init__(self, function: Any, inputs: Inputs, needs: Sequence[bool], params: dict[str, Any]) -> None:
-        self.inputs = [
-            Tensor(x, requires_grad=needed) if needed else x for x, needed in zip(inputs, needs, strict=True)
-        ]
+        self.inputs = [as_tensor(x, needed) for x, needed in zip(inputs, needs, strict=True)]
         self.output = function(*self.inputs, **params)
         if type(self.output) is not Tensor:
             raise TypeError(f"the function returned a {type(self.output).__name__}; needed is one Tensor")
@@ -213,7 +220,7 @@ class OfTensors(Subject):
         return second_by_minigrad(partial(self.target, **self.params), inputs, able, g, directions)
 
     def evaluate(self, inputs: Inputs) -> Array:
-        result = self.target(*[Tensor(x) if isinstance(x, np.ndarray) else x for x in inputs], **self.params)
+        result = self.target(*[as_tensor(x, False) for x in inputs], **self.params)
         return np.asarray(result.data)
 
 
@@ -341,7 +348,7 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
             return OfFunction(target, target.__name__, parameters_of(forward)[1:])
         if any(map(is_torchs, target.__mro__)):
             return OfTorchFunction(target, target.__name__, parameters_of(forward)[takes_ctx(target) :])
-        raise TypeError(f"check: the class {target.__name__} is no Function; write class {target.__name__}(Function)")
+        raise UsageError(f"check: the class {target.__name__} is no Function; write class {target.__name__}(Function)")
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
         return OfPair(target, name_of(target[0]), parameters_of(target[0]))
     if isinstance(operation := getattr(target, "operation", target), Operation):
@@ -350,7 +357,7 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
         return OfTorchTensors(target, name_of(target), parameters_of(target))
     if callable(target):
         return OfTensors(target, name_of(target), parameters_of(target), params)
-    raise TypeError(
+    raise UsageError(
         f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair (forward, "
         "vjp) of functions of arrays, a torch.autograd.Function, or an operation of minigrad"
     )

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from minigrad import linear, mse_loss
 from minigrad.lab import report
 from minigrad.lab.data import Dataset, FloatArray, LabError, LabWarning, Prepared, load, prepare, stream
-from minigrad.lab.descent import ENGINES, METHODS, Mark, descend, make_engine
+from minigrad.lab.descent import ENGINES, METHODS, Mark, Tape, descend, make_engine
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.theory import LeastSquares, mse
 
@@ -192,7 +193,8 @@ def train(
     init: "zeros", or "random" (normal weights of variance 1/p for p features, zero bias).
     seed: of the split, the start, the order of the rows and the synthetic data.
     dtype: "float64" or "float32", of the data and the weights; losses are evaluated in float64.
-    engine: "minigrad", or "torch" to take the same steps with PyTorch.
+    engine: "minigrad", its tape; "compiled" or "numba", to take the same steps as the program that the tape prints; or
+        "torch", with PyTorch.
     preset: "lab" for the settings of the lab report; what is given beside it goes before it.
     logdir: where to make a folder with TensorBoard event files; None for none.
     progress: show bars (lines when standard error is not a terminal) while it runs.
@@ -373,6 +375,9 @@ def _run(
         np.errstate(over="ignore", invalid="ignore"),  # what overflows is noticed below, and said better
     ):
         look()
+        if log and isinstance(engine, Tape):
+            x, y = table.x_train[: plan.batch_size], table.y_train[: plan.batch_size]
+            log.graph(mse_loss(linear(x, engine.W, engine.b), y), W=engine.W, b=engine.b, x=x, y=y)
         try:
             for mark in descend(
                 engine, table.x_train, table.y_train,
