@@ -189,11 +189,11 @@ def sitting(
             try:
                 message = process.receive(min(START if stage == "starting Python" else timeout, left))
             except (TimeoutError, EOFError) as gone:
-                if stage == "starting Python":
-                    raise RuntimeError(f"grade: {stage} {gone}") from None
                 over = isinstance(gone, TimeoutError) and end <= monotonic()
                 problem = OVER if over else f"{stage} {gone}"
-                if stage != "it" and not again:
+                if stage == "starting Python" and not over:
+                    raise RuntimeError(f"grade: {problem}") from None
+                if stage != "it" and not again and not over:
                     raise UserFileError(f"{path} cannot be loaded: {problem}") from None
                 yield {"forward": problem, "faults": []}
                 return
