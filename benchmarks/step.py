@@ -8,15 +8,14 @@ take part where they are installed.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import advance, measure, table
+from benchmarks.harness import ROUNDS, Cell, Table, advance, command, measure, positive, say
 from minigrad import Function, Tensor, linear, mse_loss, no_grad
 
 FEATURES = 8
@@ -229,100 +228,46 @@ def as_vector(value: Any) -> Array:
     return array.reshape(-1).copy()
 
 
-class Ratio(NamedTuple):
-    """A measured ratio, and the bound it is to keep; None where nothing was promised."""
-
-    value: float
-    relation: str = "<="
-    bound: float | None = None
-
-    @property
-    def missed(self) -> bool:
-        if self.bound is None:
-            return False
-        return self.value > self.bound if self.relation == "<=" else self.value < self.bound
-
-    def __str__(self) -> str:
-        if self.bound is None:
-            return f"{self.value:.2f}" + " " * len(" >= 1.0 miss")
-        return f"{self.value:.2f} {self.relation} {self.bound} {'miss' if self.missed else 'hit '}"
-
-
-class Row(NamedTuple):
-    """One side at one batch size."""
-
-    batch: int
-    name: str
-    microseconds: float
-    over_hand: Ratio  # how many times as long as the step by hand, the median over rounds
-    quartiles: tuple[float, float]  # of the same
-    torch_over: list[Ratio]  # how many times as long as this side each form of torch takes
-
-    @property
-    def ratios(self) -> list[Ratio]:
-        return [self.over_hand, *self.torch_over]
-
-    def cells(self) -> list[str]:
-        low, high = self.quartiles
-        return [
-            f"{self.batch:>5}  {self.name}",
-            f"{self.microseconds:.1f}",
-            f"{low:.2f}-{high:.2f}",
-            *map(str, self.ratios),
-        ]
-
-
-HEADER = ["batch  side", "µs/step", "quartiles", "over by hand", *(name.replace(",", ":") for name in TORCH)]
-EXPLANATION = """\
-Linear + MSE: forward, backward, update; {features} features, 1 output, float64, one BLAS thread.
-Medians of {rounds} interleaved rounds; before them, all sides agreed on the loss and the weights.
+HEADER = ["batch", "side", "µs/step", "quartiles", "over by hand", *(name.replace(",", ":") for name in TORCH)]
+TITLE = f"""\
+Linear + MSE: forward, backward, update; {FEATURES} features, 1 output, float64, one BLAS thread.
+Medians of interleaved rounds; before them, all sides agreed on the loss and the weights.
 over by hand: time of this side over that of the step by hand; its quartiles over the rounds stand beside it.
-torch: ...: time of that form of torch over that of this side, so more is better for this side.
-"""
+torch: ...: time of that form of torch over that of this side, so more is better for this side."""
 
 
-def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[Row]:
+def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[list[Cell]]:
     """Measure every side at one batch size, after asserting that all of them do the same."""
+    say(f"step: batch {batch}")
     assert_agreement(start(batch))
     timings = measure(start(batch), rounds, seconds)
-    rows = []
+    rows: list[list[Cell]] = []
     for name in SIDES:
         at_most, faster = (AT_MOST.get(batch), FASTER.get(batch)) if name in PROMISED else (None, None)
         rows.append(
-            Row(
+            [
                 batch,
                 name,
                 timings.microseconds(name),
-                Ratio(timings.ratio(name, HAND), "<=", at_most),
                 timings.quartiles(name, HAND),
-                [Ratio(timings.ratio(form, name), ">=", faster) for form in TORCH],
-            )
+                timings.ratio(name, HAND, "<=", at_most),
+                *(timings.ratio(form, name, ">=", faster) for form in TORCH),
+            ]
         )
     return rows
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.step",
-        description="Time the training step of linear regression: by hand in NumPy, on minigrad in three "
-        "forms, on torch in two, and on HIPS autograd and MyGrad, where these are installed.",
-    )
-    parser.add_argument(
-        "--batch", type=int, nargs="+", default=BATCHES, metavar="ROWS", help="default: 1 32 1024 20640"
-    )
-    parser.add_argument("--rounds", type=int, default=40, help="rounds in which every side runs once (default 40)")
-    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
-    options = parser.parse_args(arguments)
-    if min(options.batch) < 1 or options.rounds < 1:
-        parser.error("--batch and --rounds count from 1")
+def run(rounds: int = ROUNDS, batch: Sequence[int] = BATCHES) -> Table:
+    """The table of every side at each size of `batch`."""
+    rows: list[list[Cell]] = []
+    for size in batch:
+        rows += [[], *compare(size, rounds)]
+    return Table(TITLE, HEADER, rows)
 
-    rows = [row for batch in options.batch for row in compare(batch, options.rounds)]
-    print(EXPLANATION.format(features=FEATURES, rounds=options.rounds))
-    lines: list[list[str]] = []
-    for row in rows:
-        lines += [[], row.cells()] if row.name == HAND else [row.cells()]  # a rule before each batch size
-    print(table(HEADER, lines))
-    return 1 if options.check and any(ratio.missed for row in rows for ratio in row.ratios) else 0
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    sizes = {"type": positive, "nargs": "+", "default": BATCHES, "metavar": "ROWS", "help": "default: 1 32 1024 20640"}
+    return command("step", run, __doc__, arguments, batch=sizes)
 
 
 if __name__ == "__main__":

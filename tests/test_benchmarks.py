@@ -1,6 +1,7 @@
 """The benchmarks: all sides do the same, and each is billed for its own time. The tests themselves read no clock."""
 
 import gc
+import json
 import subprocess
 import sys
 from itertools import islice
@@ -56,9 +57,9 @@ def test_the_table_has_every_side_and_every_target(capsys):
     lines = printed.splitlines()
     for batch in 1, 1024:
         for name in step.SIDES:
-            assert sum(line.startswith(f"{batch:>5}  {name} ") for line in lines) == 1
+            assert sum(line.startswith(f"{batch:5,}  {name} ") for line in lines) == 1
     assert printed.count("<= 1.8 ") == 2  # batch 1, operations and Functions; nothing is promised at 1024
-    assert printed.count(">= 5.0 ") == 4  # the same against two forms of torch
+    assert printed.count(">= 5 ") == 4  # the same against two forms of torch
 
 
 def test_a_missed_target_is_said_and_checked(monkeypatch, capsys):
@@ -72,27 +73,12 @@ def test_a_missed_target_is_said_and_checked(monkeypatch, capsys):
     assert step.main(["--batch", "1", "--rounds", "1", "--check"]) == 0
 
 
-@pytest.mark.parametrize(
-    ("ratio", "missed"),
-    [
-        (step.Ratio(1.8, "<=", 1.8), False),
-        (step.Ratio(1.81, "<=", 1.8), True),
-        (step.Ratio(5.0, ">=", 5.0), False),
-        (step.Ratio(4.99, ">=", 5.0), True),
-        (step.Ratio(99.0), False),
-    ],
-)
-def test_bounds(ratio, missed):
-    assert ratio.missed is missed
-    assert ("miss" in str(ratio)) is missed
-
-
 @pytest.mark.parametrize("wrong", [["--batch", "0"], ["--rounds", "0"], ["--batch", "many"]])
 def test_wrong_usage(wrong, capsys):
     with pytest.raises(SystemExit) as stop:
         step.main(wrong)
     assert stop.value.code == 2
-    assert "usage" in capsys.readouterr().err
+    assert f"{wrong[-1]} is not a number from 1 on" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------------------- harness.py
@@ -118,7 +104,8 @@ def clock(monkeypatch):
 def test_ratios_are_those_of_the_work(clock):
     timings = harness.measure({"hand": clock.worker(0.001), "ours": clock.worker(0.0025)}, rounds=5)
     assert timings.microseconds("hand") == pytest.approx(1000)
-    assert timings.ratio("ours", "hand") == pytest.approx(2.5)
+    assert timings.ratio("ours", "hand", "<=", 2.0).value == pytest.approx(2.5)
+    assert timings.ratio("ours", "hand", "<=", 2.0).missed
     assert timings.quartiles("ours", "hand") == pytest.approx((2.5, 2.5))
     assert len(timings.ratios("ours", "hand")) == 5
 
@@ -193,10 +180,80 @@ def test_advance_returns_what_the_last_step_yielded():
     assert list(islice(numbers, 1)) == [3]
 
 
-def test_table():
-    assert harness.table(["side", "µs"], [["one", "1.5"], [], ["three", "10.25"]]) == (
-        "side      µs\none      1.5\n------------\nthree  10.25"
-    )
+@pytest.mark.parametrize(
+    ("ratio", "missed"),
+    [
+        (harness.Ratio(1.8, "<=", 1.8), False),
+        (harness.Ratio(1.81, "<=", 1.8), True),
+        (harness.Ratio(5.0, ">=", 5.0), False),
+        (harness.Ratio(4.99, ">=", 5.0), True),
+        (harness.Ratio(float("nan"), "<=", 1.8), True),  # what was not measured was not kept
+        (harness.Ratio(99.0), False),
+    ],
+)
+def test_bounds(ratio, missed):
+    assert ratio.missed is missed
+    assert ("miss" in str(ratio)) is missed
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (0.00123456, "0.00123"),
+        (0.9996, "1.00"),
+        (1.0, "1.00"),
+        (9.996, "10.0"),
+        (99.94, "99.9"),
+        (99.96, "100"),
+        (1234.5, "1,234"),
+        (0.0, "0.00"),
+        (float("inf"), "inf"),
+        (-1.5, "-1.50"),
+        (20640, "20,640"),
+        (None, ""),
+        (harness.Range(0.5, 12.0), "0.500-12.0"),
+        (harness.Ratio(2.0, ">=", 300.0), "2.00 >= 300 miss"),
+    ],
+)
+def test_figures_have_three_digits(figure, text):
+    assert harness.written(figure) == text
+
+
+TABLE = harness.Table(
+    "A title,\nand how to read it.",
+    ["rows", "side", "µs", "over by hand"],
+    [[1, "one", 1.5, harness.Ratio(1.0)], [], [20640, "three", 123.4, harness.Ratio(12.5, "<=", 2.5)]],
+    ["A note."],
+)
+
+
+PRINTED = """\
+A title,
+and how to read it.
+
+  rows  side     µs      over by hand
+     1  one    1.50  1.00
+-------------------------------------
+20,640  three   123  12.5 <= 2.5 miss
+
+A note."""
+
+
+def test_a_table_prints_itself():
+    assert str(TABLE) == PRINTED
+
+
+def test_a_table_keeps_its_figures():
+    kept = json.loads(json.dumps(TABLE.json()))
+    assert kept["header"] == TABLE.header
+    assert kept["rows"] == [
+        [1, "one", 1.5, {"value": 1.0, "relation": "<=", "bound": None, "missed": False}],
+        [20640, "three", 123.4, {"value": 12.5, "relation": "<=", "bound": 2.5, "missed": True}],
+    ]
+
+
+def test_a_table_tells_the_targets_that_were_missed():
+    assert TABLE.missed == ["20,640, three: over by hand 12.5 <= 2.5 miss"]
 
 
 def test_one_blas_thread_is_asked_for_before_numpy_is_loaded():
@@ -239,5 +296,5 @@ def test_the_overhead_has_a_line_for_every_engine(capsys):
     printed = capsys.readouterr().out
     for name in overhead.sides("product"):
         assert printed.count(name) >= (2 if name != overhead.HAND else 0)
-    assert printed.count("<=") == 3
+    assert printed.count("<=") == 3  # forward and backward of a product, and noting places
     assert printed.count("a chain of 100, collector o") == 2
