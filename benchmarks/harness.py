@@ -37,7 +37,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["ROUNDS", "Range", "Ratio", "Table", "Timings", "advance", "command", "measure", "positive", "say"]
+__all__ = [
+    "ROUNDS",
+    "Cell",
+    "Range",
+    "Ratio",
+    "Table",
+    "Timings",
+    "advance",
+    "assert_agreement",
+    "command",
+    "measure",
+    "positive",
+    "say",
+]
 
 Side = Iterator[Any]
 LARGEST_THRESHOLD = 32 << 20  # bytes; glibc raises its threshold no further (DEFAULT_MMAP_THRESHOLD_MAX)
@@ -66,6 +79,10 @@ class Timings:
         low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
         return Range(low, high)
 
+    def against(self, reference: str, name: str, relation: str = "<=", bound: float | None = None) -> list[Cell]:
+        """Three cells: the microseconds of a step, the quartiles of its ratio to `reference`, and the ratio."""
+        return [self.microseconds(name), self.quartiles(name, reference), self.ratio(name, reference, relation, bound)]
+
 
 def settle_malloc() -> None:
     """Allocate and free one large array: see the last point of this module's docstring."""
@@ -73,11 +90,37 @@ def settle_malloc() -> None:
 
 
 def advance(side: Side, steps: int) -> Any:
-    """Take `steps` >= 1 steps; returns what the last one yielded."""
+    """Take `steps` steps; returns what the last one yielded."""
     result = None
     for result in islice(side, steps):  # noqa: B007 - only the last is wanted
         pass
     return result
+
+
+def assert_agreement(sides: Mapping[str, Side], what: Sequence[str], steps: int = 20, rtol: float = 1e-10) -> None:
+    """Take `steps` steps on every side: what it yields then must be what the first side yields, up to rounding.
+
+    Args:
+        what: the names of what a step yields, for the message.
+        rtol: the difference that is allowed, in units of the largest entry.
+
+    Raises:
+        AssertionError: names the side and what differs.
+    """
+    expected: list[Any] = []
+    for name, side in sides.items():
+        found = [as_vector(value) for value in advance(side, steps)]
+        expected = expected or found
+        for part, got, wanted in zip(what, found, expected, strict=True):
+            message = f"{name}: {part} after {steps} steps is not that of {next(iter(sides))}"
+            largest = np.abs(wanted).max(initial=0.0)
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=rtol * largest, err_msg=message)
+
+
+def as_vector(value: Any) -> np.ndarray[Any, Any]:
+    """A copy of what a side yields: a NumPy number or array, or a tensor of any of the libraries."""
+    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    return array.reshape(-1).copy()
 
 
 def clock(side: Side, steps: int) -> float:
@@ -100,6 +143,7 @@ def measure(sides: Mapping[str, Side], rounds: int = 40, seconds: float = 0.005)
     settle_malloc()
     names = list(sides)
     steps = {name: slice_length(side, seconds) for name, side in sides.items()}
+    warm_up = {name: count // 4 + (count > 1) for name, count in steps.items()}  # a step as long as a slice needs none
     timings = Timings(names)
     gc.collect()
     gc.freeze()
@@ -107,7 +151,7 @@ def measure(sides: Mapping[str, Side], rounds: int = 40, seconds: float = 0.005)
         for i in range(rounds):
             for name in names[i % len(names) :] + names[: i % len(names)]:
                 gc.collect()
-                advance(sides[name], steps[name] // 4 + 1)
+                advance(sides[name], warm_up[name])
                 timings.seconds[name].append(clock(sides[name], steps[name]) / steps[name])
     finally:
         gc.unfreeze()

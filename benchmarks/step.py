@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import ROUNDS, Cell, Table, advance, command, measure, positive, say
+from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, positive, say
 from minigrad import Function, Tensor, linear, mse_loss, no_grad
 
 FEATURES = 8
 BATCHES = 1, 32, 1024, 20640
+YIELDED = "the loss", "W", "b"
 LR = 0.01
 Array = np.ndarray[Any, Any]
 Steps = Iterator[tuple[Any, Any, Any]]  # the loss, and the weights after the step
@@ -207,27 +208,6 @@ def start(batch: int) -> dict[str, Steps]:
     return {name: side(x, y, W.copy(), b.copy()) for name, side in SIDES.items()}
 
 
-def assert_agreement(sides: dict[str, Steps], steps: int = 20) -> None:
-    """Take `steps` steps on every side: loss and weights must be those of the first side, up to rounding.
-
-    Raises:
-        AssertionError: names the side and what differs.
-    """
-    expected: list[Array] = []
-    for name, side in sides.items():
-        found = [as_vector(value) for value in advance(side, steps)]
-        expected = expected or found
-        for what, got, wanted in zip(("the loss", "W", "b"), found, expected, strict=True):
-            message = f"{name}: {what} after {steps} steps is not that of {next(iter(sides))}"
-            np.testing.assert_allclose(got, wanted, rtol=1e-10, err_msg=message)
-
-
-def as_vector(value: Any) -> Array:
-    """A copy of what a side yields: a NumPy number or array, or a tensor of any of the libraries."""
-    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    return array.reshape(-1).copy()
-
-
 HEADER = ["batch", "side", "µs/step", "quartiles", "over by hand", *(name.replace(",", ":") for name in TORCH)]
 TITLE = f"""\
 Linear + MSE: forward, backward, update; {FEATURES} features, 1 output, float64, one BLAS thread.
@@ -239,7 +219,7 @@ torch: ...: time of that form of torch over that of this side, so more is better
 def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[list[Cell]]:
     """Measure every side at one batch size, after asserting that all of them do the same."""
     say(f"step: batch {batch}")
-    assert_agreement(start(batch))
+    assert_agreement(start(batch), YIELDED)
     timings = measure(start(batch), rounds, seconds)
     rows: list[list[Cell]] = []
     for name in SIDES:
@@ -248,9 +228,7 @@ def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[list[Cell]]
             [
                 batch,
                 name,
-                timings.microseconds(name),
-                timings.quartiles(name, HAND),
-                timings.ratio(name, HAND, "<=", at_most),
+                *timings.against(HAND, name, "<=", at_most),
                 *(timings.ratio(form, name, ">=", faster) for form in TORCH),
             ]
         )

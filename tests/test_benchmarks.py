@@ -16,7 +16,7 @@ from benchmarks import harness, overhead, step
 # ------------------------------------------------------------------------------------------------- step.py: the sides
 @pytest.mark.parametrize("batch", [1, 2, 32])
 def test_all_sides_take_the_same_steps(batch):
-    step.assert_agreement(step.start(batch), steps=30)
+    harness.assert_agreement(step.start(batch), step.YIELDED, steps=30)
 
 
 def test_the_promised_sides_are_there():
@@ -39,12 +39,12 @@ def wrong_loss(x, y, W, b):
 def test_a_side_that_does_something_else_is_named(monkeypatch, wrong, what):
     monkeypatch.setitem(step.SIDES, "wrong", wrong)
     with pytest.raises(AssertionError, match=f"wrong: ({what}|the loss) after 20 steps"):
-        step.assert_agreement(step.start(4))
+        harness.assert_agreement(step.start(4), step.YIELDED)
 
 
 def test_sides_start_from_weights_of_their_own():
-    first = {name: [step.as_vector(v) for v in next(side)] for name, side in step.start(4).items()}
-    again = {name: [step.as_vector(v) for v in next(side)] for name, side in reversed(step.start(4).items())}
+    first = {name: [harness.as_vector(v) for v in next(side)] for name, side in step.start(4).items()}
+    again = {name: [harness.as_vector(v) for v in next(side)] for name, side in reversed(step.start(4).items())}
     for name in step.SIDES:
         for a, b in zip(first[name], again[name], strict=True):
             np.testing.assert_array_equal(a, b, err_msg=name)
