@@ -90,7 +90,7 @@ def settle_malloc() -> None:
 
 
 def advance(side: Side, steps: int) -> Any:
-    """Take `steps` steps; returns what the last one yielded."""
+    """Take `steps` >= 1 steps; returns what the last one yielded."""
     result = None
     for result in islice(side, steps):  # noqa: B007 - only the last is wanted
         pass
@@ -143,7 +143,6 @@ def measure(sides: Mapping[str, Side], rounds: int = 40, seconds: float = 0.005)
     settle_malloc()
     names = list(sides)
     steps = {name: slice_length(side, seconds) for name, side in sides.items()}
-    warm_up = {name: count // 4 + (count > 1) for name, count in steps.items()}  # a step as long as a slice needs none
     timings = Timings(names)
     gc.collect()
     gc.freeze()
@@ -151,7 +150,7 @@ def measure(sides: Mapping[str, Side], rounds: int = 40, seconds: float = 0.005)
         for i in range(rounds):
             for name in names[i % len(names) :] + names[: i % len(names)]:
                 gc.collect()
-                advance(sides[name], warm_up[name])
+                advance(sides[name], steps[name] // 4 + 1)
                 timings.seconds[name].append(clock(sides[name], steps[name]) / steps[name])
     finally:
         gc.unfreeze()

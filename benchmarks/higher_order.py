@@ -1,9 +1,9 @@
 """What do second derivatives cost? Logistic regression with 100 weights: gradient, Hessian times vector, full Hessian.
 
-Run as `python -m benchmarks.higher_order`. The loss is the mean of ln(1 + exp z) - y z over 1,000 rows, with z = X w. By
-hand the three are a line or two of NumPy each; minigrad, torch.func and jax (compiled by jax.jit) derive them from the
-loss. All sides must find the same before anything is timed. torch and jax go forward over reverse, and all rows of their
-Hessian at once; minigrad has one mode, reverse, and takes the rows one by one.
+Run as `python -m benchmarks.higher_order`. The loss is the mean of ln(1 + exp z) - y z over 1,000 rows, with z = X w.
+By hand the three are a line or two of NumPy each; minigrad, torch.func and jax (compiled by jax.jit) derive them from
+the loss. All sides must find the same before anything is timed. torch and jax go forward over reverse, and all rows of
+their Hessian at once; minigrad has one mode, reverse, and takes the rows one by one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,104 @@
+"""Do time and memory grow in proportion? With the number of operations, and with the size of arrays.
+
+Run as `python -m benchmarks.scaling`. Forward and backward of a chain of products: from 100 operations to 1,000,000, on
+arrays of 8 entries; then 20 operations on arrays of 10 entries to 1,000,000. The exponent k of a row is that of a cost
+that grows as n^k since the row before: 1 is linear, 0 is a constant. The exponent of a whole series is fitted to its
+last rows, where what grows outweighs what is constant.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from statistics import linear_regression
+
+import numpy as np
+
+from benchmarks.harness import ROUNDS, Cell, Ratio, Table, advance, command, measure, say
+from minigrad import Tensor
+
+ENTRIES, LENGTH = 8, 20  # of an array while operations are counted; of a chain while entries are
+OPERATIONS = tuple(10**k for k in range(2, 7))
+SIZES = tuple(10**k for k in range(1, 7))
+LAST = 3  # rows of a series, from its end, in which what grows outweighs what is constant
+LINEAR = 1.1  # the exponent of a series; caches cost something beyond 1
+Side = Iterator[None]
+
+
+def chain(length: int, entries: int) -> Side:
+    """Forward and backward of x w w w ..., and then everything is freed."""
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.normal(size=entries), requires_grad=True)
+    w = Tensor(1 + 1e-3 * rng.normal(size=entries) / math.sqrt(length), requires_grad=True)
+    g = np.ones(entries)
+    while True:
+        y = x
+        for _ in range(length):
+            y = y * w
+        y.backward(g)
+        del y
+        x.grad = w.grad = None
+        yield
+
+
+def memory(side: Side) -> int:
+    """The most bytes that Python and NumPy held at once during a step, beyond what they held before."""
+    advance(side, 1)  # what is allocated once and kept is there now
+    tracemalloc.start()
+    try:
+        advance(side, 1)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def exponents(ns: Sequence[int], costs: Sequence[float]) -> list[float | None]:
+    """For each row, the k of a cost that has grown as n^k since the row before; None for the first."""
+    logs = [(math.log(n), math.log(cost)) for n, cost in zip(ns, costs, strict=True)]
+    return [None, *((c1 - c0) / (n1 - n0) for (n0, c0), (n1, c1) in pairwise(logs))]
+
+
+def fitted(ns: Sequence[int], costs: Sequence[float]) -> float:
+    """The k of the line that fits the logarithms best."""
+    return linear_regression([math.log(n) for n in ns], [math.log(cost) for cost in costs]).slope
+
+
+def series(what: str, sides: dict[int, Side], rounds: int) -> list[list[Cell]]:
+    """A row for each n, and one for the exponents that fit the last rows."""
+    ns, most = list(sides), []
+    for n, side in sides.items():
+        say(f"scaling: memory, {n:,} {what}")
+        most.append(memory(side))
+    say(f"scaling: time, {what}")
+    timings = measure({str(n): side for n, side in sides.items()}, rounds)
+    times = [timings.microseconds(str(n)) for n in ns]
+    columns = zip(ns, times, exponents(ns, times), most, exponents(ns, most), strict=True)
+    rows = [[what, n, time, 1e3 * time / n, k, size / 1e3, size / n, j] for n, time, k, size, j in columns]
+    time, size = (Ratio(fitted(ns[-LAST:], costs[-LAST:]), "<=", LINEAR) for costs in (times, most))
+    return [[], *rows, [what, f"last {LAST}", None, None, time, None, None, size]]
+
+
+HEADER = ["n of", "n", "µs", "ns/n", "exponent", "kB", "bytes/n", "exponent "]
+TITLE = f"""\
+Forward and backward of a chain of products: n operations on {ENTRIES} entries, and {LENGTH} operations on n entries.
+µs: the median of interleaved rounds. kB: the most that Python and NumPy held at once, as tracemalloc counts it.
+exponent: the cost has grown as n^exponent since the row before; below, what fits the last {LAST} rows."""
+
+
+def run(rounds: int = ROUNDS, operations: Sequence[int] = OPERATIONS, sizes: Sequence[int] = SIZES) -> Table:
+    """The table of both series; the longest chains take seconds, so an eighth of the `rounds` will do."""
+    rounds = -(-rounds // 8)
+    rows = series("operations", {n: chain(n, ENTRIES) for n in operations}, rounds)
+    rows += series("entries", {n: chain(LENGTH, n) for n in sizes}, rounds)
+    return Table(TITLE, HEADER, rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return command("scaling", run, __doc__, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
