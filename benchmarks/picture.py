@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import Ratio, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 OURS, OTHERS = "#c2410c", "#64748b"
 
 
-def draw(table: Table, path: Path) -> None:
+def draw(table: Table, path: Path) -> Figure:
     """Draw the table of `benchmarks.step`: a panel for each batch size, a line for each side, a dot for each ratio."""
     from matplotlib.figure import Figure
 
@@ -47,3 +50,4 @@ def draw(table: Table, path: Path) -> None:
     panels[0].minorticks_off()
     figure.supxlabel("time of a training step over that of the same step by hand in NumPy (log scale)", fontsize=9)
     figure.savefig(path, dpi=120)
+    return figure

@@ -199,13 +199,17 @@ AT_MOST = {1: 1.8, 32: 1.8, 20640: 1.3}  # batch: times the step by hand
 FASTER = {1: 5.0, 32: 5.0}  # batch: times faster than torch, told for each of its forms
 
 
-def start(batch: int) -> dict[str, Steps]:
-    """Every side, at the same weights before the same rows."""
+def problem(batch: int) -> tuple[Array, Array, Array, Array]:
+    """x (batch, 8), y (batch, 1), and W (8, 1), b (1,) to start from."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, FEATURES))
     y = x @ rng.standard_normal((FEATURES, 1)) + rng.standard_normal((batch, 1))
-    W, b = rng.standard_normal((FEATURES, 1)), rng.standard_normal(1)
-    return {name: side(x, y, W.copy(), b.copy()) for name, side in SIDES.items()}
+    return x, y, rng.standard_normal((FEATURES, 1)), rng.standard_normal(1)
+
+
+def start(batch: int) -> dict[str, Steps]:
+    """Every side, at the same weights before the same rows."""
+    return {name: side(*problem(batch)) for name, side in SIDES.items()}
 
 
 HEADER = ["batch", "side", "µs/step", "quartiles", "over by hand", *(name.replace(",", ":") for name in TORCH)]
