@@ -183,6 +183,12 @@ def test_unbroadcast_adds_up_what_reads_one_entry(shapes, data):
     assert np.array_equal(got, expected)  # sums of small integers are exact
 
 
+def test_unbroadcast_of_an_axis_in_the_middle():
+    g = np.arange(24.0).reshape(2, 4, 3)
+    assert np.array_equal(unbroadcast(g, (2, 1, 3)), g.sum(1, keepdims=True))
+    assert np.array_equal(unbroadcast(g, (1, 4, 1)), g.sum((0, 2), keepdims=True))
+
+
 @pytest.mark.parametrize(("got", "needed"), [((3,), (2,)), ((4, 3), (2, 3)), ((2, 4, 3), (4, 2)), ((1,), (2,))])
 def test_unbroadcast_refuses_other_lengths(got, needed):
     with pytest.raises(ValueError, match=r"^unbroadcast: an input of shape .* cannot have been broadcast to "):
