@@ -62,7 +62,9 @@ class Simplifier:
         self.values = {**values, **{line.name: line.value for line in lines}}
         self.instead: dict[str, str] = {}
 
-    def run(self) -> list[Line]:
+    def run(self, open_all: bool = False) -> list[Line]:
+        """The simplified lines; with `open_all`, forwards of several lines are taken apart wherever that can be."""
+        self.open_all = open_all
         for step in (partial(self.each, self.folded), self.opened, self.shared):
             self.lines = list(step())
             self.lines = live(self.lines, map(self.now, self.roots))
@@ -150,7 +152,7 @@ class Simplifier:
             seen.update({key for text in texts_of(line) for key in keys(text)})
         for line in self.lines:
             mine = {key for text in texts_of(line) for key in keys(text)}
-            if line.body is None or not can_open(line) or all(seen[key] < 2 for key in mine):
+            if line.body is None or not can_open(line) or not (self.open_all or any(seen[key] > 1 for key in mine)):
                 yield line
             else:
                 yield from self.parts(line)
