@@ -17,14 +17,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from benchmarks import peers
 from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, say
-from minigrad import Tensor, conv2d, cross_entropy, max_pool2d, no_grad, relu
+from minigrad import Tensor, compile, conv2d, cross_entropy, max_pool2d, no_grad, relu
 
 BATCH = 32
 CHANNELS = 8, 16
 CLASSES = 10
 LR = 0.1
 SIZES = 8, 28
-YIELDED = "the loss", "K1", "b1", "K2", "b2", "W", "b"
+PARAMETERS = "K1", "b1", "K2", "b2", "W", "b"
 Array = np.ndarray[Any, Any]
 Weights = list[Array]  # kernels (o, c, 3, 3) and bias (o,) of both convolutions, W (p, 10) and b (10,)
 Steps = Iterator[tuple[Any, ...]]  # the loss, and the weights after the step
@@ -132,19 +132,33 @@ def unpooled(g: Array, p: Array, a: Array) -> Array:
     return da
 
 
+def loss_of(x: Any, labels: Array, K1: Any, b1: Any, K2: Any, b2: Any, W: Any, b: Any) -> Tensor:
+    """The net on the tape."""
+    a = max_pool2d(relu(conv2d(x, K1, b1, padding=1)), 2)
+    a = max_pool2d(relu(conv2d(a, K2, b2, padding=1)), 2)
+    return cross_entropy(a.reshape(len(x), -1) @ W + b, labels)
+
+
 def on_the_tape(x: Array, labels: Array, weights: Weights) -> Steps:
     parameters = [Tensor(p, requires_grad=True) for p in weights]
     while True:
-        K1, b1, K2, b2, W, b = parameters
-        a = max_pool2d(relu(conv2d(x, K1, b1, padding=1)), 2)
-        a = max_pool2d(relu(conv2d(a, K2, b2, padding=1)), 2)
-        loss = cross_entropy(a.reshape(len(x), -1) @ W + b, labels)
+        loss = loss_of(x, labels, *parameters)
         loss.backward()
         with no_grad():
             for p in parameters:
                 p -= LR * p.grad
                 p.zero_grad()
         yield loss, *parameters
+
+
+def compiled(x: Array, labels: Array, weights: Weights) -> Steps:
+    def update(parameters: Any, gradients: Any) -> Any:
+        return [p - LR * g for p, g in zip(parameters, gradients, strict=True)]
+
+    step = compile(loss_of, grad_of=PARAMETERS, update=update, donate=PARAMETERS)
+    while True:
+        loss, weights = step(x, labels, *weights)
+        yield loss, *weights
 
 
 def in_torch(x: Array, labels: Array, weights: Weights) -> Steps:
@@ -165,11 +179,11 @@ def in_torch(x: Array, labels: Array, weights: Weights) -> Steps:
         yield loss, *parameters
 
 
-HAND, TAPE, TORCH = "by hand in NumPy", "minigrad", "torch"
-SIDES: dict[str, Side] = {HAND: by_hand, TAPE: on_the_tape}
+HAND, TAPE, COMPILED, TORCH = "by hand in NumPy", "minigrad", "minigrad, compiled", "torch"
+SIDES: dict[str, Side] = {HAND: by_hand, TAPE: on_the_tape, COMPILED: compiled}
 if peers.has("torch"):
     SIDES[TORCH] = in_torch
-AT_MOST: dict[str, float] = {}  # times the step by hand
+AT_MOST = {COMPILED: 1.0}  # times the step by hand
 
 
 def start(size: int, dtype: Any) -> dict[str, Steps]:
@@ -186,7 +200,7 @@ def check(size: int, dtype: Any, steps: int = 10) -> None:
         AssertionError: names the side and what differs.
     """
     rtol = steps * BATCH * size**2 * np.finfo(dtype).eps
-    assert_agreement(start(size, dtype), YIELDED, steps, rtol)
+    assert_agreement(start(size, dtype), ["the loss", *PARAMETERS], steps, rtol)
 
 
 HEADER = ["image", "side", "µs/step", "quartiles", "over by hand", "over torch"]

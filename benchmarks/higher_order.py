@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, say
-from minigrad import binary_cross_entropy_with_logits, grad, hessian, hvp
+from minigrad import binary_cross_entropy_with_logits, compile, grad, hessian, hvp
 
 ROWS, WEIGHTS = 1000, 100
 GRADIENT, PRODUCT, HESSIAN = "gradient", "Hessian times vector", "Hessian"
@@ -60,6 +60,23 @@ def on_the_tape(X: Array, y: Array, w: Array, v: Array) -> dict[str, Callable[[]
     return {GRADIENT: lambda: slope(w), PRODUCT: lambda: hvp(loss, (w,), (v,))[0], HESSIAN: lambda: curvature(w)}
 
 
+def compiled(X: Array, y: Array, w: Array, v: Array) -> dict[str, Callable[[], Any]]:
+    """Programs of the gradient and of the product; the Hessian is the product with one unit vector after the other."""
+
+    def loss(w: Any, X: Any, y: Any) -> Any:
+        return binary_cross_entropy_with_logits(X @ w, y)
+
+    def product_of(w: Any, v: Any, X: Any, y: Any) -> Any:
+        return hvp(lambda w: loss(w, X, y), (w,), (v,))[0]
+
+    slope, product, units = compile(loss, grad=True), compile(product_of), np.eye(len(w))
+    return {
+        GRADIENT: lambda: slope(w, X, y)[1],
+        PRODUCT: lambda: product(w, v, X, y),
+        HESSIAN: lambda: np.stack([product(w, unit, X, y) for unit in units]),
+    }
+
+
 def in_torch(X: Array, y: Array, w: Array, v: Array) -> dict[str, Callable[[], Any]]:
     torch = peers.torch()
     from torch.nn.functional import binary_cross_entropy_with_logits
@@ -97,7 +114,7 @@ def in_jax(X: Array, y: Array, w: Array, v: Array) -> dict[str, Callable[[], Any
 
 
 HAND = "by hand in NumPy"
-SIDES: dict[str, Side] = {HAND: by_hand, "minigrad": on_the_tape}
+SIDES: dict[str, Side] = {HAND: by_hand, "minigrad": on_the_tape, "minigrad, compiled": compiled}
 if peers.has("torch"):
     SIDES["torch.func"] = in_torch
 if peers.has("jax"):

@@ -1,7 +1,7 @@
-"""Where do the microseconds of a training step go? Linear + MSE on the tape, part by part.
+"""Where do the microseconds of a training step go? Linear + MSE, on the tape and compiled, part by part.
 
-Run as `python -m benchmarks.profile`. A part is what one program takes beyond another that does less: recording is the
-forward on Tensors less the same NumPy on arrays. Each difference is taken within a round, so that the parts add up.
+Run as `python -m benchmarks.profile`. A part is what one program takes beyond others that do less: recording is the
+forward on Tensors less the same NumPy on arrays. Differences are taken within a round; docs/profile.md reads the table.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import ROUNDS, Cell, Table, command, measure, positive, say
-from benchmarks.step import HAND, LR, OPERATIONS, SIDES, problem
-from minigrad import Tensor, linear, mse_loss, tape
+from benchmarks.step import HAND, IN_PLACE, LR, OPERATIONS, SIDES, problem
+from minigrad import Tensor, compile, linear, mse_loss, tape
 from minigrad.backprop import is_differentiable, sweep
 from minigrad.guards import seed
 
-PARTS = {  # part of a step: the program that contains it, and those that do all but this
-    "forward, the NumPy": ("forward",),
-    "recording it": ("recorded", "forward"),
-    "listing the tape": ("listed", "recorded"),
-    "backward, the NumPy": ("rules",),
-    "walking the tape": ("swept", "listed", "rules"),
-    "handing over the gradients": ("backward", "swept"),
-    "update, the NumPy": ("update",),
-    "updating Tensors": ("step", "backward", "update"),
+PARTS = {  # what takes time: for the tape and compiled, the program that has it in it, less those that have all but it
+    "the NumPy of the forward": (("forward",), ("ran_forward",)),
+    "the NumPy of the backward": (("rules",), ("ran_backward", "ran_forward")),
+    "the NumPy of the update": (("update",), ("ran", "ran_backward")),
+    "recording the forward": (("recorded", "forward"), None),
+    "listing the tape": (("listed", "recorded"), None),
+    "walking along it": (("swept", "listed", "rules"), None),
+    "handing over the gradients": (("backward", "swept"), None),
+    "updating Tensors": (("tape", "backward", "update"), None),
+    "finding the program and its buffers": (None, ("compiled", "ran")),
+    "the step": (("tape",), ("compiled",)),
+    "the same by hand": (("by hand",), ("in place",)),
 }
 
 
@@ -68,31 +71,56 @@ def programs(batch: int) -> dict[str, Callable[[], Any]]:
     return {f.__name__: f for f in (forward, rules, update, recorded, listed, swept, backward)}
 
 
+def compiled(batch: int) -> dict[str, Callable[[], Any]]:
+    """The compiled step, called as a user calls it; and its program in buffers, whole, and of parts of the step."""
+    arrays = x, y, W, b = problem(batch)
+
+    def loss(x: Any, y: Any, W: Any, b: Any) -> Tensor:
+        return mse_loss(linear(x, W, b), y)
+
+    def update(parameters: Any, slopes: Any) -> Any:
+        return [p - LR * g for p, g in zip(parameters, slopes, strict=True)]
+
+    parameters = ("W", "b")
+    step = compile(loss, grad_of=parameters, update=update, donate=parameters)
+    whole, slopes, value = step, compile(loss, grad_of=parameters), compile(loss)
+    ran, ran_backward, ran_forward = (f.program(*arrays).allocate() for f in (whole, slopes, value))
+    return {
+        "compiled": lambda: step(x, y, W, b),
+        "ran": lambda: ran(x, y, W, b),
+        "ran_backward": lambda: ran_backward(x, y, W, b),
+        "ran_forward": lambda: ran_forward(x, y, W, b),
+    }
+
+
 def repeated(function: Callable[[], Any]) -> Iterator[Any]:
     while True:
         yield function()
 
 
-HEADER = ["part", "µs", "% of the step"]
+HEADER = ["what takes time", "tape: µs", "%", "compiled: µs", "%"]
 TITLE = """\
-Linear + MSE on the tape, batch {batch}: where the time of a step goes. Medians of interleaved rounds."""
+Linear + MSE, batch {batch}: where the time of a training step goes. Medians of interleaved rounds.
+by hand: in plain NumPy beside the tape, in buffers beside the compiled step."""
 
 
 def run(rounds: int = ROUNDS, batch: int = 32) -> Table:
     """The parts of a step at one batch size, the step, and the same step by hand."""
     say(f"profile: batch {batch}")
-    sides = {name: repeated(function) for name, function in programs(batch).items()}
-    sides |= {name: SIDES[side](*problem(batch)) for name, side in (("step", OPERATIONS), ("by hand", HAND))}
+    sides = {name: repeated(function) for name, function in (programs(batch) | compiled(batch)).items()}
+    for name, side in {"tape": OPERATIONS, "by hand": HAND, "in place": IN_PLACE}.items():
+        sides[name] = SIDES[side](*problem(batch))
     timings = measure(sides, rounds)
-    whole = timings.microseconds("step")
 
-    def row(what: str, containing: str, *others: str) -> list[Cell]:
-        seconds = [timings.seconds[name] for name in (containing, *others)]
-        µs = 1e6 * median(first - sum(rest) for first, *rest in zip(*seconds, strict=True))
-        return [what, µs, 100 * µs / whole]
+    def cells(names: tuple[str, ...] | None, step: str) -> list[Cell]:
+        if names is None:
+            return [None, None]
+        columns = [timings.seconds[name] for name in names]
+        took = 1e6 * median(first - sum(rest) for first, *rest in zip(*columns, strict=True))
+        return [took, 100 * took / timings.microseconds(step)]
 
-    rows = [row(part, *names) for part, names in PARTS.items()]
-    return Table(TITLE.format(batch=batch), HEADER, [[], *rows, [], row("the step", "step"), row("by hand", "by hand")])
+    rows = [[part, *cells(tape, "tape"), *cells(program, "compiled")] for part, (tape, program) in PARTS.items()]
+    return Table(TITLE.format(batch=batch), HEADER, [[], *rows[:-2], [], *rows[-2:]])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

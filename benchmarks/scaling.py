@@ -1,7 +1,8 @@
-"""Do time and memory grow in proportion? With the number of operations, and with the size of arrays.
+"""Do time and memory grow in proportion? With the number of operations, with the size of arrays, and when compiled.
 
 Run as `python -m benchmarks.scaling`. Forward and backward of a chain of products: from 100 operations to 1,000,000, on
-arrays of 8 entries; then 20 operations on arrays of 10 entries to 1,000,000. The exponent k of a row is that of a cost
+arrays of 8 entries; then 20 operations on arrays of 10 entries to 1,000,000; then what it takes to compile a chain, and
+after how many calls that has paid for itself. The exponent k of a row is that of a cost
 that grows as n^k since the row before: 1 is linear, 0 is a constant. The exponent of a whole series is fitted to its
 last rows, where what grows outweighs what is constant.
 """
@@ -14,15 +15,17 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import linear_regression
+from typing import Any
 
 import numpy as np
 
 from benchmarks.harness import ROUNDS, Cell, Ratio, Table, advance, command, measure, say
-from minigrad import Tensor
+from minigrad import Tensor, compile
 
 ENTRIES, LENGTH = 8, 20  # of an array while operations are counted; of a chain while entries are
 OPERATIONS = tuple(10**k for k in range(2, 7))
 SIZES = tuple(10**k for k in range(1, 7))
+COMPILED = 10, 100, 1000  # operations in a chain that is compiled
 LAST = 3  # rows of a series, from its end, in which what grows outweighs what is constant
 LINEAR = 1.1  # the exponent of a series; caches cost something beyond 1
 Side = Iterator[None]
@@ -35,12 +38,33 @@ def chain(length: int, entries: int) -> Side:
     w = Tensor(1 + 1e-3 * rng.normal(size=entries) / math.sqrt(length), requires_grad=True)
     g = np.ones(entries)
     while True:
-        y = x
-        for _ in range(length):
-            y = y * w
+        y = product(x, w, length)
         y.backward(g)
         del y
         x.grad = w.grad = None
+        yield
+
+
+def product(x: Any, w: Any, length: int) -> Any:
+    for _ in range(length):
+        x = x * w
+    return x
+
+
+def compiling(length: int) -> Side:
+    """Trace a chain, make a program of it, and call that once."""
+    x, w = np.ones(ENTRIES), np.ones(ENTRIES)
+    while True:
+        compile(lambda x, w: product(x, w, length).sum(), grad_of=("x", "w"))(x, w)
+        yield
+
+
+def calling(length: int) -> Side:
+    """Call the program of a chain."""
+    x, w = np.ones(ENTRIES), np.ones(ENTRIES)
+    program = compile(lambda x, w: product(x, w, length).sum(), grad_of=("x", "w"))
+    while True:
+        program(x, w)
         yield
 
 
@@ -76,24 +100,44 @@ def series(what: str, sides: dict[int, Side], rounds: int) -> list[list[Cell]]:
     timings = measure({str(n): side for n, side in sides.items()}, rounds)
     times = [timings.microseconds(str(n)) for n in ns]
     columns = zip(ns, times, exponents(ns, times), most, exponents(ns, most), strict=True)
-    rows = [[what, n, time, 1e3 * time / n, k, size / 1e3, size / n, j] for n, time, k, size, j in columns]
+    rows = [[what, n, time, 1e3 * time / n, k, size / 1e3, size / n, j, None] for n, time, k, size, j in columns]
     time, size = (Ratio(fitted(ns[-LAST:], costs[-LAST:]), "<=", LINEAR) for costs in (times, most))
-    return [[], *rows, [what, f"last {LAST}", None, None, time, None, None, size]]
+    return [[], *rows, [what, f"last {LAST}", None, None, time, None, None, size, None]]
 
 
-HEADER = ["n of", "n", "µs", "ns/n", "exponent", "kB", "bytes/n", "exponent "]
+def compilation(ns: Sequence[int], rounds: int) -> list[list[Cell]]:
+    """A row for each length of a chain, and one for the exponent that fits the last rows."""
+    say("scaling: compilation")
+    makers = {"compile": compiling, "compiled": calling, "tape": lambda n: chain(n, ENTRIES)}
+    timings = measure({f"{name} {n}": make(n) for n in ns for name, make in makers.items()}, rounds)
+    times, compiled, tape = ([timings.microseconds(f"{name} {n}") for n in ns] for name in makers)
+    rows: list[list[Cell]] = []
+    for n, time, k, fast, slow in zip(ns, times, exponents(ns, times), compiled, tape, strict=True):
+        pays = round(time / (slow - fast)) if slow > fast else None
+        rows.append(["operations, compiling", n, time, 1e3 * time / n, k, None, None, None, pays])
+    slope = Ratio(fitted(ns[-LAST:], times[-LAST:]), "<=", LINEAR)
+    return [[], *rows, ["operations, compiling", f"last {LAST}", None, None, slope, None, None, None, None]]
+
+
+HEADER = ["n of", "n", "µs", "ns/n", "exponent", "kB", "bytes/n", "exponent", "calls that pay"]
 TITLE = f"""\
 Forward and backward of a chain of products: n operations on {ENTRIES} entries, and {LENGTH} operations on n entries.
 µs: the median of interleaved rounds. kB: the most that Python and NumPy held at once, as tracemalloc counts it.
-exponent: the cost has grown as n^exponent since the row before; below, what fits the last {LAST} rows."""
+exponent: the cost has grown as n^exponent since the row before; below, what fits the last {LAST} rows.
+calls that pay: after so many calls, compiling and calling the program has taken less time than the tape."""
 
 
-def run(rounds: int = ROUNDS, operations: Sequence[int] = OPERATIONS, sizes: Sequence[int] = SIZES) -> Table:
-    """The table of both series; the longest chains take seconds, so an eighth of the `rounds` will do."""
+def run(
+    rounds: int = ROUNDS,
+    operations: Sequence[int] = OPERATIONS,
+    sizes: Sequence[int] = SIZES,
+    compiled: Sequence[int] = COMPILED,
+) -> Table:
+    """The table of all series; the longest chains take seconds, so an eighth of the `rounds` will do."""
     rounds = -(-rounds // 8)
     rows = series("operations", {n: chain(n, ENTRIES) for n in operations}, rounds)
     rows += series("entries", {n: chain(LENGTH, n) for n in sizes}, rounds)
-    return Table(TITLE, HEADER, rows)
+    return Table(TITLE, HEADER, rows + compilation(compiled, rounds))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

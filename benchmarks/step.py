@@ -175,11 +175,11 @@ def mygrad(x: Array, y: Array, W: Array, b: Array) -> Steps:
         yield loss, W, b
 
 
-HAND = "by hand in NumPy"
+HAND, IN_PLACE = "by hand in NumPy", "by hand, no allocation"
 OPERATIONS, FUNCTIONS = "minigrad, operations", "minigrad, Functions"
 SIDES: dict[str, Side] = {
     HAND: by_hand,
-    "by hand, no allocation": by_hand_in_place,
+    IN_PLACE: by_hand_in_place,
     OPERATIONS: on_the_tape(lambda x, y, W, b: mse_loss(linear(x, W, b), y)),
     FUNCTIONS: on_the_tape(lambda x, y, W, b: MSE.apply(Linear.apply(x, W, b), y)),
     "minigrad, primitives": on_the_tape(lambda x, y, W, b: ((x @ W + b - y) ** 2).mean()),
