@@ -15,11 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.tensor import Tensor
 from minigrad.views.lines import Line, named, names_read, renamed, unparse
+from minigrad.views.program import Text, helpers_of
 from minigrad.views.simplify import VIEWS, evaluate
 from minigrad.views.specialise import IN_PLACE_OF_NUMPYS, literal, numpys
+from minigrad.views.trace import Recording
 
-__all__ = ["Buffer", "faster", "one_operation_a_line", "with_buffers", "without_views"]
+__all__ = ["Apart", "Buffer", "faster", "taken_apart", "with_buffers"]
 
 UFUNCS = {op: name for name, op in IN_PLACE_OF_NUMPYS.items()}
 REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
@@ -41,8 +44,50 @@ class Buffer:
         return f"{self.name} = np.empty({unparse(shape)}{dtype}{order})"
 
 
+@dataclass
+class Apart:
+    """A recording as lines of one operation each, with their final names.
+
+    Attributes:
+        helpers: the functions that some of the lines call.
+        result: what is returned, and `returned` the names in it.
+        updated: for the name of a parameter, that of what the update made of it.
+        values: what arguments and lines are for the examples, views being views of each other as in every call.
+    """
+
+    lines: list[Line]
+    helpers: list[ast.stmt]
+    result: ast.expr
+    updated: dict[str, str]
+    values: dict[str, Any]
+
+    @property
+    def returned(self) -> list[str]:
+        return [node.id for node in ast.walk(self.result) if isinstance(node, ast.Name)]
+
+
+def taken_apart(recording: Recording, taken: Sequence[str]) -> Apart:
+    """The simplified lines of a recording, taken apart; no line is called as one of `taken`."""
+    text = Text(recording)
+    text.simplified(open_all=True)
+    text.lines = list(one_operation_a_line(text.lines, text.simplifier.values))
+    now = text.now
+    text.lines = without_views(text.lines, [now[y] for y in text.results])
+    lines, result = text.named(taken)
+    final = {old.name: new.name for old, new in zip(text.lines, lines, strict=True)}
+    updated = {now[x]: final.get(now[new], now[new]) for x, new in zip(*recording.updated, strict=False)}
+    helpers = helpers_of(lines)
+    space: dict[str, Any] = {"np": np}
+    exec("\n".join(map(unparse, helpers)), space)
+    values = {a.name: a.value.array if type(a.value) is Tensor else a.value for a in recording.arguments}
+    with np.errstate(all="ignore"):
+        for line in lines:
+            values[line.name] = line.value if line.draws else eval(unparse(line.text), space, values)
+    return Apart(lines, helpers, result, updated, values)
+
+
 def one_operation_a_line(lines: Sequence[Line], values: dict[str, Any]) -> Iterator[Line]:
-    """The lines with every operation on a line of its own, in the form that takes ``out=``."""
+    """The lines with every operation on a line of its own."""
     for line in lines:
         if line.body is not None or line.draws or line.constant:
             yield line
@@ -63,7 +108,7 @@ def split(node: ast.expr, line: Line, values: dict[str, Any], parts: list[Line],
             )
         elif isinstance(value, ast.expr):
             setattr(copy, field, split(value, line, values, parts, False))
-    text: Any = as_reduction(copy)
+    text: Any = copy
     if whole or not isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare) or is_view(node):
         return text
     if not any(True for _ in names_read(text)):
@@ -171,7 +216,12 @@ def takes_out(text: ast.expr) -> tuple[bool, bool]:
 
 
 def with_buffers(
-    lines: Sequence[Line], values: Mapping[str, Any], returned: Sequence[str], donated: Mapping[str, str]
+    lines: Sequence[Line],
+    values: Mapping[str, Any],
+    returned: Sequence[str],
+    donated: Mapping[str, str],
+    least: int = 2,
+    reductions: bool = True,
 ) -> tuple[list[Line], list[Buffer]]:
     """The lines with ``out=``, and the buffers that they need.
 
@@ -179,6 +229,8 @@ def with_buffers(
         values: the example arrays of arguments and lines, by name.
         returned: the names of the results.
         donated: for the name of a result, the argument whose memory it may have.
+        reductions: whether a sum may be a np.add.reduce, which takes ``out=``.
+        least: entries of a result that is worth a buffer; NumPy's ``out=`` is slow for one.
     """
     roots = Roots(lines, values)
     last = {roots.of(name): i for i, line in enumerate(lines) for name in names_read(line.text)}
@@ -190,16 +242,17 @@ def with_buffers(
     for i, line in enumerate(lines):
         out: ast.expr | None = None
         root = roots.of(line.name)
-        call = as_ufunc(line.text)
+        text = as_reduction(line.text) if reductions else line.text
+        call = as_ufunc(text)
         able, in_place = takes_out(call)
         able &= isinstance(line.value, np.ndarray) and root == line.name and line.body is None
         read = list(names_read(line.text))
         if able and root in kept:
             argument = donated.get(line.name)
-            fits = argument is not None and alike(values[argument], line.value) and line.value.size > 1
+            fits = argument is not None and alike(values[argument], line.value) and line.value.size >= least
             if fits and in_place and last.get(argument) == i:
                 out = named(argument)
-        elif able and compact(line.value):
+        elif able and compact(line.value) and line.value.size >= least:
             key = layout(line.value)
             dying = [n for n in read if in_place and n in holds and last[n] == i and layout(values[n]) == key]
             dying = [n for n in dying if all(m == n or roots.of(m) != n for m in read)]
@@ -218,6 +271,8 @@ def with_buffers(
         if out is not None:
             new = ast.Call(call.func, call.args, [*call.keywords, ast.keyword("out", out)])
             line = dataclasses.replace(line, text=new)
+        elif line.body is None:
+            line = dataclasses.replace(line, text=text)
         found.append(line)
     return found, buffers
 
@@ -249,5 +304,5 @@ def alike(a: Any, b: Any) -> bool:
 
 
 def compact(value: Any) -> bool:
-    """Whether an array is worth a buffer and can be allocated in its layout. ``out=`` is slow for a single entry."""
-    return bool(value.size > 1 and (value.flags.c_contiguous or value.flags.f_contiguous))
+    """Whether an array of this shape can be allocated in this layout."""
+    return bool(value.ndim and value.size and (value.flags.c_contiguous or value.flags.f_contiguous))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.errors import at
 from minigrad.tensor import Tensor
 from minigrad.transforms import leaves
-from minigrad.views.buffers import faster, one_operation_a_line, with_buffers, without_views
+from minigrad.views.buffers import faster, taken_apart, with_buffers
 from minigrad.views.lines import unparse
-from minigrad.views.program import Program, Text, bare, defined, helpers_of
+from minigrad.views.program import Program, bare, defined, held
 from minigrad.views.source import traced
-from minigrad.views.trace import Recording, TraceError
+from minigrad.views.trace import Recording, TraceError, parameter_names
+
+if TYPE_CHECKING:
+    from minigrad.views.numba_backend import NumbaProgram
 
 __all__ = ["Compiled", "CompiledProgram"]
 
@@ -31,39 +34,16 @@ class CompiledProgram(Program):
     """
 
     def __init__(self, recording: Recording, static: Any, donate: Sequence[str] = ()) -> None:
-        self.name, self.static = recording.name, static
-        self.arguments, self.tree = recording.arguments, recording.tree
-        self.specialised = {a.name: (a.value.shape, a.value.dtype) for a in self.arguments if type(a.value) is Tensor}
-        text = Text(recording)
-        text.simplified(open_all=True)
-        text.lines = list(one_operation_a_line(text.lines, text.simplifier.values))
-        text.lines = without_views(text.lines, [text.now[y] for y in text.results])
-        lines, self.result = text.named(["allocate"])
-        self.helpers = helpers_of(lines)
-        values = self.evaluated(lines, recording)
-        returned = [node.id for node in ast.walk(self.result) if isinstance(node, ast.Name)]
-        updated = {text.now[new]: text.now[x] for x, new in zip(*recording.updated, strict=False)}
-        donated = {self.final(text, lines, new): x for new, x in updated.items() if x in donate}
-        self.constants = [line for line in lines if line.constant and line.name not in returned]
-        rest, self.numbers = faster([line for line in lines if line not in self.constants], values)
-        self.lines, self.buffers = with_buffers(rest, values, returned, donated)
+        self.describe(recording, static)
+        apart = taken_apart(recording, ["allocate"])
+        self.result, self.helpers = apart.result, apart.helpers
+        donated = {new: x for x, new in apart.updated.items() if x in donate}
+        self.constants = [line for line in apart.lines if line.constant and line.name not in apart.returned]
+        rest, self.numbers = faster([line for line in apart.lines if line not in self.constants], apart.values)
+        self.lines, self.buffers = with_buffers(rest, apart.values, apart.returned, donated)
         self.text = "\n".join(self.print()) + "\n"
         self.allocate = defined(self, self.text, "allocate")
         self.function = self.bound()
-
-    @staticmethod
-    def final(text: Text, lines: Sequence[Any], name: str) -> str:
-        return next((new.name for old, new in zip(text.lines, lines, strict=True) if old.name == name), name)
-
-    def evaluated(self, lines: Sequence[Any], recording: Recording) -> dict[str, Any]:
-        """What the lines give for the example arrays, views being views of each other as in every call."""
-        space: dict[str, Any] = {"np": np}
-        exec("\n".join(map(unparse, self.helpers)), space)
-        values = {a.name: a.value.array if type(a.value) is Tensor else a.value for a in recording.arguments}
-        with np.errstate(all="ignore"):
-            for line in lines:
-                values[line.name] = line.value if line.draws else eval(unparse(line.text), space, values)
-        return values
 
     def bound(self) -> Callable[..., Any]:
         """The program as a function of its own arguments: with buffers that nobody else uses meanwhile, and with what
@@ -98,11 +78,20 @@ class Compiled:
     """
 
     def __init__(
-        self, fn: Callable[..., Any], options: dict[str, Any], constants: Sequence[Any], donate: Sequence[str]
-    ):
+        self,
+        fn: Callable[..., Any],
+        options: dict[str, Any],
+        constants: Sequence[Any] = (),
+        donate: Sequence[str] = (),
+        backend: str = "numpy",
+        fallback: bool = False,
+    ) -> None:
         functools.update_wrapper(self, fn)
         self.fn, self.options, self.constants, self.donate = fn, options, constants, donate
-        self.programs: dict[Any, CompiledProgram] = {}
+        self.backend, self.fallback = backend, fallback
+        self.programs: dict[Any, CompiledProgram | NumbaProgram] = {}
+        self.recordings: dict[Any, Recording] = {}
+        self.descents: dict[Any, Callable[..., Any]] = {}
         self.fast: Callable[..., Any] | None = None
         self.lock = threading.RLock()
 
@@ -118,7 +107,7 @@ class Compiled:
         arrays = [x for x in given if any(is_array(part) for part in leaves(x))]
         return program.function(*arrays)
 
-    def program(self, *args: Any, **static: Any) -> CompiledProgram:
+    def program(self, *args: Any, **static: Any) -> CompiledProgram | NumbaProgram:
         """The program for arguments like these; it is traced if there is none yet."""
         given = [bare(x) for x in args]
         key = tuple([signature(x) for x in given]), tuple(sorted((k, signature(v)) for k, v in static.items()))
@@ -129,13 +118,111 @@ class Compiled:
                     self.fast = self.fast or entry(self)
             return self.programs[key]
 
-    def make(self, given: Sequence[Any], static: dict[str, Any]) -> CompiledProgram:
+    def make(self, given: Sequence[Any], static: dict[str, Any]) -> CompiledProgram | NumbaProgram:
+        recording = self.recording(given, static)
+        if self.backend == "numba":
+            from minigrad.views.numba_backend import NumbaProgram
+
+            try:
+                return NumbaProgram(recording, static)
+            except TraceError:
+                if not self.fallback:
+                    raise
+        return CompiledProgram(recording, static, self.donate)
+
+    def recording(self, given: Sequence[Any], static: dict[str, Any]) -> Recording:
         recording = traced(self.fn, given, static, **self.options)
         refuse_what_is_outside(recording, self.constants)
         unknown = [name for name in self.donate if name not in {a.name for a in recording.arguments}]
         if unknown:
             raise ValueError(f"donate={unknown[0]!r} is no argument of {recording.name}")
-        return CompiledProgram(recording, static, self.donate)
+        return recording
+
+    def epoch(self, *args: Any, over: Sequence[str], batches: int | Sequence[int]) -> tuple[Any, Any]:
+        """Step through the rows of a data set, a batch at a time; each step goes on from what the one before returned.
+
+        With the backend "numba" the loop is machine code, too.
+
+        Args:
+            args: the arguments of a step; those in `over` have all rows.
+            over: the names of the arguments that are cut along their first axis.
+            batches: rows in a batch, the last of which may be smaller; or where batches begin and the last one ends.
+
+        Returns:
+            ``values, parameters``: the value of each step, an array, and what the last step's update returned.
+
+        >>> import minigrad, numpy as np
+        >>> step = minigrad.compile(lambda w, x: ((w * x - 1) ** 2).mean(), grad_of="w", update=lambda w, g: w - 0.1 * g)
+        >>> values, w = step.epoch(np.array(0.0), np.ones(6), over=["x"], batches=2)
+        >>> values, w
+        (array([1.    , 0.64  , 0.4096]), array(0.488))
+        """
+        if self.options["update"] is None:
+            raise TypeError("epoch() goes on from step to step with what update= returns, and there is none")
+        names = parameter_names(self.fn, len(args))
+        unknown = [name for name in over if name not in names]
+        if unknown or not over:
+            raise ValueError(f"over={list(over)}: the arguments are {', '.join(names)}")
+        given = [bare(x) for x in args]
+        rows = {len(x) for name, x in zip(names, given, strict=True) if name in over}
+        if len(rows) != 1:
+            raise ValueError(f"over={list(over)}: these arguments have {' and '.join(map(str, sorted(rows)))} rows")
+        n = rows.pop()
+        starts = np.asarray([*range(0, n, batches), n] if isinstance(batches, int) else batches, np.intp)
+        if len(starts) < 2 or starts[0] < 0 or starts[-1] > n or np.any(np.diff(starts) < 1):
+            raise ValueError(f"batches={batches!r}: each batch has rows, of the {n} that there are")
+        if self.backend == "numba":
+            try:
+                return self.compiled_epoch(names, given, over, starts)
+            except TraceError:
+                if not self.fallback:
+                    raise
+        return self.looped_epoch(names, given, over, starts)
+
+    def looped_epoch(self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any) -> Any:
+        where = [i for i, name in enumerate(names) if name in over]
+        batch, values = list(given), []
+        for start, stop in pairwise(starts.tolist()):
+            for i in where:
+                batch[i] = given[i][start:stop]
+            value, new = self(*batch)
+            values.append(value)
+            for i, x in zip(self.places(names), self.each(new), strict=True):
+                batch[i] = x
+        return np.array(values), new
+
+    def compiled_epoch(self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any) -> Any:
+        from minigrad.views.numba_backend import descent
+
+        sizes = np.unique(np.diff(starts)).tolist()
+        parameters = [np.array(x, order="C") if i in self.places(names) else x for i, x in enumerate(given)]
+        arrays = [np.ascontiguousarray(x) if name in over else x for name, x in zip(names, parameters, strict=True)]
+        key = (
+            tuple(sizes),
+            tuple(over),
+            tuple([signature(x[:1] if n in over else x) for n, x in zip(names, arrays, strict=True)]),
+        )
+        with self.lock:
+            if key not in self.descents:
+                recordings = []
+                for size in sizes:
+                    batch = [x[:size] if name in over else x for name, x in zip(names, arrays, strict=True)]
+                    recordings.append((size, self.recording(batch, {})))
+                self.recordings[key] = recordings[0][1]
+                self.descents[key] = descent(recordings, over)
+        outside = [held(a.held) for a in self.recordings[key].arguments if a.held is not None]
+        values = np.empty(len(starts) - 1, leaves(self.recordings[key].result)[0].dtype)
+        new = self.descents[key](*arrays, *outside, starts, values)
+        single = not isinstance(self.options["grad_of"], list | tuple)
+        return values, new[0] if single else list(new)
+
+    def places(self, names: Sequence[str]) -> list[int]:
+        """The positions of the arguments that the update returns."""
+        wanted = self.options["grad_of"]
+        return [names.index(w) if isinstance(w, str) else w for w in self.each(wanted)]
+
+    def each(self, x: Any) -> Sequence[Any]:
+        return x if isinstance(self.options["grad_of"], list | tuple) else [x]
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.programs.values())) or f"# {self.__name__} has not been called yet"  # type: ignore[attr-defined]

@@ -18,9 +18,9 @@ import numpy as np
 from minigrad.places import Place
 from minigrad.tensor import Tensor
 from minigrad.transforms import leaves, like
-from minigrad.views.lines import Line, arguments_of, lines_of, named, names_read, renamed, unparse
+from minigrad.views.lines import Line, arguments_of, lines_of, named, renamed, unparse
 from minigrad.views.simplify import Simplifier, nested
-from minigrad.views.specialise import literal, numbered, numpys
+from minigrad.views.specialise import literal, numbered
 from minigrad.views.trace import Argument, Recording, assigned_to
 
 __all__ = ["Program", "defined"]
@@ -42,11 +42,7 @@ class Program:
     """
 
     def __init__(self, recording: Recording, static: Mapping[str, Any], raw: bool = False) -> None:
-        self.name = recording.name
-        self.arguments = recording.arguments
-        self.tree = recording.tree
-        self.specialised = {a.name: (a.value.shape, a.value.dtype) for a in self.arguments if type(a.value) is Tensor}
-        self.static = static
+        self.describe(recording, static)
         text = Text(recording)
         if not raw:
             text.simplified()
@@ -55,6 +51,11 @@ class Program:
         self.helpers = helpers_of(self.lines)
         self.text = "\n".join(self.print()) + "\n"
         self.function = defined(self, self.text, self.name)
+
+    def describe(self, recording: Recording, static: Mapping[str, Any]) -> None:
+        self.name, self.static = recording.name, static
+        self.arguments, self.tree = recording.arguments, recording.tree
+        self.specialised = {a.name: (a.value.shape, a.value.dtype) for a in self.arguments if type(a.value) is Tensor}
 
     def __call__(self, *arrays: Any) -> Any:
         """Run the program.

@@ -97,6 +97,7 @@ def compile(
     constants: Sequence[Any] = (),
     donate: Sequence[str] = (),
     backend: str = "numpy",
+    fallback: bool = False,
 ) -> Any:
     """`fn` as a function that runs as NumPy, without a tape: traced at the first call, then the program is run.
 
@@ -112,7 +113,9 @@ def compile(
         constants: arrays that fn finds outside of its arguments and that are never replaced by others, themselves or
             by name. Tensors of outside need no mention: what they hold is read at each call.
         donate: names of arguments whose memory may be overwritten: what the update makes of them is written there.
-        backend: "numpy", or "numba" (the extra `numba`): the same program, compiled to machine code.
+        backend: "numpy", or "numba" (the extra `numba`): the same program, compiled to machine code. Its results are
+            those of NumPy up to rounding.
+        fallback: run the NumPy program where numba cannot take an operation, instead of raising.
 
     Raises:
         TraceError: at the first call, as `source`; or fn uses an array of outside, which the message names.
@@ -130,12 +133,14 @@ def compile(
     if fn is None:
         return functools.partial(
             compile, grad=grad, grad_of=grad_of, order=order, update=update, constants=constants, donate=donate,
-            backend=backend,
+            backend=backend, fallback=fallback,
         )  # fmt: skip
     if not callable(fn):
         raise TypeError(f"compile(fn): fn is a function, and this is a {type(fn).__name__}")
     options = {"grad_of": 0 if grad and grad_of is None else grad_of, "order": order, "update": update}
-    return Compiled(fn, options, constants, donate)
+    if backend not in ("numpy", "numba"):
+        raise ValueError(f"there is no backend {backend!r}; take 'numpy' or 'numba'")
+    return Compiled(fn, options, constants, donate, backend, fallback)
 
 
 def traced(
