@@ -18,9 +18,9 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.harness import ROUNDS, Cell, Table, advance, command, measure, say
-from minigrad import compile, lab, linear, mse_loss
+from minigrad import lab
 from minigrad.lab.data import stream
-from minigrad.lab.descent import make_engine
+from minigrad.lab.descent import make_engine, steps
 
 EPOCHS = 5
 LR = 0.01
@@ -51,43 +51,15 @@ def by_hand(orders: Orders, W: Array, b: Array) -> Epochs:
 
 
 def engine(name: str) -> Side:
-    """An engine of the lab, taken through the rows one by one."""
+    """An engine of the lab: the one called numba takes all steps of an epoch at once, the others one by one."""
 
     def epochs(orders: Orders, W: Array, b: Array) -> Epochs:
         made = make_engine(name, W, b, LR, None)
         for x, y in orders:
-            for i in range(len(x)):
-                made.step(x[i : i + 1], y[i : i + 1])
+            steps(made, x, y, range(len(x) + 1))
             yield made.parameters()
 
     return epochs
-
-
-def program(backend: str = "numpy") -> Any:
-    """The step as a program, with the update."""
-    return compile(
-        lambda x, y, W, b: mse_loss(linear(x, W, b), y),
-        grad_of=("W", "b"),
-        update=lambda parameters, slopes: [p - LR * g for p, g in zip(parameters, slopes, strict=True)],
-        donate=("W", "b"),
-        backend=backend,
-    )
-
-
-def compiled(orders: Orders, W: Array, b: Array) -> Epochs:
-    step = program()
-    for x, y in orders:
-        for i in range(len(x)):
-            _, (W, b) = step(x[i : i + 1], y[i : i + 1], W, b)
-        yield W.copy(), b.copy()
-
-
-def in_numba(orders: Orders, W: Array, b: Array) -> Epochs:
-    """An epoch is one call: the loop over the rows is in the program."""
-    step = program("numba")
-    for x, y in orders:
-        _, (W, b) = step.epoch(x, y, W, b, over=("x", "y"), batches=1)
-        yield W, b
 
 
 def torch_ref(orders: Orders, W: Array, b: Array) -> Epochs:
@@ -134,9 +106,9 @@ def sgd_regressor(orders: Orders, W: Array, b: Array) -> Epochs:
 
 HAND, TORCH, SKLEARN = "by hand in NumPy", "torch_ref", "SGDRegressor"
 TAPE, COMPILED, NUMBA = "minigrad", "minigrad, compiled", "minigrad, numba"
-SIDES: dict[str, Side] = {TORCH: torch_ref, HAND: by_hand, TAPE: engine("minigrad"), COMPILED: compiled}
+SIDES: dict[str, Side] = {TORCH: torch_ref, HAND: by_hand, TAPE: engine("minigrad"), COMPILED: engine("compiled")}
 if peers.has("numba"):
-    SIDES[NUMBA] = in_numba
+    SIDES[NUMBA] = engine("numba")
 if peers.has("jax"):
     SIDES["jax.jit, lax.scan"] = jax_scan
 SIDES[SKLEARN] = sgd_regressor

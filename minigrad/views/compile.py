@@ -15,12 +15,12 @@ from minigrad.tensor import Tensor
 from minigrad.transforms import leaves
 from minigrad.views.buffers import faster, taken_apart, with_buffers
 from minigrad.views.lines import unparse
-from minigrad.views.program import Program, bare, defined, held
+from minigrad.views.program import Program, bare, defined
 from minigrad.views.source import traced
-from minigrad.views.trace import Recording, TraceError, parameter_names
+from minigrad.views.trace import Recording, TraceError, accepted, parameter_names
 
 if TYPE_CHECKING:
-    from minigrad.views.numba_backend import NumbaProgram
+    from minigrad.views.numba_backend import Loop, NumbaProgram
 
 __all__ = ["Compiled", "CompiledProgram"]
 
@@ -90,8 +90,7 @@ class Compiled:
         self.fn, self.options, self.constants, self.donate = fn, options, constants, donate
         self.backend, self.fallback = backend, fallback
         self.programs: dict[Any, CompiledProgram | NumbaProgram] = {}
-        self.recordings: dict[Any, Recording] = {}
-        self.descents: dict[Any, Callable[..., Any]] = {}
+        self.loops: dict[Any, list[Loop]] = {}
         self.fast: Callable[..., Any] | None = None
         self.lock = threading.RLock()
 
@@ -138,7 +137,7 @@ class Compiled:
             raise ValueError(f"donate={unknown[0]!r} is no argument of {recording.name}")
         return recording
 
-    def epoch(self, *args: Any, over: Sequence[str], batches: int | Sequence[int]) -> tuple[Any, Any]:
+    def epoch(self, *args: Any, over: Sequence[str], batches: int | Sequence[int]) -> tuple[Any, ...]:
         """Step through the rows of a data set, a batch at a time; each step goes on from what the one before returned.
 
         With the backend "numba" the loop is machine code, too.
@@ -149,7 +148,8 @@ class Compiled:
             batches: rows in a batch, the last of which may be smaller; or where batches begin and the last one ends.
 
         Returns:
-            ``values, parameters``: the value of each step, an array, and what the last step's update returned.
+            ``values, parameters`` and more, as a step does: the value of each step, an array, and what the last update
+            returned.
 
         >>> import minigrad, numpy as np
         >>> step = minigrad.compile(lambda w, x: ((w * x - 1) ** 2).mean(), grad_of="w", update=lambda w, g: w - 0.1 * g)
@@ -159,7 +159,8 @@ class Compiled:
         """
         if self.options["update"] is None:
             raise TypeError("epoch() goes on from step to step with what update= returns, and there is none")
-        names = parameter_names(self.fn, len(args))
+        own, update = accepted(self.fn, len(args)), self.options["update"]
+        names = [*parameter_names(self.fn, own), *parameter_names(update, 2 + len(args) - own)[2:]]
         unknown = [name for name in over if name not in names]
         if unknown or not over:
             raise ValueError(f"over={list(over)}: the arguments are {', '.join(names)}")
@@ -185,41 +186,41 @@ class Compiled:
         for start, stop in pairwise(starts.tolist()):
             for i in where:
                 batch[i] = given[i][start:stop]
-            value, new = self(*batch)
+            value, new, *more = self(*batch)
             values.append(value)
-            for i, x in zip(self.places(names), self.each(new), strict=True):
+            for i, x in zip(self.places(names), [*self.each(new), *more], strict=False):
                 batch[i] = x
-        return np.array(values), new
+        return np.array(values), new, *more
 
     def compiled_epoch(self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any) -> Any:
-        from minigrad.views.numba_backend import descent
+        """The whole loop as one function; the parameters are copied before it writes into them."""
+        from minigrad.views.numba_backend import Loop
 
-        sizes = np.unique(np.diff(starts)).tolist()
-        parameters = [np.array(x, order="C") if i in self.places(names) else x for i, x in enumerate(given)]
-        arrays = [np.ascontiguousarray(x) if name in over else x for name, x in zip(names, parameters, strict=True)]
-        key = (
-            tuple(sizes),
+        arrays = [
+            np.ascontiguousarray(x) if n in over else np.array(x, order="C") if i in self.places(names) else x
+            for i, (n, x) in enumerate(zip(names, given, strict=True))
+        ]
+        sizes = set(np.diff(starts).tolist())
+        like_these = (
             tuple(over),
             tuple([signature(x[:1] if n in over else x) for n, x in zip(names, arrays, strict=True)]),
         )
         with self.lock:
-            if key not in self.descents:
-                recordings = []
-                for size in sizes:
-                    batch = [x[:size] if name in over else x for name, x in zip(names, arrays, strict=True)]
-                    recordings.append((size, self.recording(batch, {})))
-                self.recordings[key] = recordings[0][1]
-                self.descents[key] = descent(recordings, over)
-        outside = [held(a.held) for a in self.recordings[key].arguments if a.held is not None]
-        values = np.empty(len(starts) - 1, leaves(self.recordings[key].result)[0].dtype)
-        new = self.descents[key](*arrays, *outside, starts, values)
-        single = not isinstance(self.options["grad_of"], list | tuple)
-        return values, new[0] if single else list(new)
+            loops = self.loops.setdefault(like_these, [])
+            loop = next((loop for loop in loops if sizes <= loop.sizes), None)
+            if loop is None:
+                recordings = {
+                    size: self.recording([x[:size] if n in over else x for n, x in zip(names, arrays, strict=True)], {})
+                    for size in sorted(sizes)
+                }
+                loop = Loop(recordings, over)
+                loops.append(loop)
+        return loop(arrays, starts)
 
     def places(self, names: Sequence[str]) -> list[int]:
-        """The positions of the arguments that the update returns."""
-        wanted = self.options["grad_of"]
-        return [names.index(w) if isinstance(w, str) else w for w in self.each(wanted)]
+        """The positions of the arguments that a step returns: the parameters, then what the update got beside them."""
+        wanted = [names.index(w) if isinstance(w, str) else w for w in self.each(self.options["grad_of"])]
+        return [*wanted, *range(accepted(self.fn, len(names)), len(names))]
 
     def each(self, x: Any) -> Sequence[Any]:
         return x if isinstance(self.options["grad_of"], list | tuple) else [x]

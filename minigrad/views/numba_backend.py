@@ -18,13 +18,13 @@ import numpy as np
 
 from minigrad.errors import at
 from minigrad.transforms import leaves, like
-from minigrad.views.buffers import Apart, Buffer, taken_apart, with_buffers
+from minigrad.views.buffers import Buffer, taken_apart, with_buffers
 from minigrad.views.lines import Line, named, renamed, unparse
 from minigrad.views.program import Program, commented, defined, held
 from minigrad.views.specialise import literal, numpys
 from minigrad.views.trace import Recording, TraceError
 
-__all__ = ["NumbaProgram", "descent"]
+__all__ = ["Loop", "NumbaProgram"]
 
 
 class NumbaProgram(Program):
@@ -150,54 +150,55 @@ def jitted(function: Callable[..., Any], examples: Sequence[Any], text: str, lin
 
 
 # -------------------------------------------------------------------------------------------------- a whole descent
-def descent(programs: Sequence[tuple[int, Recording]], over: Sequence[str]) -> Callable[..., Any]:
-    """A function (arrays, starts, values) that steps through batches of rows, and returns the last parameters.
+class Loop:
+    """A descent through batches of rows, in machine code.
 
     Args:
-        programs: for each number of rows that a batch may have, the recording of a step.
+        recordings: for each number of rows that a batch may have, the recording of a step.
         over: the arguments that are cut into batches.
     """
-    first = programs[0][1]
-    names = [a.name for a in first.arguments]
-    parts = [Part(rows, recording, over, len(programs) > 1) for rows, recording in programs]
-    updated = list(parts[0].updated)
-    inside: list[str] = ["start, stop = starts[i], starts[i + 1]"]
-    for i, part in enumerate(parts):
-        body = [*(f"{name} = all_{name}[start:stop]" for name in over), *part.body()]
-        if len(parts) == 1:
-            inside += body
-        else:
-            word = "if" if i == 0 else "elif"
-            inside += [f"{word} stop - start == {part.rows}:", *(f"    {line}" for line in body)]
-    given = [f"all_{name}" if name in over else name for name in names]
-    text = "\n".join(
-        [
-            f'"""A descent through batches: the step of {first.name}, repeated."""',
-            "",
-            "import numpy as np",
-            "",
-            "",
-            f"def descend({', '.join([*given, 'starts', 'values'])}):",
-            *(f"    {buffer.text}" for part in parts for buffer in part.buffers),
-            "    for i in range(values.size):",
-            *(f"        {line}" for line in inside),
-            f"    return {', '.join(updated)}{',' * (len(updated) == 1)}",
-            "",
-        ]
-    )
-    function = defined(first, text, "descend")
-    examples = [held(a.value) for a in first.arguments] + [np.zeros(2, np.intp), np.zeros(1, parts[0].dtype)]
-    return jitted(function, examples, text, [line for part in parts for line in part.lines])  # type: ignore[no-any-return]
+
+    def __init__(self, recordings: Mapping[int, Recording], over: Sequence[str]) -> None:
+        parts = [Part(rows, recording, over, len(recordings) > 1) for rows, recording in recordings.items()]
+        self.sizes = set(recordings)
+        first = next(iter(recordings.values()))
+        self.tree, self.result, self.dtype = first.tree, first.result[1:], leaves(first.result)[0].dtype
+        self.outside = [a.held for a in first.arguments if a.held is not None]
+        given = [f"all_{a.name}" if a.name in over else a.name for a in first.arguments]
+        self.text = "\n".join(self.print(first.name, given, over, parts)) + "\n"
+        examples = [held(a.value) for a in first.arguments] + [np.zeros(2, np.intp), np.zeros(1, self.dtype)]
+        lines = [line for part in parts for line in part.lines]
+        self.machine_code = jitted(defined(self, self.text, "descend"), examples, self.text, lines)
+
+    def __call__(self, arrays: Sequence[Any], starts: Any) -> tuple[Any, ...]:
+        values = np.empty(len(starts) - 1, self.dtype)
+        new = self.machine_code(*flat(self.tree, arrays), *map(held, self.outside), starts, values)
+        return values, *like(self.result, new)
+
+    def print(self, name: str, given: Sequence[str], over: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:
+        yield from [f'"""A descent through batches: the step of {name}, repeated."""', "", "import numpy as np", "", ""]
+        yield f"def descend({', '.join([*given, 'starts', 'values'])}):"
+        for part in parts:
+            yield from (f"    {buffer.text}" for buffer in part.buffers)
+        yield "    for i in range(values.size):"
+        yield "        start, stop = starts[i], starts[i + 1]"
+        for i, part in enumerate(parts):
+            several = len(parts) > 1
+            if several:
+                yield f"        {'elif' if i else 'if'} stop - start == {part.rows}:"
+            for line in [*(f"{name} = all_{name}[start:stop]" for name in over), *part.body()]:
+                yield "    " * (2 + several) + line
+        yield f"    return {', '.join(parts[0].returned)},"
 
 
 class Part:
     """The step for batches of one number of rows."""
 
     def __init__(self, rows: int, recording: Recording, over: Sequence[str], several: bool) -> None:
-        apart: Apart = taken_apart(recording, ["starts", "values", "start", "stop", "i", *(f"all_{n}" for n in over)])
-        value = leaves(recording.result)[0]
-        self.rows, self.updated, self.dtype = rows, apart.updated, value.dtype
-        self.value = apart.returned[0]
+        apart = taken_apart(recording, ["starts", "values", "start", "stop", "i", *(f"all_{n}" for n in over)])
+        self.rows, self.updated, self.value = rows, apart.updated, apart.returned[0]
+        back = {new: x for x, new in apart.updated.items()}
+        self.returned = [back.get(name, name) for name in apart.returned[1:]]
         donated = {new: x for x, new in apart.updated.items()}
         lines = [in_numbas_words(line) for line in apart.lines]
         lines, self.buffers = with_buffers(lines, apart.values, apart.returned, donated, 1, False)

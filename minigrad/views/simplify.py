@@ -118,7 +118,14 @@ class Simplifier:
             if line.name not in self.roots or rest.id.startswith("_"):  # what is returned is no argument
                 self.instead[line.name] = rest.id
                 return None
-        return dataclasses.replace(line, text=text)
+        return dataclasses.replace(line, text=self.without_unit(text))
+
+    def without_unit(self, text: ast.expr) -> ast.expr:
+        """x for x * 1 and x / 1, where the layout is that of x, too."""
+        rest = unit(text)
+        if rest is not None and same_array(evaluate(rest, self.values), evaluate(text, self.values)):
+            return rest
+        return text
 
     def with_numbers(self, line: Line) -> ast.expr:
         """The text of a line with a Python number for each constant array of one value, where that changes nothing."""
@@ -171,7 +178,8 @@ class Simplifier:
             yield dataclasses.replace(
                 line, name=name, text=text, value=value, body=None, inputs=None, hint=s.targets[0].id
             )
-        yield dataclasses.replace(line, text=renamed(line.body.result, names), body=None, inputs=None)
+        text = self.without_unit(renamed(line.body.result, names))
+        yield dataclasses.replace(line, text=text, body=None, inputs=None)
 
     def shared(self) -> Iterator[Line]:
         """Every expression that several lines have gets a line of its own."""

@@ -45,9 +45,9 @@ def source(
             a sequence.
         order: 2 adds the gradient of the sum of the gradient's entries: for a function that works entry by entry, the
             second derivative.
-        update: ``update(parameter, gradient, *more)`` returns the new parameter; for a sequence in grad_of it gets
-            sequences, and returns one. The program then returns ``value, parameter``. If there is more, it returns
-            ``(parameter, *more)``, and so does the program behind the value.
+        update: ``update(parameter, gradient, *more)`` returns the new parameter, and the program ``value, parameter``; for
+            a sequence in grad_of it gets sequences, and returns one. If there is more (a rate, a momentum) it may return
+            a tuple, ``(parameter, *new)``, and so does the program behind the value.
         raw: print the recording as it is: nothing left out, nothing put together.
         static: keyword arguments of fn.
 
