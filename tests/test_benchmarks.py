@@ -20,8 +20,8 @@ def test_all_sides_take_the_same_steps(batch):
 
 
 def test_the_promised_sides_are_there():
-    assert {step.HAND, *step.PROMISED, *step.TORCH} <= set(step.SIDES)
-    assert len(step.TORCH) == 2
+    assert {step.HAND, *step.AT_MOST, *step.FASTER, *step.RIVALS} <= set(step.SIDES)
+    assert [*step.TORCH, step.JAX] == step.RIVALS
 
 
 def wrong_rate(x, y, W, b):
@@ -58,13 +58,16 @@ def test_the_table_has_every_side_and_every_target(capsys):
     for batch in 1, 1024:
         for name in step.SIDES:
             assert sum(line.startswith(f"{batch:5,}  {name} ") for line in lines) == 1
-    assert printed.count("<= 1.8 ") == 2  # batch 1, operations and Functions; nothing is promised at 1024
+    assert printed.count("<= 1.8 ") == 2  # batch 1, operations and Functions
     assert printed.count(">= 5 ") == 4  # the same against two forms of torch
+    assert printed.count("<= 0.9 ") == printed.count("<= 1 ") == 1  # compiled, at batch 1 and 1024
+    assert printed.count(">= 10 ") == 2  # compiled at batch 1, against two forms of torch
+    assert printed.count(">= 2 ") == 1  # and jax
 
 
 def test_a_missed_target_is_said_and_checked(monkeypatch, capsys):
-    monkeypatch.setattr(step, "AT_MOST", {1: 0.001})
-    monkeypatch.setattr(step, "FASTER", {1: 0.001})
+    monkeypatch.setattr(step, "AT_MOST", {side: {1: 0.001} for side in (step.OPERATIONS, step.FUNCTIONS)})
+    monkeypatch.setattr(step, "FASTER", {side: {1: (0.001, None)} for side in (step.OPERATIONS, step.FUNCTIONS)})
     assert step.main(["--batch", "1", "--rounds", "1", "--check"]) == 1
     printed = capsys.readouterr().out
     assert printed.count("<= 0.001 miss") == 2

@@ -16,7 +16,7 @@ from benchmarks.harness import Ratio, Table
 
 # ------------------------------------------------------------------------------------------------------------- sgd.py
 def test_all_descents_arrive_at_the_same_loss():
-    assert {sgd.TORCH, sgd.TAPE, sgd.HAND, sgd.SKLEARN} <= sgd.SIDES.keys()
+    assert {sgd.TORCH, sgd.HAND, sgd.SKLEARN, *sgd.FASTER} <= sgd.SIDES.keys()
     x, y = sgd.data(rows=50)
     losses = sgd.final_losses(x, y)
     assert losses.keys() == sgd.SIDES.keys()
@@ -93,7 +93,7 @@ def test_patches_and_its_adjoint():
 
 
 def test_the_table_of_nets(monkeypatch):
-    monkeypatch.setattr(conv, "AT_MOST", {conv.TAPE: 1e-9})
+    monkeypatch.setattr(conv, "AT_MOST", {conv.TAPE: 1e-9})  # and nothing of the others
     table = conv.run(rounds=1, sizes=[8])
     assert [row[1] for row in table.rows if row] == list(conv.SIDES)
     assert len(table.missed) == 1
@@ -175,9 +175,10 @@ def test_a_chain_keeps_its_arrays_and_then_nothing():
 
 def test_the_table_of_growth_says_what_is_not_linear(monkeypatch):
     monkeypatch.setattr(scaling, "LINEAR", -1.0)
-    table = scaling.run(rounds=1, operations=(10, 20, 40), sizes=(10, 20, 40))
-    assert [row[1] for row in table.rows if row] == [10, 20, 40, "last 3"] * 2
-    assert len(table.missed) == 4
+    ns = 2, 4, 8
+    table = scaling.run(rounds=1, operations=ns, sizes=ns, compiled=ns)
+    assert [row[1] for row in table.rows if row] == [*ns, "last 3"] * 3
+    assert len(table.missed) == 5  # time and memory of two series, time of the third
 
 
 # --------------------------------------------------------------------------------------------------------- profile.py
@@ -191,11 +192,22 @@ def test_the_parts_of_a_step_are_those_of_the_step():
         np.testing.assert_array_equal(found, cotangents[found.shape])
 
 
+def test_the_programs_of_a_compiled_step_are_parts_of_it():
+    programs = profile.compiled(batch=4)
+    loss, slopes = programs["ran_backward"]()
+    assert loss == programs["ran_forward"]()
+    _, _, W, b = step.problem(4)
+    for updated, start, slope in zip(programs["ran"]()[1], (W, b), slopes, strict=True):
+        np.testing.assert_array_equal(updated, start - step.LR * slope)
+    assert programs["compiled"]()[0] < loss  # it goes on from what the update left
+
+
 def test_the_parts_add_up():
     table = profile.run(rounds=1, batch=2)
-    figures = {row[0]: row[1] for row in table.rows if row}
-    assert list(figures) == [*profile.PARTS, "the step", "by hand"]
-    assert sum(figures[part] for part in profile.PARTS) == pytest.approx(figures["the step"])
+    *parts, whole, by_hand = filter(None, table.rows)
+    assert [row[0] for row in (*parts, whole, by_hand)] == list(profile.PARTS)
+    for column in 1, 3:  # the tape, compiled
+        assert sum(row[column] or 0 for row in parts) == pytest.approx(whole[column])
 
 
 # -------------------------------------------------------------------------------------------------------- __main__.py
@@ -304,7 +316,8 @@ def test_the_picture_has_a_dot_for_every_side_and_batch(tmp_path):
     assert [panel.get_title() for panel in panels] == ["batch 1", "batch 2"]
     labels = [label.get_text() for label in panels[0].get_yticklabels()]
     assert sorted(labels) == sorted(step.SIDES)
-    for panel, rows in zip(panels, (table.rows[1:10], table.rows[11:]), strict=True):
+    second = table.rows.index([], 1)
+    for panel, rows in zip(panels, (table.rows[1:second], table.rows[second + 1 :]), strict=True):
         dots = panel.collections[-1].get_offsets()
         assert len(dots) == len(rows) == len(step.SIDES)
         found = {labels[round(y)]: x for x, y in dots}
