@@ -31,6 +31,8 @@ class CompiledProgram(Program):
     Attributes:
         allocate: the function that the text defines: it allocates the buffers, and returns the function that uses them.
         buffers: what is allocated.
+        outside: by name, the Tensors and arrays that the function found outside of its arguments.
+        pool: the functions that `allocate` has returned and nobody is calling now.
     """
 
     def __init__(self, recording: Recording, static: Any, donate: Sequence[str] = ()) -> None:
@@ -43,18 +45,17 @@ class CompiledProgram(Program):
         self.lines, self.buffers = with_buffers(rest, apart.values, apart.returned, donated)
         self.text = "\n".join(self.print()) + "\n"
         self.allocate = defined(self, self.text, "allocate")
+        self.outside = {a.name: a.held for a in self.arguments if a.held is not None}
+        self.pool: list[Callable[..., Any]] = []
         self.function = self.bound()
 
     def bound(self) -> Callable[..., Any]:
         """The program as a function of its own arguments: with buffers that nobody else uses meanwhile, and with what
         it found outside."""
         names = ", ".join(name for name, _ in self.tree)
-        outside = {a.name: a.held for a in self.arguments if a.held is not None}
-        extra = [f"{name}.array" if type(held) is Tensor else name for name, held in outside.items()]
-        arrays = ", ".join([names, *extra])
-        return function(CALL.format(name=self.name, names=names, arrays=arrays), self.name, outside | {
-            "_pool": [], "_allocate": self.allocate,
-        })  # fmt: skip
+        extra = [f"{name}.array" if type(x) is Tensor else name for name, x in self.outside.items()]
+        text = CALL.format(name=self.name, names=names, arrays=", ".join([names, *extra]))
+        return function(text, self.name, self.outside | {"_pool": self.pool, "_allocate": self.allocate})
 
     def print(self) -> Iterator[str]:
         yield from self.head()
@@ -283,10 +284,16 @@ def {name}({names}):
         key = {key}
     except AttributeError:  # a Tensor, a number, a list
         return _slow({names})
-    known, program = _last[0]
-    if key == known:
-        return program({names})
-    return _other(key, {names})
+    known, pool = _last[0]
+    if key != known:
+        return _other(key, {names})
+    try:
+        run = pool.pop()
+    except IndexError:  # other threads have all of them
+        return _other(key, {names})
+    result = run({names})
+    pool.append(run)
+    return result
 """
 
 
@@ -301,14 +308,16 @@ def entry(compiled: Compiled) -> Callable[..., Any]:
     program = next(reversed(compiled.programs.values()))
     names = [name for name, _ in program.tree]
     parts = [f"type({n})" if n not in program.specialised else f"{n}.shape, {n}.dtype, {n}.strides" for n in names]
-    known: dict[Any, Callable[..., Any]] = {}
+    known: dict[Any, Any] = {}
     last: list[Any] = [(None, None)]
 
     def other(key: Any, *arrays: Any) -> Any:
         if key not in known:
-            known[key] = compiled.program(*arrays).function
-        last[0] = key, known[key]
-        return known[key](*arrays)
+            known[key] = compiled.program(*arrays)
+        program = known[key]
+        if isinstance(program, CompiledProgram) and not program.outside:
+            last[0] = key, program.pool
+        return program.function(*arrays)
 
     text = ENTRY.format(name=program.name, names=", ".join(names), key=f"({', '.join(parts)},)")
     return function(text, program.name, {"_slow": compiled.slow, "_other": other, "_last": last})

@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad.errors import at
 from minigrad.transforms import leaves, like
-from minigrad.views.buffers import Buffer, taken_apart, with_buffers
+from minigrad.views.buffers import Buffer, of_one_row, taken_apart, with_buffers
 from minigrad.views.lines import Line, named, renamed, unparse
 from minigrad.views.program import Program, commented, defined, held
 from minigrad.views.specialise import literal, numpys
@@ -200,7 +200,7 @@ class Part:
         back = {new: x for x, new in apart.updated.items()}
         self.returned = [back.get(name, name) for name in apart.returned[1:]]
         donated = {new: x for x, new in apart.updated.items()}
-        lines = [in_numbas_words(line) for line in apart.lines]
+        lines = [in_numbas_words(of_one_row(line, apart.values)) for line in apart.lines]
         lines, self.buffers = with_buffers(lines, apart.values, apart.returned, donated, 1, False)
         self.lines = [positional(line) for line in lines]
         if several:

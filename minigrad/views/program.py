@@ -242,9 +242,6 @@ def titles_of(recording: Recording, lines: Sequence[Line], now: Mapping[Tensor, 
     """Names that say something, for lines that have one: the user's variable, or whose cotangent it is."""
     titles: dict[str, str] = {}
     own = {a.name for a in recording.arguments}
-    for line in lines:
-        if recording.phase(line.node) == "forward" and (name := assigned_to(line.node)) and not line.hint:
-            titles.setdefault(line.name, name)
     for node, name in now.items():
         if node.op is not None and recording.phase(node) == "forward" and (title := assigned_to(node)):
             titles.setdefault(name, title)
