@@ -151,13 +151,17 @@ def on_the_tape(x: Array, labels: Array, weights: Weights) -> Steps:
         yield loss, *parameters
 
 
-def compiled(x: Array, labels: Array, weights: Weights) -> Steps:
-    def update(parameters: Any, gradients: Any) -> Any:
-        return [p - LR * g for p, g in zip(parameters, gradients, strict=True)]
+PROGRAM = compile(
+    loss_of,
+    grad_of=PARAMETERS,
+    update=lambda parameters, slopes: [p - LR * g for p, g in zip(parameters, slopes, strict=True)],
+    donate=PARAMETERS,
+)
 
-    step = compile(loss_of, grad_of=PARAMETERS, update=update, donate=PARAMETERS)
+
+def compiled(x: Array, labels: Array, weights: Weights) -> Steps:
     while True:
-        loss, weights = step(x, labels, *weights)
+        loss, weights = PROGRAM(x, labels, *weights)
         yield loss, *weights
 
 

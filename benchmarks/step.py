@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -78,16 +79,20 @@ def on_the_tape(loss_of: Callable[[Array, Array, Tensor, Tensor], Tensor]) -> Si
     return steps
 
 
-def compiled(backend: str) -> Side:
+@cache
+def program(backend: str) -> Any:
     """The step as the program that its tape prints, with the update."""
+    return compile(
+        lambda x, y, W, b: mse_loss(linear(x, W, b), y),
+        grad_of=("W", "b"),
+        update=lambda parameters, slopes: [p - LR * g for p, g in zip(parameters, slopes, strict=True)],
+        backend=backend,
+    )
 
+
+def compiled(backend: str) -> Side:
     def steps(x: Array, y: Array, W: Array, b: Array) -> Steps:
-        step = compile(
-            lambda x, y, W, b: mse_loss(linear(x, W, b), y),
-            grad_of=("W", "b"),
-            update=lambda parameters, slopes: [p - LR * g for p, g in zip(parameters, slopes, strict=True)],
-            backend=backend,
-        )
+        step = program(backend)
         while True:
             loss, (W, b) = step(x, y, W, b)
             yield loss, W, b

@@ -309,16 +309,17 @@ def test_the_list_says_what_each_measures(fakes, capsys):
 
 
 def test_the_picture_has_a_dot_for_every_side_and_batch(tmp_path):
-    table = step.run(rounds=1, batch=[1, 2])
-    figure = picture.draw(table, tmp_path / "steps.png")
+    ratios = {
+        1: {"by hand": 1.0, "minigrad": 1.5, "others": 20.0},
+        1024: {"by hand": 1.0, "minigrad": 0.5, "others": 2.0},
+    }
+    rows = [[batch, name, Ratio(value)] for batch, found in ratios.items() for name, value in found.items()]
+    figure = picture.draw(Table("", ["batch", "side", "over by hand"], [[], *rows]), tmp_path / "steps.png")
     assert (tmp_path / "steps.png").read_bytes().startswith(b"\x89PNG")
-    panels = figure.axes
-    assert [panel.get_title() for panel in panels] == ["batch 1", "batch 2"]
-    labels = [label.get_text() for label in panels[0].get_yticklabels()]
-    assert sorted(labels) == sorted(step.SIDES)
-    second = table.rows.index([], 1)
-    for panel, rows in zip(panels, (table.rows[1:second], table.rows[second + 1 :]), strict=True):
+    assert [panel.get_title() for panel in figure.axes] == ["batch 1", "batch 1,024"]
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["others", "minigrad", "by hand"]  # the fastest at batch 1 on top
+    for panel, found in zip(figure.axes, ratios.values(), strict=True):
         dots = panel.collections[-1].get_offsets()
-        assert len(dots) == len(rows) == len(step.SIDES)
-        found = {labels[round(y)]: x for x, y in dots}
-        assert found == {row[1]: pytest.approx(row[4].value) for row in rows}
+        assert {labels[round(y)]: x for x, y in dots} == found
+    assert {"batch", "side", "over by hand"} <= set(step.HEADER)
