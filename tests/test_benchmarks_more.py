@@ -210,6 +210,12 @@ def test_the_parts_add_up():
         assert sum(row[column] or 0 for row in parts) == pytest.approx(whole[column])
 
 
+def test_the_page_about_the_profile_has_its_parts():
+    page = (Path(everything.__file__).parents[1] / "docs" / "profile.md").read_text(encoding="utf-8")
+    for part in profile.PARTS:
+        assert f"\n{part} " in page
+
+
 # -------------------------------------------------------------------------------------------------------- __main__.py
 @pytest.fixture
 def fakes(monkeypatch):
