@@ -13,6 +13,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from importlib import import_module, metadata
 from itertools import count
@@ -49,14 +50,13 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """The processor, its cores, the operating system and Python: what a figure depends on, and no more."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    system = platform.system()
-    if hasattr(platform, "freedesktop_os_release") and Path("/etc/os-release").exists():
-        system += f", {platform.freedesktop_os_release()['PRETTY_NAME']}"
+    processor, system = platform.processor(), platform.system()
+    with suppress(OSError):  # there are other systems than Linux
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
+        system = f"{system}, {platform.freedesktop_os_release()['PRETTY_NAME']}"
     return {
-        "processor": models[0] if models else platform.processor(),
+        "processor": processor,
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
         "system": system,

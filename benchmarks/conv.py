@@ -228,7 +228,7 @@ def run(rounds: int = ROUNDS, sizes: Sequence[int] = SIZES) -> Table:
                 [
                     f"{size} x {size}",
                     name,
-                    *timings.against(HAND, name, "<=", AT_MOST.get(name)),
+                    *timings.cells(name, HAND, "<=", AT_MOST.get(name)),
                     timings.ratio(name, TORCH) if TORCH in SIDES else None,
                 ]
             )

@@ -79,7 +79,7 @@ class Timings:
         low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
         return Range(low, high)
 
-    def against(self, reference: str, name: str, relation: str = "<=", bound: float | None = None) -> list[Cell]:
+    def cells(self, name: str, reference: str, relation: str = "<=", bound: float | None = None) -> list[Cell]:
         """Three cells: the microseconds of a step, the quartiles of its ratio to `reference`, and the ratio."""
         return [self.microseconds(name), self.quartiles(name, reference), self.ratio(name, reference, relation, bound)]
 

@@ -149,7 +149,7 @@ def run(rounds: int = ROUNDS) -> Table:
         say(f"higher_order: {what}")
         assert_agreement(sides, [f"the {what}"], steps=1)
         timings = measure(sides, -(-rounds // 2) if what == HESSIAN else rounds, 0.02 if what == HESSIAN else 0.005)
-        rows += [[], *([what, name, *timings.against(HAND, name)] for name in sides)]
+        rows += [[], *([what, name, *timings.cells(name, HAND)] for name in sides)]
     return Table(TITLE, HEADER, rows)
 
 

@@ -2,9 +2,8 @@
 
 Run as `python -m benchmarks.scaling`. Forward and backward of a chain of products: from 100 operations to 1,000,000, on
 arrays of 8 entries; then 20 operations on arrays of 10 entries to 1,000,000; then what it takes to compile a chain, and
-after how many calls that has paid for itself. The exponent k of a row is that of a cost
-that grows as n^k since the row before: 1 is linear, 0 is a constant. The exponent of a whole series is fitted to its
-last rows, where what grows outweighs what is constant.
+after how many calls that has paid for itself. A cost that has grown as n^1 since the row before is linear, one that has
+grown as n^0 is constant. The power of a whole series is fitted to its last rows, where what grows outweighs the rest.
 """
 
 from __future__ import annotations
@@ -85,9 +84,10 @@ def exponents(ns: Sequence[int], costs: Sequence[float]) -> list[float | None]:
     return [None, *((c1 - c0) / (n1 - n0) for (n0, c0), (n1, c1) in pairwise(logs))]
 
 
-def fitted(ns: Sequence[int], costs: Sequence[float]) -> float:
-    """The k of the line that fits the logarithms best."""
-    return linear_regression([math.log(n) for n in ns], [math.log(cost) for cost in costs]).slope
+def fit(ns: Sequence[int], costs: Sequence[float]) -> Ratio:
+    """The k of the line that fits the logarithms of the last rows best, which is to be 1 or little more."""
+    logs = [[math.log(number) for number in column[-LAST:]] for column in (ns, costs)]
+    return Ratio(linear_regression(*logs).slope, "<=", LINEAR)
 
 
 def series(what: str, sides: dict[int, Side], rounds: int) -> list[list[Cell]]:
@@ -101,8 +101,7 @@ def series(what: str, sides: dict[int, Side], rounds: int) -> list[list[Cell]]:
     times = [timings.microseconds(str(n)) for n in ns]
     columns = zip(ns, times, exponents(ns, times), most, exponents(ns, most), strict=True)
     rows = [[what, n, time, 1e3 * time / n, k, size / 1e3, size / n, j, None] for n, time, k, size, j in columns]
-    time, size = (Ratio(fitted(ns[-LAST:], costs[-LAST:]), "<=", LINEAR) for costs in (times, most))
-    return [[], *rows, [what, f"last {LAST}", None, None, time, None, None, size, None]]
+    return [[], *rows, [what, f"last {LAST}", None, None, fit(ns, times), None, None, fit(ns, most), None]]
 
 
 def compilation(ns: Sequence[int], rounds: int) -> list[list[Cell]]:
@@ -115,15 +114,15 @@ def compilation(ns: Sequence[int], rounds: int) -> list[list[Cell]]:
     for n, time, k, fast, slow in zip(ns, times, exponents(ns, times), compiled, tape, strict=True):
         pays = round(time / (slow - fast)) if slow > fast else None
         rows.append(["operations, compiling", n, time, 1e3 * time / n, k, None, None, None, pays])
-    slope = Ratio(fitted(ns[-LAST:], times[-LAST:]), "<=", LINEAR)
-    return [[], *rows, ["operations, compiling", f"last {LAST}", None, None, slope, None, None, None, None]]
+    last = ["operations, compiling", f"last {LAST}", None, None, fit(ns, times), None, None, None, None]
+    return [[], *rows, last]
 
 
-HEADER = ["n of", "n", "µs", "ns/n", "exponent", "kB", "bytes/n", "exponent", "calls that pay"]
+HEADER = ["n of", "n", "µs", "ns/n", "time ~ n^", "kB", "bytes/n", "memory ~ n^", "calls that pay"]
 TITLE = f"""\
 Forward and backward of a chain of products: n operations on {ENTRIES} entries, and {LENGTH} operations on n entries.
 µs: the median of interleaved rounds. kB: the most that Python and NumPy held at once, as tracemalloc counts it.
-exponent: the cost has grown as n^exponent since the row before; below, what fits the last {LAST} rows.
+~ n^: the power of n with which the cost has grown since the row before; below, what fits the last {LAST} rows.
 calls that pay: after so many calls, compiling and calling the program has taken less time than the tape."""
 
 

@@ -284,7 +284,7 @@ def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[list[Cell]]
     timings = measure(start(batch), rounds, seconds)
     rows: list[list[Cell]] = []
     for name in SIDES:
-        by_hand = timings.against(HAND, name, "<=", AT_MOST.get(name, {}).get(batch))
+        by_hand = timings.cells(name, HAND, "<=", AT_MOST.get(name, {}).get(batch))
         rivals = [timings.ratio(rival, name, ">=", faster(name, batch, rival)) for rival in RIVALS]
         rows.append([batch, name, *by_hand, *rivals])
     return rows

@@ -152,7 +152,9 @@ def test_exponents():
     ns = [10, 100, 1000]
     assert scaling.exponents(ns, [n**2 for n in ns]) == [None, pytest.approx(2), pytest.approx(2)]
     assert scaling.exponents(ns, [7, 7, 7000])[1:] == [pytest.approx(0), pytest.approx(3)]
-    assert scaling.fitted(ns, [5 * n**1.5 for n in ns]) == pytest.approx(1.5)
+    assert scaling.fit([1, *ns], [8000, *(5 * n**1.5 for n in ns)]).value == pytest.approx(1.5)  # the last three
+    assert scaling.fit(ns, [n * n for n in ns]).missed
+    assert not scaling.fit(ns, ns).missed
 
 
 def test_the_memory_of_a_step_is_its_peak():
