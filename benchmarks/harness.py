@@ -49,6 +49,7 @@ __all__ = [
     "command",
     "measure",
     "positive",
+    "repeated",
     "say",
 ]
 
@@ -87,6 +88,12 @@ class Timings:
 def settle_malloc() -> None:
     """Allocate and free one large array: see the last point of this module's docstring."""
     np.empty(LARGEST_THRESHOLD - (1 << 16), np.uint8)
+
+
+def repeated(function: Callable[[], Any]) -> Side:
+    """A side that calls `function` at each step, and yields what it returns in a tuple."""
+    while True:
+        yield (function(),)
 
 
 def advance(side: Side, steps: int) -> Any:

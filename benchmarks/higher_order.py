@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import peers
-from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, say
+from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, repeated, say
 from minigrad import binary_cross_entropy_with_logits, compile, grad, hessian, hvp
 
 ROWS, WEIGHTS = 1000, 100
@@ -121,12 +121,7 @@ if peers.has("jax"):
     SIDES["jax.jit"] = in_jax
 
 
-def repeated(function: Callable[[], Any]) -> Iterator[tuple[Any]]:
-    while True:
-        yield (function(),)
-
-
-def start() -> dict[str, dict[str, Iterator[tuple[Any]]]]:
+def start() -> dict[str, dict[str, Iterator[Any]]]:
     """For each derivative, every side."""
     made = {name: side(*data()) for name, side in SIDES.items()}
     return {

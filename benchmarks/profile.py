@@ -7,13 +7,13 @@ forward on Tensors less the same NumPy on arrays. Differences are taken within a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import ROUNDS, Cell, Table, command, measure, positive, say
+from benchmarks.harness import ROUNDS, Cell, Table, command, measure, positive, repeated, say
 from benchmarks.step import HAND, IN_PLACE, LR, OPERATIONS, SIDES, problem
 from minigrad import Tensor, compile, linear, mse_loss, tape
 from minigrad.backprop import is_differentiable, sweep
@@ -83,19 +83,14 @@ def compiled(batch: int) -> dict[str, Callable[[], Any]]:
 
     parameters = ("W", "b")
     step = compile(loss, grad_of=parameters, update=update, donate=parameters)
-    whole, slopes, value = step, compile(loss, grad_of=parameters), compile(loss)
-    ran, ran_backward, ran_forward = (f.program(*arrays).allocate() for f in (whole, slopes, value))
+    parts = step, compile(loss, grad_of=parameters), compile(loss)
+    ran, ran_backward, ran_forward = (part.program(*arrays).allocate() for part in parts)
     return {
         "compiled": lambda: step(x, y, W, b),
         "ran": lambda: ran(x, y, W, b),
         "ran_backward": lambda: ran_backward(x, y, W, b),
         "ran_forward": lambda: ran_forward(x, y, W, b),
     }
-
-
-def repeated(function: Callable[[], Any]) -> Iterator[Any]:
-    while True:
-        yield function()
 
 
 HEADER = ["what takes time", "tape: µs", "%", "compiled: µs", "%"]
