@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, positive, say
-from minigrad import Function, Tensor, compile, linear, mse_loss, no_grad
+from minigrad import Function, Tensor, compile, linear, mse_loss, nn, no_grad, optim
 
 FEATURES = 8
 BATCHES = 1, 32, 1024, 20640
@@ -77,6 +77,18 @@ def on_the_tape(loss_of: Callable[[Array, Array, Tensor, Tensor], Tensor]) -> Si
             yield loss, W, b
 
     return steps
+
+
+def modules(x: Array, y: Array, W: Array, b: Array) -> Steps:
+    model, loss_of = nn.Linear(*W.shape, dtype=W.dtype), nn.MSELoss()
+    model.load_state_dict({"weight": W.T, "bias": b})
+    optimizer = optim.SGD(model.parameters(), lr=LR)
+    while True:
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        optimizer.step()
+        yield loss, model.weight, model.bias
 
 
 @cache
@@ -221,6 +233,7 @@ SIDES: dict[str, Side] = {
     COMPILED: compiled("numpy"),
     OPERATIONS: on_the_tape(lambda x, y, W, b: mse_loss(linear(x, W, b), y)),
     FUNCTIONS: on_the_tape(lambda x, y, W, b: MSE.apply(Linear.apply(x, W, b), y)),
+    "minigrad, nn + optim": modules,
     "minigrad, primitives": on_the_tape(lambda x, y, W, b: ((x @ W + b - y) ** 2).mean()),
 }
 if peers.has("numba"):

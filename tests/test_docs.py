@@ -44,7 +44,7 @@ def assert_matches(found, expected):
     assert re.fullmatch(pattern, found.strip(), re.DOTALL), f"printed\n{found}\nwhere the page has\n{expected}"
 
 
-@pytest.mark.parametrize(("page", "blocks"), [("README.md", 4), ("CONTRIBUTING.md", 2)])
+@pytest.mark.parametrize(("page", "blocks"), [("README.md", 6), ("CONTRIBUTING.md", 2)])
 def test_code_prints_what_stands_below_it(page, blocks, tmp_path):
     found = CODE.findall((ROOT / page).read_text(encoding="utf-8"))
     assert len(found) == blocks
@@ -124,13 +124,20 @@ def test_the_layout_is_that_of_the_tree():
     assert {name for name in named if name.startswith("minigrad/")} == there | {"minigrad/"}
 
 
-def test_pictures_are_small():
+def test_the_pictures_are_there_and_small():
     pictures = re.findall(r"!\[[^\]]+\]\((.*?)\)", README)
     assert {"docs/losses.png", "docs/benchmarks.png"} <= set(pictures)
     for picture in pictures:
         data = (ROOT / picture).read_bytes()
-        assert data.startswith(b"\x89PNG")
+        assert data.startswith(b"\x89PNG" if picture.endswith(".png") else b"<?xml")
         assert len(data) < PICTURE_LIMIT
+
+
+def test_examples_at_a_prompt():
+    """Those of the README are doctests."""
+    found = doctest.DocTestParser().get_doctest(README.replace("```", ""), vars(minigrad).copy(), "README", None, 0)
+    assert found.examples
+    assert doctest.DocTestRunner().run(found).failed == 0
 
 
 # ------------------------------------------------------------------------------------------------ docs/derivations.md

@@ -76,7 +76,7 @@ def taken_apart(recording: Recording, taken: Sequence[str]) -> Apart:
     lines, result = text.named(taken)
     final = {old.name: new.name for old, new in zip(text.lines, lines, strict=True)}
     updated = {now[x]: final.get(now[new], now[new]) for x, new in zip(*recording.updated, strict=False)}
-    helpers = helpers_of(lines)
+    helpers = helpers_of(lines, [*taken, *text.taken])
     space: dict[str, Any] = {"np": np}
     exec("\n".join(map(unparse, helpers)), space)
     values = {a.name: a.value.array if type(a.value) is Tensor else a.value for a in recording.arguments}
@@ -162,9 +162,9 @@ def as_ufunc(node: Any) -> Any:
 def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line], list[tuple[str, ast.expr]]]:
     """The lines with the quicker of two spellings of one thing, and the numbers that they need, as (name, text).
 
-    NumPy converts a Python number each time it meets an array, and an array of no axes never; it broadcasts in twice the
-    time that it takes where shapes are equal. x.dot(W) calls the routine
-    that np.matmul calls for contiguous matrices, with less around it.
+    NumPy converts a Python number each time it meets an array, and an array of no axes never; where it has to
+    broadcast, it takes twice the time. x.dot(W) calls the routine that np.matmul calls for contiguous matrices, with
+    less around it.
     """
     numbers: dict[str, str] = {}
 
@@ -279,8 +279,8 @@ def with_buffers(
         able &= isinstance(line.value, np.ndarray) and root == line.name and line.body is None
         read = list(names_read(line.text))
         if able and root in kept:
-            argument = donated.get(line.name)
-            fits = argument is not None and alike(values[argument], line.value) and line.value.size >= least
+            argument = donated.get(line.name, "")
+            fits = argument in values and alike(values[argument], line.value) and line.value.size >= least
             if fits and in_place and last.get(argument) == i:
                 out = named(argument)
         elif able and compact(line.value) and line.value.size >= least:
@@ -331,7 +331,7 @@ def layout(value: Any) -> Any:
 
 
 def alike(a: Any, b: Any) -> bool:
-    return layout(a) == layout(b)
+    return bool(layout(a) == layout(b))
 
 
 def compact(value: Any) -> bool:

@@ -153,10 +153,12 @@ class Compiled:
             returned.
 
         >>> import minigrad, numpy as np
-        >>> step = minigrad.compile(lambda w, x: ((w * x - 1) ** 2).mean(), grad_of="w", update=lambda w, g: w - 0.1 * g)
+        >>> def loss(w, x):
+        ...     return ((w * x - 1) ** 2).mean()
+        >>> step = minigrad.compile(loss, grad_of="w", update=lambda w, dw: w - 0.1 * dw)
         >>> values, w = step.epoch(np.array(0.0), np.ones(6), over=["x"], batches=2)
-        >>> values, w
-        (array([1.    , 0.64  , 0.4096]), array(0.488))
+        >>> values, w.item()
+        (array([1.    , 0.64  , 0.4096]), 0.488)
         """
         if self.options["update"] is None:
             raise TypeError("epoch() goes on from step to step with what update= returns, and there is none")
@@ -181,7 +183,9 @@ class Compiled:
                     raise
         return self.looped_epoch(names, given, over, starts)
 
-    def looped_epoch(self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any) -> Any:
+    def looped_epoch(
+        self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any
+    ) -> tuple[Any, ...]:
         where = [i for i, name in enumerate(names) if name in over]
         batch, values = list(given), []
         for start, stop in pairwise(starts.tolist()):
@@ -193,7 +197,9 @@ class Compiled:
                 batch[i] = x
         return np.array(values), new, *more
 
-    def compiled_epoch(self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any) -> Any:
+    def compiled_epoch(
+        self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any
+    ) -> tuple[Any, ...]:
         """The whole loop as one function; the parameters are copied before it writes into them."""
         from minigrad.views.numba_backend import Loop
 
@@ -257,13 +263,15 @@ def signature(x: Any) -> Any:
 def refuse_what_is_outside(recording: Recording, constants: Sequence[Any]) -> None:
     """Raise if the function uses an array of outside that is not in `constants`."""
     for a in recording.arguments:
-        if not isinstance(a.held, np.ndarray) or any(c is a.held or a.name == c or c is a.held.base for c in constants):
+        if not isinstance(a.held, np.ndarray):
+            continue
+        if any(c == a.name if isinstance(c, str) else c is a.held or c is a.held.base for c in constants):
             continue
         reader = next(n for n in recording.nodes if any(x is a.value or x is a.held for x in n.inputs))
         raise TraceError(
             f"{recording.name} uses the array {a.name} of shape {a.held.shape}, which is no argument, at "
-            f"{at(reader.made_at)}: a program would not notice when {a.name} becomes another array. Make it an argument "
-            f"or a Tensor, or say constants=[{a.name}] if it never does"
+            f"{at(reader.made_at)}: a program would not notice when {a.name} becomes another array. Make it an "
+            f"argument or a Tensor, or say constants=[{a.name}] if it never does"
         )
 
 
