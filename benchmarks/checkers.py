@@ -332,11 +332,15 @@ class Found(NamedTuple):
         wrong, right = len(SPECIMENS), len(RIGHT)
         first, *others = [[name, *score.cells()] for name, score in self.scores.items()]
         times = [[f"{OURS} of {n}", "", "", "", Ratio(s, "<=", SECONDS)] for n, s in self.seconds.items()]
-        operations = [f"{OURS} of minigrad's operations", "", "", Ratio(len(self.alarms), "<=", 0), None]
-        note = f"{OURS} of the operations of minigrad: {len(self.alarms)} false alarms in {self.cases:,} cases"
         title = f"{wrong} wrong backwards and {right} right ones: who finds what, names it, cries wolf."
         header = ["checker", "caught", "named", "false alarms", "seconds"]
-        return Table(title, header, [[], first, [], *others, [], *times, operations], [note])
+        rows, notes = [[], first, [], *others, [], *times], []
+        if self.cases:
+            rows.append([f"{OURS} of minigrad's operations", "", "", Ratio(len(self.alarms), "<=", 0), None])
+            notes.append(
+                f"{OURS} of the operations of minigrad: {len(self.alarms)} false alarms in {self.cases:,} cases"
+            )
+        return Table(title, header, rows, notes)
 
     def json(self) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.checks.subject import UsageError
 from minigrad.checks.trial import Case
 from minigrad.ops.registry import Operation
 
@@ -98,7 +99,7 @@ def groups(text: str) -> list[list[str]]:
     group = r"\((?:\w+\??(?:,\w+\??)*)?\)"
     compact = text.replace(" ", "")
     if not re.fullmatch(rf"{group}(?:,{group})*->{group}", compact):
-        raise ValueError(
+        raise UsageError(
             f"signature {text!r}: needed is one group of axes for each input, an arrow, and the output's, as in "
             '"(n,p),(p,q),(q)->(n,q)" or, entry by entry, "(),()->()"'
         )
@@ -133,8 +134,9 @@ def designed(form: Form, seed: int) -> Iterator[Case]:
 
 
 def narrowed(count: int) -> list[list[Shape]]:
-    """Shapes of which one broadcasts against the others: a missing axis, one of length 1, none at all."""
-    return [[(3, 2)] * i + [narrow] + [(3, 2)] * (count - i - 1) for narrow in ((2,), (3, 1), ()) for i in range(count)]
+    """Shapes of which one has a missing axis, one of length 1, none at all: so it broadcasts, if there are others."""
+    kinds: list[Shape] = [(2,), (3, 1), ()]
+    return [[(3, 2)] * i + [narrow] + [(3, 2)] * (count - i - 1) for narrow in kinds for i in range(count)]
 
 
 def alone(form: Form, lengths: dict[str, int]) -> list[tuple[list[Shape], dict[str, int]]]:

@@ -82,15 +82,19 @@ class Guess(NamedTuple):
 class Evidence:
     """A wrong gradient, and everything that may explain it. Arrays are (2, size): one row for each cotangent."""
 
-    def __init__(self, trial: Trial, i: int) -> None:
+    def __init__(self, trial: Trial, i: int, ignoring: bool = False) -> None:
         self.trial, self.i = trial, i
         self.x, self.y, self.name = trial.inputs[i], trial.y, trial.names[i]
         self.d = f"d{self.name}"
         self.g = trial.cotangents.reshape(2, -1)
         comparison = trial.compare(i)
-        self.true, self.allowed, self.kinks = comparison.true, comparison.allowed, comparison.kinks
+        if ignoring:  # the cotangent: what else is wrong shows against the gradient for a cotangent of ones
+            self.g = np.ones_like(self.g)
+            comparison = comparison._replace(
+                true=self.g @ self.jacobian, allowed=comparison.allowed + self.terms / 2**20
+            )
+        self.got, self.true, _, self.allowed, self.kinks = comparison
         self.wrong = comparison.wrong
-        self.got = comparison.got
 
     @cached_property
     def jacobian(self) -> Array:
@@ -568,10 +572,15 @@ def deviation(e: Evidence, inputs: Any) -> float | None:
         return float((off / terms)[sure].max(initial=0)) if np.isfinite(terms).all() else None
 
 
-def diagnose(trials: list[Trial], i: int) -> list[Fault]:
-    """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first."""
-    evidence = [Evidence(trial, i) for trial in trials]
+def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]:
+    """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first.
+
+    If it is known to be ignoring its cotangent: what else is wrong, or nothing.
+    """
+    evidence = [Evidence(trial, i, ignoring) for trial in trials]
     first = evidence[0]
+    if not first.wrong.any():
+        return []
     for kind, function in HYPOTHESES:
         fitting = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
         if kind == "region":  # another draw may lie in it with all of its entries

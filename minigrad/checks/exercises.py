@@ -127,7 +127,7 @@ EXERCISES: dict[str, Exercise] = {
         ),
         Exercise(
             "CrossEntropy",
-            "L = the mean over the rows of -ln softmax(x)[t], t the class of the row; for entries in the thousands, too",
+            "L = the mean over the rows of -ln softmax(x)[t], t the row's class; for entries in the thousands, too",
             "x (n, c), t (n,) integers, whose gradient is None; L is a number",
             {"forward": 4, "x": 10},
             operation("cross_entropy"),
