@@ -57,13 +57,16 @@ def test_the_table_has_every_side_and_every_target(capsys):
     for batch in 1, 1024:
         for name in step.SIDES:
             assert sum(line.startswith(f"{batch:>5}  {name} ") for line in lines) == 1
-    assert printed.count("<= 1.8 ") == 2  # batch 1, operations and Functions; nothing is promised at 1024
+    assert printed.count("<= 1.8 ") == 2  # batch 1, operations and Functions
     assert printed.count(">= 5.0 ") == 4  # the same against two forms of torch
+    assert printed.count("<= 0.9 ") == 1  # batch 1, compiled
+    assert printed.count("<= 1.0 ") == 1  # batch 1024, compiled
+    assert printed.count(">= 10.0 ") == 2  # compiled, against two forms of torch
 
 
 def test_a_missed_target_is_said_and_checked(monkeypatch, capsys):
-    monkeypatch.setattr(step, "AT_MOST", {1: 0.001})
-    monkeypatch.setattr(step, "FASTER", {1: 0.001})
+    monkeypatch.setattr(step, "AT_MOST", {side: {1: 0.001} for side in step.PROMISED[:2]})
+    monkeypatch.setattr(step, "FASTER", {side: {1: {"torch": 0.001}} for side in step.PROMISED[:2]})
     assert step.main(["--batch", "1", "--rounds", "1", "--check"]) == 1
     printed = capsys.readouterr().out
     assert printed.count("<= 0.001 miss") == 2

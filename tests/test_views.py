@@ -386,6 +386,7 @@ def test_the_simplified_rule_computes_what_the_rule_computes(operation, x, rule,
     """What is written is read from a tree, and the tree gives the rule's own numbers: simplifying changed nothing."""
     call = data.draw(calls(operation))
     inputs, params = operation.bind(call.inputs, call.params)
+    assume(inputs[operation.inputs.index(x)] is not None)  # then nobody asks for its derivative
     try:
         y = np.asarray(operation.forward(*inputs, **params))
         g = np.asarray(np.random.default_rng(call.seed).normal(size=y.shape)).astype(y.dtype)

@@ -194,6 +194,7 @@ LOOP = """
                 w -= 0.25 * w.grad
             w.zero_grad()
 
+    frame = "a name that the views have a use for, too"
     other = Tensor([3.0], requires_grad=True)
     total = (other * 2).sum()
     if __name__ == "__main__":

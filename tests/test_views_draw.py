@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from programs import programs
 
 import minigrad
-from minigrad import Tensor, draw, mse_loss, relu
+from minigrad import Tensor, draw, mse_loss, optim, relu
 from minigrad.views.draw import Box, curve, picture
+from minigrad.views.labels import brief
 from minigrad.views.layout import GAP, crossings, increasing, layered, ordered, rows_of
 from minigrad.views.steps import Trace
 
@@ -161,6 +162,18 @@ def test_backward_and_update():
         draw(loss, lr="0.1")
 
 
+def test_the_update_is_what_the_next_step_does():
+    loss, W, b, _, _ = network()
+    optimizer = optim.Adam([W, b], lr=0.25)
+    for _ in range(2):
+        shown = [words(parsed(draw(loss, optimizer=optimizer))[1][key])[-1] for key in ("n0", "n1")]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        assert shown == [f"→ {brief(W.data)}", f"→ {brief(b.data)}"]
+        loss = mse_loss(relu(np.ones((5, 3)) @ W + b), np.zeros((5, 1)))
+
+
 def test_the_update_of_an_optimizer_leaves_it_as_it_is():
     class Heavy:  # what the views need of an optimizer
         def __init__(self, *params):
@@ -225,6 +238,7 @@ def test_folding_by_line():
     assert words(nodes["n83"])[1].startswith("2 nodes, test_views_draw.py:")
     assert len(edges) == 40 + 1 + 80
     assert len(parsed(draw(loss, fold=False))[1]) == 84
+    assert "→ " in "".join(words(parsed(draw(loss, fold="line", lr=0.1))[1]["n0"]))
 
 
 def test_large_tapes_fold_by_themselves():
@@ -320,3 +334,8 @@ def test_a_tensor_in_a_notebook():
     assert "<svg" not in W._repr_html_()
     assert loss._repr_svg_().startswith("<svg")
     assert W._repr_svg_() is None
+    many = W
+    for _ in range(2100):
+        many = many * 1.0
+    assert many._repr_svg_() is None  # too many to draw unasked
+    assert "value" in many._repr_html_()

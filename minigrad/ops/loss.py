@@ -182,7 +182,7 @@ def check_classes(loss, shape, target, weight, ignore_index, axis):
         raise ValueError(f"{loss}: the input needs an axis of classes, (n, c) or (c), and it is a single number")
     classes = shape[axis]
     needed = shape[:axis] + shape[axis + 1 :]
-    labels = target.data if type(target) is Tensor else np.asarray(target)
+    labels = target.array if type(target) is Tensor else np.asarray(target)
     if labels.dtype.kind not in "iu":
         raise TypeError(
             f"{loss}: targets are class numbers, integers, and these are {labels.dtype}; class probabilities are not "

@@ -20,6 +20,7 @@ from minigrad.views.layout import Layout, Point, layered
 from minigrad.views.steps import Trace
 
 FOLDS = ("line", "function", "module")
+UNASKED = 2000  # nodes, up to which a notebook shows the graph of a tensor
 MANY = 100  # results that are drawn one by one, unless told otherwise
 CHARACTER, LINE, MARGIN = 7.25, 17.0, 12.0  # of the monospaced text, in pixels
 LONGEST = 34  # characters in a line of a box
@@ -112,7 +113,7 @@ def picture(trace: Trace, backward: bool, update: Update, fold: str | bool | Non
         fold = fold_for(trace, len([n for n in trace.nodes if n.op is not None]) > MANY or fold is True)
     if fold and fold not in FOLDS:
         raise ValueError(f"draw: fold is one of {', '.join(map(repr, FOLDS))}, or False, and not {fold!r}")
-    boxes, arrows = folded(trace, fold) if fold else unfolded(trace, update)
+    boxes, arrows = folded(trace, fold, update) if fold else unfolded(trace, update)
     place = layered([box.size for box in boxes], [(a.source, a.target) for a in arrows])
     what = f"Graph of {trace.name[trace.output]}: {len(boxes)} boxes, {len(arrows)} edges"
     return Drawing(svg(boxes, arrows, place, backward, what))
@@ -177,7 +178,7 @@ def operation(trace: Trace, node: Tensor) -> str:
     return f"{node.op.name}({', '.join(told)})" if told else str(node.op.name)
 
 
-def folded(trace: Trace, fold: str) -> tuple[list[Box], list[Arrow]]:
+def folded(trace: Trace, fold: str, update: Update) -> tuple[list[Box], list[Arrow]]:
     """A box for each run of results that a line, a function or a module made one after another.
 
     Only runs are folded, so the picture stays without cycles, and a line in a loop is drawn once for each turn. A leaf
@@ -198,12 +199,12 @@ def folded(trace: Trace, fold: str) -> tuple[list[Box], list[Arrow]]:
         (user,) = users[node] if node.op is None and len(users[node]) == 1 else (None,)
         if node.op is None and (user is None or len(runs[user]) == 1):
             of[node] = len(boxes)
-            boxes.append(box_of(trace, node, lambda p: None))
+            boxes.append(box_of(trace, node, update))
     for i, run in enumerate(runs):
         leaves = [x for x in trace.nodes if x.op is None and x not in of and users[x] == {i}]
         for node in [*leaves, *run]:
             of[node] = len(boxes)
-        boxes.append(box_of(trace, run[0], lambda p: None) if len(run) == 1 else box_of_run(trace, run, leaves, fold))
+        boxes.append(box_of(trace, run[0], update) if len(run) == 1 else box_of_run(trace, run, leaves, fold))
     arrows: dict[tuple[int, int], Arrow] = {}
     sent = {(step.node, step.position) for step in trace.steps}
     for node in results:
@@ -332,8 +333,14 @@ def shown(t: Tensor, trace: Trace) -> str:
         f'<td style="text-align:left"><pre style="margin:0">{xml(text)}</pre></td></tr>'
         for name, text in rows
     )
-    graph = picture(trace, False, lambda p: None, None).svg if t.op is not None else ""
-    return f"<table>{cells}</table>{graph}"
+    return f"<table>{cells}</table>{graph_of(trace) or ''}"
+
+
+def graph_of(trace: Trace) -> str | None:
+    """The graph that a notebook shows of a tensor, if it has one that is not too large to draw unasked."""
+    if trace.output.op is None or len(trace.nodes) > UNASKED:
+        return None
+    return picture(trace, False, lambda p: None, None).svg
 
 
 def fold_for(trace: Trace, wanted: bool) -> str | None:

@@ -174,14 +174,11 @@ def _repr_html_(self: Tensor) -> str:
 
 def _repr_svg_(self: Tensor) -> str | None:
     """The graph alone; None for a leaf."""
-    from minigrad.views.draw import picture, updates
+    from minigrad.views.draw import graph_of
     from minigrad.views.labels import names_around
     from minigrad.views.steps import Trace
 
-    if self.op is None:
-        return None
-    trace = Trace(self, None, names_around(None), run=False)
-    return picture(trace, False, updates(trace), None).svg
+    return graph_of(Trace(self, None, names_around(None), run=False))
 
 
 Tensor._repr_html_, Tensor._repr_svg_ = _repr_html_, _repr_svg_  # type: ignore[attr-defined]

@@ -76,8 +76,8 @@ class Page:
 def filled(title: str, name: str, graph: str, data: str) -> str:
     """The template with its parts; only the scripts and styles that are ours may run, by their hashes."""
     template, style, script = (
-        resources.files("minigrad.views").joinpath("page", f"explorer.{kind}").read_text("utf-8")
-        for kind in ("html", "css", "js")
+        resources.files("minigrad.views").joinpath("page", f"explorer.{suffix}").read_text("utf-8")
+        for suffix in ("html", "css", "js")
     )
     styles = " ".join(map(digest, (style, draw.STYLE)))
     policy = f"default-src 'none'; script-src {digest(script)}; style-src {styles}; base-uri 'none'; form-action 'none'"
@@ -314,12 +314,10 @@ def with_torch(node: Tensor, position: int, g: Array) -> Array | None:
         function = fresh.forward
     if not callable(function):
         return None
-    inputs = [torch.tensor(np.array(v)) if isinstance(v, np.ndarray) else v for v in node.values]
-    if not isinstance(inputs[position], torch.Tensor):
-        return None
-    x = inputs[position].requires_grad_()
     params = {RENAMED.get(k, k): v for k, v in node.params.items() if v is not None}
     try:
+        inputs = [torch.tensor(np.array(v)) if isinstance(v, np.ndarray) else v for v in node.values]
+        x = inputs[position].requires_grad_()
         y = function(*inputs, **params)
         same = y.detach().numpy()
         (gradient,) = torch.autograd.grad(y, x, torch.tensor(np.array(g)))

@@ -132,6 +132,7 @@ function fromAddress() {
   show(step ? Number(step[1]) - 1 : 0, true);
 }
 
+graph.querySelector("svg").setAttribute("role", "group"); // an image would hide its boxes from a screen reader
 for (const [key, box] of boxes) {
   box.addEventListener("click", () => toBox(key));
   if (!computed.has(key)) continue;
