@@ -6,6 +6,7 @@ from minigrad.backprop import gradients as gradients
 from minigrad.backprop import tape as tape
 from minigrad.broadcasting import unbroadcast as unbroadcast
 from minigrad.checks import GradcheckError as GradcheckError
+from minigrad.checks import check as check
 from minigrad.checks import gradcheck as gradcheck
 from minigrad.function import Function as Function
 from minigrad.state import no_grad as no_grad

@@ -1,0 +1,311 @@
+"""check: what a good teaching assistant would say about a backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.checks.cases import ANY, Form, designed, groups, square
+from minigrad.checks.contract import BROADCASTING, GRADIENTS, KINKS, ONCE, QUICK, Broken, NotChecked, wrong_inputs
+from minigrad.checks.diagnosis import KINDS, Fault, diagnose
+from minigrad.checks.report import Example, Report, Verdict
+from minigrad.checks.subject import Subject, subject_of
+from minigrad.checks.trial import Case, Trial
+from minigrad.ops.registry import Operation
+from minigrad.tensor import Tensor
+
+__all__ = ["check"]
+
+EXAMPLES = 20  # that are drawn, after the designed ones
+
+
+def check(
+    target: Any,
+    inputs: Any = None,
+    *,
+    signature: str | None = None,
+    domain: dict[str, Any] | None = None,
+    params: dict[str, Any] | None = None,
+    against: Any = None,
+    seed: int = 0,
+) -> Report:
+    """Check a backward, and say what is wrong with it.
+
+    With `inputs` it is checked there. With a `signature` it is checked at designed inputs (sizes that are distinct
+    primes, zeros and ties, data near 1e-6 and 1e4, float32), then at drawn ones, and what fails is made small.
+
+    Args:
+        target: a Function (the class), a function of Tensors that returns one, a pair ``(forward, vjp)`` of functions of
+            arrays with ``vjp(g, *inputs)`` a gradient for each input, a torch.autograd.Function, or an operation of
+            minigrad, which brings its own signature, domain and params.
+        inputs: a tensor, an array, or a sequence. If some are tensors that require grad, these are differentiated,
+            otherwise all arrays of floats.
+        signature: the shapes of the inputs in gufunc notation, such as "(n,p),(p,q),(q)->(n,q)". "(),()->()" is entry by
+            entry, with broadcasting.
+        domain: for an input, by its name, the open interval on which the function is defined and smooth; bool for a mask;
+            a letter of the signature for integers that index its axis. Other inputs are any floats.
+        params: static arguments, passed on by name.
+        against: another target, of torch for instance, that must give the same values and gradients.
+        seed: draws other inputs.
+
+    Returns:
+        A report, which is true when nothing is wrong: ``assert check(MyFunction, ...)``.
+
+    Raises:
+        TypeError, ValueError: `target` is nothing that can be checked, or there is nothing to check it at.
+
+    >>> bool(check(lambda x, y: (x * y).sum(), signature="(n),(n)->()"))
+    True
+    """
+    source = target  # of signature, domain and params, where they are not given
+    if hasattr(target, "target"):  # a specimen of the zoo
+        target = target.target
+    elif hasattr(target, "operation"):
+        source = target.operation
+    if inputs is not None:
+        search = Search(subject_of(target, params), seed)
+        search.try_case("given", given(inputs, seed))
+        return search.report(source)
+    signature = signature or getattr(source, "signature", None)
+    domain = getattr(source, "domain", {}) if domain is None else domain
+    several = [params] if params is not None else getattr(source, "params", None) or [{}]
+    if signature is None:
+        raise ValueError(
+            f"check: {subject_of(target).name} has no signature, so there is nothing to search; give inputs, or the "
+            'shapes as in signature="(n,p),(p,q),(q)->(n,q)", or "(),()->()" for what works entry by entry'
+        )
+    search = Search(subject_of(target), seed)
+    for one in several:
+        search.subject = subject_of(target, one)
+        search.search(form_of(search.subject, signature, domain, source), lambda case, one=one: fits(case, one))
+    return search.report(source)
+
+
+def form_of(subject: Subject, signature: str, domain: dict[str, Any], source: Any) -> Form:
+    """The signature with what is known of each input."""
+    count = len(groups(signature))
+    parameters = [subject.parameter(i) for i in range(count)]
+    names = [getattr(p, "name", "") for p in parameters]
+    if unknown := domain.keys() - set(names):
+        raise ValueError(f"domain: {', '.join(sorted(unknown))} is no input; the inputs are {', '.join(names)}")
+    rules = dict(zip(range(count), source.rules, strict=False)) if isinstance(source, Operation) else {}
+    return Form(
+        signature,
+        [domain.get(name, ANY) for name in names],
+        constant=[i for i, rule in rules.items() if not rule],
+        optional=[i for i, p in enumerate(parameters) if p is not None and p.default is None],
+        batched=getattr(source, "batched", False),
+    )
+
+
+def fits(case: Case, params: dict[str, Any]) -> bool:
+    """Whether the axes in `params` exist."""
+    axis, shape = params.get("axis"), np.shape(case.inputs[0])
+    return axis is None or all(-len(shape) <= k < len(shape) for k in np.atleast_1d(axis))
+
+
+def given(inputs: Any, seed: int) -> Case:
+    """The inputs of a call as a case: tensors that require grad are differentiated, or else every array of floats."""
+    single = isinstance(inputs, Tensor | np.ndarray) or hasattr(inputs, "requires_grad")
+    arguments = (inputs,) if single else tuple(inputs)
+    explicit = any(getattr(x, "requires_grad", False) for x in arguments)
+    values = [x.detach().numpy() if hasattr(x, "detach") else x for x in arguments]
+    able = [
+        i
+        for i, (x, value) in enumerate(zip(arguments, values, strict=True))
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and (not explicit or getattr(x, "requires_grad", 0))
+    ]
+    if not able:
+        raise ValueError(
+            "check: no input is an array of floats or a tensor that requires grad, so there is nothing to differentiate"
+        )
+    return Case(tuple(values), tuple(able), {}, seed)
+
+
+class Sighting(NamedTuple):
+    """A fault, the promise that it breaks, and where it was first seen."""
+
+    fault: Fault
+    promise: str
+    trial: Trial
+
+
+class Search:
+    """Tries cases, and remembers what was wrong."""
+
+    def __init__(self, subject: Subject, seed: int) -> None:
+        self.subject, self.seed = subject, seed
+        self.trials: list[Trial] = []
+        self.found: dict[tuple[str, str | None], Sighting] = {}  # by kind and input
+        self.judged: set[tuple[str, str | None]] = set()  # promise and input: what need not be said again
+        self.wrong: dict[int, list[Trial]] = {}  # for an input, where its gradient has wrong numbers
+        self.kept: dict[str, int] = {}  # how often a promise was found kept
+        self.unchecked: dict[str, str] = {}  # why a promise was not looked at
+        self.form: Form | None = None
+        self.stopped = False
+
+    # ------------------------------------------------------------------------------------------------------ trying
+    @np.errstate(all="ignore")
+    def try_case(self, what: str, case: Case) -> None:
+        if not case.able or self.stopped:
+            return
+        trial = Trial(self.subject, case, tuple(self.trials), what)
+        first = not self.trials
+        if not usable(trial) and not first:  # forward refuses what the signature allows: that is no matter of a backward
+            return
+        self.trials.append(trial)
+        for name, promise in {**QUICK, **(ONCE if first else {})}.items():
+            try:
+                self.note(name, promise(trial), trial)
+            except NotChecked as reason:
+                self.unchecked[name] = str(reason)
+            except Broken as broken:
+                self.note(name, broken.args, trial)
+                self.stopped = broken.args[0].kind in ("random", "first-call")  # what else is wrong cannot be told from it
+                return
+        wrong = wrong_inputs(trial)
+        for i in wrong:
+            self.wrong.setdefault(i, []).append(trial)
+        self.kept[GRADIENTS] = self.kept.get(GRADIENTS, 0) + (not wrong)
+
+    def note(self, promise: str, faults: Iterable[Fault], trial: Trial) -> None:
+        count = 0
+        for count, fault in enumerate(faults, 1):
+            if (promise, fault.input) not in self.judged:  # the first trial says it best, as its sizes are unlike
+                self.judged.add((promise, fault.input))
+                self.found.setdefault((fault.kind, fault.input), Sighting(fault, promise, trial))
+        self.kept[promise] = self.kept.get(promise, 0) + (not count)
+
+    def search(self, form: Form, allowed: Callable[[Case], bool]) -> None:
+        """The designed cases, and if all is well there, drawn ones."""
+        self.form = form
+        for what, case in designed(form, self.seed):
+            if allowed(case):
+                self.try_case(what, case)
+        if ("raises", None) in self.found:
+            self.look_at_squares(form)
+        elif not self.stopped and not self.found and not self.wrong:
+            from minigrad.checks.strategies import drawn
+
+            for case in drawn(form, self.seed, EXAMPLES):
+                if allowed(case):
+                    self.try_case("drawn", case)
+
+    def look_at_squares(self, form: Form) -> None:
+        """Where a transpose is missing, square matrices do not raise, and their numbers tell."""
+        trial = Trial(self.subject, square(form, self.seed), (), "square")
+        try:
+            for promise in QUICK.values():
+                list(promise(trial))
+        except Broken:
+            return
+        for i in wrong_inputs(trial):
+            for fault in diagnose([trial], i):
+                if fault.kind != "unknown":
+                    self.found[fault.kind, fault.input] = Sighting(fault, GRADIENTS, trial)
+
+    def diagnose(self) -> None:
+        """Say why numbers are wrong, for each input whose gradient has not been named for something else."""
+        named = {name for _, name in self.found}
+        for i, trials in self.wrong.items():
+            if trials[0].names[i] in named:
+                continue
+            alike = [t for t in trials if t.inputs[i].dtype == trials[0].inputs[i].dtype]
+            for fault in diagnose(alike[:2], i):
+                if fault.kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
+                    text = fault.text.replace("no known pattern fits", "only where the inputs broadcast")
+                    fault = fault._replace(kind="broadcasting", text=text)
+                self.note(GRADIENTS, [fault], trials[0])
+
+    # ---------------------------------------------------------------------------------------------------- smallest
+    @np.errstate(all="ignore")
+    def smallest(self, seen: Sighting) -> Trial | None:
+        """The smallest case found that shows the same; None where a repetition shows nothing."""
+        fault, promise, trial = seen
+        if fault.kind in ("random", "first-call"):
+            return None
+        if self.form is None:
+            return trial
+        from minigrad.checks.strategies import smallest
+
+        case = smallest(self.form, self.seed, lambda case: shows(Trial(trial.subject, case), fault, promise))
+        return trial if case is None else Trial(trial.subject, case)
+
+    # --------------------------------------------------------------------------------------------------- reporting
+    def report(self, source: Any) -> Report:
+        with np.errstate(all="ignore"):
+            self.diagnose()
+            order = list(KINDS)
+            seen = sorted(self.found.values(), key=lambda s: order.index(s.fault.kind))
+            small = self.smallest(seen[0]) if seen else None
+            example = small and Example.of(seen[0].fault, small, self.subject.code)
+            return Report(self.subject.name, tuple(s.fault for s in seen), self.verdicts(), example or None)
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        broken = {s.promise for s in self.found.values()}
+        verdicts = []
+        for name in [GRADIENTS, *QUICK, *ONCE]:
+            count = self.kept.get(name, 0)
+            if name in broken:
+                verdicts.append(Verdict(name, "fault", ""))
+            elif name in self.unchecked or not count:
+                verdicts.append(Verdict(name, "not checked", self.unchecked.get(name, "")))
+            else:
+                verdicts.append(Verdict(name, "ok", self.certainty() if name == GRADIENTS else cases(count)))
+        broad = [t for t in self.trials if broadcast(t)]
+        failing = [s.trial for s in self.found.values()]
+        status = "not checked" if not broad else "fault" if any(t in failing for t in broad) else "ok"
+        verdicts.append(Verdict(BROADCASTING, status, cases(len(broad)) if broad else "no two inputs broadcast"))
+        kinks = sum(int(t.compare(i).kinks.sum()) for t in self.trials for i in t.comparisons)
+        if kinks:
+            verdicts.append(Verdict(KINKS, "kink", f"{kinks} entries, where left and right derivative differ"))
+        return tuple(verdicts)
+
+    def certainty(self) -> str:
+        """How sure the numbers are: what error would have been seen."""
+        seen: dict[Any, list[float]] = {}
+        for trial in self.trials:
+            for i, comparison in trial.comparisons.items():
+                resolved = np.isfinite(comparison.allowed) & ~comparison.kinks
+                largest = abs(comparison.true[resolved]).max(initial=0)
+                if largest:
+                    seen.setdefault(trial.inputs[i].dtype, []).append(float(comparison.allowed[resolved].max() / largest))
+        limits = ", ".join(f"{np.median(values):.0e} in {dtype}" for dtype, values in seen.items())
+        return f"{cases(len(self.trials))}; an error of {limits} would show"
+
+
+def cases(count: int) -> str:
+    return f"{count} case{'s' * (count != 1)}"
+
+
+def usable(trial: Trial) -> bool:
+    """Whether forward has a finite result."""
+    try:
+        return bool(np.isfinite(trial.y).all())
+    except Exception:  # whatever a student's code raises: the first promise names it
+        return False
+
+
+def shows(trial: Trial, fault: Fault, promise: str) -> bool:
+    """Whether a trial breaks the same promise in the same way."""
+    if not usable(trial):
+        return False
+    try:
+        for name in dict.fromkeys([next(iter(QUICK)), promise]):
+            if name == GRADIENTS:
+                i = trial.names.index(fault.input or "")
+                return i in trial.able and trial.gradient(i) is not None and bool(trial.compare(i).wrong.any())
+            if any(f.kind == fault.kind and f.input == fault.input for f in {**QUICK, **ONCE}[name](trial)):
+                return True
+    except Broken as broken:
+        return bool(broken.args[0].kind == fault.kind)
+    except NotChecked:
+        pass
+    return False
+
+
+def broadcast(trial: Trial) -> bool:
+    """Whether the inputs have unlike shapes, where each entry depends on one of each."""
+    return trial.case.elementwise and len({trial.inputs[i].shape for i in trial.able}) > 1
