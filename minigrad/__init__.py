@@ -19,6 +19,7 @@ from minigrad.transforms import jacobian as jacobian
 from minigrad.transforms import jvp as jvp
 from minigrad.transforms import value_and_grad as value_and_grad
 from minigrad.transforms import vjp as vjp
+from minigrad.views.source import source as source
 
 MYPY = False
 if MYPY:  # to mypy a decorated class is a class; an operation is a function

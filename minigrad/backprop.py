@@ -58,8 +58,8 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         y.op, y.inputs, y.values, y.params = None, (), (), {}
         y.recorded = y.differentiable = False
         y.cut = ("no_grad", y.made_at) if differentiable else errors.inherited_cut(inputs, y.made_at)
-    if state.strict:
-        state.strict.forward(op, y, values, params)
+    if state.watch:
+        state.watch.forward(op, y, inputs, values, params)
     return y
 
 
@@ -92,8 +92,8 @@ def sweep(output: Tensor, g: Any, wanted: Wanted, keep: Container[Tensor], creat
                 partials = op.partials(node, wanted, g, node, recorded_inputs(node))
             else:
                 partials = op.partials(node, wanted, g, node.array, node.values)
-            if state.strict:
-                state.strict.backward(node, g, partials)
+            if state.watch:
+                state.watch.backward(node, g, partials)
             for i, partial in enumerate(partials):
                 if partial is None:
                     continue

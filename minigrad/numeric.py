@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import errors
+from minigrad.state import off_tape
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -29,6 +30,7 @@ def replacement(leaf: Tensor, new: Any) -> np.ndarray[Any, Any]:
     """`new` as the data of `leaf`: an array of its shape, in its dtype."""
     if leaf.op is not None:
         raise ValueError(f"data of {leaf!r} cannot be rebound: it is a result, not a leaf; compute a new tensor")
+    off_tape(leaf, "assigning to .data")
     array = as_numeric(new)
     if array.shape != leaf.shape:
         raise ValueError(f"data: this tensor has shape {leaf.shape}, and the new array {array.shape}")

@@ -13,12 +13,12 @@ __all__ = ["no_grad"]
 class State:
     """The state of one thread."""
 
-    __slots__ = "place", "recording", "strict"
+    __slots__ = "place", "recording", "watch"
 
     def __init__(self) -> None:
         self.recording = True  # False inside no_grad()
         self.place: tuple[CodeType, int] | None = None  # in a recorded sweep: the forward line it differentiates
-        self.strict: Any = None  # inside strict(): what checks every operation
+        self.watch: Any = None  # what looks on at every operation: strict(), or the tracing of a program
 
 
 class Here(threading.local):
@@ -29,6 +29,17 @@ class Here(threading.local):
 
 
 here = Here()
+
+
+def off_tape(t: Any, how: str) -> Any:
+    """The array of `t`, for a use that leaves the tape; who traces a program has to know."""
+    watch = here.state.watch
+    return watch.leaves(t, how) if watch else t.array
+
+
+def tracing() -> bool:
+    """Whether this thread runs a function to make a program of it: then every sweep is recorded."""
+    return here.state.watch is not None and here.state.watch.traces  # type: ignore[no-any-return]
 
 
 class no_grad:

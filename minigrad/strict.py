@@ -55,16 +55,16 @@ class strict:
     """
 
     def __enter__(self) -> None:
-        if here.state.strict is None:
-            here.state.strict = Watch()
-        here.state.strict.depth += 1
+        if here.state.watch is None:
+            here.state.watch = Watch()
+        here.state.watch.depth += 1
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: TracebackType | None) -> None:
-        watch = here.state.strict
+        watch = here.state.watch
         watch.depth -= 1
         if watch.depth:
             return
-        here.state.strict = None
+        here.state.watch = None
         if isinstance(error, ValueError) and "read-only" in str(error) and traceback is not None:
             for name, array in arrays_in_expression(traceback):
                 if user := watch.user(array):
@@ -74,6 +74,8 @@ class strict:
 
 class Watch:
     """What strict() knows in one thread, from the outermost ``with`` to its end."""
+
+    traces = False
 
     def __init__(self) -> None:
         self.depth = 0
@@ -110,8 +112,12 @@ class Watch:
         found = (self.users[key] for key, locked in self.locked.items() if np.shares_memory(array, locked))
         return next(found, None)
 
+    def leaves(self, t: Tensor, how: str) -> Array:
+        """The array of `t`, which may leave the tape."""
+        return t.array
+
     # -------------------------------------------------------------------------------------------------- the forward
-    def forward(self, op: Any, y: Tensor, values: Sequence[Any], params: dict[str, Any]) -> None:
+    def forward(self, op: Any, y: Tensor, inputs: Any, values: Sequence[Any], params: dict[str, Any]) -> None:
         """Check a result that was just made, and lock what its backward needs."""
         phase = "in the forward" if here.state.place is None else "in a recorded backward"
         where = f"{op.name} made at {at(y.made_at)}, {phase}"

@@ -18,7 +18,7 @@ from minigrad.hooks import Handle, Hooks, hooks_of
 from minigrad.installed import Installed
 from minigrad.numeric import as_numeric, may_require_grad, replacement
 from minigrad.places import Place, caller
-from minigrad.state import here
+from minigrad.state import here, off_tape
 
 __all__ = ["Tensor"]
 
@@ -77,7 +77,7 @@ class Tensor(Installed):
 
     @property
     def data(self) -> Array:
-        return self.array
+        return off_tape(self, ".data")  # type: ignore[no-any-return]
 
     @data.setter
     def data(self, new: Any) -> None:
@@ -103,11 +103,11 @@ class Tensor(Installed):
         """The single entry as a Python number; ends the history. ValueError unless there is one entry."""
         if self.size != 1:
             raise ValueError(f"item() needs a tensor of one entry, and this one has shape {self.shape}")
-        return self.array.item()
+        return off_tape(self, ".item()").item()
 
     def numpy(self) -> Array:
         """The array itself, not a copy; ends the history."""
-        return self.array
+        return off_tape(self, ".numpy()")  # type: ignore[no-any-return]
 
     def detach(self) -> Tensor:
         """A new leaf with the same data and no history."""
@@ -142,7 +142,7 @@ class Tensor(Installed):
     def __bool__(self) -> bool:
         if self.size != 1:
             raise ValueError(errors.ambiguous_truth(self))
-        return bool(self.array)
+        return bool(off_tape(self, "a branch on its value"))
 
     def __float__(self) -> float:
         return float(self.item())

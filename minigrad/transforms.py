@@ -21,7 +21,7 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.backprop import gradients, tape
-from minigrad.state import enable_grad, here
+from minigrad.state import enable_grad, here, tracing
 from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -121,7 +121,8 @@ class Call:
 
     def records(self, others: Sequence[Any] = ()) -> bool:
         """Whether a result that depends on `others`, too, belongs on the tape."""
-        return here.state.recording and (self.open or any(type(t) is Tensor and t.differentiable for t in others))
+        open_here = self.open or any(type(t) is Tensor and t.differentiable for t in others)
+        return (here.state.recording and open_here) or tracing()
 
     def given(self, tree: Any, results: Sequence[Any], others: Sequence[Any] = ()) -> Any:
         """`results` as the caller gets them, nested as `tree`. What is no Tensor stays what it is."""

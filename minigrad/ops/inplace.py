@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from minigrad import errors
-from minigrad.state import here
+from minigrad.state import here, off_tape
 from minigrad.tensor import Tensor
 
 
@@ -22,7 +22,7 @@ def updating(name: str) -> Callable[[Tensor, Any], Tensor]:
             if self.op is None and self.differentiable:
                 raise RuntimeError(errors.in_place_on_leaf(name))
             return cast(Tensor, compute(self, other))
-        array = self.array
+        array = off_tape(self, "an update in place")
         new = compute(array, other)
         if type(new) is np.ndarray and new.shape == array.shape and new.dtype is array.dtype:
             self.array = new

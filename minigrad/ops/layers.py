@@ -6,6 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minigrad.ops.registry import op, operand
+from minigrad.state import tracing
 from minigrad.tensor import Tensor
 
 
@@ -95,7 +96,8 @@ class batch_norm:
         if not training:
             if running_mean is None or running_var is None:
                 raise ValueError("batch_norm: running_mean and running_var are needed, or training=True")
-            deviation = input - running_mean.reshape(per_channel).copy()  # the tape keeps it, training changes it
+            mean = running_mean.reshape(per_channel)
+            deviation = input - (mean if tracing() else mean.copy())  # the tape keeps it, training changes it
             return standardized(deviation, running_var.reshape(per_channel), weight, bias, eps)
         axes = (0, *range(2, input.ndim))
         count = n * math.prod(rest)
@@ -104,9 +106,9 @@ class batch_norm:
         mean = input.mean(axes, keepdims=True)
         deviation = input - mean
         variance = np.square(deviation).mean(axes, keepdims=True)
-        for running, new in (running_mean, mean.data), (running_var, variance.data * (count / (count - 1))):
+        for running, new, scale in (running_mean, mean, 1), (running_var, variance, count / (count - 1)):
             if running is not None:
-                running += momentum * (new.reshape(channels) - running)
+                running += momentum * (new.data.reshape(channels) * scale - running)
         return standardized(deviation, variance, weight, bias, eps)
     def public(
         batch_norm, input, running_mean=None, running_var=None, weight=None, bias=None, training=False, momentum=0.1,
@@ -238,7 +240,7 @@ class embedding:
     domain = {"indices": "k"}
     d_indices = None
     def compose(indices, weight):
-        numbers = indices.data if type(indices) is Tensor else np.asarray(indices)
+        numbers = indices.array if type(indices) is Tensor else np.asarray(indices)
         rows = len(weight)
         if numbers.dtype.kind not in "iu":
             raise TypeError(f"embedding(indices, weight): the indices are integers, and these are {numbers.dtype}")

@@ -111,7 +111,7 @@ def likelihood(loss, log_probabilities, input, target, weight, ignore_index, red
     if reduction != "mean":
         return reduced(loss, losses, reduction)
     total = (counts.astype(input.dtype) if weight is None else np.where(counts, weight[index], 0)).sum()
-    if not total.data:
+    if not total.array:
         raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
     return losses.sum() / total
 
@@ -122,7 +122,7 @@ def check_classes(loss, input, target, weight, ignore_index, axis):
         raise ValueError(f"{loss}: the input needs an axis of classes, (n, c) or (c), and it is a single number")
     classes = input.shape[axis]
     needed = input.shape[:axis] + input.shape[axis + 1 :]
-    labels = target.data if type(target) is Tensor else np.asarray(target)
+    labels = target.array if type(target) is Tensor else np.asarray(target)
     if labels.dtype.kind not in "iu":
         raise TypeError(
             f"{loss}: targets are class numbers, integers, and these are {labels.dtype}; class probabilities are not "

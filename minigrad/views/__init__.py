@@ -1,0 +1,1 @@
+"""Readers of a tape, one file each. The engine imports none of them."""

@@ -1,0 +1,271 @@
+"""A program: straight-line NumPy as text and as a function, printed from a recording."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+import keyword
+import linecache
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.places import Place
+from minigrad.tensor import Tensor
+from minigrad.transforms import leaves, like
+from minigrad.views.lines import Line, arguments_of, lines_of, named, names_read, renamed, unparse
+from minigrad.views.simplify import Simplifier, nested
+from minigrad.views.specialise import literal, numbered, numpys
+from minigrad.views.trace import Argument, Recording, assigned_to
+
+__all__ = ["Program", "defined"]
+
+WIDTH = 48  # the column where comments begin, unless a line is longer
+QUIET = 'with np.errstate(divide="ignore", over="ignore", invalid="ignore"):'
+next_number = count(1).__next__
+
+
+class Program:
+    """NumPy text that computes what a tape computed, bit for bit. ``str(p)`` is the text, ``p(*arrays)`` runs it.
+
+    Attributes:
+        name: of the function.
+        text: the program: it needs nothing but NumPy.
+        function: the function that the text defines.
+        arguments: the arrays that it takes; those that were found outside of the traced function come last, and a call
+            of the program supplies them.
+    """
+
+    def __init__(self, recording: Recording, static: Mapping[str, Any], raw: bool = False) -> None:
+        self.name = recording.name
+        self.arguments = recording.arguments
+        self.tree = recording.tree
+        self.specialised = {a.name: (a.value.shape, a.value.dtype) for a in self.arguments if type(a.value) is Tensor}
+        self.lines, self.result = written(recording, raw)
+        self.helpers = helpers_of(self.lines)
+        self.text = "\n".join(self.print(static)) + "\n"
+        self.function = defined(self, self.text, self.name)
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Run the program.
+
+        Raises:
+            TypeError: the number of arguments is not that of the program.
+            ValueError: an array has not the shape or dtype that the program was specialised for.
+        """
+        if len(arrays) != len(self.tree):
+            raise TypeError(
+                f"{self.name} takes {', '.join(name for name, _ in self.tree)}, and got {len(arrays)} arguments"
+            )
+        given = [bare(x) for x in arrays]
+        for (name, tree), x in zip(self.tree, given, strict=True):
+            self.check(name, tree, x)
+        return self.function(*given, *[held(a.held) for a in self.arguments if a.held is not None])
+
+    def check(self, name: str, tree: Any, given: Any) -> None:
+        for argument, x in zip(leaves(tree), leaves(given), strict=False):
+            if argument is None or argument.name not in self.specialised:
+                continue
+            shape, dtype = self.specialised[argument.name]
+            if np.shape(x) != shape or np.asarray(x).dtype != dtype:
+                raise ValueError(
+                    f"{self.name}: {argument.name} has shape {np.shape(x)} and dtype {np.asarray(x).dtype}, and this "
+                    f"program is for {shape} and {dtype}; minigrad.compile makes one for each"
+                )
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<program {self.name}({', '.join(a.name for a in self.arguments)}), {len(self.lines)} lines>"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the text to a file, and return its path."""
+        path = Path(path)
+        path.write_text(self.text, encoding="utf-8")
+        return path
+
+    # ------------------------------------------------------------------------------------------------------ the text
+    def print(self, static: Mapping[str, Any]) -> Iterator[str]:
+        yield f'"""{self.name}, as NumPy: printed by minigrad from a run.'
+        yield ""
+        yield "Specialised for " + "; ".join(
+            f"{name} {shape} {dtype}" for name, (shape, dtype) in self.specialised.items()
+        )
+        if static:
+            yield "With " + ", ".join(f"{name}={value!r}" for name, value in static.items())
+        outside = [a.name for a in self.arguments if a.held is not None]
+        if outside:
+            yield f"Found outside of the function: {', '.join(outside)}"
+        yield '"""'
+        yield ""
+        yield "import numpy as np"
+        for helper in self.helpers:
+            yield from ["", "", unparse(helper)]
+        yield from ["", "", f"def {self.name}({', '.join(self.signature())}):"]
+        yield from (f"    {line}" if line else "" for line in self.body())
+
+    def signature(self) -> list[str]:
+        return [name for name, _ in self.tree] + [a.name for a in self.arguments if a.held is not None]
+
+    def body(self) -> Iterator[str]:
+        for name, tree in self.tree:
+            for path, argument in unpacked(tree, name):
+                if path != name:
+                    yield f"{argument.name} = {path}"
+        for i, (phase, lines) in enumerate(groupby(self.lines, lambda line: line.phase)):
+            yield from [""] * (i > 0)
+            yield f"# {phase}"
+            for quiet, block in groupby(lines, lambda line: line.quiet and may_warn(line.text)):
+                yield from [QUIET] * quiet
+                for line in block:
+                    yield commented("    " * quiet + f"{line.name} = {unparse(line.text)}", line)
+        parts = self.result.elts if isinstance(self.result, ast.Tuple) else [self.result]
+        yield f"return {', '.join(map(unparse, parts))}" + "," * (
+            isinstance(self.result, ast.Tuple) and len(parts) == 1
+        )
+
+
+def commented(text: str, line: Line) -> str:
+    """A line with its shape, and the user's line that it comes from."""
+    place = Place.of(line.place)
+    return f"{text:<{WIDTH}}  # {np.shape(line.value)}  {Path(place.file).name}:{place.line}"
+
+
+def may_warn(text: ast.AST) -> bool:
+    """Whether NumPy could warn of a result that is infinite or undefined."""
+    return any(
+        isinstance(n, ast.BinOp) or (isinstance(n, ast.Call) and "np." in unparse(n.func)) for n in ast.walk(text)
+    )
+
+
+def unpacked(tree: Any, path: str) -> Iterator[tuple[str, Argument]]:
+    """Where in a nested argument each array is: params["W"]."""
+    if isinstance(tree, list | tuple):
+        for i, part in enumerate(tree):
+            yield from unpacked(part, f"{path}[{i}]")
+    elif isinstance(tree, dict):
+        for key, part in tree.items():
+            yield from unpacked(part, f"{path}[{key!r}]")
+    elif tree is not None:
+        yield path, tree
+
+
+def bare(x: Any) -> Any:
+    """An argument with arrays in the place of Tensors."""
+    if type(x) is Tensor:
+        return x.array
+    return x if isinstance(x, np.ndarray | np.random.Generator) else like(x, [held(part) for part in leaves(x)])
+
+
+def held(x: Any) -> Any:
+    return x.array if type(x) is Tensor else x
+
+
+def defined(owner: Any, text: str, name: str) -> Any:
+    """The function that `text` defines; tracebacks and the debugger show its lines as long as `owner` lives."""
+    file = f"<minigrad {name} {next_number()}>"
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
+    weakref.finalize(owner, linecache.cache.pop, file, None)
+    space: dict[str, Any] = {"__name__": file}
+    exec(compile(text, file, "exec"), space)
+    return space[name]
+
+
+# ------------------------------------------------------------------------------------------- from lines to good lines
+def written(recording: Recording, raw: bool) -> tuple[list[Line], ast.expr]:
+    """The lines of a program with their final names, and what it returns."""
+    lines, names = lines_of(recording)
+    results = [y for y in leaves(recording.result) if type(y) is Tensor]
+    values = {a.name: a.value.array for a in recording.arguments if type(a.value) is Tensor}
+    simplifier = Simplifier(lines, values, [names[y] for y in results])
+    if not raw:
+        lines = simplifier.run()
+    now = {node: simplifier.now(name) for node, name in names.items()}
+    titles = titles_of(recording, lines, now)
+    if not raw:
+        lines = nested(lines, titles.keys() | {now[y] for y in results})
+    final = final_names([*values, *taken_names(recording)], lines, titles)
+    renaming = {old: named(new) for old, new in final.items()}
+    lines = [dataclasses.replace(line, name=final[line.name], text=renamed(line.text, renaming)) for line in lines]
+    result = structure(recording.result, {node: final.get(name, name) for node, name in now.items()})
+    return lines, result
+
+
+def taken_names(recording: Recording) -> list[str]:
+    return [name for name, _ in recording.tree] + [a.name for a in recording.arguments]
+
+
+def structure(result: Any, names: Mapping[Tensor, str]) -> ast.expr:
+    """What the program returns, nested as the traced function returned it."""
+    if type(result) is Tensor:
+        return named(names[result])
+    if isinstance(result, list | tuple):
+        parts = [structure(part, names) for part in result]
+        return ast.List(parts, ast.Load()) if isinstance(result, list) else ast.Tuple(parts, ast.Load())
+    if isinstance(result, dict):
+        return ast.Dict([literal(key) for key in result], [structure(part, names) for part in result.values()])
+    return literal(result)
+
+
+def titles_of(recording: Recording, lines: Sequence[Line], now: Mapping[Tensor, str]) -> dict[str, str]:
+    """Names that say something, for lines that have one: the user's variable, or whose cotangent it is."""
+    titles: dict[str, str] = {}
+    own = {a.name for a in recording.arguments}
+    for line in lines:
+        if recording.phase(line.node) == "forward" and (name := assigned_to(line.node)) and not line.hint:
+            titles.setdefault(line.name, name)
+    for node, name in now.items():
+        if node.op is not None and recording.phase(node) == "forward" and (title := assigned_to(node)):
+            titles.setdefault(name, title)
+    if isinstance(recording.result, tuple) and recording.cotangents and type(recording.result[0]) is Tensor:
+        titles.setdefault(now[recording.result[0]], "loss")
+    for order, x, g in recording.cotangents:
+        if type(g) is Tensor and g in now and x in now:
+            title = now[x] if now[x] in own else titles.get(now[x])
+            if title:
+                titles.setdefault(
+                    now[g], ("d" if order == 1 else f"d{order}") + ("" if len(title) == 1 else "_") + title
+                )
+    for x, new in zip(*recording.updated, strict=False):
+        if new in now:
+            titles.setdefault(now[new], f"new_{now[x]}")
+    for line in lines:
+        if line.hint:
+            titles.setdefault(line.name, line.hint)
+    return {name: title for name, title in titles.items() if name not in own}
+
+
+def final_names(taken: Sequence[str], lines: Sequence[Line], titles: Mapping[str, str]) -> dict[str, str]:
+    """A name for each line: its title, or a number."""
+    used = {*taken, "np", *keyword.kwlist, *dir(builtins), *(line.helper for line in lines if line.body)}
+    final, counted = {}, (f"t{i}" for i in count(1))
+    for line in lines:
+        candidates = numbered(titles[line.name]) if line.name in titles else counted
+        final[line.name] = next(name for name in candidates if name not in used)
+        used.add(final[line.name])
+    return final
+
+
+def helpers_of(lines: list[Line]) -> list[ast.stmt]:
+    """A function for each forward of several lines, and calls of them in the lines."""
+    helpers: dict[int, ast.FunctionDef] = {}
+    for i, line in enumerate(lines):
+        if line.body is None:
+            continue
+        if id(line.body) not in helpers:
+            used = {helper.name for helper in helpers.values()}
+            name = next(n for n in numbered(line.helper) if n not in used)
+            inside = [*line.body.statements, ast.Return(line.body.result)]
+            helpers[id(line.body)] = ast.FunctionDef(
+                name, arguments_of(dict.fromkeys(line.body.inputs)), inside, [], lineno=1, type_params=[]
+            )
+        assert isinstance(line.text, ast.Call)
+        call = ast.Call(named(helpers[id(line.body)].name), line.text.args, [])
+        lines[i] = dataclasses.replace(line, text=call)
+    return list(helpers.values())
