@@ -45,9 +45,9 @@ assert (t, p, e, L) == (6, 7, 3, 9)
 #
 # $$\frac{\partial L}{\partial v} = \frac{\partial L}{\partial u} \cdot \frac{\partial u}{\partial v}.$$
 #
-# The derivative of the loss with respect to $v$ is called the *cotangent* of $v$; in the code it is `dv`. To know `dv` we
-# need `du` first. So we go through the program from the last line to the first, and each line hands the cotangent of its
-# result on to its inputs:
+# The derivative of the loss with respect to $v$ is called the *cotangent* of $v$; in the code it is `dv`. To know `dv`
+# we need `du` first. So we go through the program from the last line to the first, and each line hands the cotangent of
+# its result on to its inputs:
 
 # %%
 dL = 1.0  # L changes with L one to one
@@ -77,11 +77,11 @@ assert abs(tried - dw) < 1e-6
 # %% [markdown]
 # ## Let the program write itself down
 #
-# What we did by hand needs to know two things of each line: which operation it was, and on what. So each operation writes
-# a row on a list while it computes. That list is the *tape*.
+# What we did by hand needs to know two things of each line: which operation it was, and on what. So each operation
+# writes a row on a list while it computes. That list is the *tape*.
 #
-# First the table of operations. For each one: what it computes, and its *rule*, which takes the cotangent `g` of the result
-# and the inputs, and says what to hand on to each input. It is the table of derivatives from school.
+# First the table of operations. For each one: what it computes, and its *rule*, which takes the cotangent `g` of the
+# result and the inputs, and says what to hand on to each input. It is the table of derivatives from school.
 
 # %%
 OPERATIONS = {
@@ -145,9 +145,9 @@ assert [cotangent[v] for v in (w, x, b, y)] == [18, 12, 6, -6]
 # %% [markdown]
 # ## A value that is used twice
 #
-# In $f = x \cdot x + x$ three paths lead from $f$ back to $x$: one through each factor, one through the sum. Moving $x$ moves
-# $f$ along all of them at once, so the cotangent of $x$ is the *sum over the paths*: $x + x + 1$. That is what the `+=` in
-# `backward` is for.
+# In $f = x \cdot x + x$ three paths lead from $f$ back to $x$: one through each factor, one through the sum. Moving $x$
+# moves $f$ along all of them at once, so the cotangent of $x$ is the *sum over the paths*: $x + x + 1$. That is what
+# the `+=` in `backward` is for.
 
 # %%
 tape.clear()
@@ -158,9 +158,9 @@ print(cotangent[x])
 assert cotangent[x] == 3 + 3 + 1
 
 # %% [markdown]
-# There may be many paths. Double a number sixty times, and $2^{60}$ of them lead back; who follows a thousand million paths a
-# second needs 36 years. The sweep visits each row of the tape once. It may, because it runs backwards: when it comes to a row,
-# everything that used its result lies behind, and so its cotangent is complete.
+# There may be many paths. Double a number sixty times, and $2^{60}$ of them lead back; who follows a thousand million
+# paths a second needs 36 years. The sweep visits each row of the tape once. It may, because it runs backwards: when it
+# comes to a row, everything that used its result lies behind, and so its cotangent is complete.
 
 # %%
 tape.clear()
@@ -174,8 +174,8 @@ assert backward(v)[x] == 2**60
 # %% [markdown]
 # ## minigrad does the same
 #
-# A `Tensor` is our `Number` with an array in place of a float. NumPy's functions, applied to Tensors, put themselves on the
-# tape.
+# A `Tensor` is our `Number` with an array in place of a float. NumPy's functions, applied to Tensors, put themselves on
+# the tape.
 
 # %%
 w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0, 1.0, 4.0))
@@ -193,8 +193,8 @@ assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
 #
 # Replace each `...`, and run the cell below it.
 #
-# **Exercise 1.** $f = (a + b) \cdot a$ with $a = 2$ and $b = 3$. What are the cotangents of $a$ and $b$? Find them by hand:
-# write $s = a + b$, then go backwards.
+# **Exercise 1.** $f = (a + b) \cdot a$ with $a = 2$ and $b = 3$. What are the cotangents of $a$ and $b$? Find them by
+# hand: write $s = a + b$, then go backwards.
 
 # %% exercise 1
 da = ...
@@ -209,8 +209,8 @@ else:
     print("exercise 1: not yet right; a is used twice: once in the sum, once as a factor")
 
 # %% [markdown]
-# **Exercise 2.** Give our tape a fifth operation, $e^a$. Its row is a pair like those of `OPERATIONS`: what it computes (use
-# `math.exp`), and its rule, which returns a tuple of one partial.
+# **Exercise 2.** Give our tape a fifth operation, $e^a$. Its row is a pair like those of `OPERATIONS`: what it computes
+# (use `math.exp`), and its rule, which returns a tuple of one partial.
 
 # %% exercise 2
 exp = ...

@@ -20,8 +20,9 @@
 # ## A way to check everything
 #
 # Each derivation below is followed by the code that checks it. The judge is the central difference
-# $\frac{f(a + h) - f(a - h)}{2h}$, entry by entry. Our losses are polynomials of degree 2 in every single entry, and for these
-# it *is* the derivative, whatever $h$ is: the terms of degree 2 cancel. So we may take $h = 1$, and there is nothing to tune.
+# $\frac{f(a + h) - f(a - h)}{2h}$, entry by entry. Our losses are polynomials of degree 2 in every single entry, and
+# for these it *is* the derivative, whatever $h$ is: the terms of degree 2 cancel. So we may take $h = 1$, and there is
+# nothing to tune.
 
 # %%
 import numpy as np
@@ -49,8 +50,8 @@ x, w, b, y = rng.normal(size=p), rng.normal(size=p), rng.normal(size=()), rng.no
 #
 # $$\hat y = \sum_j x_j w_j + b, \qquad \ell = (\hat y - y)^2.$$
 #
-# The last line first: $\partial \ell / \partial \hat y = 2 (\hat y - y)$. Then the first: in the sum, $w_j$ stands in one term
-# only, so $\partial \hat y / \partial w_j = x_j$, and likewise $\partial \hat y / \partial x_j = w_j$ and
+# The last line first: $\partial \ell / \partial \hat y = 2 (\hat y - y)$. Then the first: in the sum, $w_j$ stands in
+# one term only, so $\partial \hat y / \partial w_j = x_j$, and likewise $\partial \hat y / \partial x_j = w_j$ and
 # $\partial \hat y / \partial b = 1$. The chain rule multiplies:
 #
 # $$\frac{\partial \ell}{\partial w_j} = 2 (\hat y - y)\, x_j, \qquad
@@ -69,18 +70,18 @@ print("one row, one output: dw, dx and db are right")
 # %% [markdown]
 # ## Many rows, many outputs
 #
-# There are $n$ rows (counted by $i$), $p$ features ($j$) and $q$ outputs ($k$): $X$ is $n \times p$, $W$ is $p \times q$, $b$ has $q$
-# entries, $Y$ is $n \times q$. The loss is the mean over all $N = n q$ entries:
+# There are $n$ rows (counted by $i$), $p$ features ($j$) and $q$ outputs ($k$): $X$ is $n \times p$, $W$ is
+# $p \times q$, $b$ has $q$ entries, $Y$ is $n \times q$. The loss is the mean over all $N = n q$ entries:
 #
 # $$\hat Y_{ik} = \sum_j X_{ij} W_{jk} + b_k, \qquad L = \frac{1}{N} \sum_{i,k} (\hat Y_{ik} - Y_{ik})^2.$$
 #
-# Write $\bar V$ for the cotangent $\partial L / \partial V$ of an array; it has the shape of $V$. Of the $N$ terms of the loss, one
-# contains $\hat Y_{ik}$:
+# Write $\bar V$ for the cotangent $\partial L / \partial V$ of an array; it has the shape of $V$. Of the $N$ terms of
+# the loss, one contains $\hat Y_{ik}$:
 #
 # $$\bar{\hat Y}_{ik} = \tfrac{2}{N} (\hat Y_{ik} - Y_{ik}).$$
 #
-# From here on a value is used more than once, and lesson 1 says: add up over all its uses. $W_{jk}$ is used in column $k$ of every
-# row, $X_{ij}$ in every column of row $i$, $b_k$ in every row:
+# From here on a value is used more than once, and lesson 1 says: add up over all its uses. $W_{jk}$ is used in column
+# $k$ of every row, $X_{ij}$ in every column of row $i$, $b_k$ in every row:
 #
 # $$\bar W_{jk} = \sum_i X_{ij} \bar{\hat Y}_{ik}, \qquad
 # \bar X_{ij} = \sum_k \bar{\hat Y}_{ik} W_{jk}, \qquad
@@ -115,13 +116,14 @@ print("entry by entry: dW, dX and db are right")
 # %% [markdown]
 # ## As matrices
 #
-# A sum over a shared index is a product of matrices. In $\bar W_{jk} = \sum_i X_{ij} \bar{\hat Y}_{ik}$ the shared index comes first in
-# both factors, so the left one must be transposed; in $\bar X$ it comes last in both, so the right one must:
+# A sum over a shared index is a product of matrices. In $\bar W_{jk} = \sum_i X_{ij} \bar{\hat Y}_{ik}$ the shared
+# index comes first in both factors, so the left one must be transposed; in $\bar X$ it comes last in both, so the right
+# one must:
 #
 # $$\bar W = X^\top \bar{\hat Y}, \qquad \bar X = \bar{\hat Y}\, W^\top, \qquad \bar b = \mathbf 1^\top \bar{\hat Y}.$$
 #
-# You need not remember this. $\bar W$ must be $(p, q)$, and there is $X$ of shape $(n, p)$ and $\bar{\hat Y}$ of shape $(n, q)$: as long as
-# $n$, $p$ and $q$ differ, only one product fits.
+# You need not remember this. $\bar W$ must be $(p, q)$, and there is $X$ of shape $(n, p)$ and $\bar{\hat Y}$ of shape
+# $(n, q)$: as long as $n$, $p$ and $q$ differ, only one product fits.
 
 # %%
 assert np.allclose(dW, X.T @ dYhat)
@@ -130,8 +132,8 @@ assert np.allclose(db, dYhat.sum(0))
 print("as matrices: the same")
 
 # %% [markdown]
-# The engine's rules for `linear` and `mse_loss` are these lines (`minigrad/ops/linalg.py`, `minigrad/ops/loss.py`), and its tape gives
-# the same numbers:
+# The engine's rules for `linear` and `mse_loss` are these lines (`minigrad/ops/linalg.py`, `minigrad/ops/loss.py`), and
+# its tape gives the same numbers:
 
 # %%
 tensors = [minigrad.Tensor(A, requires_grad=True) for A in (X, W, b)]
@@ -144,9 +146,9 @@ for name, tensor, by_hand in zip(("X", "W", "b"), tensors, (dX, dW, db), strict=
 # %% [markdown]
 # ## A mistake that hides
 #
-# The mean is over $N = nq$ entries. Who divides by the number of rows instead gets the right gradient as long as there is one
-# output, and $q$ times the gradient otherwise. It still points downhill, so training seems to work, with another step than the
-# one that was asked for. That is why the sizes above are 5, 3 and 2: *different, and none of them 1*.
+# The mean is over $N = nq$ entries. Who divides by the number of rows instead gets the right gradient as long as there
+# is one output, and $q$ times the gradient otherwise. It still points downhill, so training seems to work, with another
+# step than the one that was asked for. That is why the sizes above are 5, 3 and 2: *different, and none of them 1*.
 
 # %%
 for outputs in (1, 2, 3):
@@ -160,7 +162,8 @@ for outputs in (1, 2, 3):
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** The targets have a cotangent as well. Write $\bar Y$ with what is there: `X`, `W`, `b`, `Y`, `N`, `dYhat`.
+# **Exercise 1.** The targets have a cotangent as well. Write $\bar Y$ with what is there: `X`, `W`, `b`, `Y`, `N`,
+# `dYhat`.
 
 # %% exercise 1
 dY = ...
@@ -174,8 +177,8 @@ else:
     print("exercise 1: not yet right; Y enters the difference with the other sign than the prediction")
 
 # %% [markdown]
-# **Exercise 2.** Gradient descent needs $\bar W$ and $\bar b$ only. Write a function of two or three lines that returns both, for
-# any number of rows, features and outputs.
+# **Exercise 2.** Gradient descent needs $\bar W$ and $\bar b$ only. Write a function of two or three lines that returns
+# both, for any number of rows, features and outputs.
 
 
 # %% exercise 2
@@ -184,20 +187,24 @@ def gradient(X, W, b, Y):
 
 
 # %% check 2
+def is_right(n, p, q):
+    X, W, b, Y = rng.normal(size=(n, p)), rng.normal(size=(p, q)), rng.normal(size=q), rng.normal(size=(n, q))
+    dW, db = gradient(X, W, b, Y)
+    right_W = np.shape(dW) == W.shape and np.allclose(dW, slope(lambda W: mse(X, W, b, Y), W))
+    right_b = np.shape(db) == b.shape and np.allclose(db, slope(lambda b: mse(X, W, b, Y), b))
+    return right_W and right_b
+
+
 if gradient(X, W, b, Y) is ...:
     print("exercise 2: not answered yet")
+elif is_right(5, 3, 2) and is_right(7, 2, 3) and is_right(1, 4, 5):
+    print("exercise 2: right")
 else:
-    right = True
-    for n, p, q in [(5, 3, 2), (7, 2, 3), (1, 4, 5)]:
-        X, W, b, Y = rng.normal(size=(n, p)), rng.normal(size=(p, q)), rng.normal(size=q), rng.normal(size=(n, q))
-        dW, db = gradient(X, W, b, Y)
-        right &= np.shape(dW) == W.shape and np.allclose(dW, slope(lambda W: mse(X, W, b, Y), W))
-        right &= np.shape(db) == b.shape and np.allclose(db, slope(lambda b: mse(X, W, b, Y), b))
-    print("exercise 2:", "right" if right else "not yet right; is the divisor n * q, and is b summed over the rows?")
+    print("exercise 2: not yet right; is the divisor n * q, and is b summed over the rows?")
 
 # %% [markdown]
-# **Exercise 3.** Some rows count more than others: $L = \frac{1}{N} \sum_i s_i \sum_k (\hat Y_{ik} - Y_{ik})^2$ with a weight $s_i$ for
-# each row. Derive the cotangent of $\hat Y$, and write it for `s` of shape `(n,)`.
+# **Exercise 3.** Some rows count more than others: $L = \frac{1}{N} \sum_i s_i \sum_k (\hat Y_{ik} - Y_{ik})^2$ with a
+# weight $s_i$ for each row. Derive the cotangent of $\hat Y$, and write it for `s` of shape `(n,)`.
 
 
 # %% exercise 3
@@ -206,9 +213,9 @@ def weighted(Yhat, Y, s):
 
 
 # %% check 3
-Yhat, Y, s = rng.normal(size=(5, 2)), rng.normal(size=(5, 2)), rng.uniform(0.5, 2, size=5)
+Yhat, s = rng.normal(size=(n, q)), rng.uniform(0.5, 2, size=n)
 answer = weighted(Yhat, Y, s)
-true = slope(lambda Z: sum(s[i] * ((Z[i] - Y[i]) ** 2).sum() for i in range(5)) / 10, Yhat)
+true = slope(lambda Yhat: sum(s[i] * ((Yhat[i] - Y[i]) ** 2).sum() for i in range(n)) / N, Yhat)
 if answer is ...:
     print("exercise 3: not answered yet")
 elif np.shape(answer) == true.shape and np.allclose(answer, true):

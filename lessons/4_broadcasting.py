@@ -19,9 +19,10 @@
 #
 # ## Broadcasting is using a value many times
 #
-# In `X @ W + b` the product has shape $(n, q)$ and the bias $(q,)$. NumPy reads each entry of `b` once per row, $n$ times in all.
-# Lesson 1 said what to do with a value that is used $n$ times: add up the $n$ cotangents. So the sum over the rows in
-# $\bar b = \mathbf 1^\top \bar{\hat Y}$ is not a property of regression. It belongs to the `+`, and to every operation that broadcasts.
+# In `X @ W + b` the product has shape $(n, q)$ and the bias $(q,)$. NumPy reads each entry of `b` once per row, $n$
+# times in all. Lesson 1 said what to do with a value that is used $n$ times: add up the $n$ cotangents. So the sum over
+# the rows in $\bar b = \mathbf 1^\top \bar{\hat Y}$ is not a property of regression. It belongs to the `+`, and to
+# every operation that broadcasts.
 
 # %%
 import numpy as np
@@ -41,9 +42,10 @@ assert np.allclose(b.grad, g.sum(axis=0))
 # %% [markdown]
 # ## Copying and adding are transposes of each other
 #
-# Why exactly a sum? Broadcasting copies, and copying is a linear map: the large array, written as a column, is a matrix $C$ of
-# zeros and ones times the small one. Each row of $C$ has a single 1, at the entry that is copied there. If $y = C a$, the chain
-# rule says $\bar a = C^\top \bar y$; and row $j$ of $C^\top$ has its ones at all the copies of $a_j$. It adds them up.
+# Why exactly a sum? Broadcasting copies, and copying is a linear map: the large array, written as a column, is a matrix
+# $C$ of zeros and ones times the small one. Each row of $C$ has a single 1, at the entry that is copied there. If
+# $y = C a$, the chain rule says $\bar a = C^\top \bar y$; and row $j$ of $C^\top$ has its ones at all the copies of
+# $a_j$. It adds them up.
 
 
 # %%
@@ -63,8 +65,8 @@ assert np.allclose(C.T @ g.ravel(), g.sum(axis=0))
 # %% [markdown]
 # ## The function
 #
-# NumPy broadcasts in two ways. It puts *new axes in front* until both shapes have the same length, and it *stretches axes of
-# length 1*. To undo it: sum the new axes away; sum the stretched axes, and keep them with length 1.
+# NumPy broadcasts in two ways. It puts *new axes in front* until both shapes have the same length, and it *stretches
+# axes of length 1*. To undo it: sum the new axes away; sum the stretched axes, and keep them with length 1.
 
 
 # %%
@@ -112,13 +114,13 @@ except RuntimeError as error:
 assert "(5, 2)" in message
 
 # %% [markdown]
-# Worse is a gradient that has the right shape and the wrong value. `grad.mean(0)` for a bias is right for a single row, and too
-# small by the factor $n$ otherwise. No error stops it; a check with several rows does.
+# Worse is a gradient that has the right shape and the wrong value. `grad.mean(0)` for a bias is right for a single row,
+# and too small by the factor $n$ otherwise. No error stops it; a check with several rows does.
 #
 # ## The accident
 #
-# Predictions of shape $(n,)$ and targets of shape $(n, 1)$ are the same numbers to us. To NumPy, the difference of the two is a
-# table of *all pairs*, of shape $(n, n)$. There is no error, and there is a loss, and it goes down:
+# Predictions of shape $(n,)$ and targets of shape $(n, 1)$ are the same numbers to us. To NumPy, the difference of the
+# two is a table of *all pairs*, of shape $(n, n)$. There is no error, and there is a loss, and it goes down:
 
 # %%
 n = 200
@@ -178,8 +180,8 @@ assert all("(200,)" in message and "(200, 1)" in message for message in messages
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** `A` has shape $(4, 1, 3)$ and `B` has shape $(2, 1)$. Over which axes of the cotangent of `A * B` is the gradient of
-# each summed? Answer with tuples of axis numbers.
+# **Exercise 1.** `A` has shape $(4, 1, 3)$ and `B` has shape $(2, 1)$. Over which axes of the cotangent of `A * B` is
+# the gradient of each summed? Answer with tuples of axis numbers.
 
 # %% exercise 1
 axes_of_A = ...
@@ -194,8 +196,9 @@ else:
     print("exercise 1: not yet right; write (4, 1, 3) and (2, 1) below each other, aligned at the right")
 
 # %% [markdown]
-# **Exercise 2.** The columns of `x`, of shape $(n, p)$, are centred: $y = x - m$, where $m$, of shape $(p,)$, is the mean over the rows.
-# So `x` is used twice, and `m` is broadcast. Derive $\bar x$ from $\bar y$ (`g`), and write it in one line.
+# **Exercise 2.** The columns of `x`, of shape $(n, p)$, are centred: $y = x - m$, where $m$, of shape $(p,)$, is the
+# mean over the rows. So `x` is used twice, and `m` is broadcast. Derive $\bar x$ from $\bar y$ (`g`), and write it in
+# one line.
 
 
 # %% exercise 2
@@ -204,20 +207,20 @@ def centred_backward(g):
 
 
 # %% check 2
-x = minigrad.Tensor(rng.normal(size=(5, 3)), requires_grad=True)
-g = rng.normal(size=(5, 3))
-(x - x.mean(0)).backward(g)
+raw, g = minigrad.Tensor(rng.normal(size=(5, 3)), requires_grad=True), rng.normal(size=(5, 3))
+(raw - raw.mean(0)).backward(g)
 answer = centred_backward(g)
 if answer is ...:
     print("exercise 2: not answered yet")
-elif np.shape(answer) == (5, 3) and np.allclose(answer, x.grad):
+elif np.shape(answer) == (5, 3) and np.allclose(answer, raw.grad):
     print("exercise 2: right")
 else:
     print("exercise 2: not yet right; the cotangent of m is a sum, and m is a mean")
 
 # %% [markdown]
-# **Exercise 3.** Write `Multiply`, the product of two arrays with broadcasting, as a `Function`: `class Multiply(minigrad.Function)` with
-# `forward(ctx, a, b)` and `backward(ctx, grad)`. You may use `unbroadcast`. Put the class in place of the line below.
+# **Exercise 3.** Write `Multiply`, the product of two arrays with broadcasting, as a `Function`:
+# `class Multiply(minigrad.Function)` with `forward(ctx, a, b)` and `backward(ctx, grad)`. You may use `unbroadcast`.
+# Put the class in place of the line below.
 
 # %% exercise 3
 Multiply = ...
@@ -236,9 +239,11 @@ else:
     print("exercise 3:", "right" if right else "not yet right")
 
 # %% [markdown]
-# `minigrad grade 4_broadcasting.py Multiply` gives marks for the third (from a notebook: `jupytext --to py:percent` first).
+# `minigrad grade 4_broadcasting.py Multiply` gives marks for the third (from a notebook: `jupytext --to py:percent`
+# first).
 #
 # ## Read next
 #
 # - `minigrad/broadcasting.py`: the whole of it, one function.
-# - `Operation.fit` in `minigrad/ops/registry.py`, the one place that calls it; `minigrad/strict.py`, which catches the accident.
+# - `Operation.fit` in `minigrad/ops/registry.py`, the one place that calls it; `minigrad/strict.py`, which catches the
+#   accident.

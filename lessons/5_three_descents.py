@@ -15,8 +15,8 @@
 # - say how large a step may be, how noisy a small batch is, and how far above the optimum it keeps a descent;
 # - recognise five mistakes of this lab, and have each of them caught.
 #
-# You need lesson 2. The data come with the package: the California census of 1990, 20,640 blocks of houses, 8 features, and the
-# median value of a house in units of 100,000 dollars.
+# You need lesson 2. The data come with the package: the California census of 1990, 20,640 blocks of houses, 8 features,
+# and the median value of a house in units of 100,000 dollars.
 #
 # ## The data, split before anything is measured
 
@@ -44,9 +44,10 @@ print(n, "training rows; features:", ", ".join(data.feature_names))
 assert (n, p, y.shape) == (16512, 8, (16512, 1))
 
 # %% [markdown]
-# The problem has an exact solution. It tells us where every descent should end, and it knows the curvature of the loss: the
-# Hessian $H = \frac{2}{n} Z^\top Z$, where $Z$ is $X$ with a column of ones. Along an eigenvector with eigenvalue $\lambda$, a step of size
-# $\eta$ multiplies the distance to the optimum by $1 - \eta\lambda$. So the descent converges as long as $\eta < 2 / \lambda_{\max}$.
+# The problem has an exact solution. It tells us where every descent should end, and it knows the curvature of the loss:
+# the Hessian $H = \frac{2}{n} Z^\top Z$, where $Z$ is $X$ with a column of ones. Along an eigenvector with eigenvalue
+# $\lambda$, a step of size $\eta$ multiplies the distance to the optimum by $1 - \eta\lambda$. So the descent converges
+# as long as $\eta < 2 / \lambda_{\max}$.
 
 # %%
 exact = lab.LeastSquares(x, y)
@@ -59,8 +60,8 @@ assert np.isclose(exact.full_batch_bound, 2 / exact.eigenvalues[-1])
 # %% [markdown]
 # ## One loop for all three
 #
-# The methods differ in one number, the rows per step: all of them (*batch*), one (*stochastic*, SGD), or a few (*mini-batch*).
-# Everything else is lesson 1: record, sweep back, take a step.
+# The methods differ in one number, the rows per step: all of them (*batch*), one (*stochastic*, SGD), or a few
+# (*mini-batch*). Everything else is lesson 1: record, sweep back, take a step.
 
 
 # %%
@@ -79,7 +80,7 @@ def descend(lr, batch_size, epochs, start=None, seed=0):
     W, b = minigrad.Tensor(W0.copy(), requires_grad=True), minigrad.Tensor(b0.copy(), requires_grad=True)
     steps = epochs * -(-n // batch_size)
     seen, full, batch, samples = [0], [mse(W0, b0, x, y)], [], 0
-    for epoch in range(epochs):
+    for _ in range(epochs):
         order = rng.permutation(n)
         xs, ys = x[order], y[order]
         for first in range(0, n, batch_size):
@@ -105,15 +106,17 @@ runs = {
     "mini-batch": descend(0.02, 32, epochs=2),
     "stochastic": descend(0.002, 1, epochs=2),
 }
+above = {}
 for name, run in runs.items():
-    above = 100 * (mse(run.W, run.b, x, y) / exact.mse - 1)
-    print(f"{name:10} {len(run.batch):6} steps, {run.seen[-1]} samples: {above:6.2f} % above the optimum")
-assert runs["mini-batch"].full[-1] < 1.05 * exact.mse < runs["batch"].full[-1]
+    late = run.full[run.seen > 0.75 * run.seen[-1]].mean()  # over the last quarter: a single value may be luck
+    above[name] = 100 * (late / exact.mse - 1)
+    print(f"{name:10} {len(run.batch):6} steps: {above[name]:5.1f} % above the optimum")
+assert max(above["mini-batch"], above["stochastic"]) < 5 < above["batch"]
 
 # %% [markdown]
-# The comparison is fair because all three have *seen the same number of samples*, and because the loss is always that *over all
-# training rows*. In two passes batch descent takes two steps. It needs far more passes, but they are cheap, as NumPy
-# does the rows of a batch together; and it comes closer, because nothing disturbs it:
+# The comparison is fair because all three have *seen the same number of samples*, and because the loss is always that
+# *over all training rows*. In two passes batch descent takes two steps. It needs far more passes, but they are cheap,
+# as NumPy does the rows of a batch together; and it comes closer, because nothing disturbs it:
 
 # %%
 patient = descend(0.9 * exact.full_batch_bound, n, epochs=300)
@@ -138,45 +141,47 @@ else:
 # %% [markdown]
 # ## What the noise looks like
 #
-# The gradient of a batch is a mean over its rows. So it is right on average, and its deviation falls with the *square root* of the
-# batch size: four times the rows, half the noise. Here at the optimum, where the full gradient is zero:
+# The gradient of a batch is a mean over its rows. So it is right on average, and its deviation falls with the *square
+# root* of the batch size: four times the rows, half the noise. Here at the optimum, where the full gradient is zero:
 
 # %%
 Z = np.column_stack([x, np.ones(n)])
 each_row = 2 * (x @ exact.weights + exact.bias - y) * Z  # the gradient of each row, lesson 2
 noise = {}
 for size in (1, 4, 16, 64, 256):
-    picks = rng.integers(n, size=(2000, size))
+    picks = rng.integers(n, size=(400_000 // size, size))
     noise[size] = np.sqrt((each_row[picks].mean(1) ** 2).sum(1).mean())
     print(f"{size:4} rows: a typical gradient has length {noise[size]:.3f} where the true one has length 0")
 assert np.allclose(each_row.mean(0), 0, atol=1e-10)
 assert 12 < noise[1] / noise[256] < 20  # sqrt(256) is 16
 
 # %% [markdown]
-# What does that do to a descent? Start SGD *at* the optimum. It does not stay: each step kicks it away, and the slope brings it
-# back. It hovers at a height that is proportional to the step, about $\frac{\eta}{4}\, \mathbb E \|g\|^2$ above the optimum ($g$ is the gradient of
-# one row). Half the step, half the height; but also twice the steps to get anywhere.
+# What does that do to a descent? Start SGD *at* the optimum. It does not stay: each step kicks it away, and the slope
+# brings it back. It hovers at a height that is proportional to the step, about $\frac{\eta}{4}\, \mathbb E \|g\|^2$
+# above the optimum ($g$ is the gradient of one row). Half the step, half the height; but also twice the steps to get
+# anywhere.
 
 # %%
 heights = {}
-for lr in (0.004, 0.002, 0.001):
+for lr in (0.004, 0.002):
     run = descend(lr, 1, epochs=1, start=(exact.weights, exact.bias))
     heights[lr] = run.full[20:].mean() / exact.mse - 1
     predicted = lr / 4 * noise[1] ** 2 / exact.mse
     print(f"lr {lr}: hovers {100 * heights[lr]:.2f} % above the optimum (predicted: about {100 * predicted:.1f} %)")
 assert 1.5 < heights[0.004] / heights[0.002] < 3
-assert 1.5 < heights[0.002] / heights[0.001] < 3
 
 # %% [markdown]
 # ## Five mistakes, and what catches them
 #
-# **One: weights of shape (8,).** The predictions have shape $(n,)$, the targets $(n, 1)$, and their difference compares all pairs
-# (lesson 4). The loss of the best weights becomes worse than that of predicting the mean. `mse_loss` refuses.
+# **One: weights of shape (8,).** The predictions have shape $(n,)$, the targets $(n, 1)$, and their difference compares
+# all pairs (lesson 4). The loss of the best weights becomes worse than that of predicting the mean. `mse_loss` refuses.
 
 # %%
 few = slice(0, 1000)
 pairs = (x[few] @ exact.weights.ravel() + exact.bias) - y[few]
-print(f"shape {pairs.shape}, loss {(pairs**2).mean():.2f} instead of {mse(exact.weights, exact.bias, x[few], y[few]):.2f}")
+print(
+    f"shape {pairs.shape}, loss {(pairs**2).mean():.2f} instead of {mse(exact.weights, exact.bias, x[few], y[few]):.2f}"
+)
 assert pairs.shape == (1000, 1000)
 assert (pairs**2).mean() > y[few].var()
 try:
@@ -186,9 +191,9 @@ except ValueError as error:
     print("caught:", error)
 
 # %% [markdown]
-# **Two: raw features.** The population of a block is in the thousands, so the loss is steep in that direction: the largest
-# stable step is 3e-7, and with 0.01 the loss explodes within a few steps. A loop should stop at the first loss that
-# is not finite, and `LeastSquares` knows the step beforehand.
+# **Two: raw features.** The population of a block is in the thousands, so the loss is steep in that direction: the
+# largest stable step is 3e-7, and with 0.01 the loss explodes within a few steps. A loop should stop at the first loss
+# that is not finite, and `LeastSquares` knows the step beforehand.
 
 # %%
 raw = lab.LeastSquares(data.features[train], y)
@@ -204,9 +209,10 @@ assert len(losses) < 100
 assert raw.full_batch_bound < 1e-6
 
 # %% [markdown]
-# **Three: the loss of an epoch, put together wrongly.** A batch loss is a mean already. Divide the sum of the means by the number of
-# *samples*, and the loss looks `batch_size` times smaller. Divide by `n // batch_size`, and one batch too few is counted. The mean of
-# the means is nearly right: the last, short batch weighs as much as a full one. Right is the mean weighted by the samples.
+# **Three: the loss of an epoch, put together wrongly.** A batch loss is a mean already. Divide the sum of the means by
+# the number of *samples*, and the loss looks `batch_size` times smaller. Divide by `n // batch_size`, and one batch too
+# few is counted. The mean of the means is nearly right: the last, short batch weighs as much as a full one. Right is
+# the mean weighted by the samples.
 
 # %%
 W, b = np.zeros((p, 1)), np.zeros(1)
@@ -224,9 +230,9 @@ assert len(batches) == n // 100 + 1
 assert not np.isclose(losses.mean(), truth, rtol=1e-5)
 
 # %% [markdown]
-# **Four: training loss while the weights move, test loss afterwards.** The mean over the batches of the first epoch belongs to no
-# weights at all; most of it is from when they were bad. Beside a test loss taken at the end it suggests that the model does better
-# on rows it has never seen. Evaluate both at the *same* weights.
+# **Four: training loss while the weights move, test loss afterwards.** The mean over the batches of the first epoch
+# belongs to no weights at all; most of it is from when they were bad. Beside a test loss taken at the end it suggests
+# that the model does better on rows it has never seen. Evaluate both at the *same* weights.
 
 # %%
 first = descend(0.02, 32, epochs=1)
@@ -237,9 +243,9 @@ assert moving > 1.1 * train_loss
 assert moving > test_loss
 
 # %% [markdown]
-# **Five: standardising first, splitting afterwards.** Then the test rows have a say in what the training sees. Here it is
-# visible: one block has 1,243 people per household, and in this split it is a test row. Alone it makes a third of the standard
-# deviation of `AveOccup`. Split first; `lab.train` does.
+# **Five: standardising first, splitting afterwards.** Then the test rows have a say in what the training sees. Here it
+# is visible: one block has 1,243 people per household, and in this split it is a test row. Alone it makes a third of
+# the standard deviation of `AveOccup`. Split first; `lab.train` does.
 
 # %%
 leaky = data.features.std(0)
@@ -271,7 +277,8 @@ else:
     print(f"exercise 1: not yet right; the loss is {truth:.6f}, and yours is {answer:.6f}")
 
 # %% [markdown]
-# **Exercise 2.** The largest stable step of batch descent, for any features `x` of shape $(n, p)$ and a model with a bias.
+# **Exercise 2.** The largest stable step of batch descent, for any features `x` of shape $(n, p)$ and a model with a
+# bias.
 
 
 # %% exercise 2
@@ -291,8 +298,9 @@ else:
     print(f"exercise 2: not yet right; {answers} instead of {right}; does Z have its column of ones?")
 
 # %% [markdown]
-# **Exercise 3.** SGD with a constant step is either slow or noisy: after one pass it ends more than 1.5 % above the optimum. Let the step
-# shrink. Write `step(t)`, the step of SGD at step number `t` (there are $n$), with which one pass ends less than 1 % above.
+# **Exercise 3.** SGD with a constant step is either slow or noisy: after one pass it ends more than 1.5 % above the
+# optimum. Let the step shrink. Write `step(t)`, the step of SGD at step number `t` (there are $n$), with which one pass
+# ends less than 1 % above.
 
 
 # %% exercise 3
@@ -305,11 +313,12 @@ if step(0) is ...:
     print("exercise 3: not answered yet")
 else:
     run = descend(step, 1, epochs=1)
-    above = 100 * (mse(run.W, run.b, x, y) / exact.mse - 1)
-    print(f"exercise 3: {'right' if above < 1 else 'not yet right'}; {above:.2f} % above the optimum")
+    end = 100 * (mse(run.W, run.b, x, y) / exact.mse - 1)
+    print(f"exercise 3: {'right' if end < 1 else 'not yet right'}; {end:.2f} % above the optimum")
 
 # %% [markdown]
 # ## Read next
 #
-# - `minigrad/lab/descent.py`: the loop, once for all methods; `minigrad/lab/theory.py`: where the bounds and heights come from.
+# - `minigrad/lab/descent.py`: the loop, once for all methods; `minigrad/lab/theory.py`: where the bounds and heights
+#   come from.
 # - On the command line, `minigrad compare` does all of this, with event files for TensorBoard if you like.
