@@ -19,6 +19,7 @@ from minigrad.userfile import UserFileError
 COMMANDS = {  # name: (module, what it does)
     "train": ("minigrad.lab.command", "linear regression by one method of gradient descent"),
     "compare": ("minigrad.lab.command", "batch, sgd and minibatch descent on the same budget"),
+    "grade": ("minigrad.checks.grade_command", "marks for a student's file of Functions, with what is wrong"),
 }
 EXTRAS = {"torch": "torch"}  # what to install for a package that is missing; for all others the lab's extra
 

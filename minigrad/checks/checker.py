@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.checks.cases import ANY, Form, designed, groups, square
-from minigrad.checks.contract import BROADCASTING, GRADIENTS, KINKS, ONCE, QUICK, Broken, NotChecked, wrong_inputs
+from minigrad.checks.contract import (
+    BROADCASTING,
+    GRADIENTS,
+    KINKS,
+    ONCE,
+    QUICK,
+    Broken,
+    NotChecked,
+    Promise,
+    wrong_inputs,
+)
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
+from minigrad.checks.engines import differences, engine_of
+from minigrad.checks.known import formula_of, recognised
 from minigrad.checks.report import Example, Report, Verdict
 from minigrad.checks.subject import Subject, subject_of
 from minigrad.checks.trial import Case, Trial
@@ -59,32 +72,47 @@ def check(
     >>> bool(check(lambda x, y: (x * y).sum(), signature="(n),(n)->()"))
     True
     """
-    source = target  # of signature, domain and params, where they are not given
-    if hasattr(target, "target"):  # a specimen of the zoo
-        target = target.target
-    elif hasattr(target, "operation"):
-        source = target.operation
+    target, source = unpacked(target)
+    search = Search(subject_of(target, params), seed)
     if inputs is not None:
-        search = Search(subject_of(target, params), seed)
         search.try_case("given", given(inputs, seed))
-        return search.report(source)
-    signature = signature or getattr(source, "signature", None)
-    domain = getattr(source, "domain", {}) if domain is None else domain
-    several = [params] if params is not None else getattr(source, "params", None) or [{}]
-    if signature is None:
-        raise ValueError(
-            f"check: {subject_of(target).name} has no signature, so there is nothing to search; give inputs, or the "
-            'shapes as in signature="(n,p),(p,q),(q)->(n,q)", or "(),()->()" for what works entry by entry'
-        )
-    search = Search(subject_of(target), seed)
-    for one in several:
-        search.subject = subject_of(target, one)
-        search.search(form_of(search.subject, signature, domain, source), lambda case, one=one: fits(case, one))
+    else:
+        several = [params] if params is not None else getattr(source, "params", None) or [{}]
+        for one in several:
+            search.subject = subject_of(target, one)
+            search.search(form_of(search.subject, signature, domain, source), lambda case, one=one: fits(case, one))
+    if against is not None:
+        search.compare_with(engine_of(against))
     return search.report(source)
 
 
-def form_of(subject: Subject, signature: str, domain: dict[str, Any], source: Any) -> Form:
+def unpacked(target: Any) -> tuple[Any, Any]:
+    """What is to be checked, and what knows its signature, domain and params: a specimen, an operation or itself."""
+    if hasattr(target, "target"):
+        return target.target, target
+    return target, getattr(target, "operation", target)
+
+
+def first_case(
+    target: Any, inputs: Any, signature: str | None, domain: dict[str, Any] | None = None, seed: int = 0
+) -> Case:
+    """Where a check begins."""
+    if inputs is not None:
+        return given(inputs, seed)
+    target, source = unpacked(target)
+    _, case = next(designed(form_of(subject_of(target), signature, domain, source), seed))
+    return case
+
+
+def form_of(subject: Subject, signature: str | None, domain: dict[str, Any] | None, source: Any) -> Form:
     """The signature with what is known of each input."""
+    signature = signature or getattr(source, "signature", None)
+    domain = getattr(source, "domain", {}) if domain is None else domain
+    if signature is None:
+        raise ValueError(
+            f"check: {subject.name} has no signature, so there is nothing to search; give inputs, or the shapes as in "
+            'signature="(n,p),(p,q),(q)->(n,q)", or "(),()->()" for what works entry by entry'
+        )
     count = len(groups(signature))
     parameters = [subject.parameter(i) for i in range(count)]
     names = [getattr(p, "name", "") for p in parameters]
@@ -144,6 +172,7 @@ class Search:
         self.kept: dict[str, int] = {}  # how often a promise was found kept
         self.unchecked: dict[str, str] = {}  # why a promise was not looked at
         self.form: Form | None = None
+        self.same: dict[str, Promise] = {}  # to give what another implementation gives
         self.stopped = False
 
     # ------------------------------------------------------------------------------------------------------ trying
@@ -163,8 +192,9 @@ class Search:
                 self.unchecked[name] = str(reason)
             except Broken as broken:
                 self.note(name, broken.args, trial)
-                self.stopped = broken.args[0].kind in ("random", "first-call")  # what else is wrong cannot be told from it
                 return
+            finally:  # what else may be wrong cannot be told from a function that is never twice the same
+                self.stopped = any(kind in ("random", "first-call") for kind, _ in self.found)
         wrong = wrong_inputs(trial)
         for i in wrong:
             self.wrong.setdefault(i, []).append(trial)
@@ -206,6 +236,13 @@ class Search:
                 if fault.kind != "unknown":
                     self.found[fault.kind, fault.input] = Sighting(fault, GRADIENTS, trial)
 
+    @np.errstate(all="ignore")
+    def compare_with(self, other: Subject) -> None:
+        name = f"values and gradients are those of {other.name}"
+        self.same[name] = partial(differences, other=other)
+        for trial in self.trials:
+            self.note(name, self.same[name](trial), trial)
+
     def diagnose(self) -> None:
         """Say why numbers are wrong, for each input whose gradient has not been named for something else."""
         named = {name for _, name in self.found}
@@ -230,7 +267,7 @@ class Search:
             return trial
         from minigrad.checks.strategies import smallest
 
-        case = smallest(self.form, self.seed, lambda case: shows(Trial(trial.subject, case), fault, promise))
+        case = smallest(self.form, self.seed, lambda case: shows(Trial(trial.subject, case), fault, promise, self.same))
         return trial if case is None else Trial(trial.subject, case)
 
     # --------------------------------------------------------------------------------------------------- reporting
@@ -240,13 +277,15 @@ class Search:
             order = list(KINDS)
             seen = sorted(self.found.values(), key=lambda s: order.index(s.fault.kind))
             small = self.smallest(seen[0]) if seen else None
-            example = small and Example.of(seen[0].fault, small, self.subject.code)
-            return Report(self.subject.name, tuple(s.fault for s in seen), self.verdicts(), example or None)
+            example = Example.of(seen[0].fault, small, self.subject.code) if small else None
+            operation = source if isinstance(source, Operation) else recognised(self.trials[:3]) if self.wrong else None
+            formula = formula_of(operation, self.trials[0].names) if operation and self.trials else ""
+            return Report(self.subject.name, tuple(s.fault for s in seen), self.verdicts(), example, formula)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         broken = {s.promise for s in self.found.values()}
         verdicts = []
-        for name in [GRADIENTS, *QUICK, *ONCE]:
+        for name in [GRADIENTS, *QUICK, *ONCE, *self.same]:
             count = self.kept.get(name, 0)
             if name in broken:
                 verdicts.append(Verdict(name, "fault", ""))
@@ -260,7 +299,7 @@ class Search:
         verdicts.append(Verdict(BROADCASTING, status, cases(len(broad)) if broad else "no two inputs broadcast"))
         kinks = sum(int(t.compare(i).kinks.sum()) for t in self.trials for i in t.comparisons)
         if kinks:
-            verdicts.append(Verdict(KINKS, "kink", f"{kinks} entries, where left and right derivative differ"))
+            verdicts.append(Verdict(KINKS, "kink", f"{kinks} entries where left and right derivative differ: any slope between is right"))
         return tuple(verdicts)
 
     def certainty(self) -> str:
@@ -288,7 +327,7 @@ def usable(trial: Trial) -> bool:
         return False
 
 
-def shows(trial: Trial, fault: Fault, promise: str) -> bool:
+def shows(trial: Trial, fault: Fault, promise: str, more: dict[str, Promise]) -> bool:
     """Whether a trial breaks the same promise in the same way."""
     if not usable(trial):
         return False
@@ -297,7 +336,7 @@ def shows(trial: Trial, fault: Fault, promise: str) -> bool:
             if name == GRADIENTS:
                 i = trial.names.index(fault.input or "")
                 return i in trial.able and trial.gradient(i) is not None and bool(trial.compare(i).wrong.any())
-            if any(f.kind == fault.kind and f.input == fault.input for f in {**QUICK, **ONCE}[name](trial)):
+            if any(f.kind == fault.kind and f.input == fault.input for f in {**QUICK, **ONCE, **more}[name](trial)):
                 return True
     except Broken as broken:
         return bool(broken.args[0].kind == fault.kind)

@@ -151,7 +151,7 @@ class Evidence:
         """What the backward returns for this input elsewhere, for both cotangents; None if it cannot be had."""
         try:
             with np.errstate(all="ignore"):
-                found = [self.trial.run(inputs).backward(g.copy())[self.i] for g in self.trial.cotangents]
+                found = [self.trial.pull(g, inputs)[self.i] for g in self.trial.cotangents]
         except Exception:  # outside of its domain, perhaps; then it is no evidence
             return None
         return None if any(part is None or part.shape != self.x.shape for part in found) else found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import textwrap
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +16,24 @@ from minigrad.checks.trial import Trial
 __all__ = ["Example", "Report", "Verdict"]
 
 Array = np.ndarray[Any, Any]
+Line = list[tuple[str, str]]  # stretches of text, each with its style
+
 WIDTH = 79
 SHOWN = 8  # rows and columns of a gradient
+STYLES = {  # name: (in rich's words, in CSS)
+    "title": ("bold", "font-weight:bold"),
+    "fault": ("bold red", "font-weight:bold;color:#c62828"),
+    "ok": ("green", "color:#2e7d32"),
+    "kink": ("yellow", "color:#b26a00"),
+    "not checked": ("dim", "opacity:.6"),
+    "code": ("cyan", "color:#00769c"),
+    "dim": ("dim", "opacity:.6"),
+    "": ("", ""),
+}
 
 
 class Verdict(NamedTuple):
-    """One promise of the contract: kept ("ok"), broken ("fault"), "not checked", or "kink"; and how sure that is."""
+    """One promise of the contract: its status is "ok", "fault", "not checked" or "kink"; and how sure that is."""
 
     name: str
     status: str
@@ -27,7 +41,7 @@ class Verdict(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A gradient beside what it should be, in words: rows of entries, and which of them are wrong."""
+    """A gradient beside what it should be: the entries in words, row by row, and which of them are wrong."""
 
     returned: list[list[str]]
     expected: list[list[str]]
@@ -35,7 +49,7 @@ class Table(NamedTuple):
 
 
 class Example(NamedTuple):
-    """Inputs that show a fault, as code, and the two gradients of one of them."""
+    """Inputs that show a fault, as code, and for wrong numbers the two gradients of one input."""
 
     code: str
     input: str
@@ -44,36 +58,30 @@ class Example(NamedTuple):
     @classmethod
     def of(cls, fault: Fault, trial: Trial, target: str) -> Example:
         names = trial.names
-        lines = ["import numpy as np", "import minigrad"]
-        lines += [f"{name} = {literal(x)}" for name, x in zip(names, trial.inputs, strict=True)]
-        arguments = f"({', '.join(names)}{',' * (len(names) == 1)})"
-        lines.append(f"print(minigrad.check({target}, {arguments}))")
-        table, name = None, fault.input or ""
-        if name in names and trial.gradient(i := names.index(name)) is not None:
+        lines = [f"{name} = {literal(x)}" for name, x in zip(names, trial.inputs, strict=True)]
+        table = None
+        if fault.input in names and trial.gradient(i := names.index(fault.input)) is not None:
             comparison = trial.compare(i)
-            if comparison.wrong.any():
+            if comparison.got is not None and comparison.wrong.any():
                 row = int(comparison.wrong.any(axis=1).argmax())  # the first cotangent that shows it
-                g = trial.cotangents[row]
-                lines.insert(-1, f"g = {literal(g)}  # the incoming cotangent of the gradients below")
-                assert comparison.got is not None
-                table = tabulated(trial.inputs[i].shape, comparison.got[row], comparison.true[row], comparison.wrong[row])
-        return cls("\n".join(lines), name, table)
+                lines.append(f"g = {literal(np.asarray(trial.cotangents[row]))}  # the cotangent of the gradients below")
+                parts = (comparison.got, comparison.true, comparison.wrong)
+                table = tabulated(trial.inputs[i].shape, *(part[row] for part in parts))
+        arguments = f"({', '.join(names)}{',' * (len(names) == 1)})"
+        lines = ["import numpy as np", "from minigrad import check", "", *lines, f"print(check({target}, {arguments}))"]
+        return cls("\n".join(lines), fault.input or "", table)
 
 
 def literal(x: Any) -> str:
-    """An array as code."""
+    """A value as code."""
     if not isinstance(x, np.ndarray):
         return repr(x)
     dtype = "" if x.dtype in (np.float64, np.bool_, np.int64) else f", dtype=np.{x.dtype}"
-    values = np.array2string(
-        x, separator=", ", threshold=10**6, max_line_width=10**6, formatter={"float_kind": lambda v: repr(float(str(v)))}
-    )
-    text = " ".join(values.split())
-    return f"np.array({text}{dtype})" if x.size else f"np.zeros({x.shape}, np.{x.dtype})"
+    return f"np.array({x.tolist()}{dtype})" if x.size else f"np.zeros({x.shape}, dtype=np.{x.dtype})"
 
 
 def tabulated(shape: tuple[int, ...], got: Array, true: Array, wrong: Array) -> Table:
-    """As a matrix, its first rows and columns; where these are right, the first that are wrong."""
+    """As a matrix, its first rows and columns; the first rows with wrong entries, if these have none."""
     columns = shape[-1] if shape else 1
     cells = [a.reshape(-1, columns) for a in (got, true, wrong)]
     rows = np.arange(len(cells[0]))
@@ -90,7 +98,7 @@ class Report:
     Attributes:
         function: the name of what was checked.
         faults: what is wrong, the most specific diagnosis first.
-        verdicts: the promises of the contract, and whether each is kept.
+        verdicts: the promises of the contract, whether each is kept, and how sure that is.
         example: the smallest inputs found that show the first fault, or None.
         formula: the rule, where minigrad knows the operation, or "".
     """
@@ -109,31 +117,34 @@ class Report:
     def __bool__(self) -> bool:
         return not self.faults
 
-    @property
-    def title(self) -> str:
-        if self:
-            return f"check of {self.function}: ok"
-        n = len(self.faults)
-        return f"check of {self.function}: {n} fault{'s' * (n > 1)}"
-
     def __repr__(self) -> str:
-        lines = [self.title]
-        for fault in self.faults:
-            lines += ["", f"  {fault.kind}{f', input {fault.input}' if fault.input else ''}"]
-            lines += textwrap.wrap(fault.text, WIDTH - 4, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
-        if self.example:
-            lines += ["", "  The smallest inputs that show it:", ""]
-            lines += [f"    {line}" for line in self.example.code.splitlines()]
-            if self.example.table:
-                lines += ["", *(f"    {line}" for line in side_by_side(self.example))]
-        if self.formula:
-            lines += ["", "  The rule:", "", *(f"    {line}" for line in self.formula.splitlines())]
-        lines += ["", *(line for verdict in self.verdicts for line in verdict_lines(verdict))]
-        return "\n".join(lines)
+        return "\n".join("".join(text for text, _ in line).rstrip() for line in lines(self))
+
+    def _repr_html_(self) -> str:
+        spans = [
+            "".join(f'<span style="{STYLES[style][1]}">{html.escape(text)}</span>' for text, style in line)
+            for line in lines(self)
+        ]
+        return '<pre style="line-height:1.3">' + "\n".join(spans) + "</pre>"
+
+    def show(self) -> None:
+        """Print it, in colours where rich is installed and the output is a terminal."""
+        try:
+            from rich.console import Console
+            from rich.text import Text
+        except ModuleNotFoundError:
+            print(self)
+            return
+        console = Console(highlight=False, soft_wrap=True)
+        for line in lines(self):
+            console.print(Text.assemble(*((text, STYLES[style][0]) for text, style in line)))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, in lists, dicts and strings."""
-        example = self.example and self.example._asdict() | {"table": self.example.table and self.example.table._asdict()}
+        example = None
+        if self.example:
+            table = self.example.table
+            example = self.example._asdict() | {"table": table and table._asdict()}
         return {
             "function": self.function,
             "ok": bool(self),
@@ -144,51 +155,50 @@ class Report:
         }
 
     def to_json(self, indent: int | None = 2) -> str:
-        import json
-
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
-    def show(self) -> None:
-        """Print it, in colours where rich is installed and the output is a terminal."""
-        try:
-            from rich.console import Console
-        except ModuleNotFoundError:
-            print(self)
-            return
-        from minigrad.checks.colours import coloured
 
-        Console(highlight=False).print(coloured(self))
-
-    def _repr_html_(self) -> str:
-        return as_html(self)
-
-
-def side_by_side(example: Example) -> list[str]:
-    table = example.table
-    assert table is not None
-    marked = [[f"{v}*" if bad else f"{v} " for v, bad in zip(row, wrong, strict=True)] for row, wrong in zip(table.returned, table.wrong, strict=True)]
-    left, right = rows(marked), rows(table.expected)
-    head = f"d{example.input} returned (* wrong)"
-    width = max(len(head), *map(len, left)) + 3
-    return [f"{head:{width}}should be", *(f"{a:{width}}{b}" for a, b in zip(left, right, strict=True))]
-
-
-def rows(cells: list[list[str]]) -> list[str]:
-    width = max((len(cell) for row in cells for cell in row), default=0)
-    return ["[" + " ".join(f"{cell:>{width}}" for cell in row) + "]" for row in cells]
+# ------------------------------------------------------------------------------------------- one text, for all readers
+def lines(report: Report) -> Iterator[Line]:
+    """The report line by line, each in stretches with a style."""
+    named = [f"{fault.kind}{f' of {fault.input}' if fault.input else ''}" for fault in report.faults]
+    yield [(f"check of {report.function}: ", "title"), (", ".join(named) or "ok", "fault" if named else "ok")]
+    for fault, name in zip(report.faults, named, strict=True):
+        yield []
+        yield [(f"  {name}", "fault")]
+        yield from ([(line, "")] for line in paragraph(fault.text, 4))
+    if report.example:
+        yield []
+        yield [("  the smallest inputs found that show it", "title")]
+        yield from ([(f"    {line}", "code")] for line in report.example.code.splitlines())
+        if report.example.table:
+            yield []
+            yield from side_by_side(report.example.input, report.example.table)
+    if report.formula:
+        yield []
+        yield [("  the operation, as minigrad has it", "title")]
+        yield from ([(f"    {line}", "code")] for line in report.formula.splitlines())
+    yield []
+    for verdict in report.verdicts:
+        first, *more = paragraph(verdict.name + (f": {verdict.sure}" if verdict.sure else ""), 14)
+        yield [(f"  {verdict.status:12}", verdict.status), (first.lstrip(), "")]
+        yield from ([(line, "")] for line in more)
 
 
-def verdict_lines(verdict: Verdict) -> list[str]:
-    first = f"  {verdict.status:12}{verdict.name}"
-    if not verdict.sure:
-        return [first]
-    text = f"{first}: {verdict.sure}"
-    return textwrap.wrap(text, WIDTH, subsequent_indent=" " * 16, drop_whitespace=True) if len(text) > WIDTH else [text]
+def paragraph(text: str, indent: int) -> list[str]:
+    margin = " " * indent
+    return textwrap.wrap(text, WIDTH, initial_indent=margin, subsequent_indent=margin, break_long_words=False)
 
 
-def as_html(report: Report) -> str:
-    parts = [f"<b>{html.escape(report.title)}</b>"]
-    for fault in report.faults:
-        head = fault.kind + (f", input {fault.input}" if fault.input else "")
-        parts.append(f"<p><b style='color:#b00020'>{html.escape(head)}</b><br>{html.escape(fault.text)}</p>")
-    return "<div>" + "".join(parts) + "</div>"
+def side_by_side(name: str, table: Table) -> Iterator[Line]:
+    """The two gradients; of the one that was returned, wrong entries have a star."""
+    head = f"d{name} returned, * wrong"
+    width = max((len(cell) for row in (*table.returned, *table.expected) for cell in row), default=0)
+    gap = max(len(head) - (width + 2) * len(table.wrong[0]) - 2, 0) + 3
+    yield [(f"    {head:{(width + 2) * len(table.wrong[0]) + 2 + gap}}should be", "dim")]
+    for returned, expected, wrong in zip(*table, strict=True):
+        line: Line = [("    [", "")]
+        for cell, bad in zip(returned, wrong, strict=True):
+            line.append((f"{cell:>{width + 1}}{'*' if bad else ' '}", "fault" if bad else ""))
+        right = "".join(f"{cell:>{width + 1}}" for cell in expected)
+        yield [*line, ("]" + " " * gap, ""), (f"[{right} ]", "")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -344,7 +345,7 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
         return OfPair(target, name_of(target[0]), parameters_of(target[0]))
     if isinstance(operation := getattr(target, "operation", target), Operation):
         return OfTensors(row(operation), operation.name, input_parameters(operation), params)
-    if getattr(target, "__module__", None) and str(target.__module__).split(".")[0] == "torch":
+    if callable(target) and speaks_torch(target):
         return OfTorchTensors(target, name_of(target), parameters_of(target))
     if callable(target):
         return OfTensors(target, name_of(target), parameters_of(target), params)
@@ -356,6 +357,18 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
 
 def is_torch_function(target: type) -> bool:
     return any(base.__module__ == "torch.autograd.function" for base in target.__mro__)
+
+
+def speaks_torch(function: Any) -> bool:
+    """Whether it is a function of torch's, or one that names torch."""
+    code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    named = [name for name in code.co_names if name == "torch" or is_torchs(known.get(name))] if code else []
+    return bool(named) or is_torchs(function)
+
+
+def is_torchs(thing: Any) -> bool:
+    module = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
+    return str(module).split(".")[0] == "torch"
 
 
 def uses_ctx(target: Any) -> bool:
