@@ -19,6 +19,11 @@ from minigrad.transforms import jacobian as jacobian
 from minigrad.transforms import jvp as jvp
 from minigrad.transforms import value_and_grad as value_and_grad
 from minigrad.transforms import vjp as vjp
+from minigrad.views.entry import debug as debug
+from minigrad.views.entry import draw as draw
+from minigrad.views.entry import explain as explain
+from minigrad.views.entry import formula as formula
+from minigrad.views.entry import table as table
 from minigrad.views.source import source as source
 
 MYPY = False

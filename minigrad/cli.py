@@ -20,6 +20,10 @@ COMMANDS = {  # name: (module, what it does)
     "train": ("minigrad.lab.command", "linear regression by one method of gradient descent"),
     "compare": ("minigrad.lab.command", "batch, sgd and minibatch descent on the same budget"),
     "grade": ("minigrad.checks.grade_command", "marks for a student's file of Functions, with what is wrong"),
+    "table": ("minigrad.views.command", "the tape of a script and its backward, as a table"),
+    "draw": ("minigrad.views.command", "the tape of a script as a picture, SVG"),
+    "debug": ("minigrad.views.command", "step through the backward of a script in the terminal"),
+    "explore": ("minigrad.views.command", "the tape and the backward of a script as a page to step through"),
 }
 EXTRAS = {"torch": "torch"}  # what to install for a package that is missing; for all others the lab's extra
 
