@@ -40,14 +40,14 @@ print(f"t = {t}, p = {p}, e = {e}, L = {L}")
 assert (t, p, e, L) == (6, 7, 3, 9)
 
 # %% [markdown]
-# How does $L$ change when $w$ changes a little? Every single line has a derivative that everybody knows, for example
+# How does $L$ change when $w$ changes a little? The derivative of each single line is easy, for example
 # $\partial L / \partial e = 2e$. The chain rule multiplies them: if $v$ enters $L$ only through $u$, then
 #
 # $$\frac{\partial L}{\partial v} = \frac{\partial L}{\partial u} \cdot \frac{\partial u}{\partial v}.$$
 #
 # The derivative of the loss with respect to $v$ is called the *cotangent* of $v$; in the code it is `dv`. To know `dv`
-# we need `du` first. So we go through the program from the last line to the first, and each line hands the cotangent of
-# its result on to its inputs:
+# we need `du` first. So we go through the program from the last line to the first, and each line passes the cotangent
+# of its result on to its inputs:
 
 # %%
 dL = 1.0  # L changes with L one to one
@@ -60,7 +60,7 @@ print(f"dw = {dw}, dx = {dx}, db = {db}, dy = {dy}")
 assert (dw, dx, db, dy) == (18, 12, 6, -6)
 
 # %% [markdown]
-# Is it true? A derivative can always be tried: move $w$ a little to both sides, and see what $L$ does.
+# Is it true? A derivative can always be measured: move $w$ a little in both directions, and see what $L$ does.
 
 
 # %%
@@ -69,10 +69,10 @@ def loss(w, x, b, y):
 
 
 h = 1e-6
-tried = (loss(w + h, x, b, y) - loss(w - h, x, b, y)) / (2 * h)
+measured = (loss(w + h, x, b, y) - loss(w - h, x, b, y)) / (2 * h)
 
-print(f"tried: {tried:.6f}, by the chain rule: {dw}")
-assert abs(tried - dw) < 1e-6
+print(f"measured: {measured:.6f}, by the chain rule: {dw}")
+assert abs(measured - dw) < 1e-6
 
 # %% [markdown]
 # ## Let the program write itself down
@@ -81,7 +81,8 @@ assert abs(tried - dw) < 1e-6
 # writes a row on a list while it computes. That list is the *tape*.
 #
 # First the table of operations. For each one: what it computes, and its *rule*, which takes the cotangent `g` of the
-# result and the inputs, and says what to hand on to each input. It is the table of derivatives from school.
+# result and the inputs, and says what to pass on to each input. It is the table of derivatives that you learned at
+# school.
 
 # %%
 OPERATIONS = {
@@ -158,9 +159,9 @@ print(cotangent[x])
 assert cotangent[x] == 3 + 3 + 1
 
 # %% [markdown]
-# There may be many paths. Double a number sixty times, and $2^{60}$ of them lead back; who follows a thousand million
-# paths a second needs 36 years. The sweep visits each row of the tape once. It may, because it runs backwards: when it
-# comes to a row, everything that used its result lies behind, and so its cotangent is complete.
+# There may be many paths. Double a number sixty times, and $2^{60}$ of them lead back; following a billion of them a
+# second would take 36 years. The sweep visits each row of the tape once. Once is enough because it runs backwards: when
+# it reaches a row, every row that used its result has been visited already, so its cotangent is complete.
 
 # %%
 tape.clear()
@@ -182,11 +183,17 @@ w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0,
 L = np.square(w * x + b - y)
 L.backward()
 
-for v in minigrad.tape(L):
-    print(f"{v.op.name if v.op else 'given':10} {v.item():5}")
 print("dw =", w.grad, " dx =", x.grad, " db =", b.grad, " dy =", y.grad)
+print(minigrad.table(L))
 assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "subtract", "square"]
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
+
+# %% [markdown]
+# The first half of the table is our tape. The second half is our sweep: the rule of each step, and what it passes on.
+# The same as a picture:
+
+# %%
+minigrad.draw(L)
 
 # %% [markdown]
 # ## Exercises
@@ -209,7 +216,7 @@ else:
     print("exercise 1: not yet right; a is used twice: once in the sum, once as a factor")
 
 # %% [markdown]
-# **Exercise 2.** Give our tape a fifth operation, $e^a$. Its row is a pair like those of `OPERATIONS`: what it computes
+# **Exercise 2.** Give our tape a fifth operation, $e^a$. Its row is a pair like those in `OPERATIONS`: what it computes
 # (use `math.exp`), and its rule, which returns a tuple of one partial.
 
 # %% exercise 2
@@ -234,16 +241,17 @@ else:
 contributions = ...
 
 # %% check 3
+a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0)
+p = a * b
+q = p + a
+r = p * q
 if contributions is ...:
     print("exercise 3: not answered yet")
 elif sorted(contributions) == [6, 18, 24]:
-    print("exercise 3: right")
+    print("exercise 3: right; minigrad finds the same\n")
+    print(minigrad.explain(r, a))
 else:
-    tape.clear()
-    a, b = Number(2.0), Number(3.0)
-    p = a * b
-    total = backward(p * (p + a))[a]
-    print(f"exercise 3: not yet right; there are three paths, and your sum is {sum(contributions)} of {total}")
+    print(f"exercise 3: not yet right; there are three paths, and yours add up to {sum(contributions)} of 48")
 
 # %% [markdown]
 # ## Read next

@@ -50,7 +50,7 @@ x, w, b, y = rng.normal(size=p), rng.normal(size=p), rng.normal(size=()), rng.no
 #
 # $$\hat y = \sum_j x_j w_j + b, \qquad \ell = (\hat y - y)^2.$$
 #
-# The last line first: $\partial \ell / \partial \hat y = 2 (\hat y - y)$. Then the first: in the sum, $w_j$ stands in
+# The last line first: $\partial \ell / \partial \hat y = 2 (\hat y - y)$. Then the first: in the sum, $w_j$ appears in
 # one term only, so $\partial \hat y / \partial w_j = x_j$, and likewise $\partial \hat y / \partial x_j = w_j$ and
 # $\partial \hat y / \partial b = 1$. The chain rule multiplies:
 #
@@ -122,8 +122,8 @@ print("entry by entry: dW, dX and db are right")
 #
 # $$\bar W = X^\top \bar{\hat Y}, \qquad \bar X = \bar{\hat Y}\, W^\top, \qquad \bar b = \mathbf 1^\top \bar{\hat Y}.$$
 #
-# You need not remember this. $\bar W$ must be $(p, q)$, and there is $X$ of shape $(n, p)$ and $\bar{\hat Y}$ of shape
-# $(n, q)$: as long as $n$, $p$ and $q$ differ, only one product fits.
+# There is no need to remember this. $\bar W$ must be $(p, q)$, and there is $X$ of shape $(n, p)$ and $\bar{\hat Y}$ of
+# shape $(n, q)$: as long as $n$, $p$ and $q$ differ, only one product fits.
 
 # %%
 assert np.allclose(dW, X.T @ dYhat)
@@ -146,9 +146,9 @@ for name, tensor, by_hand in zip(("X", "W", "b"), tensors, (dX, dW, db), strict=
 # %% [markdown]
 # ## A mistake that hides
 #
-# The mean is over $N = nq$ entries. Who divides by the number of rows instead gets the right gradient as long as there
-# is one output, and $q$ times the gradient otherwise. It still points downhill, so training seems to work, with another
-# step than the one that was asked for. That is why the sizes above are 5, 3 and 2: *different, and none of them 1*.
+# The mean is over $N = nq$ entries. Dividing by the number of rows instead gives the right gradient as long as there is
+# one output, and $q$ times it otherwise. It still points downhill, so training seems to work, only with another step
+# than the one you asked for. That is why the sizes above are 5, 3 and 2: *different, and none of them 1*.
 
 # %%
 for outputs in (1, 2, 3):
@@ -162,8 +162,8 @@ for outputs in (1, 2, 3):
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** The targets have a cotangent as well. Write $\bar Y$ with what is there: `X`, `W`, `b`, `Y`, `N`,
-# `dYhat`.
+# **Exercise 1.** The targets have a cotangent as well. Write $\bar Y$, using whatever you need of `X`, `W`, `b`, `Y`,
+# `N` and `dYhat`.
 
 # %% exercise 1
 dY = ...
@@ -204,7 +204,7 @@ else:
 
 # %% [markdown]
 # **Exercise 3.** Some rows count more than others: $L = \frac{1}{N} \sum_i s_i \sum_k (\hat Y_{ik} - Y_{ik})^2$ with a
-# weight $s_i$ for each row. Derive the cotangent of $\hat Y$, and write it for `s` of shape `(n,)`.
+# weight $s_i$ for each row. Derive the cotangent of $\hat Y$, and compute it; `s` has shape `(n,)`.
 
 
 # %% exercise 3

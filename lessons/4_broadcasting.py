@@ -12,8 +12,8 @@
 # After this lesson you will be able to
 #
 # - say which axes of a gradient must be summed, from two shapes alone;
-# - write the function that does it, and prove it right;
-# - recognise the accident that turns $n$ differences into $n^2$, and have it stopped.
+# - write the function that does it, and check it against its definition;
+# - recognise the accident that turns $n$ differences into $n^2$, and have it caught.
 #
 # You need lessons 1 and 2, and NumPy's rules of broadcasting.
 #
@@ -89,7 +89,7 @@ for shape, large in [((2,), (3, 2)), ((3, 1), (3, 2)), ((), (3, 2)), ((1, 4, 1),
 # minigrad calls its `unbroadcast` in one place, on the way from an operation to its inputs. So no rule in the table of
 # operations has to mention broadcasting: `add` may say `d_b = g`.
 #
-# ## When you write the backward yourself, you are the one who sums
+# ## In a backward of your own, the sum is up to you
 #
 # A `Function` (lesson 3) is not repaired. A gradient of another shape than its input is an error:
 
@@ -114,13 +114,13 @@ except RuntimeError as error:
 assert "(5, 2)" in message
 
 # %% [markdown]
-# Worse is a gradient that has the right shape and the wrong value. `grad.mean(0)` for a bias is right for a single row,
+# A gradient that has the right shape and a wrong value is worse. `grad.mean(0)` for a bias is right for a single row,
 # and too small by the factor $n$ otherwise. No error stops it; a check with several rows does.
 #
 # ## The accident
 #
-# Predictions of shape $(n,)$ and targets of shape $(n, 1)$ are the same numbers to us. To NumPy, the difference of the
-# two is a table of *all pairs*, of shape $(n, n)$. There is no error, and there is a loss, and it goes down:
+# Predictions of shape $(n,)$ and targets of shape $(n, 1)$ are the same numbers to us. To NumPy, their difference is a
+# table of *all pairs*, of shape $(n, n)$. No error is raised, the loss is a number, and it goes down:
 
 # %%
 n = 200
@@ -154,8 +154,8 @@ assert np.allclose(wrong, 0, atol=0.2)
 #
 # $$\frac{1}{n^2} \sum_{i,j} (\hat y_i - y_j)^2 = \frac{1}{n} \sum_i (\hat y_i - \mu)^2 + \sigma^2.$$
 #
-# The best prediction of all pairs is $\mu$ for every row: the features are ignored. The loss cannot fall below the
-# variance of the targets, and that is how to recognise it from a curve.
+# So the best that can be done is to predict $\mu$ for every row: the features are ignored. On a curve the accident can
+# be recognised, as the loss never falls below the variance of the targets.
 #
 # minigrad's losses refuse such a pair of shapes, and in the careful mode `strict` so does every operation:
 

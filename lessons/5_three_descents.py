@@ -13,7 +13,7 @@
 #
 # - write batch, stochastic and mini-batch gradient descent as one loop, and compare them fairly;
 # - say how large a step may be, how noisy a small batch is, and how far above the optimum it keeps a descent;
-# - recognise five mistakes of this lab, and have each of them caught.
+# - recognise five common mistakes, and have each of them caught.
 #
 # You need lesson 2. The data come with the package: the California census of 1990, 20,640 blocks of houses, 8 features,
 # and the median value of a house in units of 100,000 dollars.
@@ -44,10 +44,10 @@ print(n, "training rows; features:", ", ".join(data.feature_names))
 assert (n, p, y.shape) == (16512, 8, (16512, 1))
 
 # %% [markdown]
-# The problem has an exact solution. It tells us where every descent should end, and it knows the curvature of the loss:
-# the Hessian $H = \frac{2}{n} Z^\top Z$, where $Z$ is $X$ with a column of ones. Along an eigenvector with eigenvalue
-# $\lambda$, a step of size $\eta$ multiplies the distance to the optimum by $1 - \eta\lambda$. So the descent converges
-# as long as $\eta < 2 / \lambda_{\max}$.
+# The problem has an exact solution. It tells us where every descent should end. It also knows the curvature of the
+# loss, the Hessian $H = \frac{2}{n} Z^\top Z$, where $Z$ is $X$ with a column of ones. Along an eigenvector with
+# eigenvalue $\lambda$, a step of size $\eta$ multiplies the distance to the optimum by $1 - \eta\lambda$. So the
+# descent converges as long as $\eta < 2 / \lambda_{\max}$.
 
 # %%
 exact = lab.LeastSquares(x, y)
@@ -115,8 +115,8 @@ assert max(above["mini-batch"], above["stochastic"]) < 5 < above["batch"]
 
 # %% [markdown]
 # The comparison is fair because all three have *seen the same number of samples*, and because the loss is always that
-# *over all training rows*. In two passes batch descent takes two steps. It needs far more passes, but they are cheap,
-# as NumPy does the rows of a batch together; and it comes closer, because nothing disturbs it:
+# *over all training rows*. In two passes batch descent takes two steps. It needs many more passes, but they are cheap,
+# as NumPy computes all rows at once; and in the end it comes closer, because nothing disturbs it:
 
 # %%
 patient = descend(0.9 * exact.full_batch_bound, n, epochs=300)
@@ -158,8 +158,8 @@ assert 12 < noise[1] / noise[256] < 20  # sqrt(256) is 16
 # %% [markdown]
 # What does that do to a descent? Start SGD *at* the optimum. It does not stay: each step kicks it away, and the slope
 # brings it back. It hovers at a height that is proportional to the step, about $\frac{\eta}{4}\, \mathbb E \|g\|^2$
-# above the optimum ($g$ is the gradient of one row). Half the step, half the height; but also twice the steps to get
-# anywhere.
+# above the optimum ($g$ is the gradient of one row). Half the step, half the height, but twice as many steps to get
+# there.
 
 # %%
 heights = {}
@@ -193,7 +193,7 @@ except ValueError as error:
 # %% [markdown]
 # **Two: raw features.** The population of a block is in the thousands, so the loss is steep in that direction: the
 # largest stable step is 3e-7, and with 0.01 the loss explodes within a few steps. A loop should stop at the first loss
-# that is not finite, and `LeastSquares` knows the step beforehand.
+# that is not finite, as `lab.train` does, and `LeastSquares` knows the largest step beforehand.
 
 # %%
 raw = lab.LeastSquares(data.features[train], y)
@@ -211,8 +211,8 @@ assert raw.full_batch_bound < 1e-6
 # %% [markdown]
 # **Three: the loss of an epoch, put together wrongly.** A batch loss is a mean already. Divide the sum of the means by
 # the number of *samples*, and the loss looks `batch_size` times smaller. Divide by `n // batch_size`, and one batch too
-# few is counted. The mean of the means is nearly right: the last, short batch weighs as much as a full one. Right is
-# the mean weighted by the samples.
+# few is counted. The mean of the means is nearly right: the last, short batch weighs as much as a full one. The right
+# one is the mean weighted by the numbers of samples.
 
 # %%
 W, b = np.zeros((p, 1)), np.zeros(1)
@@ -243,9 +243,9 @@ assert moving > 1.1 * train_loss
 assert moving > test_loss
 
 # %% [markdown]
-# **Five: standardising first, splitting afterwards.** Then the test rows have a say in what the training sees. Here it
-# is visible: one block has 1,243 people per household, and in this split it is a test row. Alone it makes a third of
-# the standard deviation of `AveOccup`. Split first; `lab.train` does.
+# **Five: standardising first, splitting afterwards.** Then the test rows influence what the training sees. Here it is
+# visible: one block has 1,243 people per household, and in this split it is a test row. It alone accounts for more than
+# a third of the standard deviation of `AveOccup`. Split first; `lab.train` does.
 
 # %%
 leaky = data.features.std(0)
@@ -255,7 +255,7 @@ occupancy = data.feature_names.index("AveOccup")
 assert deviation[occupancy] < 0.7 * leaky[occupancy]
 
 # %% [markdown]
-# (Two more belong to the backward: the wrong divisor, and `None` for the gradient of `y`. Lesson 3 catches them.)
+# Two more belong to the backward, the wrong divisor and `None` for the gradient of `y`; lesson 3 catches them.
 #
 # ## Exercises
 #

@@ -19,9 +19,9 @@
 #
 # ## The sweep is a computation, too
 #
-# The rule of the product says `g * b`. In lesson 1, `g` and `b` were numbers, and the rule computed a number. Hand it
-# Tensors, and the same text *records* a product. With `create_graph=True` minigrad hands the sweep Tensors: the sweep
-# ends up on a tape, and a tape can be swept.
+# The rule of the product says `g * b`. In lesson 1, `g` and `b` were numbers, and the rule computed a number. Given
+# Tensors, the same text *records* a product. With `create_graph=True` minigrad runs the sweep on Tensors. So the sweep
+# is on a tape as well, and a tape can be swept.
 
 # %%
 import numpy as np
@@ -89,8 +89,8 @@ assert np.allclose(product.numpy(), H @ v)
 assert np.allclose(hvp(loss, (np.zeros(p),), (v,)), H @ v)  # the same, ready made
 
 # %% [markdown]
-# Newton's method goes to the lowest point of the paraboloid that touches the loss where we stand,
-# $w - H^{-1} \nabla L$. Here the paraboloid is the loss itself. One step, and no step size to choose:
+# Newton's method replaces the loss by the paraboloid that agrees with it up to second order where we stand, and goes to
+# its lowest point, $w - H^{-1} \nabla L$. Here the paraboloid is the loss itself. One step, and no step size to choose:
 
 # %%
 w = np.zeros(p) - np.linalg.solve(H, grad(loss)(np.zeros(p)))
