@@ -18,6 +18,8 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
+from minigrad.checks import grade
+
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted((ROOT / "lessons").glob("?_*.py"))
 FRENCH = sorted((ROOT / "lessons" / "fr").glob("?_*.py"))
@@ -162,3 +164,34 @@ def test_a_lesson_is_a_program(tmp_path):
     command = [sys.executable, "-W", "error", "-c", script, str(LESSONS[0])]
     found = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
     assert verdicts(found) == dict.fromkeys("123", "not answered yet")
+
+
+# ------------------------------------------------------------------------------------------------------------- marks
+def graded():
+    """(lesson, exercises) for each `minigrad grade` of a lesson's prose that names exercises."""
+    for path in LESSONS:
+        for file, names in re.findall(r"`minigrad grade (\S+\.py)((?: \w+)+)`", prose(path)):
+            assert file == path.name
+            yield pytest.param(path, names.split(), id=path.stem)
+
+
+@pytest.mark.parametrize(("path", "names"), [*graded()])
+def test_marks_for_a_lesson_with_its_answers(path, names, tmp_path):
+    """The command in the prose, on the file of a student who has answered everything, and of one who has not begun."""
+    blank, full = tmp_path / "blank.py", tmp_path / "full.py"
+    blank.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    notebook = read(path)
+    given = {title: text for _, title, text in answers(path, "exercise")}
+    for cell in notebook.cells:
+        cell.source = given.get(cell.metadata.get("title"), cell.source)
+    full.write_text(jupytext.writes(notebook, "py:percent"), encoding="utf-8")
+
+    open_ones = {title.split()[1]: text for title, text in code(path) if title.startswith("exercise ")}
+    open_names = [name for name in names if any(f"{name} = ..." in text for text in open_ones.values())]
+    assert open_names
+    assert all(mark.earned == 0 for mark in grade(blank, open_names).marks)
+    assert grade(full, names), grade(full, names)
+
+
+def test_there_are_marks():
+    assert len([*graded()]) == 2

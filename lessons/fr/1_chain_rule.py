@@ -80,7 +80,7 @@ assert abs(measured - dw) < 1e-6
 # %% [markdown]
 # ## Laisser le programme se noter lui-même
 #
-# Ce que nous avons fait à la main demande de savoir deux choses de chaque ligne : quelle opération c'était, et sur
+# Pour ce calcul à la main, il a fallu savoir deux choses de chaque ligne : quelle opération elle effectue, et sur
 # quelles entrées. Chaque opération inscrit donc une ligne dans une liste pendant qu'elle calcule. Cette liste est la
 # *bande* (*tape*).
 #
@@ -194,8 +194,8 @@ assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "sub
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
 
 # %% [markdown]
-# La première moitié du tableau est notre bande. La seconde est notre parcours à rebours : la règle de chaque étape, et
-# ce qu'elle transmet. Le même calcul en image :
+# La première partie de ce tableau est notre bande ; la seconde, notre parcours à rebours, avec la règle de chaque étape
+# et ce qu'elle transmet. Le même calcul en image :
 
 # %%
 minigrad.draw(L)

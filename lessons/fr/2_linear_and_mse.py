@@ -209,8 +209,8 @@ else:
 
 # %% [markdown]
 # **Exercice 3.** Certains exemples comptent plus que d'autres :
-# $L = \frac{1}{N} \sum_i s_i \sum_k (\hat Y_{ik} - Y_{ik})^2$, avec un poids $s_i$ par exemple. Établissez le cotangent
-# de $\hat Y$, et calculez-le ; `s` est de taille `(n,)`.
+# $L = \frac{1}{N} \sum_i s_i \sum_k (\hat Y_{ik} - Y_{ik})^2$, avec un poids $s_i$ pour chaque exemple. Établissez le
+# cotangent de $\hat Y$, et calculez-le ; `s` est de taille `(n,)`.
 
 
 # %% exercise 3

@@ -20,7 +20,7 @@
 # ## Le contrat
 #
 # Une `Function` est une opération faite de deux méthodes statiques, comme en PyTorch. `forward(ctx, ...)` reçoit des
-# tableaux et en renvoie un ; ce dont la passe arrière aura besoin se garde avec `ctx.save_for_backward`.
+# tableaux et en renvoie un ; ce dont la passe arrière aura besoin se sauvegarde avec `ctx.save_for_backward`.
 # `backward(ctx, grad)` reçoit le cotangent du résultat, `grad`, et renvoie *un gradient pour chaque entrée de forward*,
 # de mêmes dimensions et de même dtype que cette entrée. Les formules sont celles de la leçon 2, multipliées par
 # `grad` : la passe arrière ne sait pas ce qui vient après elle.
@@ -206,7 +206,7 @@ else:
 # %% [markdown]
 # **Exercice 2.** `Softmax`, $y_k = e^{x_k} / \sum_l e^{x_l}$ sur chaque ligne de `x`, de taille $(n, c)$. Montrez
 # d'abord que $\bar x_k = y_k \left(\bar y_k - \sum_l \bar y_l y_l\right)$. Retranchez de chaque ligne son plus grand
-# coefficient avant de prendre l'exponentielle : cela ne change rien au résultat, et rien ne déborde.
+# coefficient avant de prendre l'exponentielle : cela ne change rien au résultat, et évite tout débordement.
 
 # %% exercise 2
 Softmax = ...
