@@ -36,7 +36,7 @@ g = rng.normal(size=(n, q))  # any cotangent of the sum
 
 (product + b).backward(g)
 
-print("a cotangent of shape", g.shape, "became a gradient of shape", b.grad.shape)
+print(f"a cotangent of shape {g.shape} became a gradient of shape {b.grad.shape}")
 assert np.allclose(b.grad, g.sum(axis=0))
 
 # %% [markdown]
@@ -109,9 +109,9 @@ x, b = minigrad.Tensor(np.ones((5, 2)), requires_grad=True), minigrad.Tensor(np.
 try:
     AddBias.apply(x, b).sum().backward()
 except RuntimeError as error:
-    message = str(error)
-    print(message)
-assert "(5, 2)" in message
+    print(error)
+else:
+    raise AssertionError("nobody noticed")
 
 # %% [markdown]
 # A gradient that has the right shape and a wrong value is worse. `grad.mean(0)` for a bias is right for a single row,
@@ -143,8 +143,8 @@ def descend(shape):
 right, right_shape = descend((3, 1))
 wrong, wrong_shape = descend((3,))
 
-print("weights (3, 1): differences", right_shape, "weights", right.round(2))
-print("weights (3,):   differences", wrong_shape, "weights", wrong.round(2))
+print(f"weights (3, 1): differences {right_shape}, weights {right.round(2)}")
+print(f"weights (3,):   differences {wrong_shape}, weights {wrong.round(2)}")
 assert wrong_shape == (n, n)
 assert np.allclose(right, [2, -1, 0.5], atol=0.05)
 assert np.allclose(wrong, 0, atol=0.2)
@@ -173,7 +173,7 @@ except ValueError as error:
     messages.append(str(error))
 
 for message in messages:
-    print("-", message)
+    print(f"- {message}")
 assert len(messages) == 2
 assert all("(200,)" in message and "(200, 1)" in message for message in messages)
 

@@ -119,9 +119,9 @@ assert max(above["mini-batch"], above["stochastic"]) < 5 < above["batch"]
 # as NumPy computes all rows at once; and in the end it comes closer, because nothing disturbs it:
 
 # %%
-patient = descend(0.9 * exact.full_batch_bound, n, epochs=300)
+patient = descend(0.9 * exact.full_batch_bound, n, epochs=100)
 
-print(f"batch, after 300 passes: {100 * (patient.full[-1] / exact.mse - 1):.4f} % above the optimum")
+print(f"batch, after 100 passes: {100 * (patient.full[-1] / exact.mse - 1):.4f} % above the optimum")
 assert patient.full[-1] < 1.001 * exact.mse
 assert (np.diff(patient.full) < 0).all()  # it never goes up
 assert (np.diff(runs["stochastic"].full) > 0).any()  # SGD does
@@ -142,7 +142,8 @@ else:
 # ## What the noise looks like
 #
 # The gradient of a batch is a mean over its rows. So it is right on average, and its deviation falls with the *square
-# root* of the batch size: four times the rows, half the noise. Here at the optimum, where the full gradient is zero:
+# root* of the batch size: four times the rows, half the noise. Here at the optimum, where the gradient of the whole
+# loss is zero (lengths are root mean squares):
 
 # %%
 Z = np.column_stack([x, np.ones(n)])
@@ -151,7 +152,7 @@ noise = {}
 for size in (1, 4, 16, 64, 256):
     picks = rng.integers(n, size=(400_000 // size, size))
     noise[size] = np.sqrt((each_row[picks].mean(1) ** 2).sum(1).mean())
-    print(f"{size:4} rows: a typical gradient has length {noise[size]:.3f} where the true one has length 0")
+    print(f"batches of {size:3}: the gradient has length {noise[size]:.2f}")
 assert np.allclose(each_row.mean(0), 0, atol=1e-10)
 assert 12 < noise[1] / noise[256] < 20  # sqrt(256) is 16
 
@@ -186,9 +187,10 @@ assert pairs.shape == (1000, 1000)
 assert (pairs**2).mean() > y[few].var()
 try:
     minigrad.mse_loss(x[few] @ minigrad.Tensor(exact.weights.ravel()), y[few])
-    raise SystemExit("nobody noticed")
 except ValueError as error:
-    print("caught:", error)
+    print(f"caught: {error}")
+else:
+    raise AssertionError("nobody noticed")
 
 # %% [markdown]
 # **Two: raw features.** The population of a block is in the thousands, so the loss is steep in that direction: the
@@ -203,7 +205,7 @@ while len(losses) < 100 and np.isfinite(losses[-1:]).all():
         error = data.features[train] @ W - y
         losses.append((error**2).mean())
         W = W - 0.01 * 2 / n * data.features[train].T @ error
-print("losses:", ", ".join(f"{loss:.1e}" for loss in losses[:5]), f"... not finite after {len(losses)} steps")
+print(f"losses {', '.join(f'{loss:.1e}' for loss in losses[:5])}, ... not finite after {len(losses)} steps")
 print(f"largest stable step on raw features: {raw.full_batch_bound:.1e}")
 assert len(losses) < 100
 assert raw.full_batch_bound < 1e-6

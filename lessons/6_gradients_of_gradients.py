@@ -35,10 +35,10 @@ y = x * x * x
 (d2y,) = gradients(dy, x, create_graph=True)
 (d3y,) = gradients(d2y, x)
 
-print("y' =", dy.item(), " y'' =", d2y.item(), " y''' =", d3y.item())
+print(f"y' = {dy.item()}, y'' = {d2y.item()}, y''' = {d3y.item()}")
 assert (dy.item(), d2y.item(), d3y.item()) == (12, 12, 6)  # 3 x^2, 6 x, 6
 
-print("the tape of y': ", ", ".join(v.op.name for v in minigrad.tape(dy) if v.op))
+print(f"on the tape of y': {', '.join(v.op.name for v in minigrad.tape(dy) if v.op)}")
 assert len(minigrad.tape(dy)) > len(minigrad.tape(y))
 
 # %% [markdown]
@@ -84,7 +84,7 @@ w = Tensor(np.zeros(p), requires_grad=True)
 (gradient,) = gradients(loss(w), w, create_graph=True)
 (product,) = gradients((gradient * v).sum(), w)
 
-print("H v =", product.numpy())
+print(f"H v = {product.numpy()}")
 assert np.allclose(product.numpy(), H @ v)
 assert np.allclose(hvp(loss, (np.zeros(p),), (v,)), H @ v)  # the same, ready made
 
@@ -96,7 +96,7 @@ assert np.allclose(hvp(loss, (np.zeros(p),), (v,)), H @ v)  # the same, ready ma
 w = np.zeros(p) - np.linalg.solve(H, grad(loss)(np.zeros(p)))
 optimum, *_ = np.linalg.lstsq(X, Y)
 
-print("after one step:", w, " least squares:", optimum)
+print(f"after one step: {w}\nleast squares:  {optimum}")
 assert np.allclose(w, optimum)
 
 # %% [markdown]
@@ -127,9 +127,10 @@ f = x * Square.apply(x)
 assert df.item() == 27  # 3 x^2
 try:
     gradients(df, x)
-    raise SystemExit("nobody noticed")
 except RuntimeError as error:
     print(error)
+else:
+    raise AssertionError("nobody noticed")
 
 # %% [markdown]
 # ## The program behind the tape
@@ -222,7 +223,7 @@ else:
     w = np.zeros(p)
     for _ in range(8):
         w = newton(logistic, w)
-        print("  length of the gradient:", np.linalg.norm(grad(logistic)(w)))
+        print(f"  length of the gradient: {np.linalg.norm(grad(logistic)(w)):.1e}")
     right = np.linalg.norm(grad(logistic)(w)) < 1e-12
     print("exercise 2:", "right" if right else "not yet right; the gradient should be zero by now, up to rounding")
 

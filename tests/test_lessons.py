@@ -90,6 +90,12 @@ def test_there_are_six_and_three_in_french():
     assert [path.name for path in FRENCH] == [path.name for path in LESSONS[:3]]
 
 
+def test_the_page_for_the_teacher_lists_them():
+    page = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| \[(.*?)\]\((.*?)\)", page, re.MULTILINE)
+    assert [(path.name[0], read(path).cells[0].source.splitlines()[0][5:], path.name) for path in LESSONS] == rows
+
+
 @pytest.mark.parametrize("path", LESSONS, ids=name)
 def test_unanswered_it_runs_to_the_end(path):
     found = verdicts(run(code(path)))

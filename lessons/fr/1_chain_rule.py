@@ -174,7 +174,7 @@ x = v = Number(1.0)
 for _ in range(60):
     v = v + v
 
-print(backward(v)[x], "after", len(tape), "rows")
+print(f"{backward(v)[x]:.0f} after {len(tape)} rows")
 assert backward(v)[x] == 2**60
 
 # %% [markdown]
@@ -188,7 +188,7 @@ w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0,
 L = np.square(w * x + b - y)
 L.backward()
 
-print("dw =", w.grad, " dx =", x.grad, " db =", b.grad, " dy =", y.grad)
+print(f"dw = {w.grad}, dx = {x.grad}, db = {b.grad}, dy = {y.grad}\n")
 print(minigrad.table(L))
 assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "subtract", "square"]
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)

@@ -69,7 +69,7 @@ W, b = Tensor(rng.normal(size=(3, 2)), requires_grad=True), Tensor(np.zeros(2), 
 
 loss = MSE.apply(Linear.apply(X, W, b), Y)
 loss.backward()
-print("loss", loss.item(), " gradients of shape", W.grad.shape, b.grad.shape)
+print(f"loss {loss.item():.4f}, gradients of shape {W.grad.shape} and {b.grad.shape}")
 assert np.allclose(W.grad, 2 / 10 * X.T @ (X @ W.numpy() - Y))
 
 # %% [markdown]
@@ -178,9 +178,10 @@ assert found == ["missing", "cotangent-ignored", "averaged", "unsummed", "transp
 several = Tensor(rng.normal(size=(5, 3)), requires_grad=True), Tensor(rng.normal(size=(5, 3)), requires_grad=True)
 try:
     minigrad.gradcheck(MSE2.apply, several)
-    raise SystemExit("nobody noticed")
 except AssertionError as error:
-    print(type(error).__name__, "-", error)
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise RuntimeError("nobody noticed")
 
 # %% [markdown]
 # ## Exercices
