@@ -50,9 +50,8 @@ def answers(path, kind):
     return [(re.match(rf"{kind} (\d)", title)[1], title, text) for title, text in cells if title.startswith(kind)]
 
 
-def run(cells, namespace=None):
+def run(cells, namespace):
     """Run code cells in one namespace, as a notebook does; what they print. Warnings are errors, as in all tests."""
-    namespace = {"__name__": "__main__"} if namespace is None else namespace
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         for i, (title, text) in enumerate(cells):
@@ -65,15 +64,6 @@ def run(cells, namespace=None):
 def verdicts(printed):
     """What the cells below the exercises say, by the number of the exercise."""
     return dict(re.findall(rf"^exercise (\d): ({VERDICTS})", printed, re.MULTILINE))
-
-
-def answered(path, given):
-    """The code cells with the exercises of the numbers in `given` replaced by what is given."""
-    return [(title, given.get(title.removeprefix("exercise "), text)) for title, text in code(path)]
-
-
-def exercises(path):
-    return [title.removeprefix("exercise ") for title, _ in code(path) if title.startswith("exercise ")]
 
 
 @pytest.fixture(autouse=True)
@@ -97,25 +87,18 @@ def test_the_page_for_the_teacher_lists_them():
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=name)
-def test_unanswered_it_runs_to_the_end(path):
-    found = verdicts(run(code(path)))
-    assert found == dict.fromkeys(exercises(path), "not answered yet")
-    assert len(found) == 3
-
-
-@pytest.mark.parametrize("path", LESSONS, ids=name)
-def test_it_can_be_solved_and_mistakes_are_noticed(path):
-    """The lesson runs once, with the answers; then each mistake goes through the cell below its exercise."""
-    solutions = {number: text for number, _, text in answers(path, "exercise")}
-    assert list(solutions) == exercises(path)
-    cells, namespace = answered(path, solutions), {"__name__": "__main__"}
-    assert verdicts(run(cells, namespace)) == dict.fromkeys(solutions, "right")
-    checks = {title.removeprefix("check "): text for title, text in cells if title.startswith("check ")}
-    mistakes = answers(path, "mistake")
-    assert {number for number, _, _ in mistakes} == set(solutions)
-    for number, title, text in mistakes:
-        printed = run([(title, text), (f"check {number}", checks[number])], namespace)
-        assert verdicts(printed) == {number: "not yet right"}, title
+def test_it_runs_and_its_exercises_can_be_solved(path):
+    """As a student does it: run everything, then answer one exercise after the other; some answers are mistakes."""
+    cells, namespace = code(path), {"__name__": "__main__"}
+    checks = {title.removeprefix("check "): (title, text) for title, text in cells if title.startswith("check ")}
+    assert list(checks) == list("123")
+    assert verdicts(run(cells, namespace)) == dict.fromkeys(checks, "not answered yet")
+    for kind, verdict in (("exercise", "right"), ("mistake", "not yet right")):
+        given = answers(path, kind)
+        assert {number for number, _, _ in given} == set(checks)
+        for number, title, text in given:
+            printed = run([(title, text), checks[number]], namespace)
+            assert verdicts(printed) == {number: verdict}, f"{title}\n{printed}"
 
 
 @pytest.mark.parametrize("path", FRENCH, ids=name)
