@@ -157,16 +157,16 @@ def test_a_lesson_is_a_program(tmp_path):
 
 # ------------------------------------------------------------------------------------------------------------- marks
 def graded():
-    """(lesson, exercises) for each `minigrad grade` of a lesson's prose that names exercises."""
+    """(lesson, file, exercises) for each `minigrad grade` in the prose of a lesson that names exercises."""
     for path in LESSONS:
         for file, names in re.findall(r"`minigrad grade (\S+\.py)((?: \w+)+)`", prose(path)):
-            assert file == path.name
-            yield pytest.param(path, names.split(), id=path.stem)
+            yield pytest.param(path, file, names.split(), id=path.stem)
 
 
-@pytest.mark.parametrize(("path", "names"), [*graded()])
-def test_marks_for_a_lesson_with_its_answers(path, names, tmp_path):
+@pytest.mark.parametrize(("path", "file", "names"), [*graded()])
+def test_marks_for_a_lesson_with_its_answers(path, file, names, tmp_path):
     """The command in the prose, on the file of a student who has answered everything, and of one who has not begun."""
+    assert file == path.name
     blank, full = tmp_path / "blank.py", tmp_path / "full.py"
     blank.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     notebook = read(path)

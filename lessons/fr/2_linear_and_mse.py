@@ -84,8 +84,8 @@ print("one row, one output: dw, dx and db are right")
 # $$\bar{\hat Y}_{ik} = \tfrac{2}{N} (\hat Y_{ik} - Y_{ik}).$$
 #
 # À partir d'ici, une valeur sert plusieurs fois, et la leçon 1 dit quoi faire : additionner sur tous ses usages.
-# $W_{jk}$ sert dans la colonne $k$ de chaque exemple, $X_{ij}$ dans chaque colonne de la ligne $i$, $b_k$ dans chaque
-# exemple :
+# $W_{jk}$ sert à la sortie $k$ de chaque exemple, $X_{ij}$ à toutes les sorties de l'exemple $i$, $b_k$ à la sortie $k$
+# de chaque exemple :
 #
 # $$\bar W_{jk} = \sum_i X_{ij} \bar{\hat Y}_{ik}, \qquad
 # \bar X_{ij} = \sum_k \bar{\hat Y}_{ik} W_{jk}, \qquad

@@ -19,7 +19,7 @@
 #
 # ## Le contrat
 #
-# Une `Function` est une opération faite de deux méthodes statiques, comme en PyTorch. `forward(ctx, ...)` reçoit des
+# Une `Function` est une opération faite de deux méthodes statiques, comme dans PyTorch. `forward(ctx, ...)` reçoit des
 # tableaux et en renvoie un ; ce dont la passe arrière aura besoin se sauvegarde avec `ctx.save_for_backward`.
 # `backward(ctx, grad)` reçoit le cotangent du résultat, `grad`, et renvoie *un gradient pour chaque entrée de forward*,
 # de mêmes dimensions et de même dtype que cette entrée. Les formules sont celles de la leçon 2, multipliées par
