@@ -153,7 +153,13 @@ assert np.allclose(wrong, 0, atol=0.2)
 # What does it learn? With $\mu$ the mean of the targets and $\sigma^2$ their variance,
 #
 # $$\frac{1}{n^2} \sum_{i,j} (\hat y_i - y_j)^2 = \frac{1}{n} \sum_i (\hat y_i - \mu)^2 + \sigma^2.$$
-#
+
+# %%
+guess = x @ wrong
+assert np.isclose(((guess - y) ** 2).mean(), ((guess - y.mean()) ** 2).mean() + y.var())
+print(f"the loss {((guess - y) ** 2).mean():.3f} is hardly above the variance of the targets, {y.var():.3f}")
+
+# %% [markdown]
 # So the best that can be done is to predict $\mu$ for every row: the features are ignored. On a curve the accident can
 # be recognised, as the loss never falls below the variance of the targets.
 #

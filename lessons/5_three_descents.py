@@ -300,9 +300,9 @@ else:
     print(f"exercise 2: not yet right; {answers} instead of {right}; does Z have its column of ones?")
 
 # %% [markdown]
-# **Exercise 3.** SGD with a constant step is either slow or noisy: after one pass it ends more than 1.5 % above the
+# **Exercise 3.** SGD with a constant step is either slow or noisy: after one pass it is more than 1 % above the
 # optimum. Let the step shrink. Write `step(t)`, the step of SGD at step number `t` (there are $n$), with which one pass
-# ends less than 1 % above.
+# ends closer than that.
 
 
 # %% exercise 3

@@ -75,7 +75,7 @@ assert np.allclose(H, 2 / n * X.T @ X)
 assert np.allclose(H, hessian(loss)(rng.normal(size=p)))
 
 # %% [markdown]
-# With a million parameters nobody can store $H$. But $H v$ is as long as the gradient, and costs about two sweeps: it
+# With a million parameters nobody can store $H$. But $H v$ is as long as the gradient, and costs a few sweeps only: it
 # is the gradient of $\langle \nabla L, v \rangle$, in which $v$ is a constant.
 
 # %%
@@ -251,7 +251,7 @@ else:
 # %% [markdown]
 # ## Read next
 #
-# - `sweep` in `minigrad/backprop.py`: the `if create_graph` is all that gradients of gradients need.
+# - `sweep` in `minigrad/backprop.py`: the `if create_graph` is nearly all that gradients of gradients need.
 # - `minigrad/transforms.py`: `grad`, `hessian`, `hvp` and the others. Forward mode is there, too, as two backward
 #   sweeps.
 # - `minigrad/views/source.py`: how a tape becomes a program.
