@@ -24,8 +24,10 @@ COMMANDS = {  # name: (module, what it does)
     "draw": ("minigrad.views.command", "the tape of a script as a picture, SVG"),
     "debug": ("minigrad.views.command", "step through the backward of a script in the terminal"),
     "explore": ("minigrad.views.command", "the tape and the backward of a script as a page to step through"),
+    "check": ("minigrad.checks.command", "what is wrong with a backward that you have written"),
 }
-EXTRAS = {"torch": "torch"}  # what to install for a package that is missing; for all others the lab's extra
+# What to install for a package that is missing; for all others the lab's extra.
+EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'"}
 
 
 class Parser(argparse.ArgumentParser):

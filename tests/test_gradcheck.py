@@ -7,7 +7,7 @@ import pytest
 from direct import linear_case
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import LAYOUTS, arranged
+from strategies import LAYOUTS, laid_out
 
 import minigrad
 from minigrad import Function, GradcheckError, Tensor, gradcheck, gradients
@@ -138,7 +138,7 @@ def test_numerical_gradient_adds_up_the_terms():
 # ----------------------------------------------------------------------------------------------------- what is right
 @given(linear_case(), st.integers(-6, 4), st.sampled_from([np.float32, np.float64]), st.sampled_from(LAYOUTS))
 def test_passes_linear_at_every_scale(arrays, exponent, dtype, layout):
-    x, W, b, _ = (leaf(arranged(np.asarray(a * 10.0**exponent, dtype), layout)) for a in arrays)
+    x, W, b, _ = (leaf(laid_out(np.asarray(a * 10.0**exponent, dtype), layout)) for a in arrays)
     assert gradcheck(minigrad.linear, (x, W, b))
 
 

@@ -1,32 +1,36 @@
 """The cases that are tried first: designed, so that what usually goes wrong shows at once.
 
-Sizes are distinct primes, which tell factors apart; values are normal numbers, then eighths full of zeros and ties; data
-are near 1, 1e-6 and 1e4. What these do not show, the search does (`search.py`).
+Sizes are distinct primes, which tell factors apart; values are normal numbers, then eighths full of zeros and ties;
+data are near 1, 1e-6 and 1e4. What these do not show, drawn ones may (`strategies.py`).
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.checks.trial import Case
+from minigrad.ops.registry import Operation
 
 Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
 PRIMES = 5, 3, 2, 7
-MANY = 100  # entries, with which a trial takes long
+MANY = 50  # entries, with which a trial takes long
 ANY = -np.inf, np.inf
 
 
 class Form:
     """What a function takes: a signature, and what is known of each input.
 
-    ``(n,p),(p,q),(q)->(n,q)``: letters are lengths, the same letter the same length; numbers are themselves. Inputs that
-    are all written () are taken entry by entry: they have any shapes that broadcast. An axis with a question mark may be
-    missing, as in NumPy.
+    ``(n,p),(p,q),(q)->(n,q)``: letters are lengths, the same letter the same length; numbers are themselves. Inputs
+    that are all written () are taken entry by entry: they have any shapes that broadcast. An axis with a question mark
+    may be missing, as in NumPy.
 
     Args:
         signature: the text.
@@ -35,6 +39,7 @@ class Form:
         constant: the positions of the inputs without a derivative.
         optional: the positions of those that may be None.
         batched: whether axes in front of those of the signature broadcast, as they always do entry by entry.
+        params: the static arguments; if there is an axis among them, the first input must have it.
     """
 
     def __init__(
@@ -45,12 +50,35 @@ class Form:
         constant: Container[int] = (),
         optional: Container[int] = (),
         batched: bool = False,
+        params: Mapping[str, Any] | None = None,
     ) -> None:
         self.groups = groups(signature)
         self.domains = list(domains or [ANY] * len(self.groups))
-        self.constant, self.optional = constant, optional
+        self.constant, self.optional, self.params = constant, optional, params or {}
         self.elementwise = not any(self.groups)
         self.batched = batched or self.elementwise
+
+    @classmethod
+    def of(cls, operation: Operation, params: Mapping[str, Any] | None = None, more: int = 0) -> Form:
+        """What an operation takes; if that is any number of the last input, `more` than its signature has."""
+        each = groups(operation.signature)
+        names = operation.inputs + operation.inputs[-1:] * (len(each) - len(operation.inputs))
+        if operation.variadic and names == operation.inputs:
+            each, names = each + each[-1:] * more, names + names[-1:] * more
+        parameters = inspect.signature(operation.forward).parameters
+        return cls(
+            ",".join(f"({','.join(group)})" for group in each) + "->()",
+            [operation.domain.get(name, ANY) for name in names],
+            constant=[i for i, (_, rule) in enumerate(zip(names, operation.rules, strict=False)) if not rule],
+            optional=[i for i, name in enumerate(names) if parameters[name].default is None],
+            batched=operation.batched,
+            params=params,
+        )
+
+    def allows(self, shapes: Sequence[tuple[int, ...]]) -> bool:
+        """Whether the axes in `params` exist."""
+        axis, ndim = self.params.get("axis"), len(shapes[0])
+        return axis is None or all(-ndim <= k < ndim for k in np.atleast_1d(axis))
 
     @property
     def letters(self) -> list[str]:
@@ -86,10 +114,16 @@ def designed(form: Form, seed: int) -> Iterator[tuple[str, Case]]:
     for most in (3, 2):
         if form.entries(first) > MANY:
             first, second = ({k: min(n, most) for k, n in lengths.items()} for lengths in (first, second))
+    one: list[Shape]
+    two: list[Shape]
+    more: list[tuple[str, list[Shape], dict[str, int]]]
     if form.elementwise:
         count = len(form.groups)
-        wider = [[(5, 3)] * i + [shape] + [(5, 3)] * (count - i - 1) for shape in ((3,), (5, 1), ()) for i in range(count)]
-        one, two, *others = [(5, 3)] * count, [(3, 7)] * count, *(wider if count > 1 else [[()], [(1,)]])
+        others: list[list[Shape]] = [[()], [(1,)]]
+        if count > 1:
+            narrow: list[Shape] = [(2,), (3, 1), ()]
+            others = [[(3, 2)] * i + [s] + [(3, 2)] * (count - i - 1) for s in narrow for i in range(count)]
+        one, two = [(5, 3)] * count, [(2, 3)] * count
         more = [("broadcast" if count > 1 else "few entries", shapes, {}) for shapes in others]
     else:
         one, two = form.shapes(first), form.shapes(second)
@@ -133,7 +167,8 @@ def draw(
     grid: bool = False,
 ) -> Case:
     random = np.random.default_rng((seed, 2))
-    inputs, able = [], []
+    inputs: list[Any] = []
+    able: list[int] = []
     for position, (domain, shape) in enumerate(zip(form.domains, shapes, strict=True)):
         if domain is bool:
             inputs.append(random.random(shape) < 0.5)
@@ -165,3 +200,23 @@ def eighths(domain: Any, shape: tuple[int, ...], random: np.random.Generator) ->
     values = values[(low < values) & (values < high)]
     halves = values[values * 2 % 1 == 0]
     return np.asarray(random.choice(np.concatenate([halves] * 3 + [values]), shape))
+
+
+# ---------------------------------------------------------------------------------------------------------- layouts
+LAYOUTS = "plain", "column-major", "backwards", "every second", "read-only"
+
+
+def laid_out(array: Array, layout: str) -> Array:
+    """The same values, in memory in another way."""
+    if layout == "column-major":
+        return np.asarray(array, order="F")
+    if layout == "backwards" and array.ndim:
+        return np.flip(np.flip(array).copy())
+    if layout == "every second" and array.ndim:
+        wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+        wide[..., ::2] = array
+        return wide[..., ::2]
+    if layout == "read-only":
+        array = array.copy()
+        array.flags.writeable = False
+    return array

@@ -9,14 +9,16 @@ import numpy as np
 
 from minigrad.broadcasting import unbroadcast
 from minigrad.checks.backward import GradcheckError
+from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault
 from minigrad.checks.numerical import numerical_gradient
 from minigrad.checks.trial import TERMS, Trial, copied
-from minigrad.errors import axes_to_sum
+from minigrad.errors import axes_to_sum, counted
 
 Array = np.ndarray[Any, Any]
 Promise = Callable[[Trial], Iterator[Fault]]
 SECOND = 2.0**-20  # relative to the sum of the terms: far above rounding, far below a mistake
+CLOSE = 1e-6  # relative to the largest entry: far above rounding, and no two gradients are so alike by chance
 CALLS = 128  # that must all be alike: a counter or a cache shows when it is full
 
 
@@ -56,8 +58,8 @@ def runs(trial: Trial) -> Iterator[Fault]:
             Fault(
                 "count",
                 None,
-                f"backward returned {len(grads)} gradient{'s' * (len(grads) != 1)}, and forward has {len(trial.inputs)} "
-                f"inputs ({names}): return one for each, None where there is no derivative.",
+                f"backward returned {counted(grads, 'gradient')}, and forward has {counted(trial.inputs, 'input')} "
+                f"({names}): return one for each, None where there is no derivative.",
             )
         )
     yield from ()
@@ -83,12 +85,12 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
             what = f"the gradient of {name}" if position else "the result of forward"
             if wanders([first[position], *[results[position] for results in later]]):
                 text = (
-                    f"the same call gives {what} another value each time: there is randomness inside (dropout?). Pass the "
-                    "mask in as an input, or a generator with a fixed seed."
+                    f"the same call gives {what} another value each time: there is randomness inside (dropout?). "
+                    "Make the mask an input, or seed the generator in forward."
                 )
                 raise Broken(Fault("random", name, text))
             text = (
-                f"{what} is right at first and another at call number {number}, with the same inputs: something is kept "
+                f"{what} is another at call number {number} than at the first, with the same inputs: something is kept "
                 "between calls. Keep what backward needs on ctx, never on the class or in a global."
             )
             raise Broken(Fault("first-call", name, text))
@@ -100,7 +102,9 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
             trial.run(moved)
         except Exception:  # outside of the domain
             return
-    one = attempt(trial, lambda: copied(call.backward(np.array(g))), "backward, when forward has run once more in between")
+    one = attempt(
+        trial, lambda: copied(call.backward(np.array(g))), "backward, when forward has run once more in between"
+    )
     two = attempt(trial, lambda: copied(call.backward(np.array(g))), "a second backward of the same call")
     for i, (a, b, c) in enumerate(zip(first[1:], one, two, strict=True)):
         if not alike(a, b):
@@ -137,10 +141,14 @@ def unmutated(trial: Trial) -> Iterator[Fault]:
         )
     for name, x, before in zip(trial.names, xs, inputs, strict=True):
         if changed(x, before):
-            yield Fault("mutates", name, f"backward writes into the input {name}, and others read it. Make a new array.")
+            yield Fault(
+                "mutates", name, f"backward writes into the input {name}, and others read it. Make a new array."
+            )
             return
     if changed(call.y, y):
-        yield Fault("mutates", None, "backward writes into the output of forward, and others read it. Make a new array.")
+        yield Fault(
+            "mutates", None, "backward writes into the output of forward, and others read it. Make a new array."
+        )
         return
     if any(changed(a, b) for a, b in zip(call.kept(), kept, strict=False)):
         yield Fault(
@@ -159,7 +167,9 @@ def present(trial: Trial) -> Iterator[Fault]:
         comparison = trial.compare(i)
         if comparison.wrong.any():
             name = trial.names[i]
-            yield Fault("missing", name, f"None for {name}, and the output depends on it: return a gradient for it, too.")
+            yield Fault(
+                "missing", name, f"None for {name}, and the output depends on it: return a gradient for it, too."
+            )
 
 
 def shaped(trial: Trial) -> Iterator[Fault]:
@@ -173,44 +183,40 @@ def shaped(trial: Trial) -> Iterator[Fault]:
 
 def misshapen(trial: Trial, i: int, name: str, x: Array, part: Array) -> Iterator[Fault]:
     parts = [grads[i] for grads in trial.returned]
-    true = trial.compare(i).true.reshape(2, *x.shape)
     wrong = f"the gradient of {name} has shape {part.shape}, and {name} has {x.shape}"
 
-    def is_it(candidates: Sequence[Any], reference: Array = true) -> bool:
+    def are(candidates: Sequence[Any], j: int = i) -> bool:
+        """Whether these are the gradients of input j."""
+        true = trial.compare(j).true.reshape(2, *trial.inputs[j].shape)
         return all(
-            c.shape == t.shape and bool((abs(c - t) <= 1e-6 * abs(t).max(initial=0)).all())
-            for c, t in zip(candidates, reference, strict=True)
+            c.shape == t.shape and bool((abs(c - t) <= CLOSE * abs(t).max(initial=0)).all())
+            for c, t in zip(candidates, true, strict=True)
         )
 
     for j in trial.able:
-        other = trial.inputs[j]
-        if j != i and all(p is not None and p.shape == other.shape for p in parts):
-            expected = trial.compare(j).true.reshape(2, *other.shape)
-            if is_it(parts, expected):
-                yield Fault(
-                    "swapped",
-                    name,
-                    f"{wrong}: it is the gradient of {trial.names[j]}. Return them in the order of forward's inputs.",
-                )
-                return
-    try:
-        if np.broadcast_shapes(part.shape, x.shape) == part.shape:
-            summed = is_it([unbroadcast(p, x.shape) for p in parts])
-            new = part.ndim - x.ndim
-            axes = tuple([*range(new), *[new + k for k, n in enumerate(x.shape) if n != part.shape[new + k]]])
-            if summed or not is_it([p.mean(axes).reshape(x.shape) for p in parts]):
-                also = "" if summed else " The sum would not be the gradient yet, either."
-                yield Fault("unsummed", name, f"{wrong}{axes_to_sum(part.shape, x.shape)}.{also}")
-                return
-    except ValueError:
-        pass
-    for turned in (lambda a: a.T, lambda a: a.swapaxes(-1, -2) if a.ndim > 1 else a):
-        if is_it([turned(p) for p in parts]):
-            yield Fault("transposed", name, f"{wrong}: it is transposed. Write .T.")
+        if j != i and are(parts, j):
+            text = f"{wrong}: it is the gradient of {trial.names[j]}. Return them in the order of forward's inputs."
+            yield Fault("swapped", name, text)
             return
-    reshaped = part.size == x.size and is_it([p.reshape(x.shape) for p in parts])
-    keepdims = f": the values are right; reshape it to {name}'s shape." if reshaped else ": each gradient has its input's shape."
-    yield Fault("shape", name, wrong + keepdims)
+    if stretches_to(part.shape, x.shape):
+        also = "" if are([unbroadcast(p, x.shape) for p in parts]) else ". The sum is not the gradient yet, either"
+        yield Fault("unsummed", name, f"{wrong}{axes_to_sum(part.shape, x.shape)}{also}.")
+    elif are([p.T for p in parts]) or (part.ndim > 1 and are([p.mT for p in parts])):
+        yield Fault("transposed", name, f"{wrong}: it is transposed. Write .T.")
+    elif part.size == x.size and are([p.reshape(x.shape) for p in parts]):
+        yield Fault("shape", name, f"{wrong}: the entries are right; .reshape them to {name}'s shape.")
+    elif stretches_to(x.shape, part.shape) and are([np.broadcast_to(p, x.shape) for p in parts]):
+        yield Fault("shape", name, f"{wrong}: the entries are right; np.broadcast_to(grad, {x.shape}) has them all.")
+    else:
+        yield Fault("shape", name, f"{wrong}: each gradient has its input's shape.")
+
+
+def stretches_to(wide: tuple[int, ...], narrow: tuple[int, ...]) -> bool:
+    """Whether broadcasting makes `wide` of `narrow`."""
+    try:
+        return wide != narrow and np.broadcast_shapes(wide, narrow) == wide
+    except ValueError:
+        return False
 
 
 def typed(trial: Trial) -> Iterator[Fault]:
@@ -221,8 +227,8 @@ def typed(trial: Trial) -> Iterator[Fault]:
             yield Fault(
                 "dtype",
                 name,
-                f"the gradient of {name} is {part.dtype}, and {name} is {x.dtype}: return it in the input's dtype; look for "
-                "an .astype, or for np.zeros and np.ones without dtype=.",
+                f"the gradient of {name} is {part.dtype}, and {name} is {x.dtype}: return it in the input's dtype. "
+                "Look for an .astype, or for np.zeros and np.ones without dtype=.",
             )
 
 
@@ -230,7 +236,9 @@ def separate(trial: Trial) -> Iterator[Fault]:
     """No two gradients are one array."""
     if not trial.subject.direct:
         raise NotChecked("the engine makes copies")
-    grads = [(i, grad) for i, grad in enumerate(trial.run().backward(np.array(trial.cotangents[0]))) if grad is not None]
+    grads = [
+        (i, grad) for i, grad in enumerate(trial.run().backward(np.array(trial.cotangents[0]))) if grad is not None
+    ]
     for position, (i, a) in enumerate(grads):
         for j, b in grads[:position]:
             if np.shares_memory(a, b):
@@ -290,7 +298,7 @@ def named_nonlinearity(trial: Trial, i: int, what: str, found: Array, at_g: Arra
     return Fault("cotangent-nonlinear", name, f"the gradient of {name} is not linear in the incoming cotangent: {how}.")
 
 
-def partial(trial: Trial) -> Iterator[Fault]:
+def for_some(trial: Trial) -> Iterator[Fault]:
     """Right when only some of the inputs need a gradient."""
     if len(trial.able) < 2:
         raise NotChecked("only one input has a gradient")
@@ -315,57 +323,32 @@ def partial(trial: Trial) -> Iterator[Fault]:
                 return
 
 
-def laid_out(trial: Trial) -> Iterator[Fault]:
+def in_any_layout(trial: Trial) -> Iterator[Fault]:
     """The same for Fortran-ordered, reversed, strided and read-only arrays."""
-    torch = trial.subject.wide is not np.longdouble and trial.subject.direct
-    for layout, arrange in LAYOUTS.items():
-        if torch and layout in ("reversed", "read-only"):  # torch has no such tensors
+    for layout in LAYOUTS[1:]:
+        if not trial.subject.any_layout and layout in ("backwards", "read-only"):  # torch has no such tensors
             continue
-        for what in ("inputs", "cotangent"):
-            xs = [arrange(x) if what == "inputs" and isinstance(x, np.ndarray) else x for x in copied(trial.inputs)]
-            g = np.array(trial.cotangents[0])
+        for what in ("inputs are", "cotangent is"):
+            xs, g = copied(trial.inputs), np.array(trial.cotangents[0])
+            if what == "inputs are":
+                xs = [laid_out(x, layout) if isinstance(x, np.ndarray) else x for x in xs]
+            else:
+                g = laid_out(g, layout)
             try:
-                call = trial.subject.call(xs, trial.needs)
-                grads = call.backward(arrange(g) if what == "cotangent" else g)
+                grads = trial.subject.call(xs, trial.needs).backward(g)
             except Exception as error:
-                yield Fault("layout", None, f"{layout} {what}: {type(error).__name__}: {error}")
+                yield Fault("layout", None, f"it raises when the {what} {layout}: {type(error).__name__}: {error}")
                 return
             for i in trial.able:
                 if not alike(grads[i], trial.returned[0][i]):
                     yield Fault(
                         "layout",
                         trial.names[i],
-                        f"the gradient of {trial.names[i]} is another when the {what} {'are' if what == 'inputs' else 'is'} "
-                        f"{layout}: the values are equal, only their order in memory differs. Look for .ravel('K'), "
-                        ".reshape(order=...), .strides, or writing through a view.",
+                        f"the gradient of {trial.names[i]} is another when the {what} {layout}: the values are equal, "
+                        "and lie in memory in another way. Look for .ravel('K'), .reshape(order=...), .strides, or "
+                        "writing through a view.",
                     )
                     return
-
-
-def reversed_view(a: Array) -> Array:
-    return np.flip(np.flip(a).copy()) if a.ndim else a
-
-
-def strided(a: Array) -> Array:
-    if not a.ndim:
-        return a
-    wide = np.zeros((*a.shape[:-1], 2 * a.shape[-1]), a.dtype)
-    wide[..., ::2] = a
-    return wide[..., ::2]
-
-
-def read_only(a: Array) -> Array:
-    a = np.asarray(a)
-    a.flags.writeable = False
-    return a
-
-
-LAYOUTS: dict[str, Callable[[Array], Array]] = {
-    "Fortran-ordered": lambda a: np.asarray(a, order="F"),
-    "reversed": reversed_view,
-    "strided": strided,
-    "read-only": read_only,
-}
 
 
 def twice(trial: Trial) -> Iterator[Fault]:
@@ -376,8 +359,9 @@ def twice(trial: Trial) -> Iterator[Fault]:
     directions = [trial.random.uniform(0.5, 2, x.shape).astype(x.dtype) for x in (trial.inputs[i] for i in trial.able)]
     try:
         found = trial.subject.second(copied(trial.inputs), trial.able, g, directions)
-    except Exception as error:  # a backward that leaves NumPy's notation, a saved intermediate: it says so, and is right
-        raise NotChecked(f"not claimed: {str(error).splitlines()[0][:200] or type(error).__name__}") from error
+    except Exception as error:  # it leaves NumPy's notation, or saves an intermediate: the engine says so, and is right
+        first, *_ = str(error).splitlines() or [type(error).__name__]
+        raise NotChecked(f"not claimed: {first}") from error
     wide = trial.widened(trial.wide)
     weights = np.concatenate([d.reshape(-1) for d in directions])[None]
     for i, second in zip(trial.able, found, strict=True):
@@ -387,18 +371,18 @@ def twice(trial: Trial) -> Iterator[Fault]:
             parts = [np.zeros(trial.inputs[j].shape) if grads[j] is None else grads[j] for j in trial.able]
             return np.concatenate([part.reshape(-1) for part in parts]).astype(trial.wide)
 
-        true, error, terms = numerical_gradient(slopes, wide[i], weights)
+        true, blur, terms = numerical_gradient(slopes, wide[i], weights)
         got = np.zeros(trial.inputs[i].shape) if second is None else second
         off = abs(got - true[0])
-        if (off > error[0] + SECOND * terms[0].max(initial=0)).any():
+        if (off > blur[0] + SECOND * terms[0].max(initial=0)).any():
             worst = np.unravel_index(off.argmax(), off.shape)
             yield Fault(
                 "second-order",
                 trial.names[i],
                 f"the gradient is right, and its own derivative to {trial.names[i]} is not: at entry "
-                f"{tuple(map(int, worst))} {got[worst]:.6g}, should be {float(true[0][worst]):.6g}. Backward uses a number "
-                f"that forward computed from {trial.names[i]}, and the tape does not know it: save the inputs, and compute "
-                "the rest in backward.",
+                f"{tuple(map(int, worst))} {got[worst]:.6g}, should be {float(true[0][worst]):.6g}. Backward uses a "
+                f"number that forward computed from {trial.names[i]}, and the tape does not know it: save the inputs, "
+                "and compute the rest in backward.",
             )
 
 
@@ -418,10 +402,18 @@ ONCE: dict[str, Promise] = {
     "changes nothing that it is given": unmutated,
     "no two gradients are one array": separate,
     "linear in the incoming cotangent": linear,
-    "right when only some inputs need a gradient": partial,
-    "right in any memory layout": laid_out,
+    "right when only some inputs need a gradient": for_some,
+    "right in any memory layout": in_any_layout,
     "right to second order": twice,
 }
+
+
+NAMING = (
+    "every differentiable input has a gradient",
+    "shapes are those of the inputs",
+    "linear in the incoming cotangent",
+)
+assert {*NAMING} <= {*QUICK, *ONCE}  # where these are broken for an input, its numbers need no reason of their own
 
 
 # ------------------------------------------------------------------------------------------------------------- tools

@@ -76,6 +76,7 @@ class Guess(NamedTuple):
     text: str
     label: str = ""
     error: Any = 0.0  # how far off the array may be itself
+    also: tuple[tuple[str, str], ...] = ()  # other faults that it takes to explain the gradient: kind and text
 
 
 class Evidence:
@@ -84,12 +85,11 @@ class Evidence:
     def __init__(self, trial: Trial, i: int) -> None:
         self.trial, self.i = trial, i
         self.x, self.y, self.name = trial.inputs[i], trial.y, trial.names[i]
-        self.d = f"d{self.name}" if len(self.name) < 3 else f"the gradient of {self.name}"
+        self.d = f"d{self.name}"
         self.g = trial.cotangents.reshape(2, -1)
         comparison = trial.compare(i)
         self.true, self.allowed, self.kinks = comparison.true, comparison.allowed, comparison.kinks
         self.wrong = comparison.wrong
-        self.parts = [grads[i] for grads in trial.returned]
         self.got = comparison.got
 
     @cached_property
@@ -130,7 +130,8 @@ class Evidence:
 
     @cached_property
     def known(self) -> Array:
-        return self.relative_error < KNOWN
+        """The entries that tell something; at a kink, those that are wrong even there."""
+        return (self.relative_error < KNOWN) & (self.wrong | ~self.kinks)
 
     @cached_property
     def sizes(self) -> dict[str, float]:
@@ -158,13 +159,14 @@ class Evidence:
 
 
 Hypothesis = Callable[[Evidence], Iterator[Guess]]
-HYPOTHESES: dict[str, Hypothesis] = {}
+HYPOTHESES: list[tuple[str, Hypothesis]] = []  # each with the kind of fault that it explains; the first that fits wins
 
 
 def hypothesis(kind: str) -> Callable[[Hypothesis], Hypothesis]:
+    """Enter a function in the table."""
+
     def enter(function: Hypothesis) -> Hypothesis:
-        HYPOTHESES[function.__name__] = function
-        function.kind = kind  # type: ignore[attr-defined]
+        HYPOTHESES.append((kind, function))
         return function
 
     return enter
@@ -183,12 +185,15 @@ def negated(e: Evidence) -> Iterator[Guess]:
 
 @hypothesis("averaged")
 def mean_for_sum(e: Evidence) -> Iterator[Guess]:
-    for names, n in stretched(e).items():
+    axes = stretched(e)
+    n = math.prod(e.y.shape[k] for k in axes)
+    if n > 1:
+        over = axes[0] if len(axes) == 1 else axes
         yield Guess(
             e.true / n,
-            f"{e.d} is a mean where a sum belongs: it is {n} times too small, and {n} is how many times broadcasting "
-            f"used each entry of {e.name} ({names}). Write .sum({names}), not .mean({names}).",
-            names,
+            f"{e.d} is a mean where a sum belongs: broadcasting used each entry of {e.name} {n} times, along axis "
+            f"{over}, and {e.d} is {n} times too small. Write .sum({over}), not .mean({over}).",
+            str(over),
         )
 
 
@@ -222,7 +227,9 @@ def factor(e: Evidence) -> Iterator[Guess]:
         a, b = (sizes[name] for name in names)
         for c_named, text in ((a / b, f"{names[0]}/({names[1]})"), (b / a, f"{names[1]}/({names[0]})")):
             yield Guess(
-                c_named * e.true, f"{e.d} is {text} = {c_named:.6g} times the gradient: it divides by the wrong size.", text
+                c_named * e.true,
+                f"{e.d} is {text} = {c_named:.6g} times the gradient: it divides by the wrong size.",
+                text,
             )
     yield Guess(c * e.true, f"{e.d} is {c:.6g} times the gradient, in every entry.", f"{c:.6g}")
 
@@ -233,13 +240,20 @@ def sized(e: Evidence, c: float, name: str, n: float, sign: int, large: bool) ->
     remedy = f"divide by {name}" if large else f"multiply by {name}"
     entries, rows = entries_and_rows(e)
     if large and e.y.size == 1 and name in entries:
-        remedy = f"divide by the number of entries, {'·'.join(rows + [name])}, not by the number of rows, {'·'.join(rows)}"
+        remedy = (
+            f"divide by the number of entries, {'·'.join([*rows, name])}, not by the number of rows, {'·'.join(rows)}"
+        )
     elif name == "2":
-        remedy = "one factor 2 too many" if large else "the derivative of a square is 2 times its base: a factor 2 is missing"
+        remedy = (
+            "one factor 2 too many"
+            if large
+            else "the derivative of a square is 2 times its base: a factor 2 is missing"
+        )
     yield Guess(
         c * e.true,
-        f"{e.d} is {what} times too {how}{', and has the wrong sign' if sign < 0 else ''}: {remedy}.",
+        f"{e.d} is {what} times too {how}: {remedy}.",
         f"{c > 0}{name}{large}",
+        also=(("sign", f"{e.d} has the wrong sign, too."),) if sign < 0 else (),
     )
 
 
@@ -338,8 +352,8 @@ def one_term_of_a_sum(e: Evidence) -> Iterator[Guess]:
             chosen = np.take_along_axis(groups, np.broadcast_to(best, (2, 1, best.size)), axis=1)[:, 0]
             yield Guess(
                 np.where(several, chosen, e.true),
-                f"{e.d} has one term where a sum belongs: entries of {e.name} are used several times in the forward, and "
-                "all of their cotangents must be added up (.sum over the axis; np.add.at(d, index, grad) where "
+                f"{e.d} has one term where a sum belongs: forward uses entries of {e.name} several times, and all of "
+                "their cotangents must be added up (.sum over the axis; np.add.at(d, index, grad) where "
                 "d[index] = grad or d[index] += grad keeps only the last).",
             )
 
@@ -368,7 +382,8 @@ def at_the_input(e: Evidence) -> Iterator[Guess]:
     if e.fits(e.true, got=np.stack(found).reshape(2, -1)):
         yield Guess(
             e.got if e.got is not None else e.true,
-            f"{e.d} puts the input {e.name} where the derivative is written in terms of the output y: save y and use it.",
+            f"{e.d} puts the input {e.name} where the derivative is written in terms of the output y: save y, and use "
+            "that.",
         )
 
 
@@ -378,8 +393,8 @@ def stale(e: Evidence) -> Iterator[Guess]:
         if earlier.inputs[e.i].shape == e.x.shape and earlier.y.shape == e.y.shape:
             yield Guess(
                 e.g @ earlier.jacobian(e.i).value,
-                f"{e.d} is the one that belonged to the inputs of an earlier call: something is kept between calls (a mask, "
-                "a cache by shape?). Keep what backward needs on ctx, never on the class or in a global.",
+                f"{e.d} is the one that belonged to the inputs of an earlier call: something is kept between calls (a "
+                "mask, a cache by shape?). Keep what backward needs on ctx, never on the class or in a global.",
             )
 
 
@@ -390,10 +405,16 @@ def small_constant(e: Evidence) -> Iterator[Guess]:
     if here is None or not 0 < here < 0.5:
         return
     large, small = (deviation(e, scaled(e, c)) for c in (30.0, 1 / 30))
-    if large is not None and small is not None and large < here / 5 and small > min(5 * here, 0.05) and e.got is not None:
+    if (
+        large is not None
+        and small is not None
+        and large < here / 5
+        and small > min(5 * here, 0.05)
+        and e.got is not None
+    ):
         yield Guess(
             e.got,
-            f"{e.d} is off by {here:.2g} (relatively) here, by more where {e.name} is smaller and less where it is larger: "
+            f"{e.d} has a relative error of {here:.2g} here, more where {e.name} is smaller, less where it is larger: "
             "a small constant that forward adds (eps) is missing in the backward, or stands elsewhere. Use the same "
             "expression in both.",
         )
@@ -410,8 +431,9 @@ def narrower(e: Evidence) -> Iterator[Guess]:
         if (off <= 8 * unit * e.terms).all() and off.max() > 0:
             yield Guess(
                 e.got,
-                f"{e.d} has only the digits of {np.dtype(dtype)} (relative error {relative(e):.1g}), though its dtype is "
-                f"{e.x.dtype}: a {np.dtype(dtype)} array or .astype is on the way. Keep everything in the input's dtype.",
+                f"{e.d} has only the digits of {np.dtype(dtype)} (relative error {relative(e):.1g}), though its dtype "
+                f"is {e.x.dtype}: a {np.dtype(dtype)} array or .astype is on the way. Keep everything in the input's "
+                "dtype.",
                 str(np.dtype(dtype)),
             )
             return
@@ -497,21 +519,15 @@ def described(got: Array, true: Array, e: Evidence) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------- tools
-def stretched(e: Evidence) -> dict[str, int]:
-    """How many entries of y each entry of x went to, if broadcasting did it: {"0": n}, or {} if not."""
+def stretched(e: Evidence) -> tuple[int, ...]:
+    """The axes of y along which each entry of x was used again, if broadcasting did it."""
     x, y = e.x.shape, e.y.shape
-    try:
-        if np.broadcast_shapes(x, y) != y or x == y:
-            return {}
-    except ValueError:
-        return {}
     new = len(y) - len(x)
-    axes = [*range(new), *[new + k for k, n in enumerate(x) if n != y[new + k]]]
-    n = math.prod(y[k] for k in axes)
-    used = (e.jacobian != 0).sum(axis=0)
-    if n < 2 or used.max(initial=0) > n:
-        return {}
-    return {str(axes[0]) if len(axes) == 1 else str(tuple(axes)): n}
+    if new < 0 or any(n not in (1, m) for n, m in zip(x, y[new:], strict=True)):
+        return ()
+    axes = (*range(new), *[new + k for k, n in enumerate(x) if n != y[new + k]])
+    uses = (e.jacobian != 0).sum(axis=0).max(initial=0)
+    return axes if uses <= math.prod(y[k] for k in axes) else ()
 
 
 def ratio(e: Evidence) -> float | None:
@@ -554,14 +570,13 @@ def diagnose(trials: list[Trial], i: int) -> list[Fault]:
     """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first."""
     evidence = [Evidence(trial, i) for trial in trials]
     first = evidence[0]
-    for function in HYPOTHESES.values():
-        kind = function.kind  # type: ignore[attr-defined]
+    for kind, function in HYPOTHESES:
         fitting = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
         labels = [{guess.label for guess in guesses} for guesses in fitting]
         common = set.intersection(*labels)
         for guess in fitting[0]:
             if guess.label in common:
-                return [Fault(kind, first.name, guess.text)]
+                return [Fault(kind, first.name, text) for kind, text in ((kind, guess.text), *guess.also)]
     shown = entries(first)
     return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {shown}.")]
 
@@ -572,5 +587,7 @@ def entries(e: Evidence) -> str:
     wrong = np.argwhere(e.wrong[0].reshape(e.x.shape))
     rows = wrong if len(wrong) else np.argwhere(e.wrong.any(axis=0).reshape(e.x.shape))
     got, true = (a[0].reshape(e.x.shape) for a in (e.got, e.true))
-    parts = [f"{e.d}[{', '.join(map(str, at))}] is {got[tuple(at)]:.6g}, should be {true[tuple(at)]:.6g}" for at in rows[:3]]
+    parts = [
+        f"{e.d}[{', '.join(map(str, at))}] is {got[tuple(at)]:.6g}, should be {true[tuple(at)]:.6g}" for at in rows[:3]
+    ]
     return f"{e.wrong.any(axis=0).sum()} of {e.x.size} entries are wrong; " + "; ".join(parts)

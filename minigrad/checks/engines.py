@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.checks.diagnosis import Fault
-from minigrad.checks.subject import OfTorchTensors, Subject, subject_of
+from minigrad.checks.subject import OfTorchFunction, OfTorchTensors, Subject, subject_of
 from minigrad.checks.trial import TERMS, Trial, copied
 from minigrad.function import Function
 from minigrad.places import Place
@@ -22,8 +22,8 @@ LONG = 64  # roundings on the way to one value, where one operation is several
 def engine_of(target: Any) -> Subject:
     """The other side of a comparison: a torch Function as its users call it, with torch's engine behind it."""
     subject = subject_of(target)
-    if hasattr(subject.target, "apply") and subject.wide is np.float64:
-        return OfTorchTensors(subject.target.apply, subject.name, subject.parameters)
+    if isinstance(subject, OfTorchFunction):
+        return OfTorchTensors(subject.target.apply, f"{subject.name} (torch)", subject.parameters)
     return subject
 
 
@@ -60,11 +60,11 @@ def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
         off = (abs(mine[0] - there) > 2 * allowed) & np.isfinite(comparison.true[0])
         if off.any():
             k = int(off.argmax())
-            at = tuple(map(int, np.unravel_index(k, trial.inputs[i].shape)))
+            entry = tuple(map(int, np.unravel_index(k, trial.inputs[i].shape)))
             yield Fault(
                 "differs",
                 trial.names[i],
-                f"the gradient of {trial.names[i]} at entry {at} is {mine[0][k]:.6g}, and that of {other.name} is "
+                f"the gradient of {trial.names[i]} at entry {entry} is {mine[0][k]:.6g}, and that of {other.name} is "
                 f"{there[k]:.6g}; the numerical derivative is {float(comparison.true[0][k]):.6g}",
             )
 
@@ -131,7 +131,7 @@ def both_engines(
 def only(error: Exception, engine: str, other: str) -> str:
     """What does not run in one engine, by its place in the user's code."""
     frames: Sequence[Any] = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    instructions = [tb_lasti for tb_lasti in instructions_of(error)]
+    instructions = list(instructions_of(error))
     own = [k for k, frame in enumerate(frames) if frame.f_code.co_name in ("forward", "backward", "setup_context")]
     message = f"{type(error).__name__}: {error}"
     values = {"torch": "torch's tensors", "minigrad": "NumPy's arrays"}

@@ -41,11 +41,14 @@ def formula_of(operation: Operation, names: Sequence[str]) -> str:
     if any(letter != name for letter, name in same.items()):
         lines[0] += f"   ({', '.join(f'{letter} is {name}' for letter, name in same.items())})"
     if not operation.composed:
-        lines += [rule_text(letter, rule) for letter, rule in zip(operation.inputs, operation.rules, strict=False) if rule]
+        lines += [
+            rule_text(letter, rule) for letter, rule in zip(operation.inputs, operation.rules, strict=False) if rule
+        ]
     return "\n".join(lines)
 
 
 def rule_text(letter: str, rule: Any) -> str:
+    rule = getattr(rule, "func", rule)  # of an operation with any number of inputs
     source = textwrap.dedent(inspect.getsource(rule)).strip()
     _, returns, expression = source.partition("return ")
     if returns and "\n" not in expression and source.count("\n") <= source.count("@"):

@@ -14,6 +14,7 @@ Array = np.ndarray[Any, Any]
 LEVELS = 6  # steps in one extrapolation
 RATIO = 1.9  # of one step to the next; with 2, round numbers would be rounded alike at each, and agree on a wrong slope
 DESCENTS = 4  # extrapolations at ever smaller steps, until one converges
+BENT = 2.0**-10  # of the difference of the slopes at the largest step: what is left of it at step zero is a kink
 SAFETY = 20  # the error of an extrapolation is taken as so many times its last correction
 
 
@@ -48,9 +49,7 @@ def numerical_derivative(
 
 
 @np.errstate(all="ignore")  # a step may leave the domain; what is not finite there is not used
-def derivative(
-    f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None
-) -> Derivative:
+def derivative(f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None) -> Derivative:
     middle = f(x)
     centre, eps = x[index], np.finfo(middle.dtype).eps
     largest = step or (abs(centre) or abs(x).max() or x.dtype.type(1)) / 8
@@ -79,8 +78,10 @@ def derivative(
         error = error + SAFETY * steepest * np.equal(slopes, 0).any(axis=0)
         better = error < best_error
         best, best_error = np.where(better, slope, best), np.where(better, error, best_error)
-        best_jump = np.where(better, jump, best_jump)
-        if best_error.sum() <= 2**-16 * abs(best).sum():
+        bent = abs(jump) > BENT * np.fmax.reduce(np.abs(jumps))  # else the slopes on both sides only drift apart
+        best_jump = np.where(better, np.where(bent, jump, 0), best_jump)
+        straight = not (correction.any() or np.any(jumps))  # at all steps: smaller ones have but more rounding
+        if best_error.sum() <= 2**-16 * abs(best).sum() or straight:
             break
     return Derivative(best, best_error, best_jump)
 
@@ -103,7 +104,7 @@ def extrapolate(values: Array, t: Array) -> tuple[Array, Array]:
 
 
 def numerical_jacobian(f: Callable[[Array], Array], x: Array, step: float | None = None) -> Derivative:
-    """The derivatives of each entry of f(x) by each entry of `x`, with their errors and jumps: (*f(x).shape, *x.shape)."""
+    """The derivatives of each entry of f(x) by each of `x`, with their errors and jumps: (*f(x).shape, *x.shape)."""
     columns = [derivative(f, x, index, step) for index in np.ndindex(x.shape)]
     shape = (*f(x).shape, *x.shape)
     if not columns:

@@ -64,7 +64,9 @@ class Example(NamedTuple):
             comparison = trial.compare(i)
             if comparison.got is not None and comparison.wrong.any():
                 row = int(comparison.wrong.any(axis=1).argmax())  # the first cotangent that shows it
-                lines.append(f"g = {literal(np.asarray(trial.cotangents[row]))}  # the cotangent of the gradients below")
+                lines.append(
+                    f"g = {literal(np.asarray(trial.cotangents[row]))}  # the cotangent of the gradients below"
+                )
                 parts = (comparison.got, comparison.true, comparison.wrong)
                 table = tabulated(trial.inputs[i].shape, *(part[row] for part in parts))
         arguments = f"({', '.join(names)}{',' * (len(names) == 1)})"
@@ -170,7 +172,7 @@ def lines(report: Report) -> Iterator[Line]:
     if report.example:
         yield []
         yield [("  the smallest inputs found that show it", "title")]
-        yield from ([(f"    {line}", "code")] for line in report.example.code.splitlines())
+        yield from ([(f"    {line}", "code")] if line else [] for line in report.example.code.splitlines())
         if report.example.table:
             yield []
             yield from side_by_side(report.example.input, report.example.table)

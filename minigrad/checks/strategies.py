@@ -1,8 +1,8 @@
 """Hypothesis strategies for functions of arrays: shapes, groups that broadcast, arrays in a domain, argument lists.
 
-This needs the package hypothesis (``pip install 'minigrad[check]'``). What they draw is what shows mistakes: values on a
-grid of eighths, exact in float32 and full of zeros, ones and ties, on axes of length 1, of equal and of unequal lengths.
-All of them shrink towards few entries and small whole numbers.
+This needs the package hypothesis (``pip install 'minigrad[check]'``). What they draw is what shows mistakes: values on
+a grid of eighths, exact in float32 and full of zeros, ones and ties, on axes of length 1, of equal and of unequal
+lengths. All of them shrink towards few entries and small whole numbers.
 
 >>> from hypothesis import given, settings
 >>> from minigrad.checks import strategies
@@ -27,7 +27,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigrad.checks.cases import ANY, Form, groups, scales
+from minigrad.checks.cases import ANY, LAYOUTS, Form, groups, laid_out, scales
 from minigrad.checks.trial import Case
 
 __all__ = ["LAYOUTS", "arguments", "arrays", "broadcastable", "grid", "laid_out", "layouts", "shapes"]
@@ -112,24 +112,7 @@ def arrays(
 
 
 # ---------------------------------------------------------------------------------------------------------- layouts
-LAYOUTS = "plain", "column-major", "backwards", "every second", "read-only"
 layouts = st.sampled_from(LAYOUTS)
-
-
-def laid_out(array: Array, layout: str) -> Array:
-    """The same values, in memory in another way."""
-    if layout == "column-major":
-        return np.asarray(array, order="F")
-    if layout == "backwards" and array.ndim:
-        return np.flip(np.flip(array).copy())
-    if layout == "every second" and array.ndim:
-        wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-        wide[..., ::2] = array
-        return wide[..., ::2]
-    if layout == "read-only":
-        array = array.copy()
-        array.flags.writeable = False
-    return array
 
 
 # --------------------------------------------------------------------------------------------------- argument lists
@@ -144,12 +127,13 @@ def cases(
     dtypes: Sequence[Any] = FLOATS,
     least: int = 1,
     exponents: Sequence[int] = (0,),
+    max_dims: int = 3,
     simple: bool = False,
 ) -> Case:
     """Inputs of a form. A dtype of None draws one for each input; `least` is the shortest axis."""
     text = ",".join(f"({','.join(group)})" for group in form.groups) + "->()"
-    most = 3 if form.batched else 0
-    drawn = draw(broadcastable(signature=text, min_side=least, max_dims=most))
+    most = max_dims if form.batched else 0
+    drawn = draw(broadcastable(signature=text, min_side=least, max_dims=most).filter(form.allows))
     lengths = {
         axis.rstrip("?"): n
         for group, shape in zip(form.groups, drawn, strict=True)
@@ -210,27 +194,39 @@ def explore(strategy: st.SearchStrategy[Any], seed: int, count: int, look: Calla
 def drawn(form: Form, seed: int, count: int) -> list[Case]:
     """So many cases of a form, at any scale that its domains allow."""
     found: list[Case] = []
-    explore(cases(form, exponents=EXPONENTS), seed, count, found.append, shrink=False)
+    explore(cases(form, exponents=EXPONENTS, max_dims=2), seed, count, found.append, shrink=False)
     return found
 
 
-def smallest(form: Form, seed: int, fails: Callable[[Case], bool], count: int = 100, most: int = 400) -> Case | None:
-    """The smallest case found at which `fails` holds; None if it does at none of `count`. `most` ends the shrinking."""
+def smallest(form: Form, seed: int, fails: Callable[[Case], bool], count: int = 60, most: int = 3000) -> Case | None:
+    """The smallest case found at which `fails` holds; None if it does at none of `count`.
+
+    Shrinking ends after trials with `most` entries in all, as these are what a trial costs.
+    """
     best: list[Case] = []
     tried = 0
 
     def look(case: Case) -> None:
         nonlocal tried
+        tried += int(complexity(case)[0]) if best else 0
+        if tried > most:
+            raise Enough
         if not fails(case):
-            if best and (tried := tried + 1) > most:
-                raise Enough
             return
         if not best or complexity(case) < complexity(best[0]):
             best[:] = [case]
         raise AssertionError
 
-    with suppress(AssertionError, Enough, hypothesis.errors.Flaky):  # what never fails twice alike was found all the same
-        explore(cases(form, [np.float64, np.float32], exponents=(0, -6, 4), simple=True), seed, count, look, shrink=True)
+    with suppress(
+        AssertionError, Enough, hypothesis.errors.Flaky
+    ):  # what never fails twice alike was found all the same
+        explore(
+            cases(form, [np.float64, np.float32], exponents=(0, -6, 4), max_dims=2, simple=True),
+            seed,
+            count,
+            look,
+            shrink=True,
+        )
     return best[0] if best else None
 
 

@@ -32,9 +32,10 @@ class Subject:
         name, names: what to call it, and its parameters.
         direct: whether a backward is called directly, so that what it returns is seen as it is.
         wide: the dtype in which `evaluate` may be asked for a reference, the widest that can be had.
+        any_layout: whether its arrays may be read-only, or run backwards.
     """
 
-    direct = True
+    direct = any_layout = True
     wide: Any = np.longdouble
 
     def __init__(self, target: Any, name: str, parameters: Any) -> None:
@@ -170,7 +171,9 @@ class OfPair(Subject):
 # ---------------------------------------------------------------------------------------------- a function of Tensors
 class TensorCall(Call):
     def __init__(self, function: Any, inputs: Inputs, needs: Sequence[bool], params: dict[str, Any]) -> None:
-        self.inputs = [Tensor(x, requires_grad=needed) if needed else x for x, needed in zip(inputs, needs, strict=True)]
+        self.inputs = [
+            Tensor(x, requires_grad=needed) if needed else x for x, needed in zip(inputs, needs, strict=True)
+        ]
         self.output = function(*self.inputs, **params)
         if type(self.output) is not Tensor:
             raise TypeError(f"the function returned a {type(self.output).__name__}; needed is one Tensor")
@@ -229,15 +232,13 @@ class TorchCall(FunctionCall):
     """A torch.autograd.Function, called directly: torch's engine would sum and cast what its backward returns."""
 
     def __init__(self, function: Any, inputs: Inputs, needs: Sequence[bool]) -> None:
-        from torch.autograd import Function as TorchFunction
-
         self.function, self.ctx = function, TorchContext(needs)
         given = [to_torch(x) for x in inputs]
-        if function.setup_context is not TorchFunction.setup_context:  # the newer style
+        if takes_ctx(function):
+            result = function.forward(self.ctx, *given)
+        else:
             result = function.forward(*given)
             function.setup_context(self.ctx, tuple(given), result)
-        else:
-            result = function.forward(self.ctx, *given)
         if isinstance(result, tuple | list):
             raise TypeError(f"forward returned a {type(result).__name__}; only Functions of one output can be checked")
         self.y = as_numeric(from_torch(result))
@@ -286,7 +287,7 @@ def second_by_torch(
 class OfTorchFunction(Subject):
     """A subclass of torch.autograd.Function. torch has no long double, so the reference is in float64."""
 
-    wide = np.float64
+    wide, any_layout = np.float64, False
 
     def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
         return second_by_torch(self.target.apply, inputs, able, g, directions)
@@ -319,7 +320,7 @@ class TorchTensorCall(Call):
 class OfTorchTensors(Subject):
     """A function of torch tensors, through torch's own engine."""
 
-    direct, wide = False, np.float64
+    direct, wide, any_layout = False, np.float64, False
 
     def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
         return second_by_torch(self.target, inputs, able, g, directions)
@@ -335,12 +336,12 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
     if isinstance(applied, type) and getattr(target, "__name__", "") == "apply":
         target = applied
     if isinstance(target, type):
+        forward: Any = getattr(target, "forward", None)
         if issubclass(target, Function):
-            return OfFunction(target, target.__name__, parameters_of(target.forward)[1:])
-        if is_torch_function(target):
-            first = parameters_of(target.forward)
-            return OfTorchFunction(target, target.__name__, first[first[:1] == [] or uses_ctx(target) :])
-        raise TypeError(f"check: {target.__name__} is a class, and no subclass of Function: class {target.__name__}(Function)")
+            return OfFunction(target, target.__name__, parameters_of(forward)[1:])
+        if any(map(is_torchs, target.__mro__)):
+            return OfTorchFunction(target, target.__name__, parameters_of(forward)[takes_ctx(target) :])
+        raise TypeError(f"check: the class {target.__name__} is no Function; write class {target.__name__}(Function)")
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
         return OfPair(target, name_of(target[0]), parameters_of(target[0]))
     if isinstance(operation := getattr(target, "operation", target), Operation):
@@ -350,13 +351,9 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
     if callable(target):
         return OfTensors(target, name_of(target), parameters_of(target), params)
     raise TypeError(
-        f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair (forward, vjp) "
-        "of functions of arrays, a torch.autograd.Function, or an operation of minigrad"
+        f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair (forward, "
+        "vjp) of functions of arrays, a torch.autograd.Function, or an operation of minigrad"
     )
-
-
-def is_torch_function(target: type) -> bool:
-    return any(base.__module__ == "torch.autograd.function" for base in target.__mro__)
 
 
 def speaks_torch(function: Any) -> bool:
@@ -371,11 +368,11 @@ def is_torchs(thing: Any) -> bool:
     return str(module).split(".")[0] == "torch"
 
 
-def uses_ctx(target: Any) -> bool:
+def takes_ctx(function: Any) -> bool:
     """Whether forward of a torch Function takes ctx, as it does unless there is a setup_context."""
     from torch.autograd import Function as TorchFunction
 
-    return bool(target.setup_context is TorchFunction.setup_context)
+    return bool(function.setup_context is TorchFunction.setup_context)
 
 
 def row(operation: Operation) -> Callable[..., Tensor]:

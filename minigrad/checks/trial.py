@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ class Case(NamedTuple):
         able: the positions of those that are differentiated.
         lengths: what the letters of the signature stand for.
         seed: for the cotangents.
-        elementwise: whether each entry of the output depends on one of each input only.
+        elementwise: whether the inputs have any shapes that broadcast.
         simple: whether the cotangents shall be 1, 2, 3, ..., for people to calculate with.
     """
 
@@ -85,7 +86,7 @@ class Trial:
 
     @cached_property
     def cotangents(self) -> Array:
-        """Two, (2, *y.shape), of opposite signs and unequal magnitudes between 1/2 and 2; or 1, 2, ... and -2, -4, ..."""
+        """Two, (2, *y.shape), of opposite signs and unequal sizes between 1/2 and 2; or 1, 2, ... and -2, -4, ..."""
         if self.case.simple:
             numbers = np.arange(1, self.y.size + 1).reshape(self.y.shape)
             return np.stack([numbers, -2 * numbers]).astype(self.y.dtype)
@@ -104,11 +105,9 @@ class Trial:
         """The widest dtype that forward keeps."""
         wide = self.subject.wide
         if np.finfo(wide).eps < np.finfo(np.float64).eps:
-            try:
+            with suppress(Exception):  # not every function takes long double; other errors have come up before
                 if self.subject.evaluate(self.widened(wide)).dtype == wide:
                     return wide
-            except Exception:  # not every function takes long double; other errors have come up before
-                pass
         return np.float64
 
     def widened(self, dtype: Any) -> list[Any]:
@@ -124,10 +123,12 @@ class Trial:
 
         found = numerical_jacobian(f, wide[i], step_without_size(wide[i], wide))
         value, error, jump = (part.reshape(-1, wide[i].size) for part in found)
-        if self.case.elementwise:  # then the rounding of other entries, which may be large, is no error of this one
+        shapes = [np.shape(x) for x in inputs if isinstance(x, np.ndarray)]
+        if self.case.elementwise and self.y.shape == np.broadcast_shapes(*shapes):
             positions = np.broadcast_to(np.arange(wide[i].size).reshape(wide[i].shape), self.y.shape).reshape(-1, 1)
-            apart = (positions != np.arange(wide[i].size)) & ~(abs(value) > 0)
-            value, error = np.where(apart, 0, value), np.where(apart, 0, error)
+            others = positions != np.arange(wide[i].size)
+            if not (abs(value[others]) > 0).any():  # the rounding of other entries is no error of this one
+                value, error = np.where(others, 0, value), np.where(others, 0, error)
         return Derivative(value, error, jump)
 
     def jacobian(self, i: int) -> Derivative:
@@ -167,7 +168,7 @@ class Trial:
 
     def gradient(self, i: int) -> Array | None:
         """What was returned for input i and both cotangents, (2, x.size), if it has the shape of x."""
-        parts = [grads[i] if i < len(grads) else None for grads in self.returned]
+        parts: list[Any] = [grads[i] if i < len(grads) else None for grads in self.returned]
         if any(part is None or part.shape != self.inputs[i].shape for part in parts):
             return None
         return np.stack(parts).reshape(2, -1)
@@ -195,12 +196,10 @@ class Trial:
                 call.disturb(random)
                 moved.append(call.backward(np.array(noisy(g, random))))
             note(moved)
-        if self.subject.direct:  # what it computes inside is out of reach: the same in a wider dtype has no such rounding
-            for wide in {np.longdouble, np.float64} if self.subject.wide is np.longdouble else {np.float64}:
-                try:
-                    note([self.pull(g.astype(wide), self.widened(wide)) for g in self.cotangents])
-                except Exception:  # not every backward takes long double; this one was fine without
-                    continue
+        if self.subject.direct:  # what it computes inside is out of reach, but in a wider dtype it has no such rounding
+            with suppress(Exception):  # not every backward takes long double; this one was fine without
+                wide = self.subject.wide
+                note([self.pull(g.astype(wide), self.widened(wide)) for g in self.cotangents])
         return noise
 
 
