@@ -47,6 +47,7 @@ def test_a_message_is_searched_for_words():
 @pytest.fixture
 def small(monkeypatch):
     """A zoo of two, and minigrad's own checkers only."""
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # in a test, check prints what it finds
     monkeypatch.setattr(
         checkers, "SPECIMENS", {n: SPECIMENS[n] for n in ("mse_divides_by_the_rows", "mse_takes_g_twice")}
     )

@@ -289,7 +289,8 @@ class Search:
             example = Example.of(seen[0].fault, small, self.subject.code) if small else None
             operation = source if isinstance(source, Operation) else recognised(self.trials[:3]) if self.wrong else None
             formula = formula_of(operation, self.trials[0].names) if operation and self.wrong else ""
-            return Report(self.subject.name, tuple(s.fault for s in seen), self.verdicts(), example, formula)
+            faults = tuple(s.fault for s in seen)
+            return Report(self.subject.name, faults, self.verdicts(), example, formula, len(self.trials))
 
     def verdicts(self) -> tuple[Verdict, ...]:
         broken = {s.promise for s in self.found.values()}

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -82,12 +83,15 @@ def findings(exercise: Exercise, function: Any, seed: int) -> Findings:
         faults = check(function, signature=exercise.signature, domain=domain, seed=seed).faults
     except Unusable as problem:
         return {"forward": str(problem), "faults": []}
-    except Exception as error:
-        return {"forward": f"it could not be checked: {type(error).__name__}: {error}", "faults": []}
+    except Exception as error:  # what the file raises has been caught where it was called
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        bug = f"{type(error).__name__}: {error} (line {at.lineno} of {at.filename})"
+        return {"forward": f"not graded: an error in minigrad, and not in the file: {bug}", "faults": []}
     except BaseException as error:  # sys.exit() of the file's own, or worse
         return {"forward": f"it ends the program: {type(error).__name__}({error})", "faults": []}
     own = dict(zip(names, exercise.inputs, strict=True))
-    return {"forward": forward, "faults": [described(f, own.get(f.input or "", "")) for f in faults]}
+    asked = [fault for fault in faults if fault.kind != "second-order"]  # the exercises are of first derivatives
+    return {"forward": forward, "faults": [described(f, own.get(f.input or "", "")) for f in asked]}
 
 
 def described(fault: Fault, name: str) -> dict[str, str]:

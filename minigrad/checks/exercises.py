@@ -141,7 +141,7 @@ EXERCISES: dict[str, Exercise] = {
             "x (n, c, h, w), weight (o, c, k, l), bias (o,); y is (n, o, h - k + 1, w - l + 1)",
             {"forward": 4, "x": 6, "weight": 4, "bias": 2},
             operation("conv2d"),
-            "(n,c,5,4),(o,c,2,3),(o)->(n,o,4,2)",
+            "(n,c,3,4),(o,c,2,3),(o)->(n,o,2,2)",
         ),
     ]
 }

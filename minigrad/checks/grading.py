@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -140,6 +141,7 @@ def grade(
 
     Raises:
         UserFileError: the file does not exist, or cannot be loaded.
+        ModuleNotFoundError: the package hypothesis is not installed.
         ValueError: an exercise of that name does not exist.
     """
     path = Path(path)
@@ -149,6 +151,8 @@ def grade(
             close = get_close_matches(name, EXERCISES, 1, 0.4)
             advice = f"did you mean {close[0]}?" if close else f"they are {', '.join(EXERCISES)}"
             raise ValueError(f"there is no exercise {name!r}; {advice}")
+    if not find_spec("hypothesis"):  # which the checker searches with: missed before a mark is lost over it
+        raise ModuleNotFoundError("grade needs hypothesis", name="hypothesis")
     if not path.is_file():
         raise UserFileError(f"there is no file {str(path)!r}")
     marks: list[Mark] = []

@@ -103,6 +103,7 @@ class Report:
         verdicts: the promises of the contract, whether each is kept, and how sure that is.
         example: the smallest inputs found that show the first fault, or None.
         formula: the rule, where minigrad knows the operation, or "".
+        cases: how many sets of inputs were tried.
     """
 
     def __init__(
@@ -112,9 +113,10 @@ class Report:
         verdicts: tuple[Verdict, ...],
         example: Example | None = None,
         formula: str = "",
+        cases: int = 0,
     ) -> None:
         self.function, self.faults, self.verdicts = function, faults, verdicts
-        self.example, self.formula = example, formula
+        self.example, self.formula, self.cases = example, formula, cases
 
     def __bool__(self) -> bool:
         return not self.faults
@@ -154,6 +156,7 @@ class Report:
             "verdicts": [verdict._asdict() for verdict in self.verdicts],
             "example": example,
             "formula": self.formula,
+            "cases": self.cases,
         }
 
     def to_json(self, indent: int | None = 2) -> str:

@@ -196,7 +196,7 @@ def layer_norm_weight_for_every_row(ctx, g):
     return gx, g * deviation / np.sqrt((deviation**2).mean(1, keepdims=True) + 1e-5), gb
 
 
-@right("(n,c,5,4),(o,c,2,3),(o)->(n,o,4,2)")
+@right("(n,c,3,4),(o,c,2,3),(o)->(n,o,2,2)")
 class Conv2d(Function):
     "y[n, o] = Σ over c of the cross-correlation of x[n, c] with w[o, c], plus b[o]"
 
