@@ -24,6 +24,7 @@ from minigrad.views.entry import draw as draw
 from minigrad.views.entry import explain as explain
 from minigrad.views.entry import formula as formula
 from minigrad.views.entry import table as table
+from minigrad.views.source import compile as compile
 from minigrad.views.source import source as source
 
 MYPY = False

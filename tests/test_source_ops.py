@@ -1,4 +1,4 @@
-"""Every operation of the registry as a program: forward and gradient, pasted into an empty file, give the tape's bits."""
+"""Every operation as a program: forward and gradient, pasted into an empty file or compiled, give the tape's bits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from oracles import MEAN_OF_NOTHING, WITHOUT_COUNTERPART, applied, refuses_emptiness
 from strategies import Call, calls
 
+import minigrad
 from minigrad import Tensor, gradients, source
 from minigrad.ops.registry import REGISTRY
 
@@ -53,7 +54,7 @@ def others(operation: Any, call: Call) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.keys() - WITHOUT_COUNTERPART.keys()))
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_forward_and_gradient(name, data):
     operation = REGISTRY[name]
@@ -69,32 +70,42 @@ def test_forward_and_gradient(name, data):
         return inputs
 
     def value(*arrays):
-        inputs = [Tensor(a) if isinstance(a, np.ndarray) else a for a in whole(arrays)]
-        return applied(operation, inputs, call.params)
+        return applied(operation, whole(arrays), call.params)
 
     def weighed(g, *arrays):
         return (g * applied(operation, whole(arrays), call.params)).sum()
 
     example = [call.inputs[i] for i in present]
-    run = pasted(source(value, *example))
-    y = value(*example)
-    g = call.cotangent(y.shape, y.dtype if y.dtype.kind == "f" else np.float64)
+    other = [a for a in others(operation, call) if a is not None]
+    y = value(*map(Tensor, example))
+    run, compiled = pasted(source(value, *example)), minigrad.compile(value)
+    first = np.array(compiled(*example))
+    kept = compiled(*example)
+    for inputs in (example, other):
+        want = value(*map(Tensor, inputs)).data
+        assert_same_bits(run(*inputs), want, f"{name} as source")
+        assert_same_bits(compiled(*inputs), want, f"{name} compiled")
+    assert_same_bits(kept, first, "a result, after another call")
+
+    if y.dtype.kind != "f" or not any(has_rule(operation, i) for i in call.leaves):
+        return
+    g = call.cotangent(y.shape, y.dtype)
     leaves = [present.index(i) + 1 for i in call.leaves]
-    grad_of = leaves if y.dtype.kind == "f" and any(operation_rule(operation, i) for i in call.leaves) else None
-    both = pasted(source(weighed, g, *example, grad_of=grad_of)) if grad_of else None
-    for inputs in (example, [a for a in others(operation, call) if a is not None]):
-        assert_same_bits(run(*inputs), value(*inputs).data, name)
-        if both is None:
-            continue
+    both = pasted(source(weighed, g, *example, grad_of=leaves))
+    compiled = minigrad.compile(weighed, grad_of=leaves)
+    for inputs in (example, other):
         tensors = [Tensor(a, requires_grad=i + 1 in leaves) for i, a in enumerate(inputs)]
         loss = weighed(Tensor(g), *tensors)
-        wanted = gradients(loss, [tensors[i - 1] for i in leaves], allow_unused=True) if loss.requires_grad else []
-        got_loss, got = both(g, *inputs)
-        assert_same_bits(got_loss, loss.data, f"{name} in a sum")
-        for i, (a, b) in enumerate(zip(got, wanted, strict=False)):
-            assert_same_bits(a, np.zeros(inputs[leaves[i] - 1].shape, inputs[leaves[i] - 1].dtype) if b is None else b.data, f"gradient {i} of {name}")
+        xs = [tensors[i - 1] for i in leaves]
+        found = gradients(loss, xs, allow_unused=True) if loss.requires_grad else [None] * len(xs)
+        wanted = [np.zeros_like(x.data) if d is None else d.data for x, d in zip(xs, found, strict=True)]
+        for way, program in (("as source", both), ("compiled", compiled)):
+            got_loss, got = program(g, *inputs)
+            assert_same_bits(got_loss, loss.data, f"{name} in a sum, {way}")
+            for i, (a, b) in enumerate(zip(got, wanted, strict=True)):
+                assert_same_bits(a, b, f"gradient {i} of {name}, {way}")
 
 
-def operation_rule(operation: Any, i: int) -> bool:
+def has_rule(operation: Any, i: int) -> bool:
     rules = iter(operation.rules)
     return bool([rule for rule, _ in zip(rules, range(i + 1), strict=False)][-1])

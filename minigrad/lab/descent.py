@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, reduce
 from itertools import pairwise
+from operator import add
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from minigrad import Tensor, linear, mse_loss, no_grad
+from minigrad import Tensor, compile, linear, mse_loss, no_grad
 from minigrad.lab.data import FloatArray, LabError
 
 METHODS = ("batch", "sgd", "minibatch")
-ENGINES = ("minigrad", "torch")
+ENGINES = ("minigrad", "compiled", "numba", "torch")
 
 
 class Engine(Protocol):
@@ -52,6 +54,72 @@ class Tape:
         return self.W.data.copy(), self.b.data.copy()
 
 
+def loss(x: Any, y: Any, W: Any, b: Any) -> Any:
+    """What a step goes down: the mean of (x W + b - y)²."""
+    yhat = linear(x, W, b)
+    return mse_loss(yhat, y)
+
+
+def update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any) -> list[Any]:
+    """One step against the gradient."""
+    return [p - lr * g for p, g in zip(parameters, gradients, strict=True)]
+
+
+def clipped_update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any, most: Any) -> list[Any]:
+    """One step against the gradient, scaled as `clip_factor` says."""
+    norm = np.sqrt(reduce(add, [(g * g).sum() for g in gradients]))
+    return update(parameters, gradients, lr * np.minimum(1, most / (norm + 1e-6)))
+
+
+@cache
+def program(clipped: bool, backend: str) -> Any:
+    """The step as a program: of any rate, so that one is traced for all runs."""
+    return compile(
+        loss, grad_of=("W", "b"), update=clipped_update if clipped else update, donate=("W", "b"), backend=backend
+    )
+
+
+class Compiled:
+    """The same steps as Tape's, as the program that its tape prints; with numba, stretches of steps at once."""
+
+    def __init__(
+        self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, backend: str = "numpy"
+    ) -> None:
+        self.W, self.b = weights.copy(), bias.copy()
+        self.numbers = [np.asarray(n, weights.dtype) for n in (lr, clip_norm) if n is not None]
+        self.run = program(clip_norm is not None, backend)
+        if backend == "numba":
+            self.steps = self.many
+
+    def step(self, x: FloatArray, y: FloatArray) -> None:
+        _, (self.W, self.b) = self.run(x, y, self.W, self.b, *self.numbers)
+
+    def many(self, xs: FloatArray, ys: FloatArray, bounds: Sequence[int]) -> None:
+        """A step for each batch of rows, which are those between two of `bounds`."""
+        _, (self.W, self.b) = self.run.epoch(xs, ys, self.W, self.b, *self.numbers, over=("x", "y"), batches=bounds)
+
+    def parameters(self) -> tuple[FloatArray, FloatArray]:
+        return self.W.copy(), self.b.copy()
+
+    def prepare(self, xs: FloatArray, ys: FloatArray, bounds: Sequence[int]) -> None:
+        """Trace what batches of these sizes need, so that the first step takes no longer than the others."""
+        start = self.W, self.b
+        self.W, self.b = self.W.copy(), self.b.copy()
+        sizes = np.diff(bounds)
+        turn = int(np.argmax(sizes != sizes[0]))  # where the size changes, 0 if it does not
+        steps(self, xs, ys, bounds[max(turn - 1, 0) : turn + 2])
+        self.W, self.b = start
+
+
+def steps(engine: Engine, xs: FloatArray, ys: FloatArray, bounds: Sequence[int]) -> None:
+    """The steps between `bounds`, in whatever number the engine takes at once."""
+    if many := getattr(engine, "steps", None):
+        many(xs, ys, bounds)
+        return
+    for start, stop in pairwise(bounds):
+        engine.step(xs[start:stop], ys[start:stop])
+
+
 def clip_factor(most: float, *gradients: FloatArray) -> float:
     """What to multiply gradients with, so that their norm taken together is at most `most`.
 
@@ -65,6 +133,8 @@ def make_engine(name: str, weights: FloatArray, bias: FloatArray, lr: float, cli
     """The engine called `name`, started at copies of weights (p, q) and bias (q,)."""
     if name == "minigrad":
         return Tape(weights, bias, lr, clip_norm)
+    if name in ("compiled", "numba"):
+        return Compiled(weights, bias, lr, clip_norm, "numba" if name == "numba" else "numpy")
     if name == "torch":
         from torch_ref.descent import Torch  # imports torch, which is no requirement of the lab
 
@@ -94,15 +164,18 @@ def descend(
     """
     n = len(x)
     count = -(-n // batch_size)
-    batches = list(pairwise(n * i // count for i in range(count + 1)))
+    bounds = [n * i // count for i in range(count + 1)]
+    if prepare := getattr(engine, "prepare", None):
+        prepare(x, y, bounds)
+    marked = sorted({count, *(2**k for k in range(count.bit_length()) if 2**k < count)})
     seconds = 0.0
     for epoch in range(1, epochs + 1):
         order = rng.permutation(n) if count > 1 else slice(None)  # a full batch has no order
         xs, ys = x[order], y[order]
-        began = perf_counter()
-        for i, (start, stop) in enumerate(batches, 1):
-            engine.step(xs[start:stop], ys[start:stop])
-            if i == count or (epoch == 1 and i & (i - 1) == 0):
-                seconds += perf_counter() - began
-                yield Mark(epoch, (epoch - 1) * count + i, (epoch - 1) * n + stop, seconds)
-                began = perf_counter()
+        done = 0
+        for i in marked if epoch == 1 else [count]:
+            began = perf_counter()
+            steps(engine, xs, ys, bounds[done : i + 1])
+            seconds += perf_counter() - began
+            done = i
+            yield Mark(epoch, (epoch - 1) * count + i, (epoch - 1) * n + bounds[i], seconds)

@@ -193,7 +193,8 @@ def train(
     init: "zeros", or "random" (normal weights of variance 1/p for p features, zero bias).
     seed: of the split, the start, the order of the rows and the synthetic data.
     dtype: "float64" or "float32", of the data and the weights; losses are evaluated in float64.
-    engine: "minigrad", or "torch" to take the same steps with PyTorch.
+    engine: "minigrad", its tape; "compiled" or "numba", to take the same steps as the program that the tape prints; or
+        "torch", with PyTorch.
     preset: "lab" for the settings of the lab report; what is given beside it goes before it.
     logdir: where to make a folder with TensorBoard event files; None for none.
     progress: show bars (lines when standard error is not a terminal) while it runs.

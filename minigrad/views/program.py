@@ -18,9 +18,9 @@ import numpy as np
 from minigrad.places import Place
 from minigrad.tensor import Tensor
 from minigrad.transforms import leaves, like
-from minigrad.views.lines import Line, arguments_of, lines_of, named, names_read, renamed, unparse
+from minigrad.views.lines import Line, arguments_of, lines_of, named, renamed, unparse
 from minigrad.views.simplify import Simplifier, nested
-from minigrad.views.specialise import literal, numbered, numpys
+from minigrad.views.specialise import literal, numbered
 from minigrad.views.trace import Argument, Recording, assigned_to
 
 __all__ = ["Program", "defined"]
@@ -42,14 +42,20 @@ class Program:
     """
 
     def __init__(self, recording: Recording, static: Mapping[str, Any], raw: bool = False) -> None:
-        self.name = recording.name
-        self.arguments = recording.arguments
-        self.tree = recording.tree
-        self.specialised = {a.name: (a.value.shape, a.value.dtype) for a in self.arguments if type(a.value) is Tensor}
-        self.lines, self.result = written(recording, raw)
+        self.describe(recording, static)
+        text = Text(recording)
+        if not raw:
+            text.simplified()
+            text.nested()
+        self.lines, self.result = text.named()
         self.helpers = helpers_of(self.lines)
-        self.text = "\n".join(self.print(static)) + "\n"
+        self.text = "\n".join(self.print()) + "\n"
         self.function = defined(self, self.text, self.name)
+
+    def describe(self, recording: Recording, static: Mapping[str, Any]) -> None:
+        self.name, self.static = recording.name, static
+        self.arguments, self.tree = recording.arguments, recording.tree
+        self.specialised = {a.name: (a.value.shape, a.value.dtype) for a in self.arguments if type(a.value) is Tensor}
 
     def __call__(self, *arrays: Any) -> Any:
         """Run the program.
@@ -91,14 +97,18 @@ class Program:
         return path
 
     # ------------------------------------------------------------------------------------------------------ the text
-    def print(self, static: Mapping[str, Any]) -> Iterator[str]:
+    def print(self) -> Iterator[str]:
+        yield from self.head()
+        yield from (f"    {line}" if line else "" for line in [*self.unpacking(), *self.body(), self.ending()])
+
+    def head(self) -> Iterator[str]:
         yield f'"""{self.name}, as NumPy: printed by minigrad from a run.'
         yield ""
         yield "Specialised for " + "; ".join(
             f"{name} {shape} {dtype}" for name, (shape, dtype) in self.specialised.items()
         )
-        if static:
-            yield "With " + ", ".join(f"{name}={value!r}" for name, value in static.items())
+        if self.static:
+            yield "With " + ", ".join(f"{name}={value!r}" for name, value in self.static.items())
         outside = [a.name for a in self.arguments if a.held is not None]
         if outside:
             yield f"Found outside of the function: {', '.join(outside)}"
@@ -107,17 +117,19 @@ class Program:
         yield "import numpy as np"
         for helper in self.helpers:
             yield from ["", "", unparse(helper)]
-        yield from ["", "", f"def {self.name}({', '.join(self.signature())}):"]
-        yield from (f"    {line}" if line else "" for line in self.body())
+        yield from ["", "", self.signature()]
 
-    def signature(self) -> list[str]:
-        return [name for name, _ in self.tree] + [a.name for a in self.arguments if a.held is not None]
+    def signature(self) -> str:
+        names = [name for name, _ in self.tree] + [a.name for a in self.arguments if a.held is not None]
+        return f"def {self.name}({', '.join(names)}):"
 
-    def body(self) -> Iterator[str]:
+    def unpacking(self) -> Iterator[str]:
         for name, tree in self.tree:
             for path, argument in unpacked(tree, name):
                 if path != name:
                     yield f"{argument.name} = {path}"
+
+    def body(self) -> Iterator[str]:
         for i, (phase, lines) in enumerate(groupby(self.lines, lambda line: line.phase)):
             yield from [""] * (i > 0)
             yield f"# {phase}"
@@ -125,10 +137,11 @@ class Program:
                 yield from [QUIET] * quiet
                 for line in block:
                     yield commented("    " * quiet + f"{line.name} = {unparse(line.text)}", line)
+
+    def ending(self) -> str:
         parts = self.result.elts if isinstance(self.result, ast.Tuple) else [self.result]
-        yield f"return {', '.join(map(unparse, parts))}" + "," * (
-            isinstance(self.result, ast.Tuple) and len(parts) == 1
-        )
+        comma = "," if isinstance(self.result, ast.Tuple) and len(parts) == 1 else ""
+        return f"return {', '.join(map(unparse, parts))}{comma}"
 
 
 def commented(text: str, line: Line) -> str:
@@ -178,38 +191,50 @@ def defined(owner: Any, text: str, name: str) -> Any:
 
 
 # ------------------------------------------------------------------------------------------- from lines to good lines
-def written(recording: Recording, raw: bool) -> tuple[list[Line], ast.expr]:
-    """The lines of a program with their final names, and what it returns."""
-    lines, names = lines_of(recording)
-    results = [y for y in leaves(recording.result) if type(y) is Tensor]
-    values = {a.name: a.value.array for a in recording.arguments if type(a.value) is Tensor}
-    simplifier = Simplifier(lines, values, [names[y] for y in results])
-    if not raw:
-        lines = simplifier.run()
-    now = {node: simplifier.now(name) for node, name in names.items()}
-    titles = titles_of(recording, lines, now)
-    if not raw:
-        lines = nested(lines, titles.keys() | {now[y] for y in results})
-    final = final_names([*values, *taken_names(recording)], lines, titles)
-    renaming = {old: named(new) for old, new in final.items()}
-    lines = [dataclasses.replace(line, name=final[line.name], text=renamed(line.text, renaming)) for line in lines]
-    result = structure(recording.result, {node: final.get(name, name) for node, name in now.items()})
-    return lines, result
+class Text:
+    """The lines of a program on their way to good ones, and what each Tensor of the recording is called by now."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.lines, names = lines_of(recording)
+        self.results = [y for y in leaves(recording.result) if type(y) is Tensor]
+        values = {a.name: a.value.array for a in recording.arguments if type(a.value) is Tensor}
+        self.simplifier = Simplifier(self.lines, values, [names[y] for y in self.results])
+        self.names = names
+
+    @property
+    def now(self) -> dict[Tensor, str]:
+        return {node: self.simplifier.now(name) for node, name in self.names.items()}
+
+    def simplified(self, open_all: bool = False) -> None:
+        self.lines = self.simplifier.run(open_all)
+
+    def nested(self) -> None:
+        now = self.now
+        titles = titles_of(self.recording, self.lines, now)
+        self.lines = nested(self.lines, titles.keys() | {now[y] for y in self.results})
+
+    def named(self, taken: Sequence[str] = ()) -> tuple[list[Line], ast.expr]:
+        """The lines with their final names, and what the program returns."""
+        recording, now = self.recording, self.now
+        taken = [*taken, *(name for name, _ in recording.tree), *(a.name for a in recording.arguments)]
+        final = final_names(taken, self.lines, titles_of(recording, self.lines, now))
+        new = {old: named(name) for old, name in final.items()}
+        lines = [dataclasses.replace(line, name=final[line.name], text=renamed(line.text, new)) for line in self.lines]
+        return lines, structure(recording.result, {node: final.get(name, name) for node, name in now.items()}, set())
 
 
-def taken_names(recording: Recording) -> list[str]:
-    return [name for name, _ in recording.tree] + [a.name for a in recording.arguments]
-
-
-def structure(result: Any, names: Mapping[Tensor, str]) -> ast.expr:
-    """What the program returns, nested as the traced function returned it."""
+def structure(result: Any, names: Mapping[Tensor, str], said: set[str]) -> ast.expr:
+    """What the program returns, nested as the traced function returned it; no array twice."""
     if type(result) is Tensor:
-        return named(names[result])
+        again, text = names[result] in said and result.ndim > 0, named(names[result])
+        said.add(names[result])
+        return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], []) if again else text
     if isinstance(result, list | tuple):
-        parts = [structure(part, names) for part in result]
+        parts = [structure(part, names, said) for part in result]
         return ast.List(parts, ast.Load()) if isinstance(result, list) else ast.Tuple(parts, ast.Load())
     if isinstance(result, dict):
-        return ast.Dict([literal(key) for key in result], [structure(part, names) for part in result.values()])
+        return ast.Dict([literal(key) for key in result], [structure(part, names, said) for part in result.values()])
     return literal(result)
 
 

@@ -62,7 +62,9 @@ class Simplifier:
         self.values = {**values, **{line.name: line.value for line in lines}}
         self.instead: dict[str, str] = {}
 
-    def run(self) -> list[Line]:
+    def run(self, open_all: bool = False) -> list[Line]:
+        """The simplified lines; with `open_all`, forwards of several lines are taken apart wherever that can be."""
+        self.open_all = open_all
         for step in (partial(self.each, self.folded), self.opened, self.shared):
             self.lines = list(step())
             self.lines = live(self.lines, map(self.now, self.roots))
@@ -116,7 +118,14 @@ class Simplifier:
             if line.name not in self.roots or rest.id.startswith("_"):  # what is returned is no argument
                 self.instead[line.name] = rest.id
                 return None
-        return dataclasses.replace(line, text=text)
+        return dataclasses.replace(line, text=self.without_unit(text))
+
+    def without_unit(self, text: ast.expr) -> ast.expr:
+        """x for x * 1 and x / 1, where the layout is that of x, too."""
+        rest = unit(text)
+        if rest is not None and same_array(evaluate(rest, self.values), evaluate(text, self.values)):
+            return rest
+        return text
 
     def with_numbers(self, line: Line) -> ast.expr:
         """The text of a line with a Python number for each constant array of one value, where that changes nothing."""
@@ -150,7 +159,7 @@ class Simplifier:
             seen.update({key for text in texts_of(line) for key in keys(text)})
         for line in self.lines:
             mine = {key for text in texts_of(line) for key in keys(text)}
-            if line.body is None or not can_open(line) or all(seen[key] < 2 for key in mine):
+            if line.body is None or not can_open(line) or not (self.open_all or any(seen[key] > 1 for key in mine)):
                 yield line
             else:
                 yield from self.parts(line)
@@ -169,7 +178,8 @@ class Simplifier:
             yield dataclasses.replace(
                 line, name=name, text=text, value=value, body=None, inputs=None, hint=s.targets[0].id
             )
-        yield dataclasses.replace(line, text=renamed(line.body.result, names), body=None, inputs=None)
+        text = self.without_unit(renamed(line.body.result, names))
+        yield dataclasses.replace(line, text=text, body=None, inputs=None)
 
     def shared(self) -> Iterator[Line]:
         """Every expression that several lines have gets a line of its own."""

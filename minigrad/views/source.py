@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minigrad.tensor import Tensor
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from minigrad.views.program import Program
     from minigrad.views.trace import Recording
 
-__all__ = ["source"]
+__all__ = ["compile", "source"]
 
 
 def source(
@@ -44,9 +45,9 @@ def source(
             a sequence.
         order: 2 adds the gradient of the sum of the gradient's entries: for a function that works entry by entry, the
             second derivative.
-        update: ``update(parameter, gradient, *more)`` returns the new parameter; for a sequence in grad_of it gets
-            sequences, and returns one. The program then returns ``value, parameter``. If there is more, it returns
-            ``(parameter, *more)``, and so does the program behind the value.
+        update: ``update(parameter, gradient, *more)`` returns the new parameter, and the program ``value, parameter``; for
+            a sequence in grad_of it gets sequences, and returns one. If there is more (a rate, a momentum) it may return
+            a tuple, ``(parameter, *new)``, and so does the program behind the value.
         raw: print the recording as it is: nothing left out, nothing put together.
         static: keyword arguments of fn.
 
@@ -84,6 +85,62 @@ def source(
         around = {**frame.f_back.f_globals, **frame.f_back.f_locals}
         return Program(record_tape(fn, around, grad_of, order, update), static, raw)
     return Program(traced(fn, examples, static, grad_of, order, update), static, raw)
+
+
+def compile(
+    fn: Callable[..., Any] | None = None,
+    *,
+    grad: bool = False,
+    grad_of: Any = None,
+    order: int = 1,
+    update: Callable[..., Any] | None = None,
+    constants: Sequence[Any] = (),
+    donate: Sequence[str] = (),
+    backend: str = "numpy",
+    fallback: bool = False,
+) -> Any:
+    """`fn` as a function that runs as NumPy, without a tape: traced at the first call, then the program is run.
+
+    For each signature (shapes, dtypes and memory layouts of the arrays, values of everything else) the function is
+    traced once, as `source` does it. The program is the one that `source` prints, with its results in buffers that are
+    allocated once and used in turn; ``print(compiled)`` shows it. What is returned is never a buffer. Threads may share
+    a compiled function: each call has buffers of its own.
+
+    Args:
+        fn: a function of Tensors. Left out, as in ``@compile(grad=True)``, compile returns a decorator.
+        grad: return ``value, gradient`` by the first argument; the same as grad_of=0.
+        grad_of, order, update: as for `source`.
+        constants: arrays that fn finds outside of its arguments and that are never replaced by others, themselves or
+            by name. Tensors of outside need no mention: what they hold is read at each call.
+        donate: names of arguments whose memory may be overwritten: what the update makes of them is written there.
+        backend: "numpy", or "numba" (the extra `numba`): the same program, compiled to machine code. Its results are
+            those of NumPy up to rounding.
+        fallback: run the NumPy program where numba cannot take an operation, instead of raising.
+
+    Raises:
+        TraceError: at the first call, as `source`; or fn uses an array of outside, which the message names.
+
+    >>> import numpy as np
+    >>> @compile(grad_of="W", update=lambda W, dW: W - 0.1 * dW)
+    ... def step(W, x):
+    ...     return ((x @ W) ** 2).sum()
+    >>> loss, W = step(np.array([1.0, 2.0]), np.eye(2))
+    >>> loss, W
+    (5.0, array([0.8, 1.6]))
+    """
+    from minigrad.views.compile import Compiled
+
+    if fn is None:
+        return functools.partial(
+            compile, grad=grad, grad_of=grad_of, order=order, update=update, constants=constants, donate=donate,
+            backend=backend, fallback=fallback,
+        )  # fmt: skip
+    if not callable(fn):
+        raise TypeError(f"compile(fn): fn is a function, and this is a {type(fn).__name__}")
+    options = {"grad_of": 0 if grad and grad_of is None else grad_of, "order": order, "update": update}
+    if backend not in ("numpy", "numba"):
+        raise ValueError(f"there is no backend {backend!r}; take 'numpy' or 'numba'")
+    return Compiled(fn, options, constants, donate, backend, fallback)
 
 
 def traced(

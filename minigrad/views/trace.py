@@ -262,7 +262,7 @@ def record(
     with np.errstate(**({"all": "ignore"} if moved else {})), Tracing() as tracing:
         recording.starts = [("forward", tracing.serial)]
         inputs = [given(recording, tracing, name, x, moved) for name, x in zip(names, examples, strict=True)]
-        wanted = selected(grad_of, names[:own], inputs, outside(fn))
+        wanted = selected(grad_of, names[:own], inputs[:own], outside(fn))
         try:
             value = fn(*inputs[:own], **static)
             recording.result = value
@@ -306,15 +306,14 @@ def differentiated(recording: Recording, value: Any, wanted: Any, order: int) ->
 
 
 def updated(recording: Recording, update: Callable[..., Any], wanted: Any, more: Sequence[Any]) -> tuple[Any, ...]:
-    """The new parameters; and what else the update returns, if it got more than parameters and gradients."""
+    """The new parameters; and what else there is in a tuple from an update that got more than parameters and gradients."""
     if wanted is None:
         raise TypeError("update= needs grad_of=: the arguments that it updates")
     recording.starts.append(("update", next_serial()))
     new = update(wanted, recording.result[1], *more)
-    if more and not isinstance(new, tuple):
-        raise TypeError(f"update got {len(more)} more arguments: it returns (parameters, *more), and returned {new!r}")
-    recording.updated = leaves(wanted), leaves(new[0] if more else new)
-    return new if more else (new,)
+    found = new if more and isinstance(new, tuple) else (new,)
+    recording.updated = leaves(wanted) + leaves(more), leaves(found)
+    return found
 
 
 class Cotangents:
@@ -347,6 +346,9 @@ def record_tape(
 ) -> Recording:
     """The tape that `output` has, then its sweeps and its update. `variables` give names to leaves and arrays."""
     around = {id(x): (name, x) for name, x in variables.items() if isinstance(x, Tensor | np.ndarray)}
+    for leaf in tape(output):
+        if leaf.op is None and id(leaf) not in around and id(leaf.array) in around:
+            around[id(leaf)] = around[id(leaf.array)][0], leaf
     recording = Recording(around.get(id(output), ("program",))[0], result=output)
     if not recording.name.isidentifier():
         recording.name = "program"
