@@ -22,6 +22,7 @@ from minigrad.transforms import vjp as vjp
 from minigrad.views.entry import debug as debug
 from minigrad.views.entry import draw as draw
 from minigrad.views.entry import explain as explain
+from minigrad.views.entry import explore as explore
 from minigrad.views.entry import formula as formula
 from minigrad.views.entry import table as table
 from minigrad.views.source import compile as compile

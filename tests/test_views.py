@@ -177,7 +177,9 @@ def test_names():
         (np.array([[1, 2], [3, 4]]), "[[1 2] [3 4]]"),
         (np.zeros((0, 3)), "empty"),
         (np.arange(8) > 2, "5 of 8 true"),
-        (np.array([np.nan, np.inf, 1, 1, 1, 1, 1.0]), "1 nan, 1 inf, mean 1 ± 0, 1 to 1"),
+        (np.array([np.nan, np.inf, 1, 1, 1, 1, 1.0]), "1 nan, 1 inf, the others 1"),
+        (np.array([np.nan, 1, 2, 1, 2, 1, 2.0]), "1 nan, mean 1.5 ± 0.5, 1 to 2"),
+        (np.full((3, 3), 0.1), "all 0.1"),
         (np.full(9, np.nan), "9 nan"),
     ],
 )
@@ -300,6 +302,33 @@ def test_latex():
     )
     assert formula("multiply").latex.startswith("\\begin{aligned}\ny &= ")
     assert formula("multiply")._repr_latex_().startswith("$\\displaystyle \\begin")
+
+
+def expressions():
+    """Python expressions of sums, products, quotients, signs and squares."""
+    pairs = st.tuples(st.sampled_from([ast.Add, ast.Sub, ast.Mult, ast.Div]), st.booleans())
+    return st.recursive(
+        st.sampled_from("abc").map(lambda name: ast.Name(name)),
+        lambda inner: (
+            st.tuples(inner, pairs, inner).map(lambda t: ast.BinOp(t[0], t[1][0](), t[2]))
+            | inner.map(lambda x: ast.UnaryOp(ast.USub(), x))
+            | inner.map(lambda x: ast.BinOp(x, ast.Pow(), ast.Constant(2)))
+        ),
+        max_leaves=8,
+    )
+
+
+@given(expressions())
+def test_parentheses_stand_where_they_must(tree):
+    """What is written means what it was written from."""
+    written = formulas.Writer("unicode", {}, {}).write(tree)
+    back = written.replace("·", "*").replace("²", "**2")
+    values = {"a": 3.0, "b": 5.0, "c": -7.0}
+    try:
+        expected = eval(ast.unparse(ast.fix_missing_locations(ast.Expression(tree))), {}, values)
+    except ZeroDivisionError:
+        assume(False)
+    assert eval(back, {}, values) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", REGISTRY)

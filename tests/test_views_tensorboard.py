@@ -32,6 +32,7 @@ def test_the_lab_logs_its_tape(tmp_path):
     (linear,) = [node for node in nodes.values() if node.op == "linear"]
     assert list(linear.input) == ["W", "b"]
     assert list(loss.input) == [linear.name]
+    assert list(nodes[f"backward/{loss.name}"].input) == [loss.name]
     assert [dim.size for dim in nodes["W"].attr["_output_shapes"].list.shape[0].dim] == list(run.weights.shape)
     assert {node.device for node in nodes.values()} == {"/forward", "/backward"}
     assert attributes(nodes["backward/W"])["formula"] == f"W̄ = xᵀ {'t̅2̅'}"
@@ -67,7 +68,12 @@ def test_scopes():
     trace = Trace((forward(np.ones((3, 2)), W) @ weird).sum(), names={id(W): "model.0.weight", id(weird): "a b<c>"})
     names = [node.name for node in graph_of(trace).node if node.device == "/forward"]
     assert names[:2] == ["model/0/weight", "a_b_c_"]
-    assert [name for name in names if name.startswith("forward/")] == ["forward/t2", "forward/t3"]
+    assert [name for name in names if name.startswith("forward/")] == ["forward/matmul", "forward/relu"]
+    alone = graph_of(Trace(forward(np.ones((3, 2)), W).sum()))
+    assert [name for node in alone.node if (name := node.name).startswith("forward/")] == [
+        "forward/matmul",
+        "forward/relu",
+    ]
 
 
 @settings(max_examples=20)

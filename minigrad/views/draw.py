@@ -161,7 +161,7 @@ def box_of(trace: Trace, node: Tensor, update: Update) -> Box:
     title = [f"{name}: {what}, {shape(node)} {node.dtype}", f"{line(place)}  {short(place.text, 80)}"]
     title.append(f"value {summary(trace.value[node])}")
     title += [f"gradient {summary(gradient)}"] if gradient is not None else []
-    title += [line.unicode for step in trace.steps if step.node is node for line in edge(trace, step)]
+    title += [line.unicode for step in trace.sent[node] for line in edge(trace, step)]
     output = " output" if node is trace.output else ""
     return Box(f"n{trace.number[node]}", what + output, lines, "\n".join(title))
 

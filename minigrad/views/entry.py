@@ -10,6 +10,7 @@ from minigrad.tensor import Tensor
 if TYPE_CHECKING:
     from minigrad.views.draw import Drawing
     from minigrad.views.explain import Explanation
+    from minigrad.views.explorer import Page
     from minigrad.views.formula import Formula
     from minigrad.views.steps import Trace
     from minigrad.views.table import Table
@@ -138,6 +139,27 @@ def debug(output: Tensor, gradient: Any = None) -> None:
     from minigrad.views.debugger import Debugger
 
     Debugger(_trace(output, gradient)).run()
+
+
+def explore(output: Tensor, gradient: Any = None) -> Page:
+    """The tape of `output` and its backward as an HTML page to step through; ``.save("page.html")`` writes it.
+
+    The page is one file, needs no network and works from the disk. At each step of the backward it has the line, the
+    formula and the code of the rule, the cotangent, the local Jacobian if that is small, the contribution, what was
+    undone and added up; and beside the contribution the numerical derivative of the operation's forward and, where
+    torch is installed and has the operation, torch's: what differs is marked.
+
+    Args:
+        output: any tensor; no `.grad` changes.
+        gradient: the cotangent to start with if `output` is not a single number.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> explore((w * w).sum())
+    <page; .save('page.html') writes it to a file>
+    """
+    from minigrad.views.explorer import Page
+
+    return Page(_trace(output, gradient))
 
 
 def _repr_html_(self: Tensor) -> str:

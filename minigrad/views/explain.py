@@ -83,8 +83,9 @@ class Explanation:
             if self.count > MOST and len(chains) > WIDEST:
                 chains = heapq.nlargest(WIDEST, chains, key=lambda chain: abs(self.beyond(chain[0][-1], chain[1])))
             for nodes, g, _ in chains:
-                parts = send(node, g)
-                for position, x in self.edges.get(node, ()):
+                edges = self.edges.get(node, [])
+                parts = send(node, g, [position for position, _ in edges])
+                for position, x in edges:
                     arrived.setdefault(x, []).append(((*nodes, x), parts[position], (node, position, g)))
         return [
             Path(float(g[self.index]), nodes, [] if edge is None else shares(edge, self.index))
@@ -97,7 +98,7 @@ class Explanation:
         for at in reversed(self.trace.nodes):
             if at in cotangents and at is not self.x:
                 g, edges = cotangents.pop(at), self.edges[at]
-                parts = send(at, g)
+                parts = send(at, g, [position for position, _ in edges])
                 for position, x in edges:
                     cotangents[x] = cotangents[x] + parts[position] if x in cotangents else parts[position]
         return float(cotangents[self.x][self.index])
@@ -159,10 +160,10 @@ class Explanation:
         return str(self)
 
 
-def send(node: Tensor, g: Array) -> list[Any]:
-    """What `node` makes of a cotangent: for each input, of its shape and dtype."""
+def send(node: Tensor, g: Array, positions: Sequence[int]) -> dict[int, Array]:
+    """What `node` makes of a cotangent for the inputs at these positions: of their shapes and dtypes."""
     partials = node.op.partials(node, lambda x: x.differentiable, np.array(g), node.array, node.values)
-    return [None if p is None else np.asarray(node.op.fit(p, node, i)) for i, p in enumerate(partials)]
+    return {i: np.asarray(node.op.fit(partials[i], node, i)) for i in positions}
 
 
 def shares(edge: tuple[Tensor, int, Array], index: tuple[int, ...]) -> list[Term] | None:
@@ -176,7 +177,7 @@ def shares(edge: tuple[Tensor, int, Array], index: tuple[int, ...]) -> list[Term
     for at in np.ndindex(node.shape):
         one = np.zeros(node.shape, node.dtype)
         one[at] = 1
-        derivative = float(send(node, one)[position][index])
+        derivative = float(send(node, one, [position])[position][index])
         if derivative and g[at]:
             terms.append(Term(at, derivative, float(g[at])))
     return terms

@@ -14,6 +14,7 @@ import inspect
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -160,8 +161,9 @@ def escaped(words: str) -> str:
 
 
 # -------------------------------------------------------------------------------------------------------- from source
+@lru_cache(maxsize=512)
 def definition(function: Any) -> ast.FunctionDef | None:
-    """The syntax tree of a function; None where Python has no source of it."""
+    """The syntax tree of a function, not to be changed; None where Python has no source of it."""
     try:
         source = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):

@@ -20,7 +20,7 @@ from minigrad.places import Place
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
-FEW = 20  # characters that are always short enough
+FEW = 28  # characters that are short enough for a box
 MANY = 6  # entries of an array that are written out in a label
 
 
@@ -119,10 +119,10 @@ def kind(node: Tensor) -> str:
 def number(x: Any) -> str:
     """A number in as few characters as four digits need.
 
-    >>> number(0.1234567), number(-2.0), number(3e-12), number(float("nan")), number(True)
-    ('0.1235', '-2', '3e-12', 'nan', 'True')
+    >>> number(0.1234567), number(-0.0), number(3e-12), number(float("nan")), number(True)
+    ('0.1235', '0', '3e-12', 'nan', 'True')
     """
-    return str(x) if isinstance(x, bool | np.bool_) else f"{x:.4g}"
+    return str(x) if isinstance(x, bool | np.bool_) else f"{x + 0:.4g}"  # -0.0 + 0 is 0.0
 
 
 def summary(array: Any) -> str:
@@ -146,6 +146,8 @@ def summary(array: Any) -> str:
     odd = [f"{n} {what}" for what, n in (("nan", np.isnan(array).sum()), ("inf", np.isinf(array).sum())) if n]
     if not finite.size:
         return ", ".join(odd)
+    if (finite == finite[0]).all():
+        return ", ".join([*odd, f"all {number(finite[0])}" if not odd else f"the others {number(finite[0])}"])
     wide = finite.astype(np.float64)
     with np.errstate(over="ignore"):
         spread = f"mean {number(wide.mean())} ± {number(wide.std())}"
@@ -153,9 +155,13 @@ def summary(array: Any) -> str:
 
 
 def brief(array: Array) -> str:
-    """An array in a few characters: its entries if there are very few, otherwise its mean and spread."""
+    """An array in a few characters: its entries if they are short, otherwise its mean and spread."""
     text = summary(array)
-    return text.partition(", ")[0] if array.ndim and len(text) > FEW and text.startswith("mean") else text
+    if len(text) <= FEW or array.dtype.kind not in "fiu":
+        return text
+    if text.startswith("["):
+        return f"mean {number(array.mean())} ± {number(array.std())}"
+    return text.partition(", ")[0]
 
 
 def rows(array: Array) -> str:

@@ -62,6 +62,7 @@ class Trace:
         name: for each node, what to call it.
         value: for each node its array when it was used, which an update may have replaced since.
         steps: the edges that the sweep went along, in its order.
+        sent: for each node, the steps from it.
         cotangents: for each node that the sweep reached, dL/dnode when all of it had arrived, after its hooks.
         failure: the exception that ended the sweep, or None; it was raised at the node `failed_at`, or before the
             first one.
@@ -88,6 +89,7 @@ class Trace:
         self.name = names_of(self.nodes, names or {})
         self.given_names = names or {}
         self.steps: list[Step] = []
+        self.sent: dict[Tensor, list[Step]] = {node: [] for node in self.nodes}
         self.cotangents: dict[Tensor, Array] = {}
         self.failure: Exception | None = None
         self.failed_at: Tensor | None = None
@@ -120,7 +122,9 @@ class Trace:
                     partial = node.op.fit(partial, node, i)
                 cotangents[x] = partial if before is None else before + partial
                 step = Step(node, i, cotangent, shown, self.kept(partial), before, self.kept(cotangents[x]))
-                self.steps.append(step._replace(before=None if before is None else self.kept(before)))
+                step = step._replace(before=None if before is None else self.kept(before))
+                self.steps.append(step)
+                self.sent[node].append(step)
         self.failed_at = None
 
     def called(self, x: Any, value: Any) -> str:

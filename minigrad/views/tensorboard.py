@@ -41,7 +41,8 @@ def graph_of(trace: Trace) -> GraphDef:
         if node in trace.cotangents:
             steps = arriving.get(node, [])
             formulas = [text.unicode for step in steps for text in edge(trace, step)]
-            inputs = list(dict.fromkeys(gradient_name(names[step.node]) for step in steps))
+            # The first cotangent belongs to the output: where forward and backward hang together.
+            inputs = list(dict.fromkeys(gradient_name(names[step.node]) for step in steps)) or [names[node]]
             lines = list(dict.fromkeys(line(Place.of(step.node.made_at)) for step in steps))
             add(graph, gradient_name(names[node]), "cotangent" if len(steps) < 2 else f"sum of {len(steps)}", inputs,
                 BACKWARD, node.shape, formula="\n".join(formulas) or "the cotangent that the backward starts with",
@@ -65,13 +66,17 @@ def gradient_name(name: str) -> str:
 
 
 def scoped_names(trace: Trace) -> dict[Tensor, str]:
-    """A name for each node, no two alike: a function's or a model's values are in a scope of its own."""
+    """A name for each node, no two alike. A model's parameters and, if several functions computed, what each computed
+    are in scopes of their own.
+    """
     names: dict[Tensor, str] = {}
     taken: set[str] = set()
+    function_of = {node: Place.of(node.made_at).function for node in trace.nodes if node.op is not None}
+    several = len(set(function_of.values())) > 1
     for node in trace.nodes:
-        function = Place.of(node.made_at).function
-        called = trace.name[node].replace(".", "/")
-        scope = f"{function}/" if node.op is not None and function.isidentifier() and "/" not in called else ""
+        function, called = function_of.get(node, ""), trace.name[node].replace(".", "/")
+        called = node.op.name if node.op is not None and called == f"t{trace.number[node]}" else called
+        scope = f"{function}/" if several and function.isidentifier() and "/" not in called else ""
         stem = re.sub(r"[^A-Za-z0-9_./-]", "_", scope + called).lstrip("_-/") or "node"
         # A name may be no scope of others: TensorBoard would take the node for a group.
         name = f"{stem}.{trace.number[node]}" if stem in taken else stem
