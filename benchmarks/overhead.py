@@ -228,9 +228,7 @@ def compare(operation: str, rounds: int, seconds: float = 0.005) -> list[list[st
 
 def cost_of_places(rounds: int, seconds: float = 0.005) -> float:
     """Microseconds an operation for noting file, line and columns."""
-    timings = measure(
-        {"noting": on_the_tape(product, backward=False), "not": without_places(product)}, rounds, seconds
-    )
+    timings = measure({"noting": on_the_tape(product, backward=False), "not": without_places(product)}, rounds, seconds)
     differences = [a - b for a, b in zip(timings.seconds["noting"], timings.seconds["not"], strict=True)]
     return 1e6 / LENGTH * median(differences)
 

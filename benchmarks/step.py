@@ -2,8 +2,8 @@
 
 Run as `python -m benchmarks.step`. All sides do the same mathematics on 8 features and 1 output in float64:
 from the same weights they take the same steps and compute the loss at each; before anything is timed, they
-must have arrived at the same weights. The floor is the step by hand in NumPy. torch, HIPS autograd and MyGrad
-take part where they are installed.
+must have arrived at the same weights. The floor is the step by hand in NumPy. numba, torch, jax, HIPS autograd and
+MyGrad take part where they are installed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import minigrad
 from benchmarks.harness import advance, measure, table
-from minigrad import Function, Tensor, linear, mse_loss, no_grad
+from minigrad import Function, Tensor, linear, mse_loss, nn, no_grad, optim
 
 FEATURES = 8
 BATCHES = 1, 32, 1024, 20640
@@ -76,6 +77,45 @@ def on_the_tape(loss_of: Callable[[Array, Array, Tensor, Tensor], Tensor]) -> Si
             yield loss, W, b
 
     return steps
+
+
+def modules(x: Array, y: Array, W: Array, b: Array) -> Steps:
+    model, loss_of = nn.Linear(*W.shape, dtype=W.dtype), nn.MSELoss()
+    model.load_state_dict({"weight": W.T, "bias": b})
+    optimizer = optim.SGD(model.parameters(), lr=LR)
+    while True:
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        optimizer.step()
+        yield loss, model.weight, model.bias
+
+
+def sgd(parameters: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+    return [p - LR * g for p, g in zip(parameters, gradients, strict=True)]
+
+
+def program(backend: str) -> Any:
+    """The step as the program that its tape prints."""
+
+    def loss(x: Any, y: Any, W: Any, b: Any) -> Tensor:
+        return mse_loss(linear(x, W, b), y)
+
+    return minigrad.compile(loss, grad_of=("W", "b"), update=sgd, backend=backend)
+
+
+def compiled(x: Array, y: Array, W: Array, b: Array) -> Steps:
+    step = program("numpy")
+    while True:
+        loss, (W, b) = step(x, y, W, b)
+        yield loss, W, b
+
+
+def compiled_by_numba(x: Array, y: Array, W: Array, b: Array) -> Steps:
+    step = program("numba")
+    while True:
+        loss, (W, b) = step(x, y, W, b)
+        yield loss, W, b
 
 
 class Linear(Function):
@@ -146,6 +186,27 @@ def torch_functional(x: Array, y: Array, W: Array, b: Array) -> Steps:
         yield loss, weight, bias
 
 
+def jax_jit(x: Array, y: Array, W: Array, b: Array) -> Steps:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+
+    def mse(parameters: Any, x: Any, y: Any) -> Any:
+        W, b = parameters
+        return ((x @ W + b - y) ** 2).mean()
+
+    @jax.jit
+    def step(parameters: Any, x: Any, y: Any) -> Any:
+        loss, (dW, db) = jax.value_and_grad(mse)(parameters, x, y)
+        W, b = parameters
+        return loss, (W - LR * dW, b - LR * db)
+
+    x, y, parameters = jax.numpy.asarray(x), jax.numpy.asarray(y), (jax.numpy.asarray(W), jax.numpy.asarray(b))
+    while True:
+        loss, parameters = step(parameters, x, y)
+        yield loss.block_until_ready(), *parameters
+
+
 def hips_autograd(x: Array, y: Array, W: Array, b: Array) -> Steps:
     import autograd.numpy as anp
     from autograd import value_and_grad
@@ -176,27 +237,51 @@ def mygrad(x: Array, y: Array, W: Array, b: Array) -> Steps:
 
 
 HAND = "by hand in NumPy"
+COMPILED, NUMBA, JAX = "minigrad, compiled", "minigrad, numba", "jax.jit"
 OPERATIONS, FUNCTIONS = "minigrad, operations", "minigrad, Functions"
 SIDES: dict[str, Side] = {
     HAND: by_hand,
     "by hand, no allocation": by_hand_in_place,
     OPERATIONS: on_the_tape(lambda x, y, W, b: mse_loss(linear(x, W, b), y)),
     FUNCTIONS: on_the_tape(lambda x, y, W, b: MSE.apply(Linear.apply(x, W, b), y)),
+    "minigrad, nn + optim": modules,
     "minigrad, primitives": on_the_tape(lambda x, y, W, b: ((x @ W + b - y) ** 2).mean()),
+    COMPILED: compiled,
 }
+if find_spec("numba"):
+    SIDES[NUMBA] = compiled_by_numba
 TORCH: dict[str, Side] = {}
 if find_spec("torch"):
     TORCH = {"torch, primitives": torch_primitives, "torch, F + optim.SGD": torch_functional}
     SIDES |= TORCH
+JAX_JIT: dict[str, Side] = {}
+if find_spec("jax"):
+    JAX_JIT = {JAX: jax_jit}
+    SIDES |= JAX_JIT
+PEERS = {**TORCH, **JAX_JIT}
 if find_spec("autograd"):
     SIDES["HIPS autograd"] = hips_autograd
 if find_spec("mygrad"):
     SIDES["MyGrad"] = mygrad
 
 # -------------------------------------------------------------------------------------------- the targets
-PROMISED = OPERATIONS, FUNCTIONS
-AT_MOST = {1: 1.8, 32: 1.8, 20640: 1.3}  # batch: times the step by hand
-FASTER = {1: 5.0, 32: 5.0}  # batch: times faster than torch, told for each of its forms
+PROMISED = OPERATIONS, FUNCTIONS, COMPILED
+AT_MOST = {  # side: batch: times the step by hand
+    OPERATIONS: {1: 1.8, 32: 1.8, 20640: 1.3},
+    FUNCTIONS: {1: 1.8, 32: 1.8, 20640: 1.3},
+    COMPILED: {1: 0.9, 32: 0.9, 1024: 1.0, 20640: 1.0},
+}
+FASTER = {  # side: batch: times faster than a peer, by the first word of its name; told for each of its forms
+    OPERATIONS: {1: {"torch": 5.0}, 32: {"torch": 5.0}},
+    FUNCTIONS: {1: {"torch": 5.0}, 32: {"torch": 5.0}},
+    COMPILED: {1: {"torch": 10.0, "jax": 2.0}, 32: {"torch": 10.0, "jax": 2.0}},
+}
+
+
+def promised(name: str, batch: int, peer: str) -> float | None:
+    """How many times faster than `peer` the side `name` is to be."""
+    bounds = FASTER.get(name, {}).get(batch, {})
+    return next((bound for word, bound in bounds.items() if peer.startswith(word)), None)
 
 
 def start(batch: int) -> dict[str, Steps]:
@@ -256,11 +341,11 @@ class Row(NamedTuple):
     microseconds: float
     over_hand: Ratio  # how many times as long as the step by hand, the median over rounds
     quartiles: tuple[float, float]  # of the same
-    torch_over: list[Ratio]  # how many times as long as this side each form of torch takes
+    peers_over: list[Ratio]  # how many times as long as this side each of PEERS takes
 
     @property
     def ratios(self) -> list[Ratio]:
-        return [self.over_hand, *self.torch_over]
+        return [self.over_hand, *self.peers_over]
 
     def cells(self) -> list[str]:
         low, high = self.quartiles
@@ -272,12 +357,12 @@ class Row(NamedTuple):
         ]
 
 
-HEADER = ["batch  side", "µs/step", "quartiles", "over by hand", *(name.replace(",", ":") for name in TORCH)]
+HEADER = ["batch  side", "µs/step", "quartiles", "over by hand", *(name.replace(",", ":") for name in PEERS)]
 EXPLANATION = """\
 Linear + MSE: forward, backward, update; {features} features, 1 output, float64, one BLAS thread.
 Medians of {rounds} interleaved rounds; before them, all sides agreed on the loss and the weights.
 over by hand: time of this side over that of the step by hand; its quartiles over the rounds stand beside it.
-torch: ...: time of that form of torch over that of this side, so more is better for this side.
+torch: ..., jax: time of that peer over that of this side, so more is better for this side.
 """
 
 
@@ -287,15 +372,14 @@ def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[Row]:
     timings = measure(start(batch), rounds, seconds)
     rows = []
     for name in SIDES:
-        at_most, faster = (AT_MOST.get(batch), FASTER.get(batch)) if name in PROMISED else (None, None)
         rows.append(
             Row(
                 batch,
                 name,
                 timings.microseconds(name),
-                Ratio(timings.ratio(name, HAND), "<=", at_most),
+                Ratio(timings.ratio(name, HAND), "<=", AT_MOST.get(name, {}).get(batch)),
                 timings.quartiles(name, HAND),
-                [Ratio(timings.ratio(form, name), ">=", faster) for form in TORCH],
+                [Ratio(timings.ratio(peer, name), ">=", promised(name, batch, peer)) for peer in PEERS],
             )
         )
     return rows
@@ -304,8 +388,9 @@ def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[Row]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.step",
-        description="Time the training step of linear regression: by hand in NumPy, on minigrad in three "
-        "forms, on torch in two, and on HIPS autograd and MyGrad, where these are installed.",
+        description="Time the training step of linear regression: by hand in NumPy, on minigrad's tape in four "
+        "forms and as a compiled program, on torch in two forms, and on jax, HIPS autograd and MyGrad, where these are "
+        "installed.",
     )
     parser.add_argument(
         "--batch", type=int, nargs="+", default=BATCHES, metavar="ROWS", help="default: 1 32 1024 20640"

@@ -8,7 +8,9 @@ from itertools import islice
 from types import CodeType, FrameType
 from typing import NamedTuple
 
-ENGINE = frozenset(["minigrad", "minigrad.ops", "minigrad.nn", "minigrad.views"])  # packages whose frames are not the user's
+ENGINE = frozenset(
+    ["minigrad", "minigrad.ops", "minigrad.nn", "minigrad.views"]
+)  # packages whose frames are not the user's
 getframe = sys._getframe
 
 

@@ -39,7 +39,7 @@ def off_tape(t: Any, how: str) -> Any:
 
 def tracing() -> bool:
     """Whether this thread runs a function to make a program of it: then every sweep is recorded."""
-    return here.state.watch is not None and here.state.watch.traces  # type: ignore[no-any-return]
+    return here.state.watch is not None and here.state.watch.traces
 
 
 class no_grad:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad.backprop
-from benchmarks import harness, overhead, step
+from benchmarks import harness, mlp, overhead, step
 
 
 # ------------------------------------------------------------------------------------------------- step.py: the sides
@@ -57,13 +57,16 @@ def test_the_table_has_every_side_and_every_target(capsys):
     for batch in 1, 1024:
         for name in step.SIDES:
             assert sum(line.startswith(f"{batch:>5}  {name} ") for line in lines) == 1
-    assert printed.count("<= 1.8 ") == 2  # batch 1, operations and Functions; nothing is promised at 1024
+    assert printed.count("<= 1.8 ") == 2  # batch 1, operations and Functions
     assert printed.count(">= 5.0 ") == 4  # the same against two forms of torch
+    assert printed.count("<= 0.9 ") == 1  # batch 1, compiled
+    assert printed.count("<= 1.0 ") == 1  # batch 1024, compiled
+    assert printed.count(">= 10.0 ") == 2  # compiled, against two forms of torch
 
 
 def test_a_missed_target_is_said_and_checked(monkeypatch, capsys):
-    monkeypatch.setattr(step, "AT_MOST", {1: 0.001})
-    monkeypatch.setattr(step, "FASTER", {1: 0.001})
+    monkeypatch.setattr(step, "AT_MOST", {side: {1: 0.001} for side in step.PROMISED[:2]})
+    monkeypatch.setattr(step, "FASTER", {side: {1: {"torch": 0.001}} for side in step.PROMISED[:2]})
     assert step.main(["--batch", "1", "--rounds", "1", "--check"]) == 1
     printed = capsys.readouterr().out
     assert printed.count("<= 0.001 miss") == 2
@@ -241,3 +244,36 @@ def test_the_overhead_has_a_line_for_every_engine(capsys):
         assert printed.count(name) >= (2 if name != overhead.HAND else 0)
     assert printed.count("<=") == 3
     assert printed.count("a chain of 100, collector o") == 2
+
+
+# ------------------------------------------------------------------------------------------------------------- mlp.py
+def test_all_sides_take_the_steps_of_a_perceptron():
+    mlp.assert_agreement(mlp.start(np.float64))
+    for name, side in mlp.start().items():
+        _, *weights = next(side)
+        assert {step.as_vector(w).dtype for w in weights} == {np.dtype(np.float32)}, name
+
+
+def test_a_perceptron_that_does_something_else_is_named(monkeypatch):
+    def wrong(*arguments):
+        for loss, *weights in mlp.by_hand(*arguments):
+            weights[2] *= 1 + 1e-6
+            yield loss, *weights
+
+    monkeypatch.setitem(mlp.SIDES, "wrong", wrong)
+    with pytest.raises(AssertionError, match=r"wrong: (the loss|W2) after 10 steps"):
+        mlp.assert_agreement(mlp.start(np.float64))
+
+
+def test_the_table_of_the_perceptron(monkeypatch, capsys):
+    assert mlp.main(["--rounds", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert all(sum(line.startswith(f"{name} ") for line in printed.splitlines()) == 1 for name in mlp.SIDES)
+    monkeypatch.setattr(mlp, "AT_MOST", 0.001)
+    assert mlp.main(["--rounds", "1", "--check"]) == 1
+    assert "<= 0.001 miss" in capsys.readouterr().out
+    monkeypatch.setattr(mlp, "AT_MOST", 1000.0)
+    monkeypatch.setattr(mlp, "FASTER", 0.001)
+    assert mlp.main(["--rounds", "1", "--check"]) == 0
+    with pytest.raises(SystemExit):
+        mlp.main(["--rounds", "0"])

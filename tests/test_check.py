@@ -133,7 +133,11 @@ RIGHT = {
         {"signature": "(n,k)->(n,k)"},
     ),
     "None for integers": (
-        named(made(lambda table, i: table[i], lambda g, table, i: (np.add.at(d := 0 * table, i, g), (d, None))[1]), "t", "i"),
+        named(
+            made(lambda table, i: table[i], lambda g, table, i: (np.add.at(d := 0 * table, i, g), (d, None))[1]),
+            "t",
+            "i",
+        ),
         {"signature": "(k,d),(n)->(n,d)", "domain": {"i": "k"}},
     ),
 }
@@ -216,12 +220,13 @@ class OnTheClass(Function):
         return 2 * OnTheClass.x * g
 
 
-class MaskOfTheFirst(Function):
-    masks = {}
+MASKS = {}
 
+
+class MaskOfTheFirst(Function):
     @staticmethod
     def forward(ctx, x):
-        ctx.mask = MaskOfTheFirst.masks.setdefault(x.shape, x > 0)
+        ctx.mask = MASKS.setdefault(x.shape, x > 0)
         return np.maximum(x, 0)
 
     @staticmethod
@@ -308,7 +313,9 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
     "two exchanged": ("swapped", "x", linear_with(lambda g, x, W, b: (x.T @ g, g @ W.T, g.sum(0))), LINEAR),
     "a product's": ("swapped", "a", product_with(lambda g, a, b: (g * a, g * b)), "(n),(n)->(n)"),
     "no g": ("cotangent-ignored", "x", unary(np.sin, lambda g, x: np.cos(x)), EACH),
-    "g squared": ("cotangent-nonlinear", "yhat", mse_with(lambda g, p, y: (d := 2 * (p - y) * g * g / p.size, -d)), MSE),
+    "g squared": (
+        "cotangent-nonlinear", "yhat", mse_with(lambda g, p, y: (d := 2 * (p - y) * g * g / p.size, -d)), MSE,
+    ),
     "|g|": ("cotangent-nonlinear", "x", unary(np.sin, lambda g, x: abs(g) * np.cos(x)), EACH),
     "g clipped": ("cotangent-nonlinear", "x", unary(np.sin, lambda g, x: np.clip(g, -1, 1) * np.cos(x)), EACH),
     "exp of exp": ("at-output", "x", unary(np.exp, lambda g, x: g * np.exp(np.exp(x))), EACH),
@@ -328,7 +335,8 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
     ),
     "leaks nothing": ("region", "x", unary(lambda x: np.where(x > 0, x, x / 8), lambda g, x: g * (x > 0)), EACH),
     "the last column": (
-        "region", "x", unary(np.sin, lambda g, x: g * np.cos(x) * (np.arange(x.shape[-1]) < x.shape[-1] - 1)), "(n,k)->(n,k)",
+        "region", "x", unary(np.sin, lambda g, x: g * np.cos(x) * (np.arange(x.shape[-1]) < x.shape[-1] - 1)),
+        "(n,k)->(n,k)",
     ),
     "prod by division": ("region", "x", unary(np.prod, lambda g, x: g * np.prod(x) / x), "(n)->()"),
     "changes g": ("mutates", None, unary(lambda x: 3 * x, lambda g, x: scaled_in_place(g, 3).copy()), EACH),
@@ -336,8 +344,7 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
     "forward changes x": ("mutates", "x", unary(lambda x: scaled_in_place(x, 2).copy(), lambda g, x: 2 * g), EACH),
     "uses up what it saved": ("saved", "x", UsesUpWhatItSaved, EACH),
     "one array twice": (
-        "aliased", "b", product_with(lambda g, a, b: (0 * g, 0 * g) if g is None else (g * b, g * a))
-        if False else named(made(lambda a, b: a + b, lambda g, a, b: (g, g)), "a", "b"), "(n),(n)->(n)",
+        "aliased", "b", named(made(lambda a, b: a + b, lambda g, a, b: (g, g)), "a", "b"), "(n),(n)->(n)",
     ),
     "no axis kept": ("shape", "x", unary(lambda x: x.sum(), lambda g, x: g), "(n)->()"),
     "float32 out": ("dtype", "x", unary(np.sin, lambda g, x: (g * np.cos(x)).astype(np.float32)), EACH),
@@ -356,7 +363,8 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
     "raises": ("raises", None, unary(np.sin, lambda g, x: g * x.nothing), EACH),
     "nonsense": ("unknown", "x", unary(np.sin, lambda g, x: g * np.cos(x) + np.sin(7 * x) * g), EACH),
     "overwrites": (
-        "unsummed", "table", named(made(lambda table, i: table[i], lambda g, t, i: (assigned(t, i, g), None)), "table", "i"),
+        "unsummed", "table",
+        named(made(lambda table, i: table[i], lambda g, t, i: (assigned(t, i, g), None)), "table", "i"),
         "(k,d),(n)->(n,d)",
     ),
 }  # fmt: skip
@@ -381,7 +389,7 @@ SENTENCES = {
     "MSE divides by the rows": ["q = ", "divide by the number of entries, n·q, not by the number of rows, n"],
     "a thousandth too much": ["1.001 times"],
     "a bias for each row": ["shape (5, 2)", "sum over axis 0"],
-    "a mean bias": [".sum(0), not .mean(0)", "5 times"],
+    "a mean bias": [".sum(0), not .mean(0)", "3 times too small"],
     "g squared": ["four times"],
     "|g|": ["negated"],
     "hundred calls": ["call number 101"],
@@ -411,8 +419,15 @@ def test_several_faults_are_listed():
     wrong = linear_with(lambda g, x, W, b: (-2 * g @ W.T, g.T @ x, g.mean(0)))
     report = check(wrong, signature=LINEAR)
     assert set(kinds(report)) == {("factor", "x"), ("sign", "x"), ("transposed", "W"), ("averaged", "b")}
+    both = check(mse_with(lambda g, p, y: (d := 2 * (p - y) / len(p), -d)), signature=MSE)
+    assert set(kinds(both)) == {(kind, name) for kind in ("cotangent-ignored", "factor") for name in ("yhat", "y")}
     shared = mse_with(lambda g, p, y: (d := 2 * (p - y) * g / len(p), d))
-    assert set(kinds(check(shared, signature=MSE))) == {("factor", "yhat"), ("factor", "y"), ("sign", "y"), ("aliased", "y")}
+    assert set(kinds(check(shared, signature=MSE))) == {
+        ("factor", "yhat"),
+        ("factor", "y"),
+        ("sign", "y"),
+        ("aliased", "y"),
+    }
 
 
 def test_what_torch_would_repair_is_seen():
@@ -428,9 +443,9 @@ def test_what_torch_would_repair_is_seen():
             return (g @ W.T).float(), x.T @ g, g
 
     x, W, b = (torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((4, 3), (3, 2), (2,)))
-    assert torch.autograd.gradcheck(
-        lambda W, b: Unsummed.apply(x.detach(), W, b), (W, b)
-    ), "torch's own gradcheck does not see it"
+    assert torch.autograd.gradcheck(lambda W, b: Unsummed.apply(x.detach(), W, b), (W, b)), (
+        "torch's own gradcheck does not see it"
+    )
     assert kinds(check(Unsummed, signature=LINEAR)) == [("unsummed", "b"), ("dtype", "x")]
 
 
@@ -457,6 +472,9 @@ def test_a_torch_backward_that_is_wrong_twice():
 
 
 # ------------------------------------------------------------------------------------------------ small, and the same
+AT_ONE_POINT = "factor", "zero", "region", "cotangent-nonlinear"  # what a mean of two, say, cannot be told from
+
+
 @pytest.mark.parametrize(
     ("name", "shapes"),
     [
@@ -475,8 +493,8 @@ def test_the_example_is_small_and_runs_as_it_stands(name, shapes, capsys):
     exec(report.example.code, namespace)
     assert {key: namespace[key].shape for key in shapes} == shapes
     again = check(target, [namespace[key] for key in shapes])
-    assert (again.faults[0].kind, again.faults[0].input) == (kind, of) or again.faults[0].kind in KINDS
-    assert not again
+    assert of in [fault.input for fault in again.faults]
+    assert kind in [fault.kind for fault in again.faults] or again.faults[0].kind in AT_ONE_POINT
     assert capsys.readouterr().out.startswith("check of Made: ")
 
 
@@ -486,14 +504,15 @@ def test_the_two_gradients_stand_side_by_side():
     assert report.example.input == "yhat"
     for row, right, wrong in zip(*table, strict=True):
         for a, b, bad in zip(row, right, wrong, strict=True):
-            assert (float(a) == pytest.approx(2 * float(b))) and bad == (float(b) != 0)
+            assert float(a) == pytest.approx(2 * float(b))
+            assert bad == (float(b) != 0)
 
 
 def test_the_same_for_the_same_seed():
     for target, signature in ((mse_of(Function), MSE), (WRONG["a mean bias"][2], LINEAR)):
-        first, second, other = (check(target, signature=signature, seed=seed).to_json() for seed in (3, 3, 4))
-        assert first == second
-        assert json.loads(other)["faults"] == json.loads(first)["faults"] or "faults" in other
+        first, second, other = (check(target, signature=signature, seed=seed) for seed in (3, 3, 4))
+        assert first.to_json() == second.to_json()
+        assert kinds(first) == kinds(other)
 
 
 # -------------------------------------------------------------------------------------------------- how small an error
@@ -501,13 +520,17 @@ SMOOTH = {
     "sin": (np.sin, np.cos),
     "square": (np.square, lambda x: 2 * x),
     "tanh": (np.tanh, lambda x: 1 / np.cosh(x) ** 2),
-    "log": (lambda x: np.log(abs(x) + abs(x).max()), None),
     "reciprocal": (lambda x: 1 / x, lambda x: -1 / x**2),
 }
 scales = st.integers(-6, 4)
 
 
-@given(st.sampled_from(["sin", "square", "tanh", "reciprocal"]), scales, st.integers(0, 2**32), st.sampled_from([1e-5, -1e-5]))
+@given(
+    st.sampled_from(["sin", "square", "tanh", "reciprocal"]),
+    scales,
+    st.integers(0, 2**32),
+    st.sampled_from([1e-5, -1e-5]),
+)
 @example("tanh", 1, 0, 1e-5)
 def test_an_error_of_1e_5_is_seen_at_every_scale(name, exponent, seed, error):
     forward, slope = SMOOTH[name]
@@ -565,7 +588,10 @@ def test_against_something_else():
 # --------------------------------------------------------------------------------------------------------- the report
 @pytest.fixture(scope="module")
 def reports():
-    return [check(mse_of(Function), signature=MSE), *(check(WRONG[n][2], signature=WRONG[n][3]) for n in ("a mean bias", "nonsense"))]
+    return [
+        check(mse_of(Function), signature=MSE),
+        *(check(WRONG[n][2], signature=WRONG[n][3]) for n in ("a mean bias", "nonsense")),
+    ]
 
 
 def test_the_text(reports):
@@ -606,7 +632,8 @@ def test_for_notebooks():
     page = check(shady, np.ones(2))._repr_html_()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
-    assert page.startswith("<pre") and page.endswith("</pre>")
+    assert page.startswith("<pre")
+    assert page.endswith("</pre>")
 
 
 def test_show(reports, capsys, monkeypatch):
@@ -647,7 +674,7 @@ def test_a_failing_assert_prints_the_report(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     lines = [line.strip() for line in done.stdout.splitlines()]
-    assert any(line.startswith("E       ") or "assert check of Sine: sign of x" in line for line in lines)
+    assert any("assert check of Sine: sign of x" in line for line in lines)
     assert "dx has the wrong sign: it is exactly the negative of the gradient." in lines
     assert "print(check(Sine, (x,)))" in lines
 
@@ -656,12 +683,20 @@ def test_a_failing_assert_prints_the_report(tmp_path):
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: check(mse_of(Function)), ValueError, "MSE has no signature, so there is nothing to search; give inputs"),
+        (
+            lambda: check(mse_of(Function)),
+            ValueError,
+            "MSE has no signature, so there is nothing to search; give inputs",
+        ),
         (lambda: check(mse_of(Function), signature="(n,q)"), ValueError, "one group of axes for each input"),
         (lambda: check(np.exp, np.arange(3)), ValueError, "nothing to differentiate"),
-        (lambda: check(mse_of(Function), signature=MSE, domain={"z": bool}), ValueError, "z is no input; the inputs are yhat, y"),
-        (lambda: check(3), TypeError, "3 cannot be checked"),
-        (lambda: check(int), TypeError, "class int is no Function"),
+        (
+            lambda: check(mse_of(Function), signature=MSE, domain={"z": bool}),
+            ValueError,
+            "z is no input; the inputs are yhat, y",
+        ),
+        (lambda: check(3), ValueError, "3 cannot be checked"),
+        (lambda: check(int), ValueError, "class int is no Function"),
     ],
 )
 def test_bad_calls(call, error, words):

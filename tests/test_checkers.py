@@ -46,8 +46,7 @@ def test_a_message_is_searched_for_words():
 
 @pytest.fixture
 def small(monkeypatch):
-    """A zoo of two, and minigrad's own checkers only."""
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # in a test, check prints what it finds
+    """A zoo of two, minigrad's own checkers only; returns main, to be called."""
     monkeypatch.setattr(
         checkers, "SPECIMENS", {n: SPECIMENS[n] for n in ("mse_divides_by_the_rows", "mse_takes_g_twice")}
     )
@@ -55,9 +54,15 @@ def small(monkeypatch):
     monkeypatch.setattr(checkers, "CHECKERS", {"minigrad.gradcheck": checkers.by_gradcheck})
     monkeypatch.setattr(checkers, "REGISTRY", {n: checkers.REGISTRY[n] for n in ("tanh", "multiply")})
 
+    def main(*arguments):
+        monkeypatch.delenv("PYTEST_CURRENT_TEST")  # in a test, check prints what it finds
+        return checkers.main(arguments)
+
+    return main
+
 
 def test_the_table(small, capsys):
-    assert checkers.main(["--seeds", "1", "--details"]) == 0
+    assert small("--seeds", "1", "--details") == 0
     printed = capsys.readouterr().out
     rows = {line.split("  ")[0]: line.split() for line in printed.splitlines() if " / " in line}
     assert list(rows) == [OURS, "minigrad.gradcheck"]
@@ -68,7 +73,7 @@ def test_the_table(small, capsys):
 
 
 def test_json(small, capsys):
-    assert checkers.main(["--seeds", "0", "--json"]) == 0
+    assert small("--seeds", "0", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["checkers"][OURS]["missed"] == []
     assert found["specimens"] == found["right"] == 2

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from minigrad.cli import main
 from minigrad.errors import parameter_names
 from minigrad.userfile import UserFileError
 
+ROOT = Path(__file__).parents[1]
 PATIENCE = 8.0  # seconds for an exercise that takes half of one
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and process groups")
 
@@ -113,12 +115,19 @@ def test_only_what_is_wrong_costs():
     assert marked(e, **findings(e, s.target, 0)).points == {"forward": 2, "x": 2, "W": 2, "b": 0}
 
 
+def test_the_readme_shows_what_is_printed():
+    shown = [("Linear", "linear_bias_averaged"), ("Sigmoid", "sigmoid_at_its_input")]
+    marks = [marked(EXERCISES[name], **findings(EXERCISES[name], SPECIMENS[wrong].target, 0)) for name, wrong in shown]
+    text = "\n".join(map(str, marks))
+    assert f"```\n{text}\n```" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_names_are_the_students_own():
     """Inputs are told apart by position; what is said names them as the student does."""
 
     class Linear(Function):
         @staticmethod
-        def forward(ctx, features, weights, offset):
+        def forward(ctx, features, weights, offset, scale=1.0):
             ctx.save_for_backward(features, weights)
             return features @ weights + offset
 
@@ -142,7 +151,7 @@ def forward_only(forward):
     [
         ("MSE", lambda ctx, a, b: ((a - b) ** 2).sum(), "and should be"),
         ("MSE", lambda ctx, a, b: (a - b) ** 2, r"the shape \(.*\) for yhat .*; needed is \(\)"),
-        ("LogSumExp", lambda ctx, x: np.log(np.exp(x).sum(1)), "overflows"),
+        ("LogSumExp", lambda ctx, x: np.log(np.exp(x).sum(1)), "ln 0 is infinite"),
         ("ReLU", lambda ctx, x: "x", "returns str"),
         ("ReLU", lambda ctx: 0, "takes 1 positional argument but 2 were given"),
         ("ReLU", lambda ctx, x: x.nonsense, "AttributeError"),

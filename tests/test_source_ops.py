@@ -54,7 +54,7 @@ def others(operation: Any, call: Call) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.keys() - WITHOUT_COUNTERPART.keys()))
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_forward_and_gradient(name, data):
     operation = REGISTRY[name]

@@ -104,10 +104,11 @@ def test_break_on_nan():
     x = Tensor([1.0, 0.0], requires_grad=True)
     with np.errstate(all="ignore"):
         y = np.sqrt(x * 0.0) * np.array([0.0, 1.0])
-        said = session("b nan", "c", output=y.sum(), names={id(x): "x", id(y): "y"})
+        said = session("b nan", "c", "c", output=y.sum(), names={id(x): "x", id(y): "y"})
     assert said[2].startswith("stopped by nan")
     assert "x̄" not in said[2]
     assert "sqrt(" in said[2]
+    assert "stopped by" not in said[3]  # where it goes on from there is no news
 
 
 def test_a_backward_that_fails():
@@ -193,6 +194,7 @@ LOOP = """
                 w -= 0.25 * w.grad
             w.zero_grad()
 
+    frame = "a name that the views have a use for, too"
     other = Tensor([3.0], requires_grad=True)
     total = (other * 2).sum()
     if __name__ == "__main__":

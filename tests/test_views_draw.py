@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from programs import programs
 
 import minigrad
-from minigrad import Tensor, draw, mse_loss, relu
-from minigrad.views.draw import Box, curve
+from minigrad import Tensor, draw, mse_loss, optim, relu
+from minigrad.views.draw import Box, curve, picture
+from minigrad.views.labels import brief
 from minigrad.views.layout import GAP, crossings, increasing, layered, ordered, rows_of
+from minigrad.views.steps import Trace
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -160,6 +162,44 @@ def test_backward_and_update():
         draw(loss, lr="0.1")
 
 
+def test_the_update_is_what_the_next_step_does():
+    loss, W, b, _, _ = network()
+    optimizer = optim.Adam([W, b], lr=0.25)
+    for _ in range(2):
+        shown = [words(parsed(draw(loss, optimizer=optimizer))[1][key])[-1] for key in ("n0", "n1")]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        assert shown == [f"→ {brief(W.data)}", f"→ {brief(b.data)}"]
+        loss = mse_loss(relu(np.ones((5, 3)) @ W + b), np.zeros((5, 1)))
+
+
+def test_the_update_of_an_optimizer_leaves_it_as_it_is():
+    class Heavy:  # what the views need of an optimizer
+        def __init__(self, *params):
+            self.param_groups = [{"params": [p], "lr": 0.5 * (i + 1)} for i, p in enumerate(params)]
+            self.state = {params[0]: {"moved": np.array([1.0])}}
+
+        def settings(self, group):
+            return {"lr": group["lr"]}
+
+        def update(self, w, g, state, *, lr):
+            state["moved"] = state.get("moved", 0) * 10 + g
+            g *= 0
+            return w - lr * state["moved"]
+
+    a, b, c = (Tensor([x], requires_grad=True) for x in (1.0, 2.0, 3.0))
+    optimizer = Heavy(a, b)
+    _, nodes, _ = parsed(draw((a * b * c).sum(), optimizer=optimizer))
+    assert [words(nodes[f"n{i}"])[2:] for i in range(3)] == [["∇ [6]", "→ [-7]"], ["∇ [3]", "→ [-1]"], ["∇ [2]"]]
+    assert optimizer.state[a]["moved"] == 1.0
+    assert b not in optimizer.state
+    with pytest.raises(TypeError, match="and not both"):
+        draw(a * b, optimizer=optimizer, lr=0.1)
+    with pytest.raises(TypeError, match="an optimizer is one of"):
+        draw(a * b, optimizer=0.1)
+
+
 def test_numbers_stand_in_the_box_and_params_too():
     x = Tensor(np.ones((2, 3)), requires_grad=True)
     _, nodes, _ = parsed(draw(((2.0 * x) ** 3).sum(axis=1).sum()))
@@ -198,6 +238,7 @@ def test_folding_by_line():
     assert words(nodes["n83"])[1].startswith("2 nodes, test_views_draw.py:")
     assert len(edges) == 40 + 1 + 80
     assert len(parsed(draw(loss, fold=False))[1]) == 84
+    assert "→ " in "".join(words(parsed(draw(loss, fold="line", lr=0.1))[1]["n0"]))
 
 
 def test_large_tapes_fold_by_themselves():
@@ -224,20 +265,41 @@ def test_folding_by_module():
     h = np.ones((3, 2))
     for W, b in model.layers:
         h = relu(h @ W + b)
-    _, nodes, _ = parsed(draw(h.sum(), fold="module"))
+    loss = (h * h).sum()
+    _, nodes, _ = parsed(draw(loss, fold="module"))
     heads = [words(g)[0] for g in nodes.values()]
-    assert [head.partition(" = ")[2] for head in heads] == ["model.0", "model.1"]
+    assert [head.partition(" = ")[2] for head in heads] == ["model.0", "model.1", "(h * h).sum()"]
     assert "with model.0.weight, model.0.bias" in words(next(iter(nodes.values())))
 
 
 def test_hostile_names_and_values_are_only_text(tmp_path):
-    weights = {"</text><script>alert(1)</script>\x00\ud800": Tensor([1.0, 2.0], requires_grad=True)}
-    loss = (next(iter(weights.values())) * np.array([np.nan, np.inf])).sum()
-    drawing = draw(loss)
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    trace = Trace((w * np.array([np.nan, np.inf])).sum(), names={id(w): "</text><script>alert(1)</script>\x00\ud800"})
+    drawing = picture(trace, True, lambda p: None, None)
     root, nodes, _ = parsed(drawing)
     assert not list(root.iter(f"{SVG}script"))
-    assert words(nodes["n0"])[0].startswith("weights['</text><script>alert(1)<")
-    drawing.save(tmp_path / "hostile.svg")
+    assert words(nodes["n0"])[0] == "</text><script>alert(1)</script>\ufffd\ufffd"
+    ET.parse(drawing.save(tmp_path / "hostile.svg"))
+
+
+def test_sweeps_take_crossings_away(monkeypatch):
+    def total():
+        found = 0
+        for seed in range(10):
+            rng = random.Random(seed)
+            edges = [(rng.randrange(b), b) for b in range(1, 30) for _ in range(2)]
+            above, below = [[] for _ in range(30)], [[] for _ in range(30)]
+            row = rows_of(30, edges)
+            for a, b in edges:
+                if row[b] == row[a] + 1:
+                    below[a].append(b)
+                    above[b].append(a)
+            found += crossings(ordered(row, above, below), below)
+        return found
+
+    after = total()
+    monkeypatch.setattr("minigrad.views.layout.SWEEPS", 0)
+    assert after < 0.7 * total()
 
 
 def test_save(tmp_path):
@@ -272,3 +334,8 @@ def test_a_tensor_in_a_notebook():
     assert "<svg" not in W._repr_html_()
     assert loss._repr_svg_().startswith("<svg")
     assert W._repr_svg_() is None
+    many = W
+    for _ in range(2100):
+        many = many * 1.0
+    assert many._repr_svg_() is None  # too many to draw unasked
+    assert "value" in many._repr_html_()

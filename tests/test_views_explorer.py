@@ -88,7 +88,7 @@ def test_what_a_step_of_the_backward_has():
     assert "torch" in titles
     assert "numerical derivative of the whole program" in titles
     texts = [block["text"] for block in stop["blocks"] if block["type"] == "text"]
-    assert "broadcasting: 5×2 → 2" in texts[0]
+    assert "Undone on the way, broadcasting: 5×2 → 2." in texts[0]
 
 
 def test_the_local_jacobian_is_the_derivative():
@@ -204,6 +204,14 @@ def test_large_arrays_are_summed_up_and_large_tapes_are_bounded(monkeypatch):
     all_of_them = len(verdicts(network()[1]))
     monkeypatch.setattr("minigrad.views.explorer.CHECKED", 10)
     assert 0 < len(verdicts(network()[1])) < all_of_them
+
+
+def test_without_torch_the_numerical_derivative_is_there(monkeypatch):
+    monkeypatch.setattr("minigrad.views.explorer.find_spec", lambda name: None)
+    found = verdicts(network()[1])
+    assert {what for _, what in found} >= {"numerical derivative"}
+    assert "torch" not in {what for _, what in found}
+    assert set(found.values()) == {"agrees"}
 
 
 def test_the_page_is_small_and_asks_for_nothing():
@@ -394,6 +402,7 @@ def test_the_panel_shows_the_step(opened):
     assert tab.locator("#panel .agrees").count() >= 3
     assert tab.locator("#panel table").first.locator("tr").count() == 5
     assert tab.locator("#panel").get_attribute("aria-live") == "polite"
+    assert tab.get_by_role("button", name="b: parameter").count() == 1  # a box is a button, by its title
 
 
 def test_differences_are_found_and_marked_with_more_than_a_colour(opened):

@@ -42,7 +42,7 @@ def test_every_operation_is_seen_also_of_constants_and_under_no_grad():
         assert tracing()
         (Tensor([1.0]) + w.detach() * w).sum().backward()
         with no_grad():
-            -w
+            assert (-w).op is None
     assert not tracing()
     assert watch.operations == [
         "multiply", "add", "sum", "backward of sum", "backward of add", "backward of multiply", "negative",

@@ -127,6 +127,8 @@ def test_another_cause_does_not_count():
 def test_no_false_alarm_on_what_is_right(name):
     s = RIGHT[name]
     assert check(s, s.inputs) if s.inputs else check(s)
+    for arrays in points(s):
+        assert check(s.target, arrays)
 
 
 def test_no_false_alarm_on_the_operations_of_minigrad():

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.checks.subject import UsageError
 from minigrad.checks.trial import Case
 from minigrad.ops.registry import Operation
 
@@ -98,7 +99,7 @@ def groups(text: str) -> list[list[str]]:
     group = r"\((?:\w+\??(?:,\w+\??)*)?\)"
     compact = text.replace(" ", "")
     if not re.fullmatch(rf"{group}(?:,{group})*->{group}", compact):
-        raise ValueError(
+        raise UsageError(
             f"signature {text!r}: needed is one group of axes for each input, an arrow, and the output's, as in "
             '"(n,p),(p,q),(q)->(n,q)" or, entry by entry, "(),()->()"'
         )
@@ -106,42 +107,43 @@ def groups(text: str) -> list[list[str]]:
     return [[axis for axis in inside.split(",") if axis] for inside in re.findall(r"\((.*?)\)", before)]
 
 
-def designed(form: Form, seed: int) -> Iterator[tuple[str, Case]]:
-    """The cases, each with a word for what it is."""
+def designed(form: Form, seed: int) -> Iterator[Case]:
+    """Unlike sizes twice, zeros and ties, float32, small and large data; then broadcasting, or axes of length 1."""
     letters = form.letters
     rotated = (*PRIMES[1:], PRIMES[0])
     first, second = ({letter: sizes[k % len(sizes)] for k, letter in enumerate(letters)} for sizes in (PRIMES, rotated))
     for most in (3, 2):
         if form.entries(first) > MANY:
             first, second = ({k: min(n, most) for k, n in lengths.items()} for lengths in (first, second))
-    one: list[Shape]
-    two: list[Shape]
-    more: list[tuple[str, list[Shape], dict[str, int]]]
+    one, two, more = form.shapes(first), form.shapes(second), alone(form, first)
     if form.elementwise:
         count = len(form.groups)
-        others: list[list[Shape]] = [[()], [(1,)]]
-        if count > 1:
-            narrow: list[Shape] = [(2,), (3, 1), ()]
-            others = [[(3, 2)] * i + [s] + [(3, 2)] * (count - i - 1) for s in narrow for i in range(count)]
         one, two = [(5, 3)] * count, [(2, 3)] * count
-        more = [("broadcast" if count > 1 else "few entries", shapes, {}) for shapes in others]
-    else:
-        one, two = form.shapes(first), form.shapes(second)
-        ones = [{**first, letter: 1} for letter in letters] + [dict.fromkeys(letters, 1)] * (len(letters) > 1)
-        more = [("an axis of one", form.shapes(lengths), lengths) for lengths in ones]
-    yield "primes", draw(form, one, first, seed=seed)
-    yield "other primes", draw(form, two, second, seed=seed + 1)
-    yield "zeros and ties", draw(form, one, first, seed=seed + 2, grid=True)
-    yield "float32", draw(form, one, first, seed=seed + 3, dtype=np.float32)
-    for exponent in (-6, 4):
-        if scales(form):
-            yield f"data near 1e{exponent}", draw(form, one, first, seed=seed + 10 + exponent, scale=10.0**exponent)
-    for number, (what, shapes, lengths) in enumerate(more):
-        yield what, draw(form, shapes, lengths, seed=seed + 20 + number)
+        more = [(shapes, {}) for shapes in narrowed(count)]
+    yield draw(form, one, first, seed=seed)
+    yield draw(form, two, second, seed=seed + 1)
+    yield draw(form, one, first, seed=seed + 2, grid=True)
+    yield draw(form, one, first, seed=seed + 3, dtype=np.float32)
+    for exponent in (-6, 4) if scales(form) else ():
+        yield draw(form, one, first, seed=seed + 10 + exponent, scale=10.0**exponent)
+    for number, (shapes, lengths) in enumerate(more):
+        yield draw(form, shapes, lengths, seed=seed + 20 + number)
     for position in range(len(form.groups)):
         if position in form.optional:
-            case = draw(form, one, first, seed=seed + 40 + position)
-            yield "an input left out", case.without(position)
+            yield draw(form, one, first, seed=seed + 40 + position).without(position)
+
+
+def narrowed(count: int) -> list[list[Shape]]:
+    """Shapes of which one has a missing axis, one of length 1, none at all: so it broadcasts, if there are others."""
+    kinds: list[Shape] = [(2,), (3, 1), ()]
+    return [[(3, 2)] * i + [narrow] + [(3, 2)] * (count - i - 1) for narrow in kinds for i in range(count)]
+
+
+def alone(form: Form, lengths: dict[str, int]) -> list[tuple[list[Shape], dict[str, int]]]:
+    """One length is 1, for each of them; and all of them are."""
+    letters = form.letters
+    ones = [{**lengths, letter: 1} for letter in letters] + [dict.fromkeys(letters, 1)] * (len(letters) > 1)
+    return [(form.shapes(one), one) for one in ones]
 
 
 def square(form: Form, seed: int) -> Case:
@@ -198,8 +200,8 @@ def eighths(domain: Any, shape: tuple[int, ...], random: np.random.Generator) ->
     low, high = (-np.inf, np.inf) if callable(domain) else domain
     values = np.arange(-16, 17) / 8
     values = values[(low < values) & (values < high)]
-    halves = values[values * 2 % 1 == 0]
-    return np.asarray(random.choice(np.concatenate([halves] * 3 + [values]), shape))
+    halves, zeros = values[values * 2 % 1 == 0], values[values == 0]
+    return np.asarray(random.choice(np.concatenate([halves] * 3 + [zeros] * 12 + [values]), shape))
 
 
 # ---------------------------------------------------------------------------------------------------------- layouts

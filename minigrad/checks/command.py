@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from minigrad.checks.checker import check
+from minigrad.checks.subject import UsageError
 from minigrad.cli import fail
 from minigrad.userfile import load_object
 
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             against=against,
             seed=options.seed,
         )
-    except (TypeError, ValueError) as error:  # of the call; what the function itself raises is in the report
+    except UsageError as error:  # what the function itself raises is in the report
         return fail(2, str(error))
     if options.json:
         print(report.to_json())

@@ -10,14 +10,14 @@ import numpy as np
 from minigrad.broadcasting import unbroadcast
 from minigrad.checks.backward import GradcheckError
 from minigrad.checks.cases import LAYOUTS, laid_out
-from minigrad.checks.diagnosis import Fault
+from minigrad.checks.diagnosis import Fault, stretch_to
 from minigrad.checks.numerical import numerical_gradient
-from minigrad.checks.trial import TERMS, Trial, copied
+from minigrad.checks.trial import NOISE, TERMS, Trial, copied
 from minigrad.errors import axes_to_sum, counted
 
 Array = np.ndarray[Any, Any]
 Promise = Callable[[Trial], Iterator[Fault]]
-SECOND = 2.0**-20  # relative to the sum of the terms: far above rounding, far below a mistake
+SECOND = 2**10  # roundings of the terms of a second derivative: many, and still far below a mistake
 CLOSE = 1e-6  # relative to the largest entry: far above rounding, and no two gradients are so alike by chance
 CALLS = 128  # that must all be alike: a counter or a cache shows when it is full
 
@@ -80,7 +80,7 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
     for position in range(len(first)):
         same = [alike(first[position], results[position]) for results in later]
         if not all(same):
-            number = same.index(False) + 2
+            number = same.index(False) + 4  # of the backward: two for the two cotangents, and one
             name = trial.names[position - 1] if position else None
             what = f"the gradient of {name}" if position else "the result of forward"
             if wanders([first[position], *[results[position] for results in later]]):
@@ -198,25 +198,17 @@ def misshapen(trial: Trial, i: int, name: str, x: Array, part: Array) -> Iterato
             text = f"{wrong}: it is the gradient of {trial.names[j]}. Return them in the order of forward's inputs."
             yield Fault("swapped", name, text)
             return
-    if stretches_to(part.shape, x.shape):
+    if stretch_to(x.shape, part.shape):
         also = "" if are([unbroadcast(p, x.shape) for p in parts]) else ". The sum is not the gradient yet, either"
         yield Fault("unsummed", name, f"{wrong}{axes_to_sum(part.shape, x.shape)}{also}.")
     elif are([p.T for p in parts]) or (part.ndim > 1 and are([p.mT for p in parts])):
         yield Fault("transposed", name, f"{wrong}: it is transposed. Write .T.")
     elif part.size == x.size and are([p.reshape(x.shape) for p in parts]):
         yield Fault("shape", name, f"{wrong}: the entries are right; .reshape them to {name}'s shape.")
-    elif stretches_to(x.shape, part.shape) and are([np.broadcast_to(p, x.shape) for p in parts]):
+    elif stretch_to(part.shape, x.shape) and are([np.broadcast_to(p, x.shape) for p in parts]):
         yield Fault("shape", name, f"{wrong}: the entries are right; np.broadcast_to(grad, {x.shape}) has them all.")
     else:
         yield Fault("shape", name, f"{wrong}: each gradient has its input's shape.")
-
-
-def stretches_to(wide: tuple[int, ...], narrow: tuple[int, ...]) -> bool:
-    """Whether broadcasting makes `wide` of `narrow`."""
-    try:
-        return wide != narrow and np.broadcast_shapes(wide, narrow) == wide
-    except ValueError:
-        return False
 
 
 def typed(trial: Trial) -> Iterator[Fault]:
@@ -263,7 +255,7 @@ def linear(trial: Trial) -> Iterator[Fault]:
     expected: list[tuple[str, list[Any], Callable[[Any, Any], Any]]] = [
         ("doubled", at(2 * g), lambda a, b: 2 * a),
         ("negated", at(-g), lambda a, b: -a),
-        ("times 1000", at(1000 * g), lambda a, b: 1000 * a),
+        ("times 1024", at(1024 * g), lambda a, b: 1024 * a),  # a power of two: it adds no rounding
         ("zero", at(0 * g), lambda a, b: 0 * a),
         ("the sum of two", at(g + h), lambda a, b: a + b),
     ]
@@ -276,11 +268,13 @@ def linear(trial: Trial) -> Iterator[Fault]:
             want = rule(at_g[i], at_h[i])
             if found[i] is None or found[i].shape != want.shape:
                 continue
-            scale = 1000 if what == "times 1000" else 2
+            scale = 1024 if what == "times 1024" else 2
             # Where entries cancel inside, the largest one says what rounding there is.
             with np.errstate(all="ignore"):
-                off = abs(found[i] - want) > scale * unit * (size + size.max(initial=0))
-            if off.any() and np.isfinite(want).all():
+                off = abs(found[i] - want) - scale * unit * (size + size.max(initial=0))
+            if (off > 0).any() and trial.gradient(i) is not None:  # or all of them do: then noise says it
+                off -= scale * NOISE * trial.noise[i].sum(axis=0).reshape(off.shape)
+            if (off > 0).any() and np.isfinite(want).all():
                 yield named_nonlinearity(trial, i, what, found[i], at_g[i])
                 break
 
@@ -328,6 +322,8 @@ def in_any_layout(trial: Trial) -> Iterator[Fault]:
     for layout in LAYOUTS[1:]:
         if not trial.subject.any_layout and layout in ("backwards", "read-only"):  # torch has no such tensors
             continue
+        if layout == "read-only" and any(unmutated(trial)):  # which says it better than the exception here
+            continue
         for what in ("inputs are", "cotangent is"):
             xs, g = copied(trial.inputs), np.array(trial.cotangents[0])
             if what == "inputs are":
@@ -371,10 +367,13 @@ def twice(trial: Trial) -> Iterator[Fault]:
             parts = [np.zeros(trial.inputs[j].shape) if grads[j] is None else grads[j] for j in trial.able]
             return np.concatenate([part.reshape(-1) for part in parts]).astype(trial.wide)
 
+        x = trial.inputs[i]
         true, blur, terms = numerical_gradient(slopes, wide[i], weights)
-        got = np.zeros(trial.inputs[i].shape) if second is None else second
+        got = np.zeros(x.shape) if second is None else second
         off = abs(got - true[0])
-        if (off > blur[0] + SECOND * terms[0].max(initial=0)).any():
+        # The terms of a second derivative may cancel whatever the inputs are: each is as large as a first one, per x.
+        size = float(abs(weights[0]) @ abs(slopes(wide[i]))) / abs(x[x != 0]).min(initial=np.inf)
+        if (off > blur[0] + SECOND * np.finfo(x.dtype).eps * (terms[0].max(initial=0) + size)).any():
             worst = np.unravel_index(off.argmax(), off.shape)
             yield Fault(
                 "second-order",

@@ -82,15 +82,19 @@ class Guess(NamedTuple):
 class Evidence:
     """A wrong gradient, and everything that may explain it. Arrays are (2, size): one row for each cotangent."""
 
-    def __init__(self, trial: Trial, i: int) -> None:
+    def __init__(self, trial: Trial, i: int, ignoring: bool = False) -> None:
         self.trial, self.i = trial, i
         self.x, self.y, self.name = trial.inputs[i], trial.y, trial.names[i]
         self.d = f"d{self.name}"
         self.g = trial.cotangents.reshape(2, -1)
         comparison = trial.compare(i)
-        self.true, self.allowed, self.kinks = comparison.true, comparison.allowed, comparison.kinks
+        if ignoring:  # the cotangent: what else is wrong shows against the gradient for a cotangent of ones
+            self.g = np.ones_like(self.g)
+            comparison = comparison._replace(
+                true=self.g @ self.jacobian, allowed=comparison.allowed + self.terms / 2**20
+            )
+        self.got, self.true, _, self.allowed, self.kinks = comparison
         self.wrong = comparison.wrong
-        self.got = comparison.got
 
     @cached_property
     def jacobian(self) -> Array:
@@ -200,7 +204,7 @@ def mean_for_sum(e: Evidence) -> Iterator[Guess]:
 @hypothesis("bessel")
 def bessel(e: Evidence) -> Iterator[Guess]:
     for name, n in e.sizes.items():
-        if name != "2":
+        if n > 2:  # of two, n / (n - 1) is 2, which may be anything
             for c, has, needs in ((n / (n - 1), f"{name} - 1", name), ((n - 1) / n, name, f"{name} - 1")):
                 yield Guess(
                     c * e.true,
@@ -428,7 +432,7 @@ def narrower(e: Evidence) -> Iterator[Guess]:
         off = abs(e.got - e.true)
     for dtype in (np.float32, np.float16):
         unit = np.finfo(dtype).eps
-        if (off <= 8 * unit * e.terms).all() and off.max() > 0:
+        if (off <= 8 * unit * e.terms.max(initial=0)).all() and off.max() > 0:
             yield Guess(
                 e.got,
                 f"{e.d} has only the digits of {np.dtype(dtype)} (relative error {relative(e):.1g}), though its dtype "
@@ -439,15 +443,22 @@ def narrower(e: Evidence) -> Iterator[Guess]:
             return
 
 
-REGIONS: dict[str, Callable[[Evidence], Array]] = {
-    "{x} == 0": lambda e: e.x == 0,
-    "{x} < 0": lambda e: e.x < 0,
-    "{x} <= 0": lambda e: e.x <= 0,
-    "{x} > 0": lambda e: e.x > 0,
-    "|{x}| > 1": lambda e: abs(e.x) > 1,
-    "|{x}| < 1": lambda e: abs(e.x) < 1,
-    "{x} > 1": lambda e: e.x > 1,
-    "{x} < -1": lambda e: e.x < -1,
+VALUES: dict[str, Callable[[Array], Array]] = {
+    "{x} == 0": lambda x: x == 0,
+    "{x} < 0": lambda x: x < 0,
+    "{x} <= 0": lambda x: x <= 0,
+    "{x} > 0": lambda x: x > 0,
+    "|{x}| > 1": lambda x: abs(x) > 1,
+    "|{x}| < 1": lambda x: abs(x) < 1,
+    "{x} > 1": lambda x: x > 1,
+    "{x} < -1": lambda x: x < -1,
+}
+PAIRS: dict[str, Callable[[Array, Array], Array]] = {
+    "{other} == 0": lambda x, other: other == 0,
+    "{other} < 0": lambda x, other: other < 0,
+    "{x} == {other}": lambda x, other: x == other,
+    "{x} < {other}": lambda x, other: x < other,
+    "{x} > {other}": lambda x, other: x > other,
 }
 
 
@@ -468,41 +479,36 @@ def region(e: Evidence) -> Iterator[Guess]:
 
 
 def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
-    x = e.x
+    """Parts of the input, each with its name and a mask: by values first, then by places."""
+    x, wrong = e.x, e.wrong.any(axis=0).reshape(e.x.shape)
+    for name, test in VALUES.items():
+        yield f"where {name.format(x=e.name)}", test(x)
+    for j, other in enumerate(e.trial.inputs):
+        if j != e.i and isinstance(other, np.ndarray) and other.dtype.kind == "f" and stretch_to(other.shape, x.shape):
+            for name, compare in PAIRS.items():
+                where = name.format(x=e.name, other=e.trial.names[j])
+                yield f"where {where}", compare(x, np.broadcast_to(other, x.shape))
+    values, counts = np.unique(x, return_counts=True)
+    yield f"where entries of {e.name} are equal (ties)", np.isin(x, values[counts > 1])
+    yield f"at the largest entry of {e.name}", x == x.max()
     for axis, n in enumerate(x.shape):
-        if n > 2:  # of two, each is all but the other
-            for index in range(n):
-                mask = np.zeros(x.shape, bool)
-                mask[(slice(None),) * axis + (index,)] = True
-                last = f" (the {'first' if index == 0 else 'last'})" if index in (0, n - 1) else ""
-                label = f"{-1 if index == n - 1 else index}"
-                yield f"at index {label}{last} of axis {axis} of {e.name}", mask
-                yield f"at all but index {label} of axis {axis} of {e.name}", ~mask
-    for name, test in REGIONS.items():
-        yield f"where {name.format(x=e.name)}", test(e)
-    wrong = e.wrong.any(axis=0).reshape(x.shape)
+        for index in range(n) if n > 1 else ():
+            mask = np.zeros(x.shape, bool)
+            mask[(slice(None),) * axis + (index,)] = True
+            place = "-1 (the last)" if index == n - 1 else "0 (the first)" if index == 0 else str(index)
+            yield f"at index {place} of axis {axis} of {e.name}", mask
+            yield f"at all but index {place} of axis {axis} of {e.name}", ~mask
     low, high = x[wrong].min(), x[wrong].max()
     if (x[~wrong] < low).all():
         yield f"where {e.name} is large (from {x[~wrong].max():.3g} or {low:.3g} on)", wrong
     if (x[~wrong] > high).all():
         yield f"where {e.name} is small (up to {high:.3g} or {x[~wrong].min():.3g})", wrong
-    if x.size > 1:
-        values, counts = np.unique(x, return_counts=True)
-        yield f"where entries of {e.name} are equal (ties)", np.isin(x, values[counts > 1])
-        yield f"at the largest entry of {e.name}", x == x.max()
-    for j, other in enumerate(e.trial.inputs):
-        if j != e.i and isinstance(other, np.ndarray) and other.dtype.kind == "f":
-            try:
-                a, b = np.broadcast_arrays(x, other)
-            except ValueError:
-                continue
-            if a.shape == x.shape:
-                name = e.trial.names[j]
-                yield f"where {name} == 0", b == 0
-                yield f"where {name} < 0", b < 0
-                yield f"where {e.name} == {name}", a == b
-                yield f"where {e.name} < {name}", a < b
-                yield f"where {e.name} > {name}", a > b
+
+
+def stretch_to(narrow: tuple[int, ...], wide: tuple[int, ...]) -> bool:
+    """Whether broadcasting makes `wide` of `narrow`."""
+    new = len(wide) - len(narrow)
+    return new >= 0 and all(n in (1, m) for n, m in zip(narrow, wide[new:], strict=True))
 
 
 def described(got: Array, true: Array, e: Evidence) -> str:
@@ -522,9 +528,9 @@ def described(got: Array, true: Array, e: Evidence) -> str:
 def stretched(e: Evidence) -> tuple[int, ...]:
     """The axes of y along which each entry of x was used again, if broadcasting did it."""
     x, y = e.x.shape, e.y.shape
-    new = len(y) - len(x)
-    if new < 0 or any(n not in (1, m) for n, m in zip(x, y[new:], strict=True)):
+    if not stretch_to(x, y):
         return ()
+    new = len(y) - len(x)
     axes = (*range(new), *[new + k for k, n in enumerate(x) if n != y[new + k]])
     uses = (e.jacobian != 0).sum(axis=0).max(initial=0)
     return axes if uses <= math.prod(y[k] for k in axes) else ()
@@ -566,19 +572,26 @@ def deviation(e: Evidence, inputs: Any) -> float | None:
         return float((off / terms)[sure].max(initial=0)) if np.isfinite(terms).all() else None
 
 
-def diagnose(trials: list[Trial], i: int) -> list[Fault]:
-    """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first."""
-    evidence = [Evidence(trial, i) for trial in trials]
+def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]:
+    """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first.
+
+    If it is known to be ignoring its cotangent: what else is wrong, or nothing.
+    """
+    evidence = [Evidence(trial, i, ignoring) for trial in trials]
     first = evidence[0]
+    if not first.wrong.any():
+        return []
     for kind, function in HYPOTHESES:
         fitting = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
-        labels = [{guess.label for guess in guesses} for guesses in fitting]
-        common = set.intersection(*labels)
+        if kind == "region":  # another draw may lie in it with all of its entries
+            fitting = [fitting[0], *filter(None, fitting[1:])]
+        common = set.intersection(*({guess.label for guess in guesses} for guesses in fitting))
         for guess in fitting[0]:
             if guess.label in common:
-                return [Fault(kind, first.name, text) for kind, text in ((kind, guess.text), *guess.also)]
-    shown = entries(first)
-    return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {shown}.")]
+                many = len(evidence) == 1 and len(fitting[0]) > 2  # the last is the number itself
+                text = guess.text + " (Or another size: inputs with unlike sizes, or a signature, would tell.)" * many
+                return [Fault(kind, first.name, text) for kind, text in ((kind, text), *guess.also)]
+    return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {entries(first)}.")]
 
 
 def entries(e: Evidence) -> str:

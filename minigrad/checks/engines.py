@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -70,6 +69,7 @@ def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
 
 
 # ------------------------------------------------------------------------------------------------ one body, two bases
+LIBRARIES = "minigrad", "torch", "numpy"
 SHARED = "operators, @, .T, .sum, .mean, .reshape and .shape; the number of entries is math.prod(x.shape)"
 
 
@@ -130,22 +130,16 @@ def both_engines(
 
 def only(error: Exception, engine: str, other: str) -> str:
     """What does not run in one engine, by its place in the user's code."""
-    frames: Sequence[Any] = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    instructions = list(instructions_of(error))
-    own = [k for k, frame in enumerate(frames) if frame.f_code.co_name in ("forward", "backward", "setup_context")]
-    message = f"{type(error).__name__}: {error}"
     values = {"torch": "torch's tensors", "minigrad": "NumPy's arrays"}
-    if not own:
+    message = f"{type(error).__name__}: {error}"
+    place, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__", "").split(".")[0] not in LIBRARIES:
+            place = Place.of((step.tb_frame.f_code, step.tb_lasti))  # the innermost line that is the user's
+        step = step.tb_next
+    if place is None:
         return f"{engine} does not run it, and {other} does: {message}"
-    place = Place.of((frames[own[-1]].f_code, instructions[own[-1]]))
     return (
-        f"`{place.text}` (line {place.line}, in {place.function}) runs on {values[other]} and not on {values[engine]}: "
-        f"{message}. Both have {SHARED}."
+        f"`{place.text}` (line {place.line}) runs on {values[other]} and not on {values[engine]}: {message}. "
+        f"Both have {SHARED}."
     )
-
-
-def instructions_of(error: Exception) -> Iterator[int]:
-    tb = error.__traceback__
-    while tb is not None:
-        yield tb.tb_lasti
-        tb = tb.tb_next

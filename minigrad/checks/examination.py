@@ -30,6 +30,7 @@ from minigrad.function import Function
 from minigrad.userfile import UserFileError, load_file
 
 MEMORY = 4 << 30  # bytes of address space; what asks for more gets a MemoryError, and the machine goes on
+READABLE = 12  # entries
 SLACK = 64  # a right forward is off by at most so many times its rounding: it may sum in another order
 Findings = dict[str, Any]
 
@@ -74,12 +75,9 @@ def findings(exercise: Exercise, function: Any, seed: int) -> Findings:
         return {"forward": f"{exercise.name} is no subclass of minigrad.Function", "faults": []}
     try:
         forward = forward_problem(exercise, function, seed)
-        names = parameter_names(function, len(exercise.inputs))
-        domain = {
-            name: exercise.domain[own]
-            for name, own in zip(names, exercise.inputs, strict=True)
-            if own in exercise.domain
-        }
+        names = parameter_names(function, len(exercise.inputs))[: len(exercise.inputs)]  # without those of a default
+        ours = dict(zip(names, exercise.inputs, strict=True))
+        domain = {name: exercise.domain[own] for name, own in ours.items() if own in exercise.domain}
         faults = check(function, signature=exercise.signature, domain=domain, seed=seed).faults
     except Unusable as problem:
         return {"forward": str(problem), "faults": []}
@@ -89,9 +87,8 @@ def findings(exercise: Exercise, function: Any, seed: int) -> Findings:
         return {"forward": f"not graded: an error in minigrad, and not in the file: {bug}", "faults": []}
     except BaseException as error:  # sys.exit() of the file's own, or worse
         return {"forward": f"it ends the program: {type(error).__name__}({error})", "faults": []}
-    own = dict(zip(names, exercise.inputs, strict=True))
     asked = [fault for fault in faults if fault.kind != "second-order"]  # the exercises are of first derivatives
-    return {"forward": forward, "faults": [described(f, own.get(f.input or "", "")) for f in asked]}
+    return {"forward": forward, "faults": [described(f, ours.get(f.input or "", "")) for f in asked]}
 
 
 def described(fault: Fault, name: str) -> dict[str, str]:
@@ -107,7 +104,7 @@ class Unusable(Exception):
 def forward_problem(exercise: Exercise, function: type[Function], seed: int) -> str:
     """What is wrong with forward, at the smallest inputs that show it; "" if nothing is."""
     form = Form(exercise.signature, [exercise.domain.get(name, ANY) for name in exercise.inputs])
-    cases = sorted((case for _, case in designed(form, seed)), key=lambda case: sum(map(np.size, case.inputs)))
+    cases = sorted(designed(form, seed), key=lambda case: sum(map(np.size, case.inputs)))
     return next(filter(None, (wrong_forward(exercise, function, case) for case in cases)), "")
 
 
@@ -135,8 +132,14 @@ def wrong_forward(exercise: Exercise, function: type[Function], case: Case) -> s
         return ""
     at = tuple(map(int, np.argwhere(wrong)[0]))
     entry = f"y[{', '.join(map(str, at))}]" if at else "it"
-    large = "" if np.isfinite(got).all() else "; exp of a large number overflows, and log of 0 is infinite"
-    return f"forward: {entry} is {got[at]:.6g} and should be {right[at]:.6g}{large}, for {shown(exercise, inputs)}"
+    with np.errstate(all="ignore"):
+        times = got / right
+    hint = ""
+    if not np.isfinite(got).all():
+        hint = ". e to a large number overflows, and ln 0 is infinite"
+    elif np.ptp(times) <= 1e-6 * abs(times[at]):
+        hint = f": {times[at]:.6g} times as much"
+    return f"forward: {entry} is {got[at]:.6g} and should be {right[at]:.6g} for {shown(exercise, inputs)}{hint}"
 
 
 def exact(exercise: Exercise, case: Case) -> tuple[Any, Any]:
@@ -154,11 +157,12 @@ def exact(exercise: Exercise, case: Case) -> tuple[Any, Any]:
 
 
 def shown(exercise: Exercise, inputs: tuple[Any, ...]) -> str:
-    """The inputs, if a person can read them; else their shapes."""
-    if sum(x.size for x in inputs) > 12:
-        return ", ".join(f"{name} of shape {x.shape}" for name, x in zip(exercise.inputs, inputs, strict=True))
-    texts = [np.array2string(x, precision=4, separator=", ", max_line_width=1000) for x in inputs]
-    return ", ".join(f"{name} = {' '.join(text.split())}" for name, text in zip(exercise.inputs, texts, strict=True))
+    """The inputs, if a person can read them; else their shapes and sizes."""
+    if sum(x.size for x in inputs) > READABLE:
+        texts = [f"of shape {x.shape}, up to {abs(x).max(initial=0):.2g}" for x in inputs]
+    else:
+        texts = [f"= {np.array2string(x, precision=4, separator=', ', max_line_width=1000)}" for x in inputs]
+    return "; ".join(f"{name} {' '.join(text.split())}" for name, text in zip(exercise.inputs, texts, strict=True))
 
 
 if __name__ == "__main__":

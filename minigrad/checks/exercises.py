@@ -103,7 +103,7 @@ EXERCISES: dict[str, Exercise] = {
         ),
         Exercise(
             "LogSumExp",
-            "y = ln Σ eˣ, the sum over each row; for entries near 1000 as well",
+            "y = ln Σ eˣ, the sum over each row; for entries in the thousands, too",
             "x (n, c); y is (n,)",
             {"forward": 4, "x": 6},
             operation("logsumexp", axis=1),
@@ -111,7 +111,7 @@ EXERCISES: dict[str, Exercise] = {
         ),
         Exercise(
             "Softmax",
-            "y = eˣ / Σ eˣ, the sum over each row; for entries near 1000 as well",
+            "y = eˣ / Σ eˣ, the sum over each row; for entries in the thousands, too",
             "x (n, c); y is (n, c)",
             {"forward": 4, "x": 8},
             operation("softmax"),
@@ -127,7 +127,7 @@ EXERCISES: dict[str, Exercise] = {
         ),
         Exercise(
             "CrossEntropy",
-            "L = the mean over the rows of -ln softmax(x)[t], t the class of the row",
+            "L = the mean over the rows of -ln softmax(x)[t], t the row's class; for entries in the thousands, too",
             "x (n, c), t (n,) integers, whose gradient is None; L is a number",
             {"forward": 4, "x": 10},
             operation("cross_entropy"),

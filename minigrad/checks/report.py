@@ -22,11 +22,11 @@ WIDTH = 79
 SHOWN = 8  # rows and columns of a gradient
 STYLES = {  # name: (in rich's words, in CSS)
     "title": ("bold", "font-weight:bold"),
-    "fault": ("bold red", "font-weight:bold;color:#c62828"),
-    "ok": ("green", "color:#2e7d32"),
-    "kink": ("yellow", "color:#b26a00"),
+    "fault": ("bold red", "font-weight:bold;color:#d64545"),
+    "ok": ("green", "color:#3a9d4a"),
+    "kink": ("yellow", "color:#b8860b"),
     "not checked": ("dim", "opacity:.6"),
-    "code": ("cyan", "color:#00769c"),
+    "code": ("cyan", "color:#1a8fb8"),
     "dim": ("dim", "opacity:.6"),
     "": ("", ""),
 }

@@ -25,6 +25,10 @@ Array = np.ndarray[Any, Any]
 Inputs = Sequence[Any]  # arrays, None, and constants of any kind
 
 
+class UsageError(ValueError):
+    """A check was called so that there is nothing to check; no error of the function, nor of the checker."""
+
+
 class Subject:
     """A function of arrays that knows its backward.
 
@@ -341,7 +345,7 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
             return OfFunction(target, target.__name__, parameters_of(forward)[1:])
         if any(map(is_torchs, target.__mro__)):
             return OfTorchFunction(target, target.__name__, parameters_of(forward)[takes_ctx(target) :])
-        raise TypeError(f"check: the class {target.__name__} is no Function; write class {target.__name__}(Function)")
+        raise UsageError(f"check: the class {target.__name__} is no Function; write class {target.__name__}(Function)")
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
         return OfPair(target, name_of(target[0]), parameters_of(target[0]))
     if isinstance(operation := getattr(target, "operation", target), Operation):
@@ -350,7 +354,7 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
         return OfTorchTensors(target, name_of(target), parameters_of(target))
     if callable(target):
         return OfTensors(target, name_of(target), parameters_of(target), params)
-    raise TypeError(
+    raise UsageError(
         f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair (forward, "
         "vjp) of functions of arrays, a torch.autograd.Function, or an operation of minigrad"
     )
@@ -377,6 +381,8 @@ def takes_ctx(function: Any) -> bool:
 
 def row(operation: Operation) -> Callable[..., Tensor]:
     """An operation as its block has it, before `public` has made it convenient."""
+    if "?" in operation.signature:  # where an axis is missing, `public` puts it there: the rules want matrices
+        return operation.function
 
     def apply(*inputs: Any, **params: Any) -> Any:
         static = {**operation.defaults, **params}

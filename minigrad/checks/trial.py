@@ -65,8 +65,8 @@ class Comparison(NamedTuple):
 class Trial:
     """What a subject does at one case. Everything is computed when somebody asks, and once."""
 
-    def __init__(self, subject: Subject, case: Case, earlier: Sequence[Trial] = (), what: str = "") -> None:
-        self.subject, self.case, self.earlier, self.what = subject, case, earlier, what
+    def __init__(self, subject: Subject, case: Case, earlier: Sequence[Trial] = ()) -> None:
+        self.subject, self.case, self.earlier = subject, case, earlier
         self.inputs, self.able = case.inputs, case.able
         self.names = subject.names(len(self.inputs))
         self.needs = tuple(i in self.able for i in range(len(self.inputs)))

@@ -76,7 +76,7 @@ def taken_apart(recording: Recording, taken: Sequence[str]) -> Apart:
     lines, result = text.named(taken)
     final = {old.name: new.name for old, new in zip(text.lines, lines, strict=True)}
     updated = {now[x]: final.get(now[new], now[new]) for x, new in zip(*recording.updated, strict=False)}
-    helpers = helpers_of(lines)
+    helpers = helpers_of(lines, [*taken, *text.taken])
     space: dict[str, Any] = {"np": np}
     exec("\n".join(map(unparse, helpers)), space)
     values = {a.name: a.value.array if type(a.value) is Tensor else a.value for a in recording.arguments}
@@ -162,8 +162,9 @@ def as_ufunc(node: Any) -> Any:
 def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line], list[tuple[str, ast.expr]]]:
     """The lines with the quicker of two spellings of one thing, and the numbers that they need, as (name, text).
 
-    NumPy converts a Python number each time it meets an array, and an array of no axes never. np.dot calls the routine
-    that np.matmul calls for contiguous matrices, with less around it.
+    NumPy converts a Python number each time it meets an array, and an array of no axes never; where it has to
+    broadcast, it takes twice the time. x.dot(W) calls the routine that np.matmul calls for contiguous matrices, with
+    less around it.
     """
     numbers: dict[str, str] = {}
 
@@ -177,15 +178,45 @@ def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line]
 
     found = []
     for line in lines:
+        line = of_one_row(line, values)
         match line.text:
             case ast.BinOp(left, ast.MatMult(), right) if matrix(left, values) and matrix(right, values):
-                line = dataclasses.replace(line, text=ast.Call(numpys("dot"), [left, right], []))
+                line = dataclasses.replace(line, text=ast.Call(ast.Attribute(left, "dot", ast.Load()), [right], []))
             case ast.BinOp(left, op, right) if type(op) in UFUNCS:
                 dtype = line.value.dtype
+                left, right = [of_this_shape(side, line.value, values) for side in (left, right)]
                 text = ast.BinOp(number(left, right, dtype), op, number(right, left, dtype))
                 line = dataclasses.replace(line, text=text)
         found.append(line)
     return found, [(name, ast.parse(text, mode="eval").body) for text, name in numbers.items()]
+
+
+def of_this_shape(node: ast.expr, result: Any, values: Mapping[str, Any]) -> ast.expr:
+    """An operand with the shape of the result, if all it lacks is axes of length 1: then NumPy need not broadcast."""
+    value = values[node.id] if isinstance(node, ast.Name) else None
+    if not isinstance(value, np.ndarray) or not 0 < value.ndim < result.ndim or value.size != result.size:
+        return node
+    if not value.flags.c_contiguous:
+        return node
+    return ast.Call(ast.Attribute(node, "reshape", ast.Load()), [literal(result.shape)], [])
+
+
+def of_one_row(line: Line, values: Mapping[str, Any]) -> Line:
+    """A sum over an axis of length 1 as the view that it is."""
+    match line.text:
+        case ast.Call(ast.Attribute(ast.Name(x), "sum"), [ast.Constant(int(axis))], []):
+            value = values[x]
+            if (
+                value.shape[axis] == 1
+                and value.flags.c_contiguous
+                and value.dtype == line.value.dtype
+                and value.ndim > 1
+            ):
+                shape = line.value.shape if line.value.ndim > 1 else line.value.size
+                text = ast.Call(ast.Attribute(named(x), "reshape", ast.Load()), [literal(shape)], [])
+                values[line.name] = value.reshape(shape)  # type: ignore[index]
+                return dataclasses.replace(line, text=text)
+    return line
 
 
 def is_name(node: ast.AST) -> bool:
@@ -204,9 +235,9 @@ def takes_out(text: ast.expr) -> tuple[bool, bool]:
     """Whether a call has an ``out=``, and whether it works entry by entry, so that this may be one of its inputs."""
     if not isinstance(text, ast.Call):
         return False, False
-    path = unparse(text.func).removeprefix("np.")
-    if path == "dot":
+    if isinstance(text.func, ast.Attribute) and text.func.attr == "dot" and len(text.args) == 1:
         return True, False
+    path = unparse(text.func).removeprefix("np.")
     function = getattr(np, path.removesuffix(".reduce"), None)
     if not isinstance(function, np.ufunc) or function.nout != 1:
         return False, False
@@ -248,8 +279,8 @@ def with_buffers(
         able &= isinstance(line.value, np.ndarray) and root == line.name and line.body is None
         read = list(names_read(line.text))
         if able and root in kept:
-            argument = donated.get(line.name)
-            fits = argument is not None and alike(values[argument], line.value) and line.value.size >= least
+            argument = donated.get(line.name, "")
+            fits = argument in values and alike(values[argument], line.value) and line.value.size >= least
             if fits and in_place and last.get(argument) == i:
                 out = named(argument)
         elif able and compact(line.value) and line.value.size >= least:
@@ -300,7 +331,7 @@ def layout(value: Any) -> Any:
 
 
 def alike(a: Any, b: Any) -> bool:
-    return layout(a) == layout(b)
+    return bool(layout(a) == layout(b))
 
 
 def compact(value: Any) -> bool:

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         from minigrad.views.draw import picture, updates
 
         fold = False if options.fold == "none" else options.fold
-        drawing = picture(trace, options.backward, updates(options.lr, trace), fold)
+        drawing = picture(trace, options.backward, updates(trace, options.lr), fold)
         if Path(options.output).suffix != ".svg":
             return fail(2, f"draw writes SVG: -o takes a name that ends in .svg, and not {options.output!r}")
         print(f"picture: {drawing.save(options.output)}")
@@ -84,7 +84,7 @@ def trace_of(script: str) -> Trace:
             raise UserFileError(f"{script} is a {type(found).__name__}, and only a Tensor has a tape to show")
         file = Path(script.rpartition(":")[0])
         spaces = [vars(m) for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(file.resolve())]
-        return Trace(found, names=names_around(None, **(spaces[0] if spaces else {})))
+        return Trace(found, names=names_around(None, *spaces))
     with LastBackward() as last:
         try:
             space = run_script(script)
@@ -95,7 +95,7 @@ def trace_of(script: str) -> Trace:
             space = {}
     if last.output is None:
         raise UserFileError(f"{script} called .backward() on nothing: say which tensor to show, as {script}:NAME")
-    return Trace(last.output, last.gradient, {**last.names, **names_around(None, **space)})
+    return Trace(last.output, last.gradient, {**last.names, **names_around(None, space)})
 
 
 class LastBackward:

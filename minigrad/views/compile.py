@@ -31,6 +31,8 @@ class CompiledProgram(Program):
     Attributes:
         allocate: the function that the text defines: it allocates the buffers, and returns the function that uses them.
         buffers: what is allocated.
+        outside: by name, the Tensors and arrays that the function found outside of its arguments.
+        pool: the functions that `allocate` has returned and nobody is calling now.
     """
 
     def __init__(self, recording: Recording, static: Any, donate: Sequence[str] = ()) -> None:
@@ -43,18 +45,17 @@ class CompiledProgram(Program):
         self.lines, self.buffers = with_buffers(rest, apart.values, apart.returned, donated)
         self.text = "\n".join(self.print()) + "\n"
         self.allocate = defined(self, self.text, "allocate")
+        self.outside = {a.name: a.held for a in self.arguments if a.held is not None}
+        self.pool: list[Callable[..., Any]] = []
         self.function = self.bound()
 
     def bound(self) -> Callable[..., Any]:
         """The program as a function of its own arguments: with buffers that nobody else uses meanwhile, and with what
         it found outside."""
         names = ", ".join(name for name, _ in self.tree)
-        outside = {a.name: a.held for a in self.arguments if a.held is not None}
-        extra = [f"{name}.array" if type(held) is Tensor else name for name, held in outside.items()]
-        arrays = ", ".join([names, *extra])
-        return function(CALL.format(name=self.name, names=names, arrays=arrays), self.name, outside | {
-            "_pool": [], "_allocate": self.allocate,
-        })  # fmt: skip
+        extra = [f"{name}.array" if type(x) is Tensor else name for name, x in self.outside.items()]
+        text = CALL.format(name=self.name, names=names, arrays=", ".join([names, *extra]))
+        return function(text, self.name, self.outside | {"_pool": self.pool, "_allocate": self.allocate})
 
     def print(self) -> Iterator[str]:
         yield from self.head()
@@ -152,10 +153,12 @@ class Compiled:
             returned.
 
         >>> import minigrad, numpy as np
-        >>> step = minigrad.compile(lambda w, x: ((w * x - 1) ** 2).mean(), grad_of="w", update=lambda w, g: w - 0.1 * g)
+        >>> def loss(w, x):
+        ...     return ((w * x - 1) ** 2).mean()
+        >>> step = minigrad.compile(loss, grad_of="w", update=lambda w, dw: w - 0.1 * dw)
         >>> values, w = step.epoch(np.array(0.0), np.ones(6), over=["x"], batches=2)
-        >>> values, w
-        (array([1.    , 0.64  , 0.4096]), array(0.488))
+        >>> values, w.item()
+        (array([1.    , 0.64  , 0.4096]), 0.488)
         """
         if self.options["update"] is None:
             raise TypeError("epoch() goes on from step to step with what update= returns, and there is none")
@@ -180,7 +183,9 @@ class Compiled:
                     raise
         return self.looped_epoch(names, given, over, starts)
 
-    def looped_epoch(self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any) -> Any:
+    def looped_epoch(
+        self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any
+    ) -> tuple[Any, ...]:
         where = [i for i, name in enumerate(names) if name in over]
         batch, values = list(given), []
         for start, stop in pairwise(starts.tolist()):
@@ -192,7 +197,9 @@ class Compiled:
                 batch[i] = x
         return np.array(values), new, *more
 
-    def compiled_epoch(self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any) -> Any:
+    def compiled_epoch(
+        self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any
+    ) -> tuple[Any, ...]:
         """The whole loop as one function; the parameters are copied before it writes into them."""
         from minigrad.views.numba_backend import Loop
 
@@ -256,13 +263,15 @@ def signature(x: Any) -> Any:
 def refuse_what_is_outside(recording: Recording, constants: Sequence[Any]) -> None:
     """Raise if the function uses an array of outside that is not in `constants`."""
     for a in recording.arguments:
-        if not isinstance(a.held, np.ndarray) or any(c is a.held or a.name == c or c is a.held.base for c in constants):
+        if not isinstance(a.held, np.ndarray):
+            continue
+        if any(c == a.name if isinstance(c, str) else c is a.held or c is a.held.base for c in constants):
             continue
         reader = next(n for n in recording.nodes if any(x is a.value or x is a.held for x in n.inputs))
         raise TraceError(
             f"{recording.name} uses the array {a.name} of shape {a.held.shape}, which is no argument, at "
-            f"{at(reader.made_at)}: a program would not notice when {a.name} becomes another array. Make it an argument "
-            f"or a Tensor, or say constants=[{a.name}] if it never does"
+            f"{at(reader.made_at)}: a program would not notice when {a.name} becomes another array. Make it an "
+            f"argument or a Tensor, or say constants=[{a.name}] if it never does"
         )
 
 
@@ -283,10 +292,16 @@ def {name}({names}):
         key = {key}
     except AttributeError:  # a Tensor, a number, a list
         return _slow({names})
-    known, program = _last[0]
-    if key == known:
-        return program({names})
-    return _other(key, {names})
+    known, pool = _last[0]
+    if key != known:
+        return _other(key, {names})
+    try:
+        run = pool.pop()
+    except IndexError:  # other threads have all of them
+        return _other(key, {names})
+    result = run({names})
+    pool.append(run)
+    return result
 """
 
 
@@ -301,14 +316,16 @@ def entry(compiled: Compiled) -> Callable[..., Any]:
     program = next(reversed(compiled.programs.values()))
     names = [name for name, _ in program.tree]
     parts = [f"type({n})" if n not in program.specialised else f"{n}.shape, {n}.dtype, {n}.strides" for n in names]
-    known: dict[Any, Callable[..., Any]] = {}
+    known: dict[Any, Any] = {}
     last: list[Any] = [(None, None)]
 
     def other(key: Any, *arrays: Any) -> Any:
         if key not in known:
-            known[key] = compiled.program(*arrays).function
-        last[0] = key, known[key]
-        return known[key](*arrays)
+            known[key] = compiled.program(*arrays)
+        program = known[key]
+        if isinstance(program, CompiledProgram) and not program.outside:
+            last[0] = key, program.pool
+        return program.function(*arrays)
 
     text = ENTRY.format(name=program.name, names=", ".join(names), key=f"({', '.join(parts)},)")
     return function(text, program.name, {"_slow": compiled.slow, "_other": other, "_last": last})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ from minigrad.views.layout import Layout, Point, layered
 from minigrad.views.steps import Trace
 
 FOLDS = ("line", "function", "module")
+UNASKED = 2000  # nodes, up to which a notebook shows the graph of a tensor
 MANY = 100  # results that are drawn one by one, unless told otherwise
 CHARACTER, LINE, MARGIN = 7.25, 17.0, 12.0  # of the monospaced text, in pixels
 LONGEST = 34  # characters in a line of a box
@@ -111,7 +113,7 @@ def picture(trace: Trace, backward: bool, update: Update, fold: str | bool | Non
         fold = fold_for(trace, len([n for n in trace.nodes if n.op is not None]) > MANY or fold is True)
     if fold and fold not in FOLDS:
         raise ValueError(f"draw: fold is one of {', '.join(map(repr, FOLDS))}, or False, and not {fold!r}")
-    boxes, arrows = folded(trace, fold) if fold else unfolded(trace, update)
+    boxes, arrows = folded(trace, fold, update) if fold else unfolded(trace, update)
     place = layered([box.size for box in boxes], [(a.source, a.target) for a in arrows])
     what = f"Graph of {trace.name[trace.output]}: {len(boxes)} boxes, {len(arrows)} edges"
     return Drawing(svg(boxes, arrows, place, backward, what))
@@ -176,7 +178,7 @@ def operation(trace: Trace, node: Tensor) -> str:
     return f"{node.op.name}({', '.join(told)})" if told else str(node.op.name)
 
 
-def folded(trace: Trace, fold: str) -> tuple[list[Box], list[Arrow]]:
+def folded(trace: Trace, fold: str, update: Update) -> tuple[list[Box], list[Arrow]]:
     """A box for each run of results that a line, a function or a module made one after another.
 
     Only runs are folded, so the picture stays without cycles, and a line in a loop is drawn once for each turn. A leaf
@@ -197,12 +199,12 @@ def folded(trace: Trace, fold: str) -> tuple[list[Box], list[Arrow]]:
         (user,) = users[node] if node.op is None and len(users[node]) == 1 else (None,)
         if node.op is None and (user is None or len(runs[user]) == 1):
             of[node] = len(boxes)
-            boxes.append(box_of(trace, node, lambda p: None))
+            boxes.append(box_of(trace, node, update))
     for i, run in enumerate(runs):
         leaves = [x for x in trace.nodes if x.op is None and x not in of and users[x] == {i}]
         for node in [*leaves, *run]:
             of[node] = len(boxes)
-        boxes.append(box_of(trace, run[0], lambda p: None) if len(run) == 1 else box_of_run(trace, run, leaves, fold))
+        boxes.append(box_of(trace, run[0], update) if len(run) == 1 else box_of_run(trace, run, leaves, fold))
     arrows: dict[tuple[int, int], Arrow] = {}
     sent = {(step.node, step.position) for step in trace.steps}
     for node in results:
@@ -217,7 +219,7 @@ def folded(trace: Trace, fold: str) -> tuple[list[Box], list[Arrow]]:
 
 def box_of_run(trace: Trace, run: Sequence[Tensor], leaves: Sequence[Tensor], fold: str) -> Box:
     last, place, name = run[-1], Place.of(run[-1].made_at), trace.name
-    title = {"line": place.text, "function": f"{place.function}()", "module": module_of(trace, run)}[fold]
+    title = {"line": place.text, "function": f"{place.function}()", "module": module_of(trace, run) or place.text}[fold]
     lines = [("head", short(f"{name[last]} = {title}")), ("note", f"{len(run)} nodes, {line(place)}")]
     if leaves:
         lines.append(("note", short("with " + ", ".join(name[x] for x in leaves))))
@@ -232,17 +234,18 @@ def box_of_run(trace: Trace, run: Sequence[Tensor], leaves: Sequence[Tensor], fo
 
 
 def keys(trace: Trace, results: Sequence[Tensor], fold: str) -> list[Any]:
-    """For each result what it is folded by. What uses no parameter belongs to the module of what came before."""
+    """For each result what it is folded by. What uses no parameter belongs to the module before it on its line."""
     places = [Place.of(node.made_at) for node in results]
     if fold == "line":
         return [(place.file, place.line, place.function) for place in places]
     if fold == "function":
         return [(place.file, place.function) for place in places]
-    found, module = [], ""
-    for node in results:
-        module = module_of(trace, [node]) or module
-        found.append(module)
-    return found
+    found: list[Any] = []
+    for node, place in zip(results, places, strict=True):
+        module, at = module_of(trace, [node]), (place.file, place.line)
+        same = found and found[-1][1] == at
+        found.append((module or (found[-1][0] if same else ""), at))
+    return [key if key[0] == "" else key[0] for key in found]
 
 
 def module_of(trace: Trace, nodes: Iterable[Tensor]) -> str:
@@ -330,8 +333,14 @@ def shown(t: Tensor, trace: Trace) -> str:
         f'<td style="text-align:left"><pre style="margin:0">{xml(text)}</pre></td></tr>'
         for name, text in rows
     )
-    graph = picture(trace, False, lambda p: None, None).svg if t.op is not None else ""
-    return f"<table>{cells}</table>{graph}"
+    return f"<table>{cells}</table>{graph_of(trace) or ''}"
+
+
+def graph_of(trace: Trace) -> str | None:
+    """The graph that a notebook shows of a tensor, if it has one that is not too large to draw unasked."""
+    if trace.output.op is None or len(trace.nodes) > UNASKED:
+        return None
+    return picture(trace, False, lambda p: None, None).svg
 
 
 def fold_for(trace: Trace, wanted: bool) -> str | None:
@@ -342,10 +351,26 @@ def fold_for(trace: Trace, wanted: bool) -> str | None:
     return "line" if runs <= MANY else "function"
 
 
-def updates(lr: Any, trace: Trace) -> Update:
-    """For each parameter what a step of plain gradient descent makes of it."""
-    if lr is None:
-        return lambda p: None
-    if isinstance(lr, bool) or not isinstance(lr, int | float):
+def updates(trace: Trace, lr: Any = None, optimizer: Any = None) -> Update:
+    """For each parameter what a step makes of it: plain descent with the rate `lr`, or an `optimizer` of optim."""
+    if lr is not None and optimizer is not None:
+        raise TypeError("draw: give lr, for plain gradient descent, or an optimizer, and not both")
+    if lr is not None and (isinstance(lr, bool) or not isinstance(lr, int | float)):
         raise TypeError(f"draw: lr is a number, the learning rate, and not {lr!r}")
-    return lambda p: trace.value[p] - lr * trace.cotangents[p] if p in trace.cotangents else None
+    if optimizer is not None and not (hasattr(optimizer, "param_groups") and hasattr(optimizer, "update")):
+        raise TypeError(f"draw: an optimizer is one of minigrad.optim, and not {optimizer!r}; lr takes a learning rate")
+    groups = [] if optimizer is None else optimizer.param_groups
+    settings = {p: optimizer.settings(group) for group in groups for p in group["params"]}
+
+    def update(p: Tensor) -> Any:
+        g = trace.cotangents.get(p)
+        if g is None:
+            return None
+        if lr is not None:
+            return trace.value[p] - lr * g
+        if p not in settings:
+            return None
+        state = copy.deepcopy(optimizer.state.get(p, {}))  # which the next real step still needs
+        return optimizer.update(trace.value[p], g.copy(), state, **settings[p])
+
+    return update

@@ -32,7 +32,7 @@ def table(output: Tensor, gradient: Any = None) -> Table:
     2  t2    sum(t1)         scalar  float64  9      8 B   ...
     <BLANKLINE>
     backward
-    step  from  to  rule                              summed  adds  gradient
+    step  from  to  rule                              undone  adds  gradient
     0     t2    t1  t̅1̅ = broadcast_to(t̅2̅, shape(t1))                [1 1]
     1     t1    w   w̄ = t̅1̅ · 3                                      [3 3]
     <BLANKLINE>
@@ -72,8 +72,9 @@ def formula(subject: Any) -> Formula:
 
 
 def draw(
-    output: Tensor, gradient: Any = None, *, backward: bool = False, lr: Any = None, fold: str | bool | None = None
-) -> Drawing:
+    output: Tensor, gradient: Any = None, *, backward: bool = False, lr: float | None = None, optimizer: Any = None,
+    fold: str | bool | None = None,
+) -> Drawing:  # fmt: skip
     """The tape of `output` as a picture. Jupyter shows it, ``.save("g.svg")`` keeps it; no other program is needed.
 
     Shapes stand on the edges; each node has its value and, after ∇, its gradient. Parameters have a thick border, data
@@ -83,7 +84,7 @@ def draw(
         output: any tensor; no `.grad` changes.
         gradient: the cotangent to start with if `output` is not a single number.
         backward: draw what is sent back along each edge as well, in a second colour.
-        lr: a learning rate: show after → what each parameter becomes.
+        lr, optimizer: a learning rate, or an optimizer: show after → what its next step makes of each parameter.
         fold: draw one box for all that one "line", "function" or "module" computed in a row; False for a box for each
             node. By default only tapes of more than a hundred results are folded.
 
@@ -94,7 +95,7 @@ def draw(
     from minigrad.views.draw import picture, updates
 
     trace = _trace(output, gradient)
-    return picture(trace, backward, updates(lr, trace), fold)
+    return picture(trace, backward, updates(trace, lr, optimizer), fold)
 
 
 def explain(
@@ -173,14 +174,11 @@ def _repr_html_(self: Tensor) -> str:
 
 def _repr_svg_(self: Tensor) -> str | None:
     """The graph alone; None for a leaf."""
-    from minigrad.views.draw import picture, updates
+    from minigrad.views.draw import graph_of
     from minigrad.views.labels import names_around
     from minigrad.views.steps import Trace
 
-    if self.op is None:
-        return None
-    trace = Trace(self, None, names_around(None), run=False)
-    return picture(trace, False, updates(None, trace), None).svg
+    return graph_of(Trace(self, None, names_around(None), run=False))
 
 
 Tensor._repr_html_, Tensor._repr_svg_ = _repr_html_, _repr_svg_  # type: ignore[attr-defined]

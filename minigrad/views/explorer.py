@@ -76,8 +76,8 @@ class Page:
 def filled(title: str, name: str, graph: str, data: str) -> str:
     """The template with its parts; only the scripts and styles that are ours may run, by their hashes."""
     template, style, script = (
-        resources.files("minigrad.views").joinpath("page", f"explorer.{kind}").read_text("utf-8")
-        for kind in ("html", "css", "js")
+        resources.files("minigrad.views").joinpath("page", f"explorer.{suffix}").read_text("utf-8")
+        for suffix in ("html", "css", "js")
     )
     styles = " ".join(map(digest, (style, draw.STYLE)))
     policy = f"default-src 'none'; script-src {digest(script)}; style-src {styles}; base-uri 'none'; form-action 'none'"
@@ -159,16 +159,9 @@ class Backward:
             blocks.append(arrays([array(rows, local)]))
         if undone(step.partial, step.contribution):
             blocks.append(arrays([array("the rule gives", step.partial)]))
-            before, after = shape(step.partial), shape(step.contribution)
-            same = before == after
-            what = (
-                f"dtype {step.partial.dtype} → {step.contribution.dtype}"
-                if same
-                else f"broadcasting: {before} → {after}"
-            )
-            blocks.append(
-                told(f"Undone on the way: {what}." + ("" if same else " An entry that was read n times has n paths."))
-            )
+            several = " An entry that was read n times has n paths." if step.partial.shape != x.shape else ""
+            what = "broadcasting" if several else "promotion"
+            blocks.append(told(f"Undone on the way, {what}: {undone(step.partial, step.contribution)}.{several}"))
         blocks.append(arrays(self.compared(step, f"contribution to {to}")))
         if step.before is not None:
             sum_of = [array("had come before", step.before), array("+ contribution", step.contribution)]
@@ -321,12 +314,10 @@ def with_torch(node: Tensor, position: int, g: Array) -> Array | None:
         function = fresh.forward
     if not callable(function):
         return None
-    inputs = [torch.tensor(np.array(v)) if isinstance(v, np.ndarray) else v for v in node.values]
-    if not isinstance(inputs[position], torch.Tensor):
-        return None
-    x = inputs[position].requires_grad_()
     params = {RENAMED.get(k, k): v for k, v in node.params.items() if v is not None}
     try:
+        inputs = [torch.tensor(np.array(v)) if isinstance(v, np.ndarray) else v for v in node.values]
+        x = inputs[position].requires_grad_()
         y = function(*inputs, **params)
         same = y.detach().numpy()
         (gradient,) = torch.autograd.grad(y, x, torch.tensor(np.array(g)))

@@ -150,10 +150,11 @@ def documented(formula: str) -> Line:
     return Line(first, "y = \\text{" + escaped(first.split("= ", 1)[-1]) + "}")
 
 
-def text(unicode: str, note: str = "") -> Line:
+def text(unicode: str) -> Line:
+    """A line of words, or of words on both sides of " = "."""
     left, equals, right = unicode.partition(" = ")
     latex = f"\\text{{{escaped(left)}}} = \\text{{{escaped(right)}}}" if equals else f"\\text{{{escaped(unicode)}}}"
-    return Line(f"{unicode}    {note}" if note else unicode, latex)
+    return Line(unicode, latex)
 
 
 def escaped(words: str) -> str:
@@ -333,11 +334,7 @@ class Simplifier(ast.NodeTransformer):
                 if bool(result) == isinstance(node.op, ast.Or):
                     break
             return result
-        known = {}
-        for part in ast.walk(node):
-            if isinstance(part, ast.Attribute):
-                known[part] = self.known[ast.unparse(part)]
-        constants = Constants(known).visit(copy.deepcopy(node))
+        constants = Constants(self.known).visit(copy.deepcopy(node))
         for part in ast.walk(constants):
             if isinstance(part, ast.Name) and part.id not in self.known and not hasattr(builtins, part.id):
                 raise LookupError(part.id)
@@ -348,10 +345,10 @@ class Simplifier(ast.NodeTransformer):
 
 
 class Constants(ast.NodeTransformer):
-    """``x.ndim`` as the number that it is."""
+    """``x.ndim`` as the number that it is; KeyError where that is not known."""
 
-    def __init__(self, known: Mapping[ast.Attribute, Any]) -> None:
-        self.known = {ast.unparse(node): value for node, value in known.items()}
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self.known = known
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         return ast.Constant(self.known[ast.unparse(node)])
@@ -425,7 +422,7 @@ class Writer:
 
     def code(self, node: ast.expr) -> tuple[str, int]:
         words = ast.unparse(node)
-        return (f"\\texttt{{{escaped(words)}}}" if self.latex else words), ATOM
+        return (f"\\texttt{{{escaped(words)}}}" if self.latex else words), CHOICE
 
     def pick(self, unicode: str, latex: str) -> str:
         return latex if self.latex else unicode
@@ -497,7 +494,7 @@ class Writer:
             return (f"{base}^{{\\mathsf T}}" if self.latex else f"{base}ᵀ"), POWER
         if node.attr in ("shape", "size", "ndim"):
             return self.named(node.attr, [node.value])
-        return self.code(node)
+        return self.code(node)[0], ATOM
 
     def Tuple(self, node: ast.Tuple) -> tuple[str, int]:
         return "(" + ", ".join(self.write(v) for v in node.elts) + ")", ATOM

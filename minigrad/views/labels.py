@@ -25,17 +25,14 @@ MANY = 6  # entries of an array that are written out in a label
 
 
 # -------------------------------------------------------------------------------------------------------------- names
-def names_around(frame: FrameType | None, **more: Any) -> dict[int, str]:
-    """Names of the tensors and arrays that variables hold, by ``id``: of `frame`, then of the main program.
+def names_around(frame: FrameType | None, *spaces: Mapping[str, Any]) -> dict[int, str]:
+    """Names of the tensors and arrays that variables hold, by ``id``: of `frame`, of `spaces`, of the main program.
 
     Where a variable is a model (it has `named_parameters`), its parameters are called as it calls them.
     """
-    spaces: list[Mapping[str, Any]] = [more]
-    if frame is not None:
-        spaces += [frame.f_locals, frame.f_globals]
-    spaces.append(vars(sys.modules["__main__"]))
+    local = [] if frame is None else [frame.f_locals, frame.f_globals]
     names: dict[int, str] = {}
-    for space in spaces:
+    for space in (*local, *spaces, vars(sys.modules["__main__"])):
         for variable, value in list(space.items()):
             if variable.startswith("_"):  # _, __ and _3 are what a notebook calls everything
                 continue
@@ -160,7 +157,8 @@ def brief(array: Array) -> str:
     if len(text) <= FEW or array.dtype.kind not in "fiu":
         return text
     if text.startswith("["):
-        return f"mean {number(array.mean())} ± {number(array.std())}"
+        with np.errstate(all="ignore"):
+            return f"mean {number(array.mean())} ± {number(array.std())}"
     return text.partition(", ")[0]
 
 

@@ -17,8 +17,7 @@ Point = tuple[float, float]
 Neighbours = list[list[int]]
 
 SWEEPS = 16  # down and up; few graphs improve after half of them
-GAP = 24.0  # between two nodes of a row
-NARROW = 14.0  # what an edge that passes through a row takes of it
+GAP = 24.0  # between two nodes of a row, and beside an edge that passes through it
 SOURCE = 0.001  # how little a node that was made from nothing counts: the chain of results stays straight
 STRAIGHT = 8.0  # how much more a passing edge wants to be straight than a node wants to be central
 
@@ -55,7 +54,7 @@ def layered(sizes: Sequence[Point], edges: Sequence[tuple[int, int]], between: f
     chains = []
     for a, b in edges:
         passing = range(len(widths), len(widths) + row[b] - row[a] - 1)
-        widths += [NARROW] * len(passing)
+        widths += [0.0] * len(passing)
         row += range(row[a] + 1, row[b])
         chains.append([a, *passing, b])
     above: Neighbours = [[] for _ in widths]

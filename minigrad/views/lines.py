@@ -70,7 +70,12 @@ def lines_of(recording: Recording) -> tuple[list[Line], dict[Tensor, str]]:
         if node in recording.alias or node in names:
             continue
         names[node] = name = f"_{len(lines)}"
-        common = {"value": node.array, "node": node, "place": node.made_at, "phase": recording.phase(node)}
+        common: dict[str, Any] = {
+            "value": node.array,
+            "node": node,
+            "place": node.made_at,
+            "phase": recording.phase(node),
+        }
         if isinstance(node.op, Draw):
             line = Line(name, drawn(node.op), **common, draws=True)
         elif node.op is None:
@@ -168,10 +173,9 @@ def structural(array: Array) -> ast.expr | None:
         if first in (0, 1) and not np.signbit(first):
             return call("ones" if first else "zeros", shape, keywords=kind)
         return call("full", shape, number(array), keywords=kind if array.dtype != np.int64 else [])
-    if array.dtype.kind in "iu" and array.ndim and array.size == max(array.shape):
-        if same(array.reshape(-1), np.arange(array.size, dtype=array.dtype)):
-            made = call("arange", literal(array.size), keywords=[] if array.dtype == np.int64 else kind)
-            return made if array.ndim == 1 else ast.Call(ast.Attribute(made, "reshape", ast.Load()), [shape], [])
+    if array.dtype.kind in "iu" and same(array.reshape(-1), np.arange(array.size, dtype=array.dtype)):
+        made = call("arange", literal(array.size), keywords=[] if array.dtype == np.int64 else kind)
+        return made if array.ndim == 1 else ast.Call(ast.Attribute(made, "reshape", ast.Load()), [shape], [])
     if array.ndim == 2 and same(array, np.eye(*array.shape, dtype=array.dtype)):
         return call("eye", *[literal(n) for n in dict.fromkeys(array.shape)], keywords=kind)
     return None
@@ -215,13 +219,15 @@ def named(name: str) -> ast.Name:
 
 
 class Renaming(ast.NodeTransformer):
-    def __init__(self, names: Mapping[str, ast.expr]) -> None:
+    """Puts other expressions in the place of names; what is assigned to gets another name."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
         self.names = names
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if isinstance(node.ctx, ast.Store):
             return ast.Name(self.names[node.id].id, node.ctx) if node.id in self.names else node
-        return self.names.get(node.id, node)
+        return self.names.get(node.id, node)  # type: ignore[no-any-return]
 
 
 def renamed(tree: Any, names: Mapping[str, Any]) -> Any:
@@ -237,7 +243,3 @@ def names_read(tree: ast.AST) -> Iterator[str]:
 
 def unparse(tree: ast.AST) -> str:
     return ast.unparse(ast.fix_missing_locations(tree))
-
-
-def arguments_of(names: Sequence[str]) -> ast.arguments:
-    return ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])

@@ -18,7 +18,7 @@ import numpy as np
 
 from minigrad.errors import at
 from minigrad.transforms import leaves, like
-from minigrad.views.buffers import Buffer, taken_apart, with_buffers
+from minigrad.views.buffers import Buffer, of_one_row, taken_apart, with_buffers
 from minigrad.views.lines import Line, named, renamed, unparse
 from minigrad.views.program import Program, commented, defined, held
 from minigrad.views.specialise import literal, numpys
@@ -54,7 +54,7 @@ class NumbaProgram(Program):
         for line in self.lines:
             yield commented(f"{line.name} = {unparse(line.text)}", line)
 
-    def function(self, *arrays: Any) -> Any:  # type: ignore[override]
+    def function(self, *arrays: Any) -> Any:
         """Run the program on its own arguments; what it found outside is supplied."""
         outside = [held(a.held) for a in self.arguments if a.held is not None]
         return like(self.nesting, self.machine_code(*flat(self.tree, arrays), *outside))
@@ -121,8 +121,8 @@ def positional(line: Line) -> Line:
 def refusal(line: Line, reason: str) -> str:
     operation = getattr(line.node.op, "name", "a constant")
     return (
-        f"numba cannot take {operation} at {at(line.place)}: {reason}. Leave backend= out, or say fallback=True to run the "
-        "NumPy program where numba cannot"
+        f"numba cannot take {operation} at {at(line.place)}: {reason}. Leave backend= out, or say fallback=True "
+        "to run the NumPy program where numba cannot"
     )
 
 
@@ -135,7 +135,7 @@ def jitted(function: Callable[..., Any], examples: Sequence[Any], text: str, lin
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaWarning)  # of speed, and of what it is experimental about
         try:
-            compiled.compile(tuple([numba.typeof(x) for x in examples]))
+            compiled.compile(tuple(map(numba.typeof, examples)))
         except NumbaError as error:
             numbers = [int(n) for n in re.findall(r"line (\d+)", str(error))]
             source = text.splitlines()
@@ -200,7 +200,7 @@ class Part:
         back = {new: x for x, new in apart.updated.items()}
         self.returned = [back.get(name, name) for name in apart.returned[1:]]
         donated = {new: x for x, new in apart.updated.items()}
-        lines = [in_numbas_words(line) for line in apart.lines]
+        lines = [in_numbas_words(of_one_row(line, apart.values)) for line in apart.lines]
         lines, self.buffers = with_buffers(lines, apart.values, apart.returned, donated, 1, False)
         self.lines = [positional(line) for line in lines]
         if several:

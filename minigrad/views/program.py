@@ -18,7 +18,7 @@ import numpy as np
 from minigrad.places import Place
 from minigrad.tensor import Tensor
 from minigrad.transforms import leaves, like
-from minigrad.views.lines import Line, arguments_of, lines_of, named, renamed, unparse
+from minigrad.views.lines import Line, lines_of, named, renamed, unparse
 from minigrad.views.simplify import Simplifier, nested
 from minigrad.views.specialise import literal, numbered
 from minigrad.views.trace import Argument, Recording, assigned_to
@@ -48,7 +48,7 @@ class Program:
             text.simplified()
             text.nested()
         self.lines, self.result = text.named()
-        self.helpers = helpers_of(self.lines)
+        self.helpers = helpers_of(self.lines, text.taken)
         self.text = "\n".join(self.print()) + "\n"
         self.function = defined(self, self.text, self.name)
 
@@ -206,6 +206,12 @@ class Text:
     def now(self) -> dict[Tensor, str]:
         return {node: self.simplifier.now(name) for node, name in self.names.items()}
 
+    @property
+    def taken(self) -> list[str]:
+        """Names that no helper may have, and behind the first, which is the program's own, no line."""
+        recording = self.recording
+        return [recording.name, *(name for name, _ in recording.tree), *(a.name for a in recording.arguments)]
+
     def simplified(self, open_all: bool = False) -> None:
         self.lines = self.simplifier.run(open_all)
 
@@ -217,7 +223,7 @@ class Text:
     def named(self, taken: Sequence[str] = ()) -> tuple[list[Line], ast.expr]:
         """The lines with their final names, and what the program returns."""
         recording, now = self.recording, self.now
-        taken = [*taken, *(name for name, _ in recording.tree), *(a.name for a in recording.arguments)]
+        taken = [*taken, *self.taken[1:]]
         final = final_names(taken, self.lines, titles_of(recording, self.lines, now))
         new = {old: named(name) for old, name in final.items()}
         lines = [dataclasses.replace(line, name=final[line.name], text=renamed(line.text, new)) for line in self.lines]
@@ -242,21 +248,18 @@ def titles_of(recording: Recording, lines: Sequence[Line], now: Mapping[Tensor, 
     """Names that say something, for lines that have one: the user's variable, or whose cotangent it is."""
     titles: dict[str, str] = {}
     own = {a.name for a in recording.arguments}
-    for line in lines:
-        if recording.phase(line.node) == "forward" and (name := assigned_to(line.node)) and not line.hint:
-            titles.setdefault(line.name, name)
     for node, name in now.items():
         if node.op is not None and recording.phase(node) == "forward" and (title := assigned_to(node)):
             titles.setdefault(name, title)
     if isinstance(recording.result, tuple) and recording.cotangents and type(recording.result[0]) is Tensor:
         titles.setdefault(now[recording.result[0]], "loss")
+    if type(recording.result) is Tensor:
+        titles.setdefault(now[recording.result], "result")
     for order, x, g in recording.cotangents:
         if type(g) is Tensor and g in now and x in now:
-            title = now[x] if now[x] in own else titles.get(now[x])
-            if title:
-                titles.setdefault(
-                    now[g], ("d" if order == 1 else f"d{order}") + ("" if len(title) == 1 else "_") + title
-                )
+            of = now[x] if now[x] in own else titles.get(now[x])
+            if of:
+                titles.setdefault(now[g], ("d" if order == 1 else f"d{order}") + ("" if len(of) == 1 else "_") + of)
     for x, new in zip(*recording.updated, strict=False):
         if new in now:
             titles.setdefault(now[new], f"new_{now[x]}")
@@ -277,19 +280,19 @@ def final_names(taken: Sequence[str], lines: Sequence[Line], titles: Mapping[str
     return final
 
 
-def helpers_of(lines: list[Line]) -> list[ast.stmt]:
-    """A function for each forward of several lines, and calls of them in the lines."""
+def helpers_of(lines: list[Line], taken: Sequence[str]) -> list[ast.stmt]:
+    """A function for each forward of several lines, with a name that is not `taken`, and calls of them in the lines."""
     helpers: dict[int, ast.FunctionDef] = {}
     for i, line in enumerate(lines):
         if line.body is None:
             continue
         if id(line.body) not in helpers:
-            used = {helper.name for helper in helpers.values()}
+            used = {*taken, *(other.name for other in lines), *(helper.name for helper in helpers.values())}
             name = next(n for n in numbered(line.helper) if n not in used)
-            inside = [*line.body.statements, ast.Return(line.body.result)]
-            helpers[id(line.body)] = ast.FunctionDef(
-                name, arguments_of(dict.fromkeys(line.body.inputs)), inside, [], lineno=1, type_params=[]
-            )
+            function = ast.parse(f"def {name}({', '.join(line.body.inputs)}): pass").body[0]
+            assert isinstance(function, ast.FunctionDef)
+            function.body = [*line.body.statements, ast.Return(line.body.result)]
+            helpers[id(line.body)] = function
         assert isinstance(line.text, ast.Call)
         call = ast.Call(named(helpers[id(line.body)].name), line.text.args, [])
         lines[i] = dataclasses.replace(line, text=call)

@@ -38,7 +38,7 @@ VIEWS = {"reshape", "swapaxes", "squeeze", "transpose", "expand_dims", "broadcas
 def evaluate(text: ast.expr, values: Mapping[str, Any]) -> Any:
     tree = ast.fix_missing_locations(ast.Expression(text))
     with np.errstate(all="ignore"):
-        return eval(compile(tree, "<line>", "eval"), {"np": np}, values)  # type: ignore[arg-type]
+        return eval(compile(tree, "<line>", "eval"), {"np": np}, values)
 
 
 def same_array(a: Any, b: Any) -> bool:
@@ -114,10 +114,10 @@ class Simplifier:
             rest = text.args[0]
         if rest is None and isinstance(text, ast.Call) and isinstance(text.func, ast.Attribute):
             rest = text.func.value if text.func.attr in ("reshape", "astype") else None
-        if isinstance(rest, ast.Name) and same_array(self.values[rest.id], line.value):
-            if line.name not in self.roots or rest.id.startswith("_"):  # what is returned is no argument
-                self.instead[line.name] = rest.id
-                return None
+        own = isinstance(rest, ast.Name) and (line.name not in self.roots or rest.id.startswith("_"))
+        if isinstance(rest, ast.Name) and own and same_array(self.values[rest.id], line.value):
+            self.instead[line.name] = rest.id  # but what is returned is no argument
+            return None
         return dataclasses.replace(line, text=self.without_unit(text))
 
     def without_unit(self, text: ast.expr) -> ast.expr:

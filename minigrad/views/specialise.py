@@ -28,7 +28,7 @@ __all__ = ["Body", "literal", "parsed", "specialise"]
 STATIC = {"shape", "ndim", "size", "dtype"}  # of an array: the same for all arrays of one signature
 STATIC_CALLS = {type, len, np.shape, np.ndim, np.size}
 ARRANGING = {together}  # only puts its arguments somewhere, so it can be called with their names
-IN_PLACE_OF_NUMPYS = {  # np.add(a, b) is a + b: the same loop, the same bits
+IN_PLACE_OF_NUMPYS: dict[str, Any] = {  # np.add(a, b) is a + b: the same loop, the same bits
     "add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult, "divide": ast.Div, "matmul": ast.MatMult,
     "negative": ast.USub, "equal": ast.Eq, "not_equal": ast.NotEq, "less": ast.Lt, "less_equal": ast.LtE,
     "greater": ast.Gt, "greater_equal": ast.GtE,
@@ -212,9 +212,9 @@ class Run:
                 inner = dict(env)
                 for generator in node.generators:
                     loops = self.depends(generator.iter, inner)
-                    for name in ast.walk(generator.target):
-                        if isinstance(name, ast.Name):
-                            inner[name.id] = Known(name, None, loops)
+                    for part in ast.walk(generator.target):
+                        if isinstance(part, ast.Name):
+                            inner[part.id] = Known(part, None, loops)
                     if any(self.depends(test, inner) for test in generator.ifs):
                         return True
                 return self.depends(node.elt, inner)
@@ -380,8 +380,9 @@ def literal(value: Any) -> ast.expr:
         return ast.Slice(*parts)
     if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
         return numpys(np.dtype(value).name if np.dtype(value) != np.bool_ else "bool")
-    if isinstance(value, type) and getattr(builtins, value.__name__, None) is value:
-        return ast.Name(value.__name__, load)
+    for name in ("bool", "int", "float"):
+        if value is getattr(builtins, name):
+            return ast.Name(name, load)
     if value is np.ndarray:  # the hole in an index where an array stands
         return numpys("ndarray")
     if isinstance(value, np.generic):

@@ -131,10 +131,6 @@ class Trace:
         """The name of an input, or its value if it is a constant without one."""
         return self.name[x] if type(x) is Tensor else constant(value, self.given_names)
 
-    def gradient(self, node: Tensor) -> Array | None:
-        """dL/dnode, None where nothing arrived."""
-        return self.cotangents.get(node)
-
 
 def with_hooks(node: Tensor, g: Any) -> Any:
     """What the hooks of `node` make of its cotangent; but looking at a backward retains no gradient."""

@@ -17,7 +17,7 @@ from minigrad.views.labels import call, kind, line, shape, summary
 from minigrad.views.steps import Trace
 
 FORWARD = ["#", "name", "operation", "shape", "dtype", "value", "kept", "line", "code"]
-BACKWARD = ["step", "from", "to", "rule", "summed", "adds", "gradient"]
+BACKWARD = ["step", "from", "to", "rule", "undone", "adds", "gradient"]
 LONGEST = 44  # characters of code in a row
 
 
@@ -27,7 +27,7 @@ class Table:
     Attributes:
         trace: the tape and the backward that the table is of.
         forward: a row for each node: number, name, operation, shape, dtype, value, bytes kept, line, code.
-        backward: a row for each edge: step, from, to, rule, summed shape, what it adds if not all, gradient so far.
+        backward: a row for each edge: step, from, to, rule, what was undone, what it adds if not all, gradient so far.
         totals: what is below the line.
     """
 
@@ -57,12 +57,10 @@ class Table:
 
     def step(self, i: int) -> list[str]:
         step, name = self.trace.steps[i], self.trace.name
-        summed = (
-            f"{shape(step.partial)} → {shape(step.contribution)}" if undone(step.partial, step.contribution) else ""
-        )
+        what = undone(step.partial, step.contribution)
         rule = ", ".join(line.unicode for line in edge(self.trace, step))
         adds = summary(step.contribution) if step.before is not None else ""  # else it is all of the gradient so far
-        return [str(i), name[step.node], name[step.input], rule, summed, adds, summary(step.total)]
+        return [str(i), name[step.node], name[step.input], rule, what, adds, summary(step.total)]
 
     def sums(self) -> list[str]:
         trace = self.trace
@@ -149,9 +147,10 @@ def bytes_kept(nodes: Sequence[Tensor]) -> list[int]:
     return found
 
 
-def undone(partial: Any, contribution: Any) -> bool:
-    """Whether something was undone on the way: broadcasting, or promotion to a wider dtype."""
-    return bool(partial.shape != contribution.shape or partial.dtype != contribution.dtype)
+def undone(partial: Any, contribution: Any) -> str:
+    """What was undone on the way, broadcasting and promotion to a wider dtype: "5×4 → 4"; "" where nothing was."""
+    pairs = (shape(partial), shape(contribution)), (str(partial.dtype), str(contribution.dtype))
+    return ", ".join(f"{before} → {after}" for before, after in pairs if before != after)
 
 
 def size(nbytes: int) -> str:

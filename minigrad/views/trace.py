@@ -46,7 +46,7 @@ class Argument:
     Attributes:
         name: what the program calls it.
         value: the Tensor that stands for it while the function is traced, or a random generator.
-        held: for what the function found outside of its arguments, the Tensor or array; None for an argument of its own.
+        held: for what the function found outside of its arguments the Tensor or array, None for its own arguments.
     """
 
     name: str
@@ -259,7 +259,7 @@ def record(
     recording = Recording(name_of(fn))
     own = len(examples) if update is None else accepted(fn, len(examples))
     names = [*parameter_names(fn, own), *parameter_names(update, 2 + len(examples) - own)[2:]]
-    with np.errstate(**({"all": "ignore"} if moved else {})), Tracing() as tracing:
+    with np.errstate(all="ignore" if moved else None), Tracing() as tracing:
         recording.starts = [("forward", tracing.serial)]
         inputs = [given(recording, tracing, name, x, moved) for name, x in zip(names, examples, strict=True)]
         wanted = selected(grad_of, names[:own], inputs[:own], outside(fn))
@@ -306,7 +306,7 @@ def differentiated(recording: Recording, value: Any, wanted: Any, order: int) ->
 
 
 def updated(recording: Recording, update: Callable[..., Any], wanted: Any, more: Sequence[Any]) -> tuple[Any, ...]:
-    """The new parameters; and what else there is in a tuple from an update that got more than parameters and gradients."""
+    """The new parameters; and the rest of the tuple that an update may return if it got more than these."""
     if wanted is None:
         raise TypeError("update= needs grad_of=: the arguments that it updates")
     recording.starts.append(("update", next_serial()))
@@ -383,7 +383,7 @@ def record_tape(
 def given(recording: Recording, tracing: Tracing, name: str, example: Any, moved: bool) -> Any:
     """An argument as the function gets it while it is traced: Tensors for arrays; what else there is, is static."""
     inputs: list[Any] = []
-    tree = []
+    tree: list[Argument | None] = []
     for path, x in paths(example, name):
         if isinstance(x, Tensor | np.ndarray | np.generic):
             array = as_numeric(x.array if type(x) is Tensor else x).view()  # an identity of its own
@@ -425,7 +425,7 @@ def other_numbers(array: Array) -> Array:
 
 
 def selected(grad_of: Any, names: Sequence[str], inputs: Sequence[Any], around: Mapping[int, tuple[str, Any]]) -> Any:
-    """The Tensors that `grad_of` names, nested as the arguments are; they will require grad. A sequence gives a tuple."""
+    """The Tensors that `grad_of` names, nested as the arguments are, which now require grad; a tuple for a sequence."""
     if grad_of is None:
         return None
     if isinstance(grad_of, list | tuple):
@@ -525,8 +525,9 @@ def outside(fn: Any) -> dict[int, tuple[str, Any]]:
         else:
             held = {k: getattr(x, k) for k in slots(x) if hasattr(x, k)} | getattr(x, "__dict__", {})
             todo += [(f"{name}_{key}".lstrip("_"), part, depth + 1) for key, part in held.items()]
-            if callable(x) and isinstance(getattr(type(x), "__call__", None), FunctionType):
-                todo.append((name, type(x).__call__, depth + 1))
+            called = vars(type(x)).get("__call__")
+            if isinstance(called, FunctionType):
+                todo.append((name, called, depth + 1))
     return {key: (re.sub(r"\W", "_", name), x) for key, (name, x) in found.items()}
 
 
@@ -567,7 +568,7 @@ def assignments(file: str, lines: tuple[str, ...]) -> dict[tuple[int | None, ...
         tree = ast.parse("".join(lines))
     except SyntaxError:  # a notebook's cell with magic commands
         return {}
-    found = {}
+    found: dict[tuple[int | None, ...], str] = {}
     for s in ast.walk(tree):
         if isinstance(s, ast.Assign) and len(s.targets) == 1 and isinstance(s.targets[0], ast.Name):
             value = s.value

@@ -132,6 +132,7 @@ function fromAddress() {
   show(step ? Number(step[1]) - 1 : 0, true);
 }
 
+graph.querySelector("svg").setAttribute("role", "group"); // an image would hide its boxes from a screen reader
 for (const [key, box] of boxes) {
   box.addEventListener("click", () => toBox(key));
   if (!computed.has(key)) continue;
@@ -164,7 +165,7 @@ slider.max = stops.length - 1;
 slider.addEventListener("input", () => show(Number(slider.value)));
 addEventListener("hashchange", fromAddress);
 addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.target === slider) return;
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
   const to = {
     ArrowRight: at + 1, ArrowLeft: at - 1, n: at + 1, p: at - 1, Home: 0, End: stops.length - 1,
     b: stops[at].phase !== "forward" ? 0 : backward < 0 ? undefined : backward, d: nextWrong(),

@@ -1,0 +1,312 @@
+"""compile: the tape's results without a tape, whatever is called in which order, in as many threads as there are."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import Tensor, linear, mse_loss
+from minigrad.lab.descent import Compiled, Tape, descend
+from minigrad.views.trace import TraceError
+
+rng = np.random.default_rng(0)
+
+
+def loss(x, y, W, b):
+    return mse_loss(linear(x, W, b), y)
+
+
+def sgd(parameters, gradients):
+    return [p - 0.01 * g for p, g in zip(parameters, gradients, strict=True)]
+
+
+def data(rows: int = 32, dtype: Any = np.float64) -> list[Any]:
+    draw = np.random.default_rng(rows).normal
+    return [draw(size=shape).astype(dtype) for shape in ((rows, 8), (rows, 1), (8, 1), (1,))]
+
+
+def on_the_tape(x, y, W, b):
+    W, b = Tensor(W, requires_grad=True), Tensor(b, requires_grad=True)
+    value = loss(x, y, W, b)
+    value.backward()
+    return value.data, [W.data - 0.01 * W.grad, b.data - 0.01 * b.grad]
+
+
+def assert_same(got, want):
+    assert np.shape(got[0]) == ()
+    for a, b in zip([got[0], *got[1]], [want[0], *want[1]], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_training_step(dtype):
+    step = minigrad.compile(loss, grad_of=("W", "b"), update=sgd)
+    for rows in (32, 1, 32, 7, 32):
+        arrays = data(rows, dtype)
+        before = [a.copy() for a in arrays]
+        assert_same(step(*arrays), on_the_tape(*arrays))
+        for a, b in zip(arrays, before, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert len(step.programs) == 3
+    assert "out=buffer1" in str(step)
+
+
+def test_it_traces_once_for_each_signature():
+    runs = []
+
+    @minigrad.compile
+    def f(x, *, power=2):
+        runs.append((x.shape, x.dtype.name, power))
+        return x**power
+
+    for _ in range(3):
+        assert f(np.array([1.0, 2.0]))[1] == 4.0
+        assert f(np.array([1.0, 2.0]), power=3)[1] == 8.0
+        assert f(np.array([1.0, 2.0], np.float32)).dtype == np.float32
+        assert f(Tensor([1.0, 2.0]))[1] == 4.0
+        assert f(np.array([3.0]))[0] == 9.0
+    assert len(f.programs) == 4
+    assert len(runs) == 2 * len(set(runs)) == 8  # each is run again, on other numbers
+
+
+def test_a_changed_static_argument_is_traced_again():
+    f = minigrad.compile(lambda x, k: x * k)
+    assert [f(np.array([2.0]), k)[0] for k in (3, 4.0, 3, 5)] == [6.0, 8.0, 6.0, 10.0]
+    assert len(f.programs) == 3
+    assert f(np.array([2.0]), np.array([7.0]))[0] == 14.0
+
+
+def test_results_are_not_overwritten_by_the_next_call():
+    @minigrad.compile(grad_of="x")
+    def f(x):
+        y = np.exp(x) * x
+        return (y * y).sum()
+
+    a, b = rng.normal(size=(2, 50, 3))
+    _, first = f(a)
+    kept = first.copy()
+    f(b)
+    np.testing.assert_array_equal(first, kept)
+    first[...] = 0.0
+    np.testing.assert_array_equal(f(a)[1], kept)
+
+
+def test_views_of_a_buffer_keep_it():
+    """What the transpose of a result is read for comes after what would reuse its memory."""
+
+    @minigrad.compile
+    def f(x):
+        y = x + 1.0
+        turned = y.T
+        z = (x * 2.0) - (x * 3.0)
+        return (turned @ z) + turned @ y
+
+    for _ in range(2):
+        x = rng.normal(size=(4, 4))
+        np.testing.assert_array_equal(f(x), (x + 1.0).T @ (x * 2.0 - x * 3.0) + (x + 1.0).T @ (x + 1.0))
+
+
+def test_windows_of_a_buffer_keep_it():
+    """A view whose base is no array: NumPy's sliding windows."""
+    f = minigrad.compile(lambda x, w: minigrad.conv2d(x * 2.0, w) + minigrad.conv2d(x * 3.0, w) * 0.5)
+    w = rng.normal(size=(2, 1, 2, 2))
+    for _ in range(2):
+        x = rng.normal(size=(1, 1, 4, 4))
+        want = minigrad.conv2d(Tensor(x * 2.0), w) + minigrad.conv2d(Tensor(x * 3.0), w) * 0.5
+        np.testing.assert_array_equal(f(x, w), want.data)
+
+
+def test_no_array_is_returned_twice():
+    f = minigrad.compile(lambda a, b: ((a + b) * 2.0).sum(), grad_of=("a", "b"))
+    _, (da, db) = f(np.ones(3), np.ones(3))
+    da += 1.0
+    assert db.tolist() == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_buffers_have_the_layout_of_the_tape(order):
+    """A sum is taken in the order of the layout: in another one it has other bits."""
+
+    def f(x):
+        return (x * 1.5 + 0.1).sum(0) + (x - 0.3).sum()
+
+    compiled = minigrad.compile(f)
+    values = rng.normal(size=(1000, 7)).astype(np.float32)
+    for array in (np.asarray(values, order=order), np.asarray(values, order="F" if order == "C" else "C")):
+        got = compiled(array), compiled(array)
+        want = f(Tensor(array)).data
+        assert got[0].tobytes() == got[1].tobytes() == want.tobytes()
+    assert f(Tensor(np.ascontiguousarray(values))).data.tobytes() != f(Tensor(np.asfortranarray(values))).data.tobytes()
+
+
+def test_threads_share_a_compiled_function():
+    @minigrad.compile
+    def f(x):
+        y = np.tanh(x)
+        for _ in range(5):
+            y = np.sin(y) * x + y
+        return y
+
+    inputs = [rng.normal(size=(300, 300)) for _ in range(4)]
+    wanted = [np.array(f(x)) for x in inputs]
+    wrong = []
+
+    def work(i):
+        for _ in range(10):
+            if not np.array_equal(f(inputs[i]), wanted[i]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert wrong == []
+
+
+def test_a_call_that_fails_leaves_the_next_one_right():
+    f = minigrad.compile(lambda x: np.exp(x * 2.0) + np.log(x))
+    x = np.array([1.0, 2.0])
+    want = f(x)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        f(np.array([-1.0, 2.0]))
+    np.testing.assert_array_equal(f(x), want)
+
+
+# ------------------------------------------------------------------------------------------------------ outside
+weights = Tensor(rng.normal(size=3), requires_grad=True)
+table = rng.normal(size=3)
+
+
+def test_a_tensor_of_outside_is_read_at_each_call():
+    f = minigrad.compile(lambda x: (x * weights).sum(), grad_of=[weights])
+    before, x = weights.data, np.ones(3)
+    try:
+        for scale in (1.0, 2.0, 3.0):
+            weights.data = scale * before
+            value, (slope,) = f(x)
+            np.testing.assert_array_equal(value, (x * weights.data).sum())
+            np.testing.assert_array_equal(slope, x)
+    finally:
+        weights.data = before
+
+
+def test_an_array_of_outside_is_refused_by_name_and_line():
+    def f(x):
+        return x * table
+
+    with pytest.raises(TraceError, match=f"f uses the array table.*test_compile.py:{f.__code__.co_firstlineno + 1}"):
+        minigrad.compile(f)(np.ones(3))
+    for constants in ([table], ["table"]):
+        np.testing.assert_array_equal(minigrad.compile(f, constants=constants)(np.ones(3)), table)
+
+
+def test_a_view_of_an_array_of_outside_is_refused():
+    with pytest.raises(TraceError, match="uses the array table"):
+        minigrad.compile(lambda x: x * table[::-1])(np.ones(3))
+
+
+def test_running_statistics_are_refused_or_given():
+    mean, var = np.zeros(2), np.ones(2)
+    with pytest.raises(TraceError):
+        minigrad.compile(lambda x: minigrad.batch_norm(x, mean, var, training=True))(rng.normal(size=(4, 2)))
+    assert mean.tolist() == [0.0, 0.0]
+    evaluated = minigrad.compile(lambda x: minigrad.batch_norm(x, mean, var), constants=[mean, var])
+    x = rng.normal(size=(4, 2))
+    evaluated(x)
+    mean += 1.0
+    np.testing.assert_array_equal(evaluated(x), minigrad.batch_norm(x, mean, var).data)
+
+
+# ------------------------------------------------------------------------------------------------------- the options
+def test_grad_is_by_the_first_argument():
+    value, slope = minigrad.compile(lambda x, y: (x * y).sum(), grad=True)(np.array([2.0]), np.array([5.0]))
+    assert (value, slope.tolist()) == (10.0, [5.0])
+
+
+def test_donated_memory_is_written_into():
+    x, y, W, b = data()
+    want = on_the_tape(x, y, W, b)
+    step = minigrad.compile(loss, grad_of=("W", "b"), update=sgd, donate=("W",))
+    got = step(x, y, W, b)
+    assert got[1][0] is W
+    assert_same(got, want)
+    with pytest.raises(ValueError, match="donate='V' is no argument of loss"):
+        minigrad.compile(loss, donate=["V"])(x, y, W, b)
+
+
+def test_a_momentum_goes_along():
+    def momentum(w, g, v, lr):
+        v = 0.9 * v + g
+        return w - lr * v, v
+
+    step = minigrad.compile(lambda w, x: ((w * x - 1.0) ** 2).sum(), grad_of="w", update=momentum)
+    w, v, x = np.ones(3), np.zeros(3), np.array([1.0, 2.0, 3.0])
+    expected, speed = w, v
+    for _ in range(3):
+        _, w, v = step(w, x, v, np.asarray(0.01))
+        speed = 0.9 * speed + 2 * (expected * x - 1.0) * x
+        expected = expected - 0.01 * speed
+    np.testing.assert_allclose(w, expected, rtol=1e-12)
+    rows = rng.normal(size=(10, 3))
+    epoch = minigrad.compile(lambda w, x: ((w * x - 1.0) ** 2).mean(), grad_of="w", update=momentum)
+    values, a, b = epoch.epoch(w, rows, v, np.asarray(0.01), over=["x"], batches=3)
+    for i, start in enumerate((0, 3, 6, 9)):
+        value, w, v = epoch(w, rows[start : start + 3], v, np.asarray(0.01))
+        assert values[i] == value
+    np.testing.assert_array_equal(a, w)
+    np.testing.assert_array_equal(b, v)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"over": ["z"], "batches": 1}, "the arguments are x, y, W, b"),
+        ({"over": ["x", "W"], "batches": 1}, "these arguments have 8 and 32 rows"),
+        ({"over": ["x", "y"], "batches": [0, 40]}, "of the 32 that there are"),
+        ({"over": ["x", "y"], "batches": [4, 4]}, "each batch has rows"),
+    ],
+)
+def test_an_epoch_that_cannot_be(options, message):
+    step = minigrad.compile(loss, grad_of=("W", "b"), update=sgd)
+    with pytest.raises(ValueError, match=message):
+        step.epoch(*data(), **options)
+    with pytest.raises(TypeError, match="update="):
+        minigrad.compile(loss).epoch(*data(), over=["x"], batches=1)
+
+
+def test_a_generator_goes_along():
+    f = minigrad.compile(lambda x, rng: minigrad.dropout(x, 0.5, rng=rng))
+    ours, theirs, x = np.random.default_rng(1), np.random.default_rng(1), np.ones(20)
+    for _ in range(3):
+        np.testing.assert_array_equal(f(x, ours), minigrad.dropout(x, 0.5, rng=theirs).data)
+    assert len(f.programs) == 1
+
+
+def test_wrong_use_is_explained():
+    with pytest.raises(ValueError, match="no backend 'cuda'"):
+        minigrad.compile(loss, backend="cuda")
+    with pytest.raises(TypeError, match="is a list"):
+        minigrad.compile([1])
+    with pytest.raises(TypeError, match="must be hashable"):
+        minigrad.compile(lambda x, s: x)(np.ones(2), {1, 2})
+
+
+# ----------------------------------------------------------------------------------------------------------- the lab
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+@pytest.mark.parametrize(("size", "q"), [(43, 1), (1, 3), (8, 2)])
+def test_the_lab_takes_the_same_steps(size, q, clip_norm):
+    draw = np.random.default_rng(q)
+    x, y, W, b = draw.normal(size=(43, 4)), draw.normal(size=(43, q)), draw.normal(size=(4, q)), draw.normal(size=q)
+    found, marks = [], []
+    for engine in (Tape(W, b, 0.05, clip_norm), Compiled(W, b, 0.05, clip_norm), Compiled(W, b, 0.05001, clip_norm)):
+        made = descend(engine, x, y, epochs=3, batch_size=size, rng=np.random.default_rng(0))
+        marks.append([(mark.epoch, mark.steps, mark.samples) for mark in made])
+        found.append(engine.parameters())
+    assert marks[0] == marks[1]
+    error = [max(np.abs(p - q).max() / np.abs(q).max() for p, q in zip(f, found[0], strict=True)) for f in found]
+    assert error[1] < 1e-9 < error[2]
