@@ -18,7 +18,7 @@ import numpy as np
 
 import minigrad
 from benchmarks.harness import advance, measure, table
-from minigrad import Function, Tensor, linear, mse_loss, no_grad
+from minigrad import Function, Tensor, linear, mse_loss, nn, no_grad, optim
 
 FEATURES = 8
 BATCHES = 1, 32, 1024, 20640
@@ -77,6 +77,18 @@ def on_the_tape(loss_of: Callable[[Array, Array, Tensor, Tensor], Tensor]) -> Si
             yield loss, W, b
 
     return steps
+
+
+def modules(x: Array, y: Array, W: Array, b: Array) -> Steps:
+    model, loss_of = nn.Linear(*W.shape, dtype=W.dtype), nn.MSELoss()
+    model.load_state_dict({"weight": W.T, "bias": b})
+    optimizer = optim.SGD(model.parameters(), lr=LR)
+    while True:
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        optimizer.step()
+        yield loss, model.weight, model.bias
 
 
 def sgd(parameters: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
@@ -232,6 +244,7 @@ SIDES: dict[str, Side] = {
     "by hand, no allocation": by_hand_in_place,
     OPERATIONS: on_the_tape(lambda x, y, W, b: mse_loss(linear(x, W, b), y)),
     FUNCTIONS: on_the_tape(lambda x, y, W, b: MSE.apply(Linear.apply(x, W, b), y)),
+    "minigrad, nn + optim": modules,
     "minigrad, primitives": on_the_tape(lambda x, y, W, b: ((x @ W + b - y) ** 2).mean()),
     COMPILED: compiled,
 }
@@ -375,7 +388,7 @@ def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[Row]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.step",
-        description="Time the training step of linear regression: by hand in NumPy, on minigrad's tape in three "
+        description="Time the training step of linear regression: by hand in NumPy, on minigrad's tape in four "
         "forms and as a compiled program, on torch in two forms, and on jax, HIPS autograd and MyGrad, where these are "
         "installed.",
     )

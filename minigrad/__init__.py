@@ -6,6 +6,7 @@ from minigrad.backprop import gradients as gradients
 from minigrad.backprop import tape as tape
 from minigrad.broadcasting import unbroadcast as unbroadcast
 from minigrad.checks import GradcheckError as GradcheckError
+from minigrad.checks import check as check
 from minigrad.checks import gradcheck as gradcheck
 from minigrad.function import Function as Function
 from minigrad.state import no_grad as no_grad
@@ -18,6 +19,12 @@ from minigrad.transforms import jacobian as jacobian
 from minigrad.transforms import jvp as jvp
 from minigrad.transforms import value_and_grad as value_and_grad
 from minigrad.transforms import vjp as vjp
+from minigrad.views.entry import debug as debug
+from minigrad.views.entry import draw as draw
+from minigrad.views.entry import explain as explain
+from minigrad.views.entry import explore as explore
+from minigrad.views.entry import formula as formula
+from minigrad.views.entry import table as table
 from minigrad.views.source import compile as compile
 from minigrad.views.source import source as source
 

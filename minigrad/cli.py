@@ -19,9 +19,16 @@ from minigrad.userfile import UserFileError
 COMMANDS = {  # name: (module, what it does)
     "train": ("minigrad.lab.command", "linear regression by one method of gradient descent"),
     "compare": ("minigrad.lab.command", "batch, sgd and minibatch descent on the same budget"),
+    "table": ("minigrad.views.command", "the tape of a script and its backward, as a table"),
+    "draw": ("minigrad.views.command", "the tape of a script as a picture, SVG"),
+    "debug": ("minigrad.views.command", "step through the backward of a script in the terminal"),
+    "explore": ("minigrad.views.command", "the tape and the backward of a script as a page to step through"),
+    "check": ("minigrad.checks.command", "what is wrong with a backward that you have written"),
+    "grade": ("minigrad.checks.grade_command", "marks for a student's file of Functions, with what is wrong"),
     "source": ("minigrad.views.source_command", "a function or the lab's training step as a NumPy program"),
 }
-EXTRAS = {"torch": "torch"}  # what to install for a package that is missing; for all others the lab's extra
+# What to install for a package that is missing; for all others the lab's extra.
+EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'", "numba": "'minigrad[numba]'"}
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,10 +8,14 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from runpy import run_path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["UserFileError", "load_file", "load_object"]
+__all__ = ["UserFileError", "load_file", "load_object", "run_script"]
+
+
+MACHINERY = ("importlib", "runpy", __file__)  # whose lines are no help
 
 
 class UserFileError(Exception):
@@ -63,6 +67,24 @@ def load_file(path: str | Path) -> ModuleType:
     return module
 
 
+def run_script(path: str | Path) -> dict[str, Any]:
+    """Run the Python file at `path` as ``python path`` would, and return its global names; none if it ended by exit(0).
+
+    Raises:
+        UserFileError: there is no such file, or running it failed, with the user's own lines.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserFileError(f"there is no file {str(path)!r}")
+    with _Importing(path.parent, str(path)):
+        try:
+            return run_path(str(path), run_name="__main__")
+        except SystemExit as end:
+            if end.code:
+                raise
+            return {}
+
+
 def _load_module(name: str) -> ModuleType:
     with _Importing(Path(), name):
         return import_module(name)
@@ -80,6 +102,6 @@ class _Importing:
     def __exit__(self, kind: Any, error: BaseException | None, frames: Any) -> None:
         sys.path.remove(self.folder)
         if isinstance(error, Exception | SystemExit):
-            own = [f for f in traceback.extract_tb(frames) if "importlib" not in f.filename and f.filename != __file__]
+            own = [f for f in traceback.extract_tb(frames) if not any(part in f.filename for part in MACHINERY)]
             lines = traceback.format_list(own) + traceback.format_exception_only(error)
             raise UserFileError(f"{self.what} cannot be loaded:\n{''.join(lines).rstrip()}") from error

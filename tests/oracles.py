@@ -107,6 +107,7 @@ def added_windows(x: torch.Tensor, stride: tuple[int, int], shape: tuple[int, ..
 
 
 COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
+    "affine": F.linear,
     "astype": lambda x, dtype: x.to(DTYPES[dtype]),
     "argmax": lambda x, axis=None, keepdims=False: torch.argmax(x, axis, keepdims),
     "argmin": lambda x, axis=None, keepdims=False: torch.argmin(x, axis, keepdims),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad.backprop
-from benchmarks import harness, overhead, step
+from benchmarks import harness, mlp, overhead, step
 
 
 # ------------------------------------------------------------------------------------------------- step.py: the sides
@@ -244,3 +244,36 @@ def test_the_overhead_has_a_line_for_every_engine(capsys):
         assert printed.count(name) >= (2 if name != overhead.HAND else 0)
     assert printed.count("<=") == 3
     assert printed.count("a chain of 100, collector o") == 2
+
+
+# ------------------------------------------------------------------------------------------------------------- mlp.py
+def test_all_sides_take_the_steps_of_a_perceptron():
+    mlp.assert_agreement(mlp.start(np.float64))
+    for name, side in mlp.start().items():
+        _, *weights = next(side)
+        assert {step.as_vector(w).dtype for w in weights} == {np.dtype(np.float32)}, name
+
+
+def test_a_perceptron_that_does_something_else_is_named(monkeypatch):
+    def wrong(*arguments):
+        for loss, *weights in mlp.by_hand(*arguments):
+            weights[2] *= 1 + 1e-6
+            yield loss, *weights
+
+    monkeypatch.setitem(mlp.SIDES, "wrong", wrong)
+    with pytest.raises(AssertionError, match=r"wrong: (the loss|W2) after 10 steps"):
+        mlp.assert_agreement(mlp.start(np.float64))
+
+
+def test_the_table_of_the_perceptron(monkeypatch, capsys):
+    assert mlp.main(["--rounds", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert all(sum(line.startswith(f"{name} ") for line in printed.splitlines()) == 1 for name in mlp.SIDES)
+    monkeypatch.setattr(mlp, "AT_MOST", 0.001)
+    assert mlp.main(["--rounds", "1", "--check"]) == 1
+    assert "<= 0.001 miss" in capsys.readouterr().out
+    monkeypatch.setattr(mlp, "AT_MOST", 1000.0)
+    monkeypatch.setattr(mlp, "FASTER", 0.001)
+    assert mlp.main(["--rounds", "1", "--check"]) == 0
+    with pytest.raises(SystemExit):
+        mlp.main(["--rounds", "0"])

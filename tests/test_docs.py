@@ -124,11 +124,20 @@ def test_the_layout_is_that_of_the_tree():
     assert {name for name in named if name.startswith("minigrad/")} == there | {"minigrad/"}
 
 
-def test_the_picture_is_small():
-    (picture,) = re.findall(r"!\[[^\]]+\]\((.*?)\)", README)
-    data = (ROOT / picture).read_bytes()
-    assert data.startswith(b"\x89PNG")
-    assert len(data) < PICTURE_LIMIT
+def test_the_pictures_are_there_and_small():
+    pictures = re.findall(r"!\[[^\]]+\]\((.*?)\)", README)
+    assert pictures
+    for picture in pictures:
+        data = (ROOT / picture).read_bytes()
+        assert data.startswith(b"\x89PNG" if picture.endswith(".png") else b"<?xml")
+        assert len(data) < PICTURE_LIMIT
+
+
+def test_examples_at_a_prompt():
+    """Those of the README are doctests."""
+    found = doctest.DocTestParser().get_doctest(README.replace("```", ""), vars(minigrad).copy(), "README", None, 0)
+    assert found.examples
+    assert doctest.DocTestRunner().run(found).failed == 0
 
 
 # ------------------------------------------------------------------------------------------------ docs/derivations.md

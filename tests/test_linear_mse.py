@@ -16,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import assert_agrees, assert_owned, exact, pullback
-from strategies import FLOATS, LAYOUTS, arranged, arrays, grid
+from strategies import FLOATS, LAYOUTS, arrays, grid, laid_out
 from students import linear_of, mse_of
 
 import minigrad
@@ -59,7 +59,7 @@ def layers(draw: st.DrawFn, least_rows: int = 0) -> list[np.ndarray]:
             values = np.random.default_rng(draw(st.integers(0, 99))).normal(size=shape).astype(dtype)
         else:
             values = draw(arrays(shape, dtype, grid()))
-        drawn.append(arranged(values, draw(st.sampled_from(LAYOUTS))))
+        drawn.append(laid_out(values, draw(st.sampled_from(LAYOUTS))))
     return drawn
 
 

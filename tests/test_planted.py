@@ -18,9 +18,10 @@ import pytest
 from hypothesis import Phase, find, settings
 from hypothesis.errors import NoSuchExample
 from oracles import MEAN_OF_NOTHING, WITHOUT_COUNTERPART, assert_first_order, assert_second_order
-from strategies import Call, broadcasts, calls, inputs_of
+from strategies import Call, calls
 
 from minigrad import Tensor
+from minigrad.checks.cases import Form
 from minigrad.ops.registry import REGISTRY
 
 pytestmark = MEAN_OF_NOTHING
@@ -128,24 +129,25 @@ NEVER_HARMLESS |= {scaled_when_recorded, cotangent_detached}
 def generic_inputs(operation: Any, i: int, broadcast: bool, rng: np.random.Generator) -> list[Any]:
     """Irrational numbers, all axes of length 3; with `broadcast`, input `i` lacks an axis that the others have."""
     inputs: list[Any] = []
-    for j, kind in enumerate(inputs_of(operation, more=1)):
-        shape = tuple(int(name) if name.isdigit() else 3 for name in kind.axes)
-        if broadcasts(operation):
+    form = Form.of(operation, more=1)
+    for j, (axes, domain) in enumerate(zip(form.groups, form.domains, strict=True)):
+        shape = tuple(int(name) if name.isdigit() else 3 for name in axes)
+        if form.batched:
             shape = (3,) * (3 - (broadcast and i == j)) + shape
-        if kind.domain is bool:
+        if domain is bool:
             inputs.append(rng.random(shape) < 0.5)
-        elif isinstance(kind.domain, str):
+        elif isinstance(domain, str):
             inputs.append(rng.integers(0, 3, shape))
-        elif callable(kind.domain):
-            inputs.append(kind.domain(rng.uniform(-2, 2, shape)))
+        elif callable(domain):
+            inputs.append(domain(rng.uniform(-2, 2, shape)))
         else:
-            inputs.append(rng.uniform(*np.clip(kind.domain, -2, 2), shape))
+            inputs.append(rng.uniform(*np.clip(domain, -2, 2), shape))
     return inputs
 
 
 def rules_of(operation: Any) -> list[Any]:
     """One rule for each input; two if there may be any number of inputs."""
-    return list(islice(operation.rules, len(inputs_of(operation, more=1))))
+    return list(islice(operation.rules, len(Form.of(operation, more=1).groups)))
 
 
 def is_harmless(operation: Any, i: int, plant: Any) -> bool:

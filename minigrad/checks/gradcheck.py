@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.backward import GradcheckError, evaluate, is_checked, on_leaves, run_backward
-from minigrad.checks.numerical import numerical_gradient
+from minigrad.checks.numerical import numerical_gradient, step_without_size
 from minigrad.function import Function
 from minigrad.tensor import Tensor
 
@@ -115,7 +115,8 @@ def gradcheck(
         def f(moved: Array, i: int = i) -> Array:
             return evaluate(fn, [*wide[:i], Tensor(moved, requires_grad=True), *wide[i + 1 :]]).data
 
-        expected, error, magnitude = numerical_gradient(f, wide[i].data, cotangents, eps)
+        step = eps or step_without_size(wide[i].data, [x.data for x in wide if isinstance(x, Tensor)])
+        expected, error, magnitude = numerical_gradient(f, wide[i].data, cotangents, step)
         tiny = np.finfo(arguments[i].dtype).tiny  # numbers below it have no relative precision
         allowed = error + tiny + atol + (NOISE * gradient.noise if rtol is None else rtol * abs(expected))
         ratio, failure = judge(gradient.value, expected, allowed)

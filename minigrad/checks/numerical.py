@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["numerical_derivative", "numerical_gradient"]
+__all__ = ["numerical_derivative", "numerical_gradient", "numerical_jacobian"]
 
 Array = np.ndarray[Any, Any]
 
 LEVELS = 6  # steps in one extrapolation
 RATIO = 1.9  # of one step to the next; with 2, round numbers would be rounded alike at each, and agree on a wrong slope
 DESCENTS = 4  # extrapolations at ever smaller steps, until one converges
+BENT = 2.0**-10  # of the difference of the slopes at the largest step: what is left of it at step zero is a kink
 SAFETY = 20  # the error of an extrapolation is taken as so many times its last correction
 
 
-@np.errstate(all="ignore")  # a step may leave the domain; what is not finite there is not used
+class Derivative(NamedTuple):
+    """A derivative, how far off it may be, and by how much the right one exceeds the left: a kink, if that is not 0."""
+
+    value: Array
+    error: Array
+    jump: Array
+
+
 def numerical_derivative(
     f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None
 ) -> tuple[Array, Array]:
@@ -36,11 +44,17 @@ def numerical_derivative(
         there the derivative is the mean of the left and the right one, and the error reaches to both. Where f is
         finite at no step the derivative is nan and the error inf.
     """
+    value, error, _ = derivative(f, x, index, step)
+    return value, error
+
+
+@np.errstate(all="ignore")  # a step may leave the domain; what is not finite there is not used
+def derivative(f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None) -> Derivative:
     middle = f(x)
     centre, eps = x[index], np.finfo(middle.dtype).eps
     largest = step or (abs(centre) or abs(x).max() or x.dtype.type(1)) / 8
     best, best_error = np.full(middle.shape, np.nan, middle.dtype), np.full(middle.shape, np.inf, middle.dtype)
-    steepest = np.zeros(middle.shape, middle.dtype)
+    steepest, best_jump = np.zeros(middle.shape, middle.dtype), np.zeros(middle.shape, middle.dtype)
 
     def at(value: Any) -> Array:
         moved = x.copy()  # each time, as f may return a view of it
@@ -64,9 +78,20 @@ def numerical_derivative(
         error = error + SAFETY * steepest * np.equal(slopes, 0).any(axis=0)
         better = error < best_error
         best, best_error = np.where(better, slope, best), np.where(better, error, best_error)
-        if best_error.sum() <= 2**-16 * abs(best).sum():
+        bent = abs(jump) > BENT * np.fmax.reduce(np.abs(jumps))  # else the slopes on both sides only drift apart
+        best_jump = np.where(better, np.where(bent, jump, 0), best_jump)
+        straight = not (correction.any() or np.any(jumps))  # at all steps: smaller ones have but more rounding
+        if best_error.sum() <= 2**-16 * abs(best).sum() or straight:
             break
-    return best, best_error
+    return Derivative(best, best_error, best_jump)
+
+
+def step_without_size(x: Array, others: Iterable[Any]) -> float | None:
+    """The largest step for an `x` of zeros, which says nothing of its scale: the other inputs of the function may."""
+    if abs(x).max(initial=0) > 0:
+        return None
+    sizes = [abs(a[np.isfinite(a)]).max(initial=0) for a in others if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    return max(sizes, default=0) / 8 or None
 
 
 def extrapolate(values: Array, t: Array) -> tuple[Array, Array]:
@@ -76,6 +101,15 @@ def extrapolate(values: Array, t: Array) -> tuple[Array, Array]:
         ratio = (t[:-n] / t[n:]).reshape(-1, *[1] * (values.ndim - 1))
         values = before[1:] + (before[1:] - before[:-1]) / (ratio - 1)
     return values[0], abs(before - values).max(axis=0)
+
+
+def numerical_jacobian(f: Callable[[Array], Array], x: Array, step: float | None = None) -> Derivative:
+    """The derivatives of each entry of f(x) by each of `x`, with their errors and jumps: (*f(x).shape, *x.shape)."""
+    columns = [derivative(f, x, index, step) for index in np.ndindex(x.shape)]
+    shape = (*f(x).shape, *x.shape)
+    if not columns:
+        return Derivative(*np.zeros((3, *shape), x.dtype))
+    return Derivative(*(np.stack(part, axis=-1).reshape(shape) for part in zip(*columns, strict=True)))
 
 
 def numerical_gradient(
@@ -88,10 +122,6 @@ def numerical_gradient(
         with every term taken positive: what an error is small or large against.
     """
     g = cotangents.reshape(len(cotangents), -1).astype(x.dtype)
-    gradients, errors, magnitudes = (np.zeros((len(g), *x.shape), x.dtype) for _ in range(3))
-    for index in np.ndindex(x.shape):
-        derivative, error = (a.reshape(-1) for a in numerical_derivative(f, x, index, step))
-        gradients[:, *index] = g @ derivative
-        errors[:, *index] = abs(g) @ error
-        magnitudes[:, *index] = abs(g) @ abs(derivative)
-    return gradients, errors, magnitudes
+    slope, error, _ = (part.reshape(g.shape[1], x.size) for part in numerical_jacobian(f, x, step))
+    shape = (len(g), *x.shape)
+    return (g @ slope).reshape(shape), (abs(g) @ error).reshape(shape), (abs(g) @ abs(slope)).reshape(shape)

@@ -6,13 +6,19 @@
 True
 """
 
+from typing import TYPE_CHECKING, Any
+
 from minigrad.lab.data import Dataset, LabError, LabWarning, load
 from minigrad.lab.experiment import Comparison, History, Interrupted, Run, Settings, compare, train
 from minigrad.lab.theory import LeastSquares
 
+if TYPE_CHECKING:
+    from minigrad.lab.estimator import GradientDescentRegressor
+
 __all__ = [
     "Comparison",
     "Dataset",
+    "GradientDescentRegressor",
     "History",
     "Interrupted",
     "LabError",
@@ -24,3 +30,12 @@ __all__ = [
     "load",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The estimator, when somebody asks for it: its base classes are scikit-learn's, which takes a second to import."""
+    if name == "GradientDescentRegressor":
+        from minigrad.lab.estimator import GradientDescentRegressor
+
+        return GradientDescentRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
+from minigrad import Tensor
 from minigrad.lab.data import LabError
+
+Array = np.ndarray[Any, Any]
 
 _serial = itertools.count()
 
@@ -67,6 +72,14 @@ class EventLog:
         self._write(scalar("loss/train", train), samples)
         self._write(scalar("loss/test", test), samples)
         self._writer.flush()
+
+    def graph(self, loss: Tensor, **names: Tensor | Array) -> None:
+        """Log the tape of `loss` and its backward for the Graphs tab, under the `names` of its tensors and arrays."""
+        from minigrad.views.steps import Trace
+        from minigrad.views.tensorboard import event_of, graph_of
+
+        trace = Trace(loss, names={id(value): name for name, value in names.items()})
+        self._writer.write_event(event_of(graph_of(trace), time.time()))
 
     def __enter__(self) -> EventLog:
         return self

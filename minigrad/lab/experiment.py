@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from minigrad import linear, mse_loss
 from minigrad.lab import report
 from minigrad.lab.data import Dataset, FloatArray, LabError, LabWarning, Prepared, load, prepare, stream
-from minigrad.lab.descent import ENGINES, METHODS, Mark, descend, make_engine
+from minigrad.lab.descent import ENGINES, METHODS, Mark, Tape, descend, make_engine
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.theory import LeastSquares, mse
 
@@ -374,6 +375,9 @@ def _run(
         np.errstate(over="ignore", invalid="ignore"),  # what overflows is noticed below, and said better
     ):
         look()
+        if log and isinstance(engine, Tape):
+            x, y = table.x_train[: plan.batch_size], table.y_train[: plan.batch_size]
+            log.graph(mse_loss(linear(x, engine.W, engine.b), y), W=engine.W, b=engine.b, x=x, y=y)
         try:
             for mark in descend(
                 engine, table.x_train, table.y_train,

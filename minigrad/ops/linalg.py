@@ -63,6 +63,31 @@ class linear:
 
 
 @op
+class affine:
+    """y = x @ weight.T + bias, with the weight as torch keeps it: a row for each output
+
+    x is (n, p), or (p) or (..., n, p); weight is (q, p), bias is (q), or left out; y is x with q for p.
+    """
+    signature = "(n,p),(q,p),(q)->(n,q)"
+    def forward(x, weight, bias=None):      return x @ weight.T if bias is None else x @ weight.T + bias
+    def d_x(g, y, x, weight, bias):         return g @ weight
+    def d_weight(g, y, x, weight, bias):    return g.T @ x
+    def d_bias(g, y, x, weight, bias):      return g
+
+    def public(affine, x, weight, bias=None):
+        x, weight = operand(x), operand(weight)
+        shape, outputs_and_features = x.shape, weight.shape
+        if shape[-1:] != outputs_and_features[1:]:
+            raise ValueError(
+                f"affine: weight has shape {outputs_and_features}, and needs (outputs, features); x has {shape}, and "
+                "needs (..., features)"
+            )
+        if len(shape) == 2:
+            return affine(x, weight, bias)
+        return affine(x.reshape(-1, shape[-1]), weight, bias).reshape((*shape[:-1], outputs_and_features[0]))
+
+
+@op
 class dot:
     """y = a · b
 

@@ -7,8 +7,7 @@ broadcast. The mean of no losses raises.
 import numpy as np
 
 from minigrad.ops.elementwise import POSITIVE, softplus, subtract
-from minigrad.ops.layers import log_softmax
-from minigrad.ops.registry import op
+from minigrad.ops.registry import op, operand
 from minigrad.tensor import Tensor
 
 REDUCTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}]
@@ -78,8 +77,15 @@ class nll_loss:
     signature = "(n,c),(n),(c)->()"
     domain = {"input": (-np.inf, 0.0), "target": "c", "weight": POSITIVE}
     d_target = None
-    def compose(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        return likelihood("nll_loss", lambda x, axis: x, input, target, weight, ignore_index, reduction)
+    def forward(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+        return chosen("nll_loss", input, target, weight, ignore_index, reduction)
+    def d_input(g, y, input, target, weight, *, ignore_index, reduction):
+        w = weights(input, target, weight, ignore_index)
+        return -per_row(g, w, reduction) * w
+    def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
+        return weight_slope(g, y, input, target, weight, ignore_index, reduction)
+    def public(nll_loss, input, target, weight=None, ignore_index=-100, reduction="mean"):
+        return by_rows("nll_loss", nll_loss, input, target, weight, ignore_index, reduction)
 
 
 @op
@@ -94,34 +100,88 @@ class cross_entropy:
     signature = "(n,c),(n),(c)->()"
     domain = {"target": "c", "weight": POSITIVE}
     d_target = None
-    def compose(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        return likelihood("cross_entropy", log_softmax, input, target, weight, ignore_index, reduction)
+    def forward(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+        return chosen("cross_entropy", log_probabilities(input), target, weight, ignore_index, reduction)
+    def d_input(g, y, input, target, weight, *, ignore_index, reduction):
+        w = weights(input, target, weight, ignore_index)
+        return per_row(g, w, reduction) * (probabilities(input) * w.sum(-1, keepdims=True) - w)
+    def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
+        return weight_slope(g, y, log_probabilities(input), target, weight, ignore_index, reduction)
+    def public(cross_entropy, input, target, weight=None, ignore_index=-100, reduction="mean"):
+        return by_rows("cross_entropy", cross_entropy, input, target, weight, ignore_index, reduction)
 
 
-def likelihood(loss, log_probabilities, input, target, weight, ignore_index, reduction):
-    """The reduced -w[t] ln p[t], where `log_probabilities(input, axis)` is ln p."""
-    axis = 0 if np.ndim(input) == 1 else 1
-    check_classes(loss, input, target, weight, ignore_index, axis)
+def by_rows(loss, apply, input, target, weight, ignore_index, reduction):
+    """`apply` with a row for each target and a column for each class."""
+    input, target, weight = operand(input), operand(target), weight if weight is None else operand(weight)
+    shape, ndim = target.shape, input.ndim
+    axis = 0 if ndim == 1 else 1
+    check_classes(loss, input.shape, target, weight, ignore_index, axis)
+    if ndim != 2:
+        order = (*range(axis), *range(axis + 1, ndim), axis)
+        input, target = input.transpose(order).reshape(-1, input.shape[axis]), target.reshape(-1)
+    losses = apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
+    return losses.reshape(shape) if ndim != 2 and reduction == "none" else losses
+
+
+def log_probabilities(x):
+    """ln softmax of each row."""
+    z = x - x.max(-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(-1, keepdims=True))
+
+
+def probabilities(x):
+    """softmax of each row."""
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def chosen(loss, x, target, weight, ignore_index, reduction):
+    """The reduced -w[t] x[i, t]."""
     counts = np.not_equal(target, ignore_index)
     index = np.where(counts, target, 0)
-    place = list(np.ogrid[tuple(map(slice, np.shape(index)))])
-    place.insert(axis, index)
-    losses = -log_probabilities(input, axis)[tuple(place)]
+    losses = np.negative(x[np.arange(len(x)), index])
     losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
     if reduction != "mean":
         return reduced(loss, losses, reduction)
-    total = (counts.astype(input.dtype) if weight is None else np.where(counts, weight[index], 0)).sum()
-    if not total.array:
+    total = int(np.count_nonzero(counts)) if weight is None else np.where(counts, weight[index], 0).sum()
+    if not total:
         raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
     return losses.sum() / total
 
 
-def check_classes(loss, input, target, weight, ignore_index, axis):
-    """Raise unless `target` holds class numbers for the classes along `axis` of `input`."""
-    if np.ndim(input) == 0:
+def one_hot(x, target, ignore_index):
+    """True in each row at the class that is its target, unless that is ignored."""
+    classes = np.arange(x.shape[-1]).reshape(1, -1)
+    if 0 <= ignore_index < classes.size:
+        classes = np.where(classes == ignore_index, -1, classes)
+    return np.equal(target.reshape(-1, 1), classes)
+
+
+def weights(x, target, weight, ignore_index):
+    """w[t] in each row at the class t that is its target, 0 elsewhere."""
+    hot = one_hot(x, target, ignore_index)
+    return hot.astype(x.dtype) if weight is None else hot * weight
+
+
+def per_row(g, w, reduction):
+    """What -w[t] x[i, t] counts for in the cotangent: a column, of one entry if that is the same for all rows."""
+    return g.reshape(-1, 1) / w.sum() if reduction == "mean" else g.reshape(-1, 1)
+
+
+def weight_slope(g, y, x, target, weight, ignore_index, reduction):
+    """The derivative to w[c]: of each row with that target -x[i, c], less the mean if it is a mean."""
+    hot = one_hot(x, target, ignore_index)
+    excess = np.where(hot, -x - y if reduction == "mean" else -x, 0)
+    return (per_row(g, hot * weight, reduction) * excess).sum(0)
+
+
+def check_classes(loss, shape, target, weight, ignore_index, axis):
+    """Raise unless `target` holds class numbers for the classes along `axis` of an input of this shape."""
+    if not shape:
         raise ValueError(f"{loss}: the input needs an axis of classes, (n, c) or (c), and it is a single number")
-    classes = input.shape[axis]
-    needed = input.shape[:axis] + input.shape[axis + 1 :]
+    classes = shape[axis]
+    needed = shape[:axis] + shape[axis + 1 :]
     labels = target.array if type(target) is Tensor else np.asarray(target)
     if labels.dtype.kind not in "iu":
         raise TypeError(
@@ -131,12 +191,13 @@ def check_classes(loss, input, target, weight, ignore_index, axis):
     if labels.shape != needed:
         advice = f"; target.reshape({needed}) has it" if labels.size == np.prod(needed) else ""
         raise ValueError(
-            f"{loss}: with an input of shape {input.shape}, classes along axis {axis}, the target needs the shape "
+            f"{loss}: with an input of shape {shape}, classes along axis {axis}, the target needs the shape "
             f"{needed}, and it has {labels.shape}{advice}"
         )
-    wrong = labels[(labels != ignore_index) & ((labels < 0) | (labels >= classes))]
-    if wrong.size:
-        raise ValueError(f"{loss}: target {wrong[0]} is no class: the input has {classes}, numbered from 0")
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        wrong = labels[(labels != ignore_index) & ((labels < 0) | (labels >= classes))]
+        if wrong.size:
+            raise ValueError(f"{loss}: target {wrong[0]} is no class: the input has {classes}, numbered from 0")
     if weight is not None and weight.shape != (classes,):
         raise ValueError(f"{loss}: weight has shape {weight.shape}, and needs one entry for each class: ({classes},)")
 

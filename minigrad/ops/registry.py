@@ -176,7 +176,10 @@ def op(block: Any) -> Callable[..., Tensor]:
             raise
 
     def either(*inputs: Any, **params: Any) -> Any:
-        inputs, params = bind(inputs, params)
+        if params or len(inputs) != arity:
+            inputs, params = bind(inputs, params)
+        else:
+            params = defaults
         on_tape = any([type(x) is Tensor for x in inputs])
         return record(operation, inputs, params) if on_tape else operation.forward(*inputs, **params)
 

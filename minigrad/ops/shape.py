@@ -32,10 +32,17 @@ class reshape:
 @op
 class transpose:
     "y = x with its axes in another order; all reversed by default"
+    params = [{}, {"axes": (1, 2, 0)}, {"axes": (-1, 0, 1)}]
+    signature = "(k,m,n)->()"
     def forward(x, *, axes=None):       return np.transpose(x, axes)
-    def d_x(g, y, x, *, axes):          return np.transpose(g, axes and np.argsort(np.mod(axes, x.ndim)))
+    def d_x(g, y, x, *, axes):          return np.transpose(g, axes and inverse(axes))
     def public(transpose, x, *axes, **named):
         return transpose(x, axes=sizes_or_tuple(axes)) if axes else transpose(x, **named)
+
+
+def inverse(axes):
+    """The order of axes that brings them back to where they were; a tuple, as static parameters are."""
+    return tuple(np.argsort(np.mod(axes, len(axes))).tolist())
 
 
 @op

@@ -1,0 +1,224 @@
+"""The cases that are tried first: designed, so that what usually goes wrong shows at once.
+
+Sizes are distinct primes, which tell factors apart; values are normal numbers, then eighths full of zeros and ties;
+data are near 1, 1e-6 and 1e4. What these do not show, drawn ones may (`strategies.py`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad.checks.subject import UsageError
+from minigrad.checks.trial import Case
+from minigrad.ops.registry import Operation
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+
+PRIMES = 5, 3, 2, 7
+MANY = 50  # entries, with which a trial takes long
+ANY = -np.inf, np.inf
+
+
+class Form:
+    """What a function takes: a signature, and what is known of each input.
+
+    ``(n,p),(p,q),(q)->(n,q)``: letters are lengths, the same letter the same length; numbers are themselves. Inputs
+    that are all written () are taken entry by entry: they have any shapes that broadcast. An axis with a question mark
+    may be missing, as in NumPy.
+
+    Args:
+        signature: the text.
+        domains: for each input an open interval; bool for a mask; a letter, for integers that index its axis; or a
+            function that maps any array into the domain.
+        constant: the positions of the inputs without a derivative.
+        optional: the positions of those that may be None.
+        batched: whether axes in front of those of the signature broadcast, as they always do entry by entry.
+        params: the static arguments; if there is an axis among them, the first input must have it.
+    """
+
+    def __init__(
+        self,
+        signature: str,
+        domains: Sequence[Any] | None = None,
+        *,
+        constant: Container[int] = (),
+        optional: Container[int] = (),
+        batched: bool = False,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.groups = groups(signature)
+        self.domains = list(domains or [ANY] * len(self.groups))
+        self.constant, self.optional, self.params = constant, optional, params or {}
+        self.elementwise = not any(self.groups)
+        self.batched = batched or self.elementwise
+
+    @classmethod
+    def of(cls, operation: Operation, params: Mapping[str, Any] | None = None, more: int = 0) -> Form:
+        """What an operation takes; if that is any number of the last input, `more` than its signature has."""
+        each = groups(operation.signature)
+        names = operation.inputs + operation.inputs[-1:] * (len(each) - len(operation.inputs))
+        if operation.variadic and names == operation.inputs:
+            each, names = each + each[-1:] * more, names + names[-1:] * more
+        parameters = inspect.signature(operation.forward).parameters
+        return cls(
+            ",".join(f"({','.join(group)})" for group in each) + "->()",
+            [operation.domain.get(name, ANY) for name in names],
+            constant=[i for i, (_, rule) in enumerate(zip(names, operation.rules, strict=False)) if not rule],
+            optional=[i for i, name in enumerate(names) if parameters[name].default is None],
+            batched=operation.batched,
+            params=params,
+        )
+
+    def allows(self, shapes: Sequence[tuple[int, ...]]) -> bool:
+        """Whether the axes in `params` exist."""
+        axis, ndim = self.params.get("axis"), len(shapes[0])
+        return axis is None or all(-ndim <= k < ndim for k in np.atleast_1d(axis))
+
+    @property
+    def letters(self) -> list[str]:
+        axes = [axis.rstrip("?") for group in self.groups for axis in group]
+        return list(dict.fromkeys(axis for axis in axes if not axis.isdigit()))
+
+    def shapes(self, lengths: dict[str, int]) -> list[tuple[int, ...]]:
+        every = [[axis.rstrip("?") for axis in group] for group in self.groups]
+        return [tuple(int(a) if a.isdigit() else lengths[a] for a in group) for group in every]
+
+    def entries(self, lengths: dict[str, int]) -> int:
+        return sum(map(math.prod, self.shapes(lengths)))
+
+
+def groups(text: str) -> list[list[str]]:
+    """The axes of each input of a signature, such as [["n", "p"], ["p"]]; ValueError for what is none."""
+    group = r"\((?:\w+\??(?:,\w+\??)*)?\)"
+    compact = text.replace(" ", "")
+    if not re.fullmatch(rf"{group}(?:,{group})*->{group}", compact):
+        raise UsageError(
+            f"signature {text!r}: needed is one group of axes for each input, an arrow, and the output's, as in "
+            '"(n,p),(p,q),(q)->(n,q)" or, entry by entry, "(),()->()"'
+        )
+    before, _ = compact.split("->")
+    return [[axis for axis in inside.split(",") if axis] for inside in re.findall(r"\((.*?)\)", before)]
+
+
+def designed(form: Form, seed: int) -> Iterator[Case]:
+    """Unlike sizes twice, zeros and ties, float32, small and large data; then broadcasting, or axes of length 1."""
+    letters = form.letters
+    rotated = (*PRIMES[1:], PRIMES[0])
+    first, second = ({letter: sizes[k % len(sizes)] for k, letter in enumerate(letters)} for sizes in (PRIMES, rotated))
+    for most in (3, 2):
+        if form.entries(first) > MANY:
+            first, second = ({k: min(n, most) for k, n in lengths.items()} for lengths in (first, second))
+    one, two, more = form.shapes(first), form.shapes(second), alone(form, first)
+    if form.elementwise:
+        count = len(form.groups)
+        one, two = [(5, 3)] * count, [(2, 3)] * count
+        more = [(shapes, {}) for shapes in narrowed(count)]
+    yield draw(form, one, first, seed=seed)
+    yield draw(form, two, second, seed=seed + 1)
+    yield draw(form, one, first, seed=seed + 2, grid=True)
+    yield draw(form, one, first, seed=seed + 3, dtype=np.float32)
+    for exponent in (-6, 4) if scales(form) else ():
+        yield draw(form, one, first, seed=seed + 10 + exponent, scale=10.0**exponent)
+    for number, (shapes, lengths) in enumerate(more):
+        yield draw(form, shapes, lengths, seed=seed + 20 + number)
+    for position in range(len(form.groups)):
+        if position in form.optional:
+            yield draw(form, one, first, seed=seed + 40 + position).without(position)
+
+
+def narrowed(count: int) -> list[list[Shape]]:
+    """Shapes of which one has a missing axis, one of length 1, none at all: so it broadcasts, if there are others."""
+    kinds: list[Shape] = [(2,), (3, 1), ()]
+    return [[(3, 2)] * i + [narrow] + [(3, 2)] * (count - i - 1) for narrow in kinds for i in range(count)]
+
+
+def alone(form: Form, lengths: dict[str, int]) -> list[tuple[list[Shape], dict[str, int]]]:
+    """One length is 1, for each of them; and all of them are."""
+    letters = form.letters
+    ones = [{**lengths, letter: 1} for letter in letters] + [dict.fromkeys(letters, 1)] * (len(letters) > 1)
+    return [(form.shapes(one), one) for one in ones]
+
+
+def square(form: Form, seed: int) -> Case:
+    """All lengths equal: what raises otherwise, a missing transpose perhaps, gives numbers here."""
+    equal = dict.fromkeys(form.letters, 3)
+    return draw(form, form.shapes(equal), equal, seed=seed)
+
+
+def scales(form: Form) -> bool:
+    """Whether values of any size are in the domains."""
+    intervals = [domain for domain in form.domains if isinstance(domain, tuple)]
+    return not any(map(callable, form.domains)) and {*sum(intervals, ())} <= {0.0, np.inf, -np.inf}
+
+
+def draw(
+    form: Form,
+    shapes: Sequence[tuple[int, ...]],
+    lengths: dict[str, int],
+    *,
+    seed: int,
+    dtype: Any = np.float64,
+    scale: float = 1.0,
+    grid: bool = False,
+) -> Case:
+    random = np.random.default_rng((seed, 2))
+    inputs: list[Any] = []
+    able: list[int] = []
+    for position, (domain, shape) in enumerate(zip(form.domains, shapes, strict=True)):
+        if domain is bool:
+            inputs.append(random.random(shape) < 0.5)
+        elif isinstance(domain, str):
+            inputs.append(random.integers(0, lengths[domain], shape))
+        else:
+            values = eighths(domain, shape, random) if grid else normal(domain, shape, random, scale)
+            array = np.asarray(values, dtype)
+            inputs.append(domain(array) if callable(domain) else array)
+            able += [position] * (position not in form.constant)
+    return Case(tuple(inputs), tuple(able), lengths, seed, form.elementwise)
+
+
+def normal(domain: Any, shape: tuple[int, ...], random: np.random.Generator, scale: float) -> Array:
+    """Normal numbers, folded into the domain, and not near its ends."""
+    low, high = (-np.inf, np.inf) if callable(domain) else domain
+    x = np.asarray(random.normal(size=shape))
+    if np.isinf(low) and np.isinf(high):
+        return x * scale
+    if np.isinf(high) or np.isinf(low):
+        distance = (abs(x) + 0.125) * (scale if (high if np.isinf(low) else low) == 0 else 1)
+        return low + distance if np.isinf(high) else high - distance
+    return np.asarray(random.uniform(low + (high - low) / 16, high - (high - low) / 16, shape))
+
+
+def eighths(domain: Any, shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    low, high = (-np.inf, np.inf) if callable(domain) else domain
+    values = np.arange(-16, 17) / 8
+    values = values[(low < values) & (values < high)]
+    halves, zeros = values[values * 2 % 1 == 0], values[values == 0]
+    return np.asarray(random.choice(np.concatenate([halves] * 3 + [zeros] * 12 + [values]), shape))
+
+
+# ---------------------------------------------------------------------------------------------------------- layouts
+LAYOUTS = "plain", "column-major", "backwards", "every second", "read-only"
+
+
+def laid_out(array: Array, layout: str) -> Array:
+    """The same values, in memory in another way."""
+    if layout == "column-major":
+        return np.asarray(array, order="F")
+    if layout == "backwards" and array.ndim:
+        return np.flip(np.flip(array).copy())
+    if layout == "every second" and array.ndim:
+        wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+        wide[..., ::2] = array
+        return wide[..., ::2]
+    if layout == "read-only":
+        array = array.copy()
+        array.flags.writeable = False
+    return array

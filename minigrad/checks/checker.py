@@ -1,0 +1,380 @@
+"""check: what a good teaching assistant would say about a backward."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.checks.cases import ANY, Form, designed, groups, square
+from minigrad.checks.contract import (
+    BROADCASTING,
+    GRADIENTS,
+    KINKS,
+    NAMING,
+    ONCE,
+    QUICK,
+    Broken,
+    NotChecked,
+    Promise,
+    wrong_inputs,
+)
+from minigrad.checks.diagnosis import KINDS, Fault, diagnose
+from minigrad.checks.engines import differences, engine_of
+from minigrad.checks.known import formula_of, recognised
+from minigrad.checks.report import Example, Report, Verdict
+from minigrad.checks.subject import Subject, UsageError, subject_of
+from minigrad.checks.trial import Case, Trial
+from minigrad.ops.registry import Operation
+from minigrad.tensor import Tensor
+
+__all__ = ["check"]
+
+NEVER_THE_SAME = "random", "first-call"  # what else may be wrong cannot be told then, nor shown again
+EXAMPLES, ENTRIES = 20, 300  # at most so many are drawn after the designed ones, and with so many entries in all
+
+
+@np.errstate(all="ignore")  # what overflows or is invalid shows in the numbers
+def check(
+    target: Any,
+    inputs: Any = None,
+    *,
+    signature: str | None = None,
+    domain: dict[str, Any] | None = None,
+    params: dict[str, Any] | None = None,
+    against: Any = None,
+    seed: int = 0,
+) -> Report:
+    """Check a backward, and say what is wrong with it.
+
+    With `inputs` it is checked there. With a `signature` it is checked at designed inputs (sizes that are distinct
+    primes, zeros and ties, data near 1e-6 and 1e4, float32), then at drawn ones, and what fails is made small.
+
+    Args:
+        target: a Function (the class), a function of Tensors that returns one, a pair ``(forward, vjp)`` of functions
+            of arrays with ``vjp(g, *inputs)`` a gradient for each input, a torch.autograd.Function, or an operation of
+            minigrad, which brings its own signature, domain and params.
+        inputs: a tensor, an array, or a sequence. If some are tensors that require grad, these are differentiated,
+            otherwise all arrays of floats.
+        signature: the shapes of the inputs in gufunc notation, such as "(n,p),(p,q),(q)->(n,q)". "(),()->()" is entry
+            by entry, with broadcasting.
+        domain: for an input, by its name, the open interval on which the function is defined and smooth; bool for a
+            mask; a letter of the signature for integers that index its axis. Other inputs are any floats.
+        params: static arguments, passed on by name.
+        against: another target, of torch for instance, that must give the same values and gradients.
+        seed: draws other inputs.
+
+    Returns:
+        A report, which is true when nothing is wrong: ``assert check(MyFunction, ...)``.
+
+    Raises:
+        UsageError: `target` is nothing that can be checked, or there is nothing to check it at; a ValueError.
+
+    >>> bool(check(lambda x, y: (x * y).sum(), signature="(n),(n)->()"))
+    True
+    """
+    target, source = unpacked(target)
+    search = Search(subject_of(target, params), seed)
+    if inputs is not None:
+        search.try_case(given(inputs, seed))
+    else:
+        several = [params] if params is not None else getattr(source, "params", None) or [{}]
+        for one in several:
+            search.subject = subject_of(target, one)
+            search.search(form_of(search.subject, signature, domain, source, one))
+    if against is not None:
+        search.compare_with(engine_of(against))
+    report = search.report(source)
+    if not report and "PYTEST_CURRENT_TEST" in os.environ and "pytest" in sys.modules:
+        print(report, file=sys.stderr)  # pytest shows that in full, and cuts what it asserts to 240 characters
+    return report
+
+
+def unpacked(target: Any) -> tuple[Any, Any]:
+    """What is to be checked, and what knows its signature, domain and params: a specimen, an operation or itself."""
+    if hasattr(target, "target"):
+        return target.target, target
+    return target, getattr(target, "operation", target)
+
+
+def first_case(
+    target: Any, inputs: Any, signature: str | None, domain: dict[str, Any] | None = None, seed: int = 0
+) -> Case:
+    """Where a check begins."""
+    if inputs is not None:
+        return given(inputs, seed)
+    target, source = unpacked(target)
+    return next(designed(form_of(subject_of(target), signature, domain, source, {}), seed))
+
+
+def form_of(
+    subject: Subject, signature: str | None, domain: dict[str, Any] | None, source: Any, params: dict[str, Any]
+) -> Form:
+    """What is known of the inputs."""
+    known = Form.of(source, params) if isinstance(source, Operation) else None
+    if known and signature is None and domain is None:
+        return known
+    signature = signature or getattr(source, "signature", None)
+    domain = getattr(source, "domain", {}) if domain is None else domain
+    if signature is None:
+        raise UsageError(
+            f"check: {subject.name} has no signature, so there is nothing to search; give inputs, or the shapes as in "
+            'signature="(n,p),(p,q),(q)->(n,q)", or "(),()->()" for what works entry by entry'
+        )
+    parameters = [subject.parameter(i) for i in range(len(groups(signature)))]
+    names = [getattr(p, "name", "") for p in parameters]
+    if unknown := domain.keys() - set(names):
+        raise UsageError(f"domain: {', '.join(sorted(unknown))} is no input; the inputs are {', '.join(names)}")
+    return Form(
+        signature,
+        [domain.get(name, ANY) for name in names],
+        constant=known.constant if known else (),
+        optional=[i for i, p in enumerate(parameters) if p is not None and p.default is None],
+        batched=known is not None and known.batched,
+        params=params,
+    )
+
+
+def given(inputs: Any, seed: int) -> Case:
+    """The inputs of a call as a case: tensors that require grad are differentiated, or else every array of floats."""
+    single = isinstance(inputs, Tensor | np.ndarray) or hasattr(inputs, "requires_grad")
+    arguments = (inputs,) if single else tuple(inputs)
+    explicit = any(getattr(x, "requires_grad", False) for x in arguments)
+    values = [x.detach().numpy() if hasattr(x, "detach") else x for x in arguments]
+    able = [
+        i
+        for i, (x, value) in enumerate(zip(arguments, values, strict=True))
+        if isinstance(value, np.ndarray)
+        and value.dtype.kind == "f"
+        and (not explicit or getattr(x, "requires_grad", 0))
+    ]
+    if not able:
+        raise UsageError(
+            "check: no input is an array of floats or a tensor that requires grad, so there is nothing to differentiate"
+        )
+    return Case(tuple(values), tuple(able), {}, seed)
+
+
+class Sighting(NamedTuple):
+    """A fault, the promise that it breaks, and where it was first seen."""
+
+    fault: Fault
+    promise: str
+    trial: Trial
+
+
+class Search:
+    """Tries cases, and remembers what was wrong."""
+
+    def __init__(self, subject: Subject, seed: int) -> None:
+        self.subject, self.seed = subject, seed
+        self.trials: list[Trial] = []
+        self.found: dict[tuple[str, str | None], Sighting] = {}  # by kind and input
+        self.judged: set[tuple[str, str | None]] = set()  # promise and input: what need not be said again
+        self.wrong: dict[int, list[Trial]] = {}  # for an input, where its gradient has wrong numbers
+        self.kept: dict[str, int] = {}  # how often a promise was found kept
+        self.unchecked: dict[str, str] = {}  # why a promise was not looked at
+        self.form: Form | None = None
+        self.same: dict[str, Promise] = {}  # to give what another implementation gives
+        self.stopped = False
+
+    # ------------------------------------------------------------------------------------------------------ trying
+    def try_case(self, case: Case) -> None:
+        if not case.able or self.stopped:
+            return
+        trial = Trial(self.subject, case, tuple(self.trials))
+        first = not self.trials
+        if not (usable(trial) or first):  # forward refuses what the signature allows, and backward cannot help it
+            return
+        self.trials.append(trial)
+        for name, promise in {**QUICK, **(ONCE if first else {})}.items():
+            try:
+                self.note(name, promise(trial), trial)
+            except NotChecked as reason:
+                self.unchecked[name] = str(reason)
+            except Broken as broken:
+                self.note(name, broken.args, trial)
+                self.stopped = broken.args[0].kind in NEVER_THE_SAME
+                return
+            if self.found.keys() & {(kind, name) for kind in NEVER_THE_SAME for name in (None, *trial.names)}:
+                self.stopped = True
+                return
+        wrong = wrong_inputs(trial)
+        for i in wrong:
+            self.wrong.setdefault(i, []).append(trial)
+        self.kept[GRADIENTS] = self.kept.get(GRADIENTS, 0) + (not wrong)
+
+    def note(self, promise: str, faults: Iterable[Fault], trial: Trial) -> None:
+        kept, said = True, frozenset(self.judged)  # the first trial says it best, as its sizes are unlike
+        for fault in faults:
+            kept = False
+            if (promise, fault.input) not in said:
+                self.judged.add((promise, fault.input))
+                self.found.setdefault((fault.kind, fault.input), Sighting(fault, promise, trial))
+        self.kept[promise] = self.kept.get(promise, 0) + kept
+
+    def search(self, form: Form) -> None:
+        """The designed cases, and if all is well there, drawn ones."""
+        strategies = with_hypothesis()
+        self.form = form
+        for case in designed(form, self.seed):
+            if form.allows([np.shape(x) for x in case.inputs]):
+                self.try_case(case)
+        if raised := self.found.get(("raises", None)):
+            self.found = {("raises", None): raised}  # where it did not, all else is a consequence
+            self.look_at_squares(form)
+        elif not self.stopped and not self.found and not self.wrong:
+            entries = 0  # which are what a trial costs
+            for case in strategies.drawn(form, self.seed, EXAMPLES):
+                if entries < ENTRIES:
+                    self.try_case(case)
+                entries += sum(np.size(case.inputs[i]) for i in case.able)
+
+    def look_at_squares(self, form: Form) -> None:
+        """Where a transpose is missing, square matrices do not raise, and their numbers tell."""
+        trial = Trial(self.subject, square(form, self.seed))
+        try:
+            for promise in QUICK.values():
+                list(promise(trial))
+        except Broken:
+            return
+        for i in wrong_inputs(trial):
+            for fault in diagnose([trial], i):
+                if fault.kind != "unknown":
+                    self.found[fault.kind, fault.input] = Sighting(fault, GRADIENTS, trial)
+
+    def compare_with(self, other: Subject) -> None:
+        name = f"values and gradients are those of {other.name}"
+        self.same[name] = partial(differences, other=other)
+        for trial in self.trials:
+            self.note(name, self.same[name](trial), trial)
+
+    def diagnose(self) -> None:
+        """Say why numbers are wrong, for each input whose gradient has not been named for something else."""
+        named = {seen.fault.input for seen in self.found.values() if seen.promise in NAMING}
+        for i, trials in self.wrong.items():
+            name = trials[0].names[i]
+            ignoring = ("cotangent-ignored", name) in self.found
+            if name in named and not ignoring:
+                continue
+            alike = [t for t in trials if t.inputs[i].dtype == trials[0].inputs[i].dtype]
+            alike.sort(key=lambda t: -t.inputs[i].size)  # many entries tell more
+            faults = diagnose(alike[:2], i, ignoring)
+            if ignoring:
+                faults = [fault for fault in faults if fault.kind != "unknown"]
+            elif faults[0].kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
+                text = faults[0].text.replace("no known pattern fits", "only where the inputs broadcast")
+                faults = [faults[0]._replace(kind="broadcasting", text=text)]
+            self.note(GRADIENTS, faults, trials[0])
+
+    # ---------------------------------------------------------------------------------------------------- smallest
+    def smallest(self, seen: Sighting) -> Trial | None:
+        """The smallest case found that shows the same; None where a repetition shows nothing."""
+        fault, promise, trial = seen
+        if fault.kind in NEVER_THE_SAME:
+            return None
+        if self.form is None:
+            return trial
+        case = with_hypothesis().smallest(
+            self.form, self.seed, lambda case: shows(Trial(trial.subject, case), fault, promise, self.same)
+        )
+        return trial if case is None else Trial(trial.subject, case)
+
+    # --------------------------------------------------------------------------------------------------- reporting
+    def report(self, source: Any) -> Report:
+        self.diagnose()
+        order = list(KINDS)
+        seen = sorted(self.found.values(), key=lambda s: order.index(s.fault.kind))
+        faults = tuple(s.fault for s in seen)
+        small = self.smallest(seen[0]) if seen else None
+        example = Example.of(seen[0].fault, small, self.subject.code) if small else None
+        operation = source if isinstance(source, Operation) else recognised(self.trials[:3]) if self.wrong else None
+        formula = formula_of(operation, self.trials[0].names) if operation and self.wrong else ""
+        return Report(self.subject.name, faults, self.verdicts(), example, formula, len(self.trials))
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        broken = {s.promise for s in self.found.values()}
+        verdicts = []
+        for name in [GRADIENTS, *QUICK, *ONCE, *self.same]:
+            count = self.kept.get(name, 0)
+            if name in broken:
+                verdicts.append(Verdict(name, "fault", ""))
+            elif name in self.unchecked or not count:
+                verdicts.append(Verdict(name, "not checked", self.unchecked.get(name, "")))
+            else:
+                verdicts.append(Verdict(name, "ok", self.certainty() if name == GRADIENTS else cases(count)))
+        broad = [t for t in self.trials if broadcast(t)]
+        failing = [s.trial for s in self.found.values()]
+        status = "not checked" if not broad else "fault" if any(t in failing for t in broad) else "ok"
+        verdicts.append(Verdict(BROADCASTING, status, cases(len(broad)) if broad else "no two inputs broadcast"))
+        kinks = sum(int(t.compare(i).kinks.sum()) for t in self.trials for i in t.comparisons)
+        if kinks:
+            where = "1 entry" if kinks == 1 else f"{kinks} entries"
+            text = f"{where} where left and right derivative differ: any slope between is right"
+            verdicts.append(Verdict(KINKS, "kink", text))
+        return tuple(verdicts)
+
+    def certainty(self) -> str:
+        """How sure the numbers are: what error would have been seen."""
+        seen: dict[Any, list[float]] = {}
+        for trial in self.trials:
+            for i, comparison in trial.comparisons.items():
+                resolved = np.isfinite(comparison.allowed) & ~comparison.kinks
+                largest = abs(comparison.true[resolved]).max(initial=0)
+                if largest:
+                    seen.setdefault(trial.inputs[i].dtype, []).append(
+                        float(comparison.allowed[resolved].max() / largest)
+                    )
+        limits = ", ".join(f"{np.median(values):.0e} in {dtype}" for dtype, values in seen.items())
+        return f"{cases(len(self.trials))}; an error of {limits} would show"
+
+
+def with_hypothesis() -> Any:
+    """The strategies; imported here, as hypothesis takes longer to import than all of minigrad."""
+    try:
+        from minigrad.checks import strategies
+    except ModuleNotFoundError as error:
+        message = (
+            "check: a search needs hypothesis (python -m pip install 'minigrad[check]'); with inputs= there is none"
+        )
+        raise ModuleNotFoundError(message, name=error.name) from error
+    return strategies
+
+
+def cases(count: int) -> str:
+    return f"{count} case{'s' * (count != 1)}"
+
+
+def usable(trial: Trial) -> bool:
+    """Whether forward has a finite result."""
+    try:
+        return bool(np.isfinite(trial.y).all())
+    except Exception:  # whatever a student's code raises: the first promise names it
+        return False
+
+
+def shows(trial: Trial, fault: Fault, promise: str, more: dict[str, Promise]) -> bool:
+    """Whether a trial breaks the same promise in the same way."""
+    if not usable(trial):
+        return False
+    try:
+        for name in dict.fromkeys([next(iter(QUICK)), promise]):
+            if name == GRADIENTS:
+                i = trial.names.index(fault.input or "")
+                return i in trial.able and trial.gradient(i) is not None and bool(trial.compare(i).wrong.any())
+            if any(f.kind == fault.kind and f.input == fault.input for f in {**QUICK, **ONCE, **more}[name](trial)):
+                return True
+    except Broken as broken:
+        return bool(broken.args[0].kind == fault.kind)
+    except NotChecked:
+        pass
+    return False
+
+
+def broadcast(trial: Trial) -> bool:
+    """Whether the inputs have unlike shapes, where each entry depends on one of each."""
+    return trial.case.elementwise and len({trial.inputs[i].shape for i in trial.able}) > 1

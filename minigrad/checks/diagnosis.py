@@ -1,0 +1,606 @@
+"""Why a gradient is wrong: by hypotheses.
+
+A hypothesis says what the backward would have returned, had a certain mistake been made: computed from the true
+Jacobian, the cotangent and the values, it is an array like any other, and either it is what was returned, to rounding,
+or it is not. HYPOTHESES is the table of them, the most specific first; `diagnose` tries each, on two draws where there
+are two. Where none fits it says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import combinations, product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.checks.trial import TERMS, Trial, copied
+
+__all__ = ["KINDS", "Fault", "diagnose"]
+
+Array = np.ndarray[Any, Any]
+
+KINDS = {  # the words for what may be wrong; of several, the first explains the others, or hides them
+    "random": "the same call gives another result",
+    "first-call": "right at first, and not at a later call",
+    "mutates": "writes into an array that it was given",
+    "saved": "writes into an array that forward saved",
+    "count": "another number of gradients than of inputs",
+    "missing": "None for an input that has a derivative",
+    "swapped": "the gradients of two inputs are exchanged",
+    "cotangent-ignored": "the incoming cotangent is left out",
+    "cotangent-nonlinear": "not linear in the incoming cotangent",
+    "zero": "zero, where it is not",
+    "sign": "right, but for its sign",
+    "averaged": "a mean where a sum belongs",
+    "bessel": "n - 1 where n belongs, or n where n - 1 belongs",
+    "factor": "too large or too small by one number, a size of the shapes perhaps",
+    "diagonal": "only the diagonal of the Jacobian is used",
+    "transposed": "the rows where the columns should be, or a factor that should be transposed",
+    "unsummed": "the input was used several times, and not all of the cotangents are added up",
+    "at-output": "the derivative is evaluated at the output instead of the input",
+    "at-input": "the derivative is evaluated at the input instead of the output",
+    "eps": "a small constant of the forward is not in the backward",
+    "dtype": "not of the dtype of its input",
+    "precision": "computed in a narrower dtype than its input's",
+    "region": "wrong exactly in one region: where x < 0, x == 0, at one index of an axis, ...",
+    "shape": "not of the shape of its input",
+    "raises": "an exception",
+    "broadcasting": "wrong when the inputs broadcast",
+    "partial": "wrong when only some of the inputs need a gradient",
+    "layout": "wrong for arrays that lie in memory in another way",
+    "aliased": "two gradients are one array",
+    "second-order": "the derivative of the derivative is wrong",
+    "differs": "not what the function it is compared with gives",
+    "unknown": "wrong, and no pattern fits",
+}
+
+
+KNOWN = 1e-4  # relative error of a numerical derivative that still tells one mistake from another
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong: a word of KINDS, the input's name (or None), and a sentence that says what to do."""
+
+    kind: str
+    input: str | None
+    text: str
+
+
+class Guess(NamedTuple):
+    """What a mistake would have made of a gradient. `label` tells guesses of one hypothesis apart."""
+
+    array: Array
+    text: str
+    label: str = ""
+    error: Any = 0.0  # how far off the array may be itself
+    also: tuple[tuple[str, str], ...] = ()  # other faults that it takes to explain the gradient: kind and text
+
+
+class Evidence:
+    """A wrong gradient, and everything that may explain it. Arrays are (2, size): one row for each cotangent."""
+
+    def __init__(self, trial: Trial, i: int, ignoring: bool = False) -> None:
+        self.trial, self.i = trial, i
+        self.x, self.y, self.name = trial.inputs[i], trial.y, trial.names[i]
+        self.d = f"d{self.name}"
+        self.g = trial.cotangents.reshape(2, -1)
+        comparison = trial.compare(i)
+        if ignoring:  # the cotangent: what else is wrong shows against the gradient for a cotangent of ones
+            self.g = np.ones_like(self.g)
+            comparison = comparison._replace(
+                true=self.g @ self.jacobian, allowed=comparison.allowed + self.terms / 2**20
+            )
+        self.got, self.true, _, self.allowed, self.kinks = comparison
+        self.wrong = comparison.wrong
+
+    @cached_property
+    def jacobian(self) -> Array:
+        value = self.trial.jacobian(self.i).value
+        return np.where(np.isfinite(value), value, 0)
+
+    @cached_property
+    def terms(self) -> Array:
+        return abs(self.g) @ abs(self.jacobian)
+
+    @np.errstate(all="ignore")
+    def fits(self, guess: Array, error: Any = 0.0, got: Array | None = None) -> bool:
+        """Whether the guess is what was returned, up to rounding, in every entry that is known well enough to say."""
+        got = self.got if got is None else got
+        if got is None or guess.shape != got.shape:
+            return False
+        known = self.known & ~(error > KNOWN * abs(guess))
+        guess = guess.astype(got.dtype)  # where what is too large is infinite
+        eps = max(np.finfo(self.x.dtype).eps, np.finfo(self.y.dtype).eps)
+        finite = np.isfinite(guess) & np.isfinite(got)
+        slack = (self.relative_error + 8 * TERMS * eps) * np.maximum(abs(guess), abs(got)) + 4 * self.floor + error
+        close = np.where(finite, abs(guess - got) <= slack, ~np.isfinite(guess) & ~np.isfinite(got))
+        explained = 2 * (known & self.wrong).sum() >= self.wrong.sum()
+        return bool(explained and known.any() and (close | ~known).all())
+
+    @cached_property
+    def floor(self) -> Array:
+        """The allowance for rounding, but not that of a kink, which would admit anything."""
+        return np.where(self.kinks | ~np.isfinite(self.allowed), 0, self.allowed)
+
+    @cached_property
+    def relative_error(self) -> Array:
+        """Of the numerical derivative."""
+        with np.errstate(all="ignore"):
+            error = abs(self.g) @ self.trial.jacobian(self.i).error
+            return np.where(self.kinks | (self.terms == 0), 0, error / self.terms)
+
+    @cached_property
+    def known(self) -> Array:
+        """The entries that tell something; at a kink, those that are wrong even there."""
+        return (self.relative_error < KNOWN) & (self.wrong | ~self.kinks)
+
+    @cached_property
+    def sizes(self) -> dict[str, float]:
+        """Numbers that a factor may be, by their names: sizes of axes, products of them, 2."""
+        lengths = dict(self.trial.case.lengths)
+        if not lengths:
+            for name, value in zip(self.trial.names, self.trial.inputs, strict=True):
+                if isinstance(value, np.ndarray):
+                    lengths.update({f"{name}.shape[{k}]": n for k, n in enumerate(value.shape)})
+        lengths = {name: n for name, n in lengths.items() if n > 1}
+        found: dict[str, float] = {"2": 2.0}
+        for count in (1, 2, 3):
+            for names in combinations(lengths, count):
+                found["·".join(names)] = float(math.prod(lengths[name] for name in names))
+        return found
+
+    def probe(self, inputs: list[Any]) -> list[Any] | None:
+        """What the backward returns for this input elsewhere, for both cotangents; None if it cannot be had."""
+        try:
+            with np.errstate(all="ignore"):
+                found = [self.trial.pull(g, inputs)[self.i] for g in self.trial.cotangents]
+        except Exception:  # outside of its domain, perhaps; then it is no evidence
+            return None
+        return None if any(part is None or part.shape != self.x.shape for part in found) else found
+
+
+Hypothesis = Callable[[Evidence], Iterator[Guess]]
+HYPOTHESES: list[tuple[str, Hypothesis]] = []  # each with the kind of fault that it explains; the first that fits wins
+
+
+def hypothesis(kind: str) -> Callable[[Hypothesis], Hypothesis]:
+    """Enter a function in the table."""
+
+    def enter(function: Hypothesis) -> Hypothesis:
+        HYPOTHESES.append((kind, function))
+        return function
+
+    return enter
+
+
+# ------------------------------------------------------------------------------------------------------- the table
+@hypothesis("zero")
+def nothing(e: Evidence) -> Iterator[Guess]:
+    yield Guess(0 * e.true, f"{e.d} is zero everywhere, and the output does depend on {e.name}.")
+
+
+@hypothesis("sign")
+def negated(e: Evidence) -> Iterator[Guess]:
+    yield Guess(-e.true, f"{e.d} has the wrong sign: it is exactly the negative of the gradient.")
+
+
+@hypothesis("averaged")
+def mean_for_sum(e: Evidence) -> Iterator[Guess]:
+    axes = stretched(e)
+    n = math.prod(e.y.shape[k] for k in axes)
+    if n > 1:
+        over = axes[0] if len(axes) == 1 else axes
+        yield Guess(
+            e.true / n,
+            f"{e.d} is a mean where a sum belongs: broadcasting used each entry of {e.name} {n} times, along axis "
+            f"{over}, and {e.d} is {n} times too small. Write .sum({over}), not .mean({over}).",
+            str(over),
+        )
+
+
+@hypothesis("bessel")
+def bessel(e: Evidence) -> Iterator[Guess]:
+    for name, n in e.sizes.items():
+        if n > 2:  # of two, n / (n - 1) is 2, which may be anything
+            for c, has, needs in ((n / (n - 1), f"{name} - 1", name), ((n - 1) / n, name, f"{name} - 1")):
+                yield Guess(
+                    c * e.true,
+                    f"{e.d} divides by {has} where the forward divides by {needs} (Bessel's correction): "
+                    f"it is {c:.6g} times what it should be. Give forward and backward the same divisor, {needs}.",
+                    f"{name}{has}",
+                )
+
+
+@hypothesis("factor")
+def factor(e: Evidence) -> Iterator[Guess]:
+    c = ratio(e)
+    if c is None:
+        return
+    sizes = e.sizes
+    for sign in (1, -1):
+        for name, n in sizes.items():
+            for scale, text in ((1, ""), (2, "2·"), (0.5, "half of ")):
+                if name == "2" and scale != 1:
+                    continue
+                yield from sized(e, sign * n * scale, f"{text}{name}", n * scale, sign, True)
+                yield from sized(e, sign / (n * scale), f"{text}{name}", n * scale, sign, False)
+    for names in combinations(sizes, 2):
+        a, b = (sizes[name] for name in names)
+        for c_named, text in ((a / b, f"{names[0]}/({names[1]})"), (b / a, f"{names[1]}/({names[0]})")):
+            yield Guess(
+                c_named * e.true,
+                f"{e.d} is {text} = {c_named:.6g} times the gradient: it divides by the wrong size.",
+                text,
+            )
+    yield Guess(c * e.true, f"{e.d} is {c:.6g} times the gradient, in every entry.", f"{c:.6g}")
+
+
+def sized(e: Evidence, c: float, name: str, n: float, sign: int, large: bool) -> Iterator[Guess]:
+    how = "large" if large else "small"
+    what = f"{name} = {n:g}" if name != "2" else "2"
+    remedy = f"divide by {name}" if large else f"multiply by {name}"
+    entries, rows = entries_and_rows(e)
+    if large and e.y.size == 1 and name in entries:
+        remedy = (
+            f"divide by the number of entries, {'·'.join([*rows, name])}, not by the number of rows, {'·'.join(rows)}"
+        )
+    elif name == "2":
+        remedy = (
+            "one factor 2 too many"
+            if large
+            else "the derivative of a square is 2 times its base: a factor 2 is missing"
+        )
+    yield Guess(
+        c * e.true,
+        f"{e.d} is {what} times too {how}: {remedy}.",
+        f"{c > 0}{name}{large}",
+        also=(("sign", f"{e.d} has the wrong sign, too."),) if sign < 0 else (),
+    )
+
+
+def entries_and_rows(e: Evidence) -> tuple[list[str], list[str]]:
+    """The names of the axes of the input behind the first, and of the first, if the signature has them."""
+    letters = {n: name for name, n in e.trial.case.lengths.items()}
+    named = [letters.get(n, "") for n in e.x.shape]
+    return ([name for name in named[1:] if name], named[:1]) if all(named) and len(set(named)) > 1 else ([], [])
+
+
+@hypothesis("cotangent-ignored")
+def ignored(e: Evidence) -> Iterator[Guess]:
+    one = np.ones_like(e.g)
+    yield Guess(one @ e.jacobian, f"{e.d} does not depend on the incoming cotangent: multiply by grad (chain rule).")
+
+
+POWERS: dict[str, Callable[[Array], Array]] = {
+    "its square": np.square,
+    "its absolute value": np.abs,
+    "its sign": np.sign,
+    "its positive part": lambda g: np.maximum(g, 0),
+    "it, clipped to [-1, 1]": lambda g: np.clip(g, -1, 1),
+    "its square root": lambda g: np.sqrt(abs(g)),
+    "its inverse": lambda g: 1 / g,
+}
+
+
+@hypothesis("cotangent-nonlinear")
+def another_function_of_it(e: Evidence) -> Iterator[Guess]:
+    for name, f in POWERS.items():
+        yield Guess(
+            f(e.g) @ e.jacobian,
+            f"{e.d} is not linear in the incoming cotangent: where grad belongs, the backward uses {name}.",
+            name,
+        )
+
+
+@hypothesis("averaged")
+def mean_of_the_cotangent(e: Evidence) -> Iterator[Guess]:
+    mean = np.broadcast_to(e.g.mean(axis=1, keepdims=True), e.g.shape)
+    if e.y.size > 1:
+        yield Guess(mean @ e.jacobian, f"{e.d} uses the mean of the incoming cotangent: each entry has one of its own.")
+
+
+@hypothesis("diagonal")
+def only_the_diagonal(e: Evidence) -> Iterator[Guess]:
+    if e.y.size == e.x.size > 1:
+        yield Guess(
+            e.g * np.diagonal(e.jacobian),
+            f"{e.d} uses only the diagonal of the Jacobian: each output depends on other entries of {e.name}, too "
+            "(for a softmax: y * (grad - (grad * y).sum(-1, keepdims=True))).",
+        )
+
+
+@hypothesis("transposed")
+def transposed(e: Evidence) -> Iterator[Guess]:
+    if e.x.ndim >= 2:
+        square = e.true.reshape(2, *e.x.shape)
+        turned = np.swapaxes(square, -1, -2)
+        yield Guess(turned.reshape(2, -1), f"{e.d} is transposed: its rows are the columns of the gradient. Write .T.")
+    # A factor that should be transposed: in J, an axis of y and an axis of x are exchanged.
+    shape, k = (*e.y.shape, *e.x.shape), e.y.ndim
+    for a, b in product(range(k), range(k, len(shape))):
+        if shape[a] == shape[b] > 1:
+            turned = np.swapaxes(e.jacobian.reshape(shape), a, b).reshape(e.y.size, e.x.size)
+            yield Guess(
+                e.g @ turned,
+                f"{e.d} is computed with a matrix that should be transposed (as grad @ W instead of grad @ W.T): it "
+                "passes only for square ones.",
+                f"{a}{b - k}",
+            )
+
+
+@hypothesis("swapped")
+def of_another_input(e: Evidence) -> Iterator[Guess]:
+    for j in e.trial.able:
+        if j != e.i and e.trial.inputs[j].shape == e.x.shape:
+            other = e.trial.names[j]
+            yield Guess(
+                e.trial.compare(j).true,
+                f"{e.d} is the gradient of {other}: return the gradients in the order of forward's inputs.",
+                other,
+            )
+
+
+@hypothesis("unsummed")
+def one_term_of_a_sum(e: Evidence) -> Iterator[Guess]:
+    if e.got is None:
+        return
+    terms = (e.g[:, :, None] * e.jacobian[None]).reshape(2, *e.y.shape, e.x.size)
+    several = (e.jacobian != 0).sum(axis=0) > 1
+    for axes in [(), *[(k,) for k in range(1, e.y.ndim + 1)]]:  # the terms may come in sums already
+        groups = terms.sum(axis=axes).reshape(2, -1, e.x.size)
+        if groups.shape[1] > 1 and ((groups[0] != 0).sum(axis=0) > 1)[several].any():
+            best = abs(groups - e.got[:, None, :]).sum(axis=0).argmin(axis=0)  # the nearest, one for both cotangents
+            chosen = np.take_along_axis(groups, np.broadcast_to(best, (2, 1, best.size)), axis=1)[:, 0]
+            yield Guess(
+                np.where(several, chosen, e.true),
+                f"{e.d} has one term where a sum belongs: forward uses entries of {e.name} several times, and all of "
+                "their cotangents must be added up (.sum over the axis; np.add.at(d, index, grad) where "
+                "d[index] = grad or d[index] += grad keeps only the last).",
+            )
+
+
+@hypothesis("at-output")
+def at_the_output(e: Evidence) -> Iterator[Guess]:
+    if e.y.shape != e.x.shape:
+        return
+    moved = with_input(e, e.y.astype(e.x.dtype))
+    try:
+        jacobian = e.trial.jacobian_at(moved, e.i)
+    except Exception:  # the output may lie outside of the domain; then this is not it
+        return
+    yield Guess(
+        e.g @ jacobian.value,
+        f"{e.d} takes the derivative at the output y instead of the input {e.name}: use the saved {e.name}.",
+        error=abs(e.g) @ jacobian.error,
+    )
+
+
+@hypothesis("at-input")
+def at_the_input(e: Evidence) -> Iterator[Guess]:
+    """At inputs that are themselves outputs, x' = f(x), a rule φ(y) that is given x' for y is right for x."""
+    if e.y.shape != e.x.shape or (found := e.probe(with_input(e, e.y.astype(e.x.dtype)))) is None:
+        return
+    if e.fits(e.true, got=np.stack(found).reshape(2, -1)):
+        yield Guess(
+            e.got if e.got is not None else e.true,
+            f"{e.d} puts the input {e.name} where the derivative is written in terms of the output y: save y, and use "
+            "that.",
+        )
+
+
+@hypothesis("first-call")
+def stale(e: Evidence) -> Iterator[Guess]:
+    for earlier in e.trial.earlier:
+        if earlier.inputs[e.i].shape == e.x.shape and earlier.y.shape == e.y.shape:
+            yield Guess(
+                e.g @ earlier.jacobian(e.i).value,
+                f"{e.d} is the one that belonged to the inputs of an earlier call: something is kept between calls (a "
+                "mask, a cache by shape?). Keep what backward needs on ctx, never on the class or in a global.",
+            )
+
+
+@hypothesis("eps")
+def small_constant(e: Evidence) -> Iterator[Guess]:
+    """What differs by a constant beside x differs less where x is large, and more where it is small."""
+    here = deviation(e, e.trial.inputs)
+    if here is None or not 0 < here < 0.5:
+        return
+    large, small = (deviation(e, scaled(e, c)) for c in (30.0, 1 / 30))
+    if (
+        large is not None
+        and small is not None
+        and large < here / 5
+        and small > min(5 * here, 0.05)
+        and e.got is not None
+    ):
+        yield Guess(
+            e.got,
+            f"{e.d} has a relative error of {here:.2g} here, more where {e.name} is smaller, less where it is larger: "
+            "a small constant that forward adds (eps) is missing in the backward, or stands elsewhere. Use the same "
+            "expression in both.",
+        )
+
+
+@hypothesis("precision")
+def narrower(e: Evidence) -> Iterator[Guess]:
+    if e.got is None or e.x.dtype == np.float32:
+        return
+    with np.errstate(all="ignore"):
+        off = abs(e.got - e.true)
+    for dtype in (np.float32, np.float16):
+        unit = np.finfo(dtype).eps
+        if (off <= 8 * unit * e.terms.max(initial=0)).all() and off.max() > 0:
+            yield Guess(
+                e.got,
+                f"{e.d} has only the digits of {np.dtype(dtype)} (relative error {relative(e):.1g}), though its dtype "
+                f"is {e.x.dtype}: a {np.dtype(dtype)} array or .astype is on the way. Keep everything in the input's "
+                "dtype.",
+                str(np.dtype(dtype)),
+            )
+            return
+
+
+VALUES: dict[str, Callable[[Array], Array]] = {
+    "{x} == 0": lambda x: x == 0,
+    "{x} < 0": lambda x: x < 0,
+    "{x} <= 0": lambda x: x <= 0,
+    "{x} > 0": lambda x: x > 0,
+    "|{x}| > 1": lambda x: abs(x) > 1,
+    "|{x}| < 1": lambda x: abs(x) < 1,
+    "{x} > 1": lambda x: x > 1,
+    "{x} < -1": lambda x: x < -1,
+}
+PAIRS: dict[str, Callable[[Array, Array], Array]] = {
+    "{other} == 0": lambda x, other: other == 0,
+    "{other} < 0": lambda x, other: other < 0,
+    "{x} == {other}": lambda x, other: x == other,
+    "{x} < {other}": lambda x, other: x < other,
+    "{x} > {other}": lambda x, other: x > other,
+}
+
+
+@hypothesis("region")
+def region(e: Evidence) -> Iterator[Guess]:
+    if e.got is None:
+        return
+    wrong = e.wrong.any(axis=0).reshape(e.x.shape)
+    if wrong.all() or not wrong.any():
+        return
+    for where, mask in regions(e):
+        if (mask == wrong).all():
+            there = e.got.reshape(2, *e.x.shape)[:, wrong]
+            true = e.true.reshape(2, *e.x.shape)[:, wrong]
+            how = described(there, true, e)
+            label = where.partition(" (")[0]
+            yield Guess(e.got, f"{e.d} is wrong exactly {where}{how}; it is right everywhere else.", label)
+
+
+def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
+    """Parts of the input, each with its name and a mask: by values first, then by places."""
+    x, wrong = e.x, e.wrong.any(axis=0).reshape(e.x.shape)
+    for name, test in VALUES.items():
+        yield f"where {name.format(x=e.name)}", test(x)
+    for j, other in enumerate(e.trial.inputs):
+        if j != e.i and isinstance(other, np.ndarray) and other.dtype.kind == "f" and stretch_to(other.shape, x.shape):
+            for name, compare in PAIRS.items():
+                where = name.format(x=e.name, other=e.trial.names[j])
+                yield f"where {where}", compare(x, np.broadcast_to(other, x.shape))
+    values, counts = np.unique(x, return_counts=True)
+    yield f"where entries of {e.name} are equal (ties)", np.isin(x, values[counts > 1])
+    yield f"at the largest entry of {e.name}", x == x.max()
+    for axis, n in enumerate(x.shape):
+        for index in range(n) if n > 1 else ():
+            mask = np.zeros(x.shape, bool)
+            mask[(slice(None),) * axis + (index,)] = True
+            place = "-1 (the last)" if index == n - 1 else "0 (the first)" if index == 0 else str(index)
+            yield f"at index {place} of axis {axis} of {e.name}", mask
+            yield f"at all but index {place} of axis {axis} of {e.name}", ~mask
+    low, high = x[wrong].min(), x[wrong].max()
+    if (x[~wrong] < low).all():
+        yield f"where {e.name} is large (from {x[~wrong].max():.3g} or {low:.3g} on)", wrong
+    if (x[~wrong] > high).all():
+        yield f"where {e.name} is small (up to {high:.3g} or {x[~wrong].min():.3g})", wrong
+
+
+def stretch_to(narrow: tuple[int, ...], wide: tuple[int, ...]) -> bool:
+    """Whether broadcasting makes `wide` of `narrow`."""
+    new = len(wide) - len(narrow)
+    return new >= 0 and all(n in (1, m) for n, m in zip(narrow, wide[new:], strict=True))
+
+
+def described(got: Array, true: Array, e: Evidence) -> str:
+    """In what way these entries are wrong, if there is a short word for it."""
+    if (got == 0).all():
+        return ", where it is 0"
+    if not np.isfinite(got).all():
+        return ", where it is not finite"
+    with np.errstate(all="ignore"):
+        c = got / true
+    if np.isfinite(c).all() and np.ptp(c) <= 1e-6 * abs(c).max():
+        return f", where it is {c.flat[0]:.6g} times the gradient"
+    return ""
+
+
+# ------------------------------------------------------------------------------------------------------------- tools
+def stretched(e: Evidence) -> tuple[int, ...]:
+    """The axes of y along which each entry of x was used again, if broadcasting did it."""
+    x, y = e.x.shape, e.y.shape
+    if not stretch_to(x, y):
+        return ()
+    new = len(y) - len(x)
+    axes = (*range(new), *[new + k for k, n in enumerate(x) if n != y[new + k]])
+    uses = (e.jacobian != 0).sum(axis=0).max(initial=0)
+    return axes if uses <= math.prod(y[k] for k in axes) else ()
+
+
+def ratio(e: Evidence) -> float | None:
+    """The number that the gradient was multiplied by, in every entry."""
+    if e.got is None or not np.isfinite(e.got).all():
+        return None
+    weight = float((e.true * e.true).sum())
+    c = float((e.got * e.true).sum()) / weight if weight else 0.0
+    return c if c and e.fits(c * e.true) else None
+
+
+def relative(e: Evidence) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.nanmax(np.where(e.terms > 0, abs(e.got - e.true) / e.terms, 0)))
+
+
+def with_input(e: Evidence, x: Array) -> list[Any]:
+    return [x if j == e.i else value for j, value in enumerate(copied(e.trial.inputs))]
+
+
+def scaled(e: Evidence, c: float) -> list[Any]:
+    return [(value * c).astype(value.dtype) if j in e.trial.able else value for j, value in enumerate(e.trial.inputs)]
+
+
+def deviation(e: Evidence, inputs: Any) -> float | None:
+    """The largest relative error of the backward at other inputs; None where there is nothing to compare."""
+    found = e.probe(list(inputs))
+    if found is None:
+        return None
+    with np.errstate(all="ignore"):
+        jacobian = e.trial.jacobian_at(list(inputs), e.i)
+        got, g = np.stack(found).reshape(2, -1), e.g
+        terms, error = abs(g) @ abs(jacobian.value), abs(g) @ jacobian.error
+        off = abs(got - g @ jacobian.value)
+        sure = (error < off / 4) & (terms > 0)
+        return float((off / terms)[sure].max(initial=0)) if np.isfinite(terms).all() else None
+
+
+def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]:
+    """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first.
+
+    If it is known to be ignoring its cotangent: what else is wrong, or nothing.
+    """
+    evidence = [Evidence(trial, i, ignoring) for trial in trials]
+    first = evidence[0]
+    if not first.wrong.any():
+        return []
+    for kind, function in HYPOTHESES:
+        fitting = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
+        if kind == "region":  # another draw may lie in it with all of its entries
+            fitting = [fitting[0], *filter(None, fitting[1:])]
+        common = set.intersection(*({guess.label for guess in guesses} for guesses in fitting))
+        for guess in fitting[0]:
+            if guess.label in common:
+                many = len(evidence) == 1 and len(fitting[0]) > 2  # the last is the number itself
+                text = guess.text + " (Or another size: inputs with unlike sizes, or a signature, would tell.)" * many
+                return [Fault(kind, first.name, text) for kind, text in ((kind, text), *guess.also)]
+    return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {entries(first)}.")]
+
+
+def entries(e: Evidence) -> str:
+    if e.got is None:
+        return "it has not the shape of its input"
+    wrong = np.argwhere(e.wrong[0].reshape(e.x.shape))
+    rows = wrong if len(wrong) else np.argwhere(e.wrong.any(axis=0).reshape(e.x.shape))
+    got, true = (a[0].reshape(e.x.shape) for a in (e.got, e.true))
+    parts = [
+        f"{e.d}[{', '.join(map(str, at))}] is {got[tuple(at)]:.6g}, should be {true[tuple(at)]:.6g}" for at in rows[:3]
+    ]
+    return f"{e.wrong.any(axis=0).sum()} of {e.x.size} entries are wrong; " + "; ".join(parts)

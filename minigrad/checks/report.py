@@ -1,0 +1,209 @@
+"""The report of a check: in a terminal, in a notebook, as JSON."""
+
+from __future__ import annotations
+
+import html
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.checks.diagnosis import Fault
+from minigrad.checks.trial import Trial
+
+__all__ = ["Example", "Report", "Verdict"]
+
+Array = np.ndarray[Any, Any]
+Line = list[tuple[str, str]]  # stretches of text, each with its style
+
+WIDTH = 79
+SHOWN = 8  # rows and columns of a gradient
+STYLES = {  # name: (in rich's words, in CSS)
+    "title": ("bold", "font-weight:bold"),
+    "fault": ("bold red", "font-weight:bold;color:#d64545"),
+    "ok": ("green", "color:#3a9d4a"),
+    "kink": ("yellow", "color:#b8860b"),
+    "not checked": ("dim", "opacity:.6"),
+    "code": ("cyan", "color:#1a8fb8"),
+    "dim": ("dim", "opacity:.6"),
+    "": ("", ""),
+}
+
+
+class Verdict(NamedTuple):
+    """One promise of the contract: its status is "ok", "fault", "not checked" or "kink"; and how sure that is."""
+
+    name: str
+    status: str
+    sure: str
+
+
+class Table(NamedTuple):
+    """A gradient beside what it should be: the entries in words, row by row, and which of them are wrong."""
+
+    returned: list[list[str]]
+    expected: list[list[str]]
+    wrong: list[list[bool]]
+
+
+class Example(NamedTuple):
+    """Inputs that show a fault, as code, and for wrong numbers the two gradients of one input."""
+
+    code: str
+    input: str
+    table: Table | None
+
+    @classmethod
+    def of(cls, fault: Fault, trial: Trial, target: str) -> Example:
+        names = trial.names
+        lines = [f"{name} = {literal(x)}" for name, x in zip(names, trial.inputs, strict=True)]
+        table = None
+        if fault.input in names and trial.gradient(i := names.index(fault.input)) is not None:
+            comparison = trial.compare(i)
+            if comparison.got is not None and comparison.wrong.any():
+                row = int(comparison.wrong.any(axis=1).argmax())  # the first cotangent that shows it
+                lines.append(
+                    f"g = {literal(np.asarray(trial.cotangents[row]))}  # the cotangent of the gradients below"
+                )
+                parts = (comparison.got, comparison.true, comparison.wrong)
+                table = tabulated(trial.inputs[i].shape, *(part[row] for part in parts))
+        arguments = f"({', '.join(names)}{',' * (len(names) == 1)})"
+        lines = ["import numpy as np", "from minigrad import check", "", *lines, f"print(check({target}, {arguments}))"]
+        return cls("\n".join(lines), fault.input or "", table)
+
+
+def literal(x: Any) -> str:
+    """A value as code."""
+    if not isinstance(x, np.ndarray):
+        return repr(x)
+    dtype = "" if x.dtype in (np.float64, np.bool_, np.int64) else f", dtype=np.{x.dtype}"
+    return f"np.array({x.tolist()}{dtype})" if x.size else f"np.zeros({x.shape}, dtype=np.{x.dtype})"
+
+
+def tabulated(shape: tuple[int, ...], got: Array, true: Array, wrong: Array) -> Table:
+    """As a matrix, its first rows and columns; the first rows with wrong entries, if these have none."""
+    columns = shape[-1] if shape else 1
+    cells = [a.reshape(-1, columns) for a in (got, true, wrong)]
+    rows = np.arange(len(cells[0]))
+    if not cells[2][:SHOWN].any():
+        rows = rows[cells[2].any(axis=1)]
+    cells = [a[rows[:SHOWN], :SHOWN] for a in cells]
+    texts = [[[f"{float(v):.6g}" for v in row] for row in a] for a in cells[:2]]
+    return Table(texts[0], texts[1], [[bool(v) for v in row] for row in cells[2]])
+
+
+class Report:
+    """What `check` found. True when nothing is wrong.
+
+    Attributes:
+        function: the name of what was checked.
+        faults: what is wrong, the most specific diagnosis first.
+        verdicts: the promises of the contract, whether each is kept, and how sure that is.
+        example: the smallest inputs found that show the first fault, or None.
+        formula: the rule, where minigrad knows the operation, or "".
+        cases: how many sets of inputs were tried.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        faults: tuple[Fault, ...],
+        verdicts: tuple[Verdict, ...],
+        example: Example | None = None,
+        formula: str = "",
+        cases: int = 0,
+    ) -> None:
+        self.function, self.faults, self.verdicts = function, faults, verdicts
+        self.example, self.formula, self.cases = example, formula, cases
+
+    def __bool__(self) -> bool:
+        return not self.faults
+
+    def __repr__(self) -> str:
+        return "\n".join("".join(text for text, _ in line).rstrip() for line in lines(self))
+
+    def _repr_html_(self) -> str:
+        spans = [
+            "".join(f'<span style="{STYLES[style][1]}">{html.escape(text)}</span>' for text, style in line)
+            for line in lines(self)
+        ]
+        return '<pre style="line-height:1.3">' + "\n".join(spans) + "</pre>"
+
+    def show(self) -> None:
+        """Print it, in colours where rich is installed and the output is a terminal."""
+        try:
+            from rich.console import Console
+            from rich.text import Text
+        except ModuleNotFoundError:
+            print(self)
+            return
+        console = Console(highlight=False, soft_wrap=True)
+        for line in lines(self):
+            console.print(Text.assemble(*((text, STYLES[style][0]) for text, style in line)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, in lists, dicts and strings."""
+        example = None
+        if self.example:
+            table = self.example.table
+            example = self.example._asdict() | {"table": table and table._asdict()}
+        return {
+            "function": self.function,
+            "ok": bool(self),
+            "faults": [fault._asdict() for fault in self.faults],
+            "verdicts": [verdict._asdict() for verdict in self.verdicts],
+            "example": example,
+            "formula": self.formula,
+            "cases": self.cases,
+        }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+
+
+# ------------------------------------------------------------------------------------------- one text, for all readers
+def lines(report: Report) -> Iterator[Line]:
+    """The report line by line, each in stretches with a style."""
+    named = [f"{fault.kind}{f' of {fault.input}' if fault.input else ''}" for fault in report.faults]
+    yield [(f"check of {report.function}: ", "title"), (", ".join(named) or "ok", "fault" if named else "ok")]
+    for fault, name in zip(report.faults, named, strict=True):
+        yield []
+        yield [(f"  {name}", "fault")]
+        yield from ([(line, "")] for line in paragraph(fault.text, 4))
+    if report.example:
+        yield []
+        yield [("  the smallest inputs found that show it", "title")]
+        yield from ([(f"    {line}", "code")] if line else [] for line in report.example.code.splitlines())
+        if report.example.table:
+            yield []
+            yield from side_by_side(report.example.input, report.example.table)
+    if report.formula:
+        yield []
+        yield [("  the operation, as minigrad has it", "title")]
+        yield from ([(f"    {line}", "code")] for line in report.formula.splitlines())
+    yield []
+    for verdict in report.verdicts:
+        first, *more = paragraph(verdict.name + (f": {verdict.sure}" if verdict.sure else ""), 14)
+        yield [(f"  {verdict.status:12}", verdict.status), (first.lstrip(), "")]
+        yield from ([(line, "")] for line in more)
+
+
+def paragraph(text: str, indent: int) -> list[str]:
+    margin = " " * indent
+    return textwrap.wrap(text, WIDTH, initial_indent=margin, subsequent_indent=margin, break_long_words=False)
+
+
+def side_by_side(name: str, table: Table) -> Iterator[Line]:
+    """The two gradients; of the one that was returned, wrong entries have a star."""
+    head = f"d{name} returned, * wrong"
+    width = max((len(cell) for row in (*table.returned, *table.expected) for cell in row), default=0)
+    gap = max(len(head) - (width + 2) * len(table.wrong[0]) - 2, 0) + 3
+    yield [(f"    {head:{(width + 2) * len(table.wrong[0]) + 2 + gap}}should be", "dim")]
+    for returned, expected, wrong in zip(*table, strict=True):
+        line: Line = [("    [", "")]
+        for cell, bad in zip(returned, wrong, strict=True):
+            line.append((f"{cell:>{width + 1}}{'*' if bad else ' '}", "fault" if bad else ""))
+        right = "".join(f"{cell:>{width + 1}}" for cell in expected)
+        yield [*line, ("]" + " " * gap, ""), (f"[{right} ]", "")]

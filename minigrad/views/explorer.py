@@ -1,0 +1,394 @@
+"""The explorer: a tape and its backward as one HTML page to step through, without a network, from any disk.
+
+Python decides what each stop says and does the arithmetic; the page (`page/`) draws what it is given. Beside each
+contribution stands the numerical derivative of the operation's own forward and, where torch is installed and has the
+operation, torch's: so the page is a debugger for a wrong backward.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.checks.numerical import numerical_gradient
+from minigrad.function import Application
+from minigrad.places import Place
+from minigrad.tensor import Tensor
+from minigrad.views import draw
+from minigrad.views.explain import send
+from minigrad.views.formula import edge
+from minigrad.views.labels import call, excerpt, input_names, kind, line, number, rule_of, shape, summary
+from minigrad.views.layout import layered
+from minigrad.views.steps import Array, Step, Trace
+from minigrad.views.table import undone
+
+SIDE = 8  # rows and columns of an array that is written out
+CHECKED = 3000  # entries of all inputs together whose derivative is computed in other ways, too
+ROUNDINGS = 64  # in units of the last place of the gradient's largest sum of terms: what it may be off by
+RENAMED = {"axis": "dim", "keepdims": "keepdim"}  # what torch calls the arguments
+
+Block = dict[str, Any]
+
+
+class Page:
+    """The explorer's page. Jupyter shows it; `save` writes it to a file; `html` is its text."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        boxes, arrows = draw.unfolded(trace)
+        layout = layered([box.size for box in boxes], [(a.source, a.target) for a in arrows])
+        name = trace.name[trace.output]
+        data = {"stops": [*forward(trace), *Backward(trace).stops()]}
+        self.html = filled(
+            title=f"{name}: every step of its backpropagation",
+            name=name,
+            graph=draw.svg(boxes, arrows, layout, True, f"Graph of {name}: {len(boxes)} boxes, {len(arrows)} edges"),
+            data=json.dumps(data, separators=(",", ":"), ensure_ascii=False),
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page to `path` and return that."""
+        path = Path(path)
+        path.write_text(self.html, encoding="utf-8", errors="replace")
+        return path
+
+    def _repr_html_(self) -> str:
+        frame = 'sandbox="allow-scripts" width="100%" height="800" style="border:0"'
+        return f'<iframe title="explorer" {frame} srcdoc="{html.escape(self.html)}"></iframe>'
+
+    def __repr__(self) -> str:
+        return "<page; .save('page.html') writes it to a file>"
+
+
+def filled(title: str, name: str, graph: str, data: str) -> str:
+    """The template with its parts; only the scripts and styles that are ours may run, by their hashes."""
+    template, style, script = (
+        resources.files("minigrad.views").joinpath("page", f"explorer.{suffix}").read_text("utf-8")
+        for suffix in ("html", "css", "js")
+    )
+    styles = " ".join(map(digest, (style, draw.STYLE)))
+    policy = f"default-src 'none'; script-src {digest(script)}; style-src {styles}; base-uri 'none'; form-action 'none'"
+    parts = {
+        "policy": policy,
+        "title": draw.xml(title),
+        "name": draw.xml(name),
+        "style": style,
+        "script": script,
+        "graph": graph,
+        # In a script element only "<" can end it or begin a comment; in JSON it may be written so.
+        "data": data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)  # in one pass: no part is searched again
+
+
+def digest(text: str) -> str:
+    """What allows a script or a style with this text in a Content-Security-Policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+# ------------------------------------------------------------------------------------------------------------ forward
+def forward(trace: Trace) -> Iterable[Block]:
+    """A stop for each node."""
+    for node in trace.nodes:
+        name, value = trace.name[node], trace.value[node]
+        blocks = [arrays([array(f"value of {name}, {value.dtype}", value)])]
+        if node.op is None:
+            title = f"{name} is {'a parameter' if kind(node) == 'parameter' else 'data'}"
+        else:
+            called = [trace.called(x, v) for x, v in zip(node.inputs, node.values, strict=True)]
+            title = f"{name} = {call(node, called)}"
+            first = getattr(node.op, "formula", "").partition("\n")[0]
+            inputs = [
+                array(f"{letter} = {x}", v)
+                for letter, x, v in zip(input_names(node), called, node.values, strict=True)
+                if isinstance(v, np.ndarray | float | int)
+            ]
+            code = source_of(forward_of(node))
+            blocks = [formula([first]), arrays(inputs), *blocks, *code] if first else [arrays(inputs), *blocks, *code]
+        yield stop("forward", title, f"n{trace.number[node]}", None, source(node), blocks)
+
+
+def forward_of(node: Tensor) -> Any:
+    op: Any = node.op
+    return op.function.forward if hasattr(op, "ctx") else getattr(op, "forward", None)
+
+
+# ----------------------------------------------------------------------------------------------------------- backward
+class Backward:
+    """The stops of the backward: one for each edge."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.left = CHECKED
+
+    def stops(self) -> Iterable[Block]:
+        trace = self.trace
+        start = trace.cotangents.get(trace.output)
+        if start is not None:
+            text = "The backward starts here: with dL/dL = 1, or with the cotangent that it was given."
+            blocks = [told(text), arrays([array(f"cotangent of {trace.name[trace.output]}", start)])]
+            title = f"the backward starts at {trace.name[trace.output]}"
+            yield stop("backward", title, f"n{trace.number[trace.output]}", None, source(trace.output), blocks)
+        last = {step.input: i for i, step in enumerate(trace.steps)}
+        for i, step in enumerate(trace.steps):
+            yield self.stop(step, last[step.input] == i and step.input in trace.cotangents)
+        if trace.failure is not None:
+            yield self.failure(trace.failure)
+
+    def stop(self, step: Step, complete: bool) -> Block:
+        trace, node, x = self.trace, step.node, step.input
+        name, to, output = trace.name[node], trace.name[x], trace.name[trace.output]
+        blocks = [formula([text.unicode for text in edge(trace, step)]), *source_of(rule_of(node, step.position))]
+        blocks.append(arrays([array(f"cotangent of {name}: d {output} / d {name}", step.cotangent)]))
+        local = jacobian(node, step.position)
+        if local is not None:
+            rows = f"local Jacobian, d {name} / d {to}: a row for each entry of {name}, a column for each of {to}"
+            blocks.append(arrays([array(rows, local)]))
+        if undone(step.partial, step.contribution):
+            blocks.append(arrays([array("the rule gives", step.partial)]))
+            several = " An entry that was read n times has n paths." if step.partial.shape != x.shape else ""
+            what = "broadcasting" if several else "promotion"
+            blocks.append(told(f"Undone on the way, {what}: {undone(step.partial, step.contribution)}.{several}"))
+        blocks.append(arrays(self.compared(step, f"contribution to {to}")))
+        if step.before is not None:
+            sum_of = [array("had come before", step.before), array("+ contribution", step.contribution)]
+            blocks.append(arrays([*sum_of, array(f"= d {output} / d {to} so far", step.total)]))
+        if complete:
+            blocks += self.completed(x)
+        key = f"{trace.number[node]}-{step.position}"
+        return stop("backward", f"{name} → {to}", f"n{trace.number[x]}", key, source(node), blocks)
+
+    def affordable(self, x: Tensor, nodes: int) -> bool:
+        """Whether a numerical derivative by x, for which so many nodes run again, is small enough; if so, it counts."""
+        if not 0 < x.size <= SIDE * SIDE or x.size * nodes > self.left:
+            return False
+        self.left -= x.size * nodes
+        return True
+
+    def compared(self, step: Step, title: str) -> list[Block]:
+        """Our contribution, and beside it what other ways of computing it give."""
+        node, position, g = step.node, step.position, step.cotangent
+        others = {}
+        if self.affordable(step.input, 1):
+            numeric = self.numerical(node, position, g)
+            if numeric is not None:
+                others["numerical derivative"] = numeric
+                reference = with_torch(node, position, g)
+                if reference is not None:
+                    rounding = ROUNDINGS * np.finfo(step.input.dtype).eps * abs(reference)
+                    others["torch"] = reference, np.maximum(numeric[1], rounding)
+        return beside(title, step.contribution, others)
+
+    def numerical(self, node: Tensor, position: int, g: Array) -> tuple[Array, Array] | None:
+        """What the forward of one node says its backward should give for an input."""
+        return numerical(lambda x, dtype: again(node, position, x, dtype), node.values[position], g, node.array)
+
+    def completed(self, x: Tensor) -> list[Block]:
+        """The gradient of x, of which the last part has come; of a parameter beside that of the whole program."""
+        trace, name = self.trace, f"d {self.trace.name[self.trace.output]} / d {self.trace.name[x]}"
+        blocks = [told(f"With this all of {name} has come together.")]
+        if kind(x) == "parameter" and self.affordable(x, len(trace.nodes)):
+            g, y = trace.cotangents[trace.output], trace.output.array
+            numeric = numerical(lambda moved, dtype: replayed(trace, x, moved, dtype), trace.value[x], g, y)
+            if numeric is not None:
+                others = {"numerical derivative of the whole program": numeric}
+                blocks.append(arrays(beside(name, trace.cotangents[x], others)))
+        return blocks
+
+    def failure(self, error: Exception) -> Block:
+        trace, node = self.trace, self.trace.failed_at
+        blocks = [told(f"{type(error).__name__}: {error}", "alert")]
+        if node is None:
+            output = trace.output
+            title = f"{trace.name[output]} has no backward"
+            return stop("backward", title, f"n{trace.number[output]}", None, source(output), blocks)
+        g = trace.cotangents[node]
+        blocks.append(arrays([array(f"cotangent of {trace.name[node]}", g)]))
+        for i, x in enumerate(node.inputs):
+            if type(x) is Tensor and x.requires_grad and self.affordable(x, 1):
+                numeric = self.numerical(node, i, g)
+                if numeric is not None:
+                    title = f"what {trace.name[x]} should get: the numerical derivative"
+                    blocks.append(arrays([array(title, numeric[0])]))
+        blocks += source_of(rule_of(node, 0))
+        title = f"the backward stops at {trace.name[node]}"
+        return stop("backward", title, f"n{trace.number[node]}", None, source(node), blocks)
+
+
+# -------------------------------------------------------------------------------------------- other ways to compute it
+def jacobian(node: Tensor, position: int) -> Array | None:
+    """d node / d input as a matrix, by sending back one entry at a time; None where it is large, or the same number."""
+    x = node.inputs[position]
+    if not (1 < max(node.size, x.size) <= SIDE and node.size):
+        return None
+    rows = []
+    for at in np.ndindex(node.shape):
+        one = np.zeros(node.shape, node.dtype)
+        one[at] = 1
+        rows.append(send(node, one, [position])[position].reshape(-1))
+    return np.array(rows)
+
+
+def numerical(f: Callable[[Array, Any], Any], value: Any, g: Array, y: Array) -> tuple[Array, Array] | None:
+    """The numerical derivative of Σ g · f(value), where f(value) is y, and how far off a right backward may be from it.
+
+    It is taken in long double where f computes in that, otherwise in float64; None where f does not run again, or gives
+    something else the second time. `f` gets the dtype, too.
+    """
+    value = np.asarray(value)
+    for dtype in (np.longdouble, np.float64):
+        wide = value.astype(dtype)
+        try:
+            second = np.asarray(f(wide, dtype))
+        except Exception:  # a forward need not take long double, and a student's may do anything on its second run
+            continue
+        eps = np.finfo(y.dtype).eps
+        if second.dtype.kind != "f" or second.shape != y.shape or not close(second, y):
+            return None
+        found, error, size = (a[0] for a in numerical_gradient(lambda x, d=dtype: np.asarray(f(x, d)), wide, g[None]))  # type: ignore[misc]
+        return found, error + ROUNDINGS * max(eps, np.finfo(value.dtype).eps) * size.max()
+    return None
+
+
+def close(a: Array, b: Array) -> bool:
+    """Whether two results of one computation are the same but for rounding."""
+    eps = np.finfo(b.dtype).eps
+    size = abs(b).max(initial=0, where=np.isfinite(b))
+    return bool(np.allclose(a, b, rtol=1e4 * eps, atol=1e4 * eps * size, equal_nan=True))
+
+
+def again(node: Tensor, position: int, moved: Array, dtype: Any) -> Any:
+    """The forward of one node, where one of its inputs is another array."""
+    values = [moved if i == position else wider(v, dtype) for i, v in enumerate(node.values)]
+    return run(node, values)
+
+
+def replayed(trace: Trace, x: Tensor, moved: Array, dtype: Any) -> Any:
+    """The output of the tape, where the leaf x is another array."""
+    values = {node: moved if node is x else wider(trace.value[node], dtype) for node in trace.nodes if node.op is None}
+    for node in trace.nodes:
+        if node.op is not None:
+            inputs = zip(node.inputs, node.values, strict=True)
+            values[node] = run(node, [values[i] if type(i) is Tensor else wider(v, dtype) for i, v in inputs])
+    return values[trace.output]
+
+
+def run(node: Tensor, values: Sequence[Any]) -> Any:
+    """The forward of a node on other values; of a Function with another ctx, as the tape needs its own."""
+    op: Any = node.op
+    fresh = Application(op.function, node.inputs) if hasattr(op, "ctx") else op
+    with np.errstate(all="ignore"):
+        return fresh.forward(*values, **node.params)
+
+
+def wider(value: Any, dtype: Any) -> Any:
+    return value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+
+
+def with_torch(node: Tensor, position: int, g: Array) -> Array | None:
+    """The same derivative by torch, of the function of that name or of the student's own forward.
+
+    None where torch is not there, has no such function, or computes something else under that name.
+    """
+    if not find_spec("torch"):
+        return None
+    import torch
+
+    op: Any = node.op
+    function: Any = getattr(torch, op.name, None) or getattr(torch.nn.functional, op.name, None)
+    if hasattr(op, "ctx"):
+        fresh = Application(op.function, node.inputs)
+        function = fresh.forward
+    if not callable(function):
+        return None
+    params = {RENAMED.get(k, k): v for k, v in node.params.items() if v is not None}
+    try:
+        inputs = [torch.tensor(np.array(v)) if isinstance(v, np.ndarray) else v for v in node.values]
+        x = inputs[position].requires_grad_()
+        y = function(*inputs, **params)
+        same = y.detach().numpy()
+        (gradient,) = torch.autograd.grad(y, x, torch.tensor(np.array(g)))
+    except Exception:  # a function of the same name may want other arguments; then there is nothing to compare with
+        return None
+    return np.asarray(gradient.numpy()) if same.shape == node.shape and close(same, node.array) else None
+
+
+def beside(title: str, ours: Array, others: dict[str, tuple[Array, Array]]) -> list[Block]:
+    """Our array and, each with how far off it may be, what others say; what differs is marked in both."""
+    marks = [differs(ours, theirs, allowed) for theirs, allowed in others.values()]
+    wrong = np.any(marks, axis=0) if marks else None
+    found = [array(title, ours, wrong)]
+    return found + [array(name, value[0], mark) for (name, value), mark in zip(others.items(), marks, strict=True)]
+
+
+def differs(ours: Array, theirs: Array, allowed: Array) -> Array:
+    """Where two gradients are further apart than rounding and the numerical derivative's own error explain."""
+    with np.errstate(invalid="ignore"):
+        far = abs(ours - theirs) > allowed
+    return np.asarray(far | (np.isnan(ours) & ~np.isnan(theirs)))
+
+
+# ------------------------------------------------------------------------------------------------------------- blocks
+def stop(phase: str, title: str, node: str, edge: str | None, source: Any, blocks: Sequence[Block]) -> Block:
+    return {"phase": phase, "title": title, "node": node, "edge": edge, "source": source, "blocks": list(blocks)}
+
+
+def formula(lines: Sequence[str]) -> Block:
+    return {"type": "formula", "lines": list(lines)}
+
+
+def told(text: str, role: str = "note") -> Block:
+    return {"type": "text", "text": text, "role": role}
+
+
+def arrays(items: Sequence[Block]) -> Block:
+    return {"type": "arrays", "items": list(items)}
+
+
+def array(title: str, value: Any, wrong: Array | None = None) -> Block:
+    """An array for the page: all of its entries, as text, if they fit into SIDE x SIDE; otherwise a summary."""
+    value = np.asarray(value)
+    item: Block = {"title": title, "shape": shape(value)}
+    fits = value.ndim <= 2 and max(value.shape, default=1) <= SIDE and value.size
+    rows = np.atleast_2d(value) if fits else None
+    if rows is None:
+        item["summary"] = summary(value)
+    else:
+        item["rows"] = [[number(entry) for entry in row] for row in rows]
+    if wrong is not None:
+        item["verdict"] = "differs" if wrong.any() else "agrees"
+        item["wrong"] = np.atleast_2d(wrong).tolist() if rows is not None else None
+    return item
+
+
+def source(node: Tensor) -> Block | None:
+    """The user's line, and where in it the expression is."""
+    place = Place.of(node.made_at)
+    found = excerpt(place)
+    if found is None:
+        return {"at": line(place)}
+    return {"at": line(place), "first": found.first, "text": found.text, "start": found.start, "end": found.end}
+
+
+@lru_cache(maxsize=512)
+def source_of(function: Callable[..., Any] | None) -> list[Block]:
+    """The code of a rule or a forward, as a block; none where its source is gone."""
+    try:
+        text = textwrap.dedent(inspect.getsource(function))  # type: ignore[arg-type]
+        file, (_, first) = inspect.getsourcefile(inspect.unwrap(function)), inspect.getsourcelines(function)  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return []
+    return [{"type": "code", "title": f"its code, {Path(file or '').name}:{first}", "text": text.rstrip("\n")}]

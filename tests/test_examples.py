@@ -1,0 +1,83 @@
+"""The examples learn what they say they learn, the same at every run, and go on where they were stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DIGITS = [sys.executable, "-W", "error", str(ROOT / "examples" / "digits.py")]
+HERE = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def printed(*arguments):
+    """What the example prints, without the seconds."""
+    done = subprocess.run([*DIGITS, *arguments], capture_output=True, text=True, check=True, env=HERE)
+    assert done.stderr == ""
+    return re.sub(r" +\d+\.\d s$", "", done.stdout, flags=re.MULTILINE).splitlines()
+
+
+@pytest.mark.parametrize(("model", "epochs", "least"), [("mlp", 30, 97.0), ("conv", 8, 98.0)])
+def test_digits_are_learned(model, epochs, least):
+    lines = printed(model, "--epochs", str(epochs))
+    assert lines[0] == "Sequential("
+    assert [line.split("   ")[0] for line in lines if line.startswith("epoch")] == [
+        f"epoch {i:2} of {epochs}" for i in range(1, epochs + 1)
+    ]
+    accuracy = re.fullmatch(r"test accuracy (\d+\.\d\d)%", lines[-1])
+    assert float(accuracy[1]) >= least
+
+
+def test_the_seed_decides_everything():
+    first, again, other = (printed("--epochs", "1", "--seed", seed) for seed in "336")
+    assert first == again
+    assert first[-2:] != other[-2:]
+
+
+def test_it_goes_on_from_a_checkpoint(tmp_path):
+    file = tmp_path / "digits.npz"
+    whole = printed("conv", "--epochs", "3")
+    with subprocess.Popen(
+        [*DIGITS, "conv", "--epochs", "3", "--checkpoint", file], stdout=subprocess.PIPE, text=True, env=HERE
+    ) as run:
+        while not run.stdout.readline().startswith("epoch  1"):
+            assert run.poll() is None
+        run.kill()
+    resumed = printed("conv", "--epochs", "3", "--checkpoint", file)
+    assert resumed[0] in (f"going on from {file} after epoch {i}" for i in (1, 2, 3))  # it was quick, perhaps
+    assert resumed[-2:] == whole[-2:]
+
+
+def failed(code, *arguments):
+    done = subprocess.run([*DIGITS, *arguments], capture_output=True, text=True, check=False, env=HERE)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_wrong_usage_is_said_in_a_sentence(tmp_path):
+    (tmp_path / "foreign").write_text("what", encoding="utf-8")
+    assert "foreign was not written by minigrad.checkpoint" in failed(2, "--checkpoint", tmp_path / "foreign")
+    printed("--epochs", "1", "--checkpoint", tmp_path / "mlp")
+    assert "does not fit model" in failed(2, "conv", "--checkpoint", tmp_path / "mlp")
+    assert "invalid choice: 'rnn'" in failed(2, "rnn")
+    for wrong in (["--epochs", "0"], ["--seed", "-1"]):
+        assert f"{wrong[0][2:]} is at least" in failed(2, *wrong)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c(tmp_path):
+    command = [*DIGITS, "--epochs", "1000", "--checkpoint", tmp_path / "file"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=HERE) as run:
+        while not run.stdout.readline().startswith("epoch"):
+            assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate()
+    assert run.returncode == 130
+    assert errors == f"stopped by Ctrl-C; the same command goes on from {tmp_path / 'file'}\n"
