@@ -182,7 +182,7 @@ def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line]
         match line.text:
             case ast.BinOp(left, ast.MatMult(), right) if matrix(left, values) and matrix(right, values):
                 line = dataclasses.replace(line, text=ast.Call(ast.Attribute(left, "dot", ast.Load()), [right], []))
-            case ast.BinOp(left, op, right) if type(op) in UFUNCS:
+            case ast.BinOp(left, op, right) if type(op) in UFUNCS and not isinstance(op, ast.MatMult):
                 dtype = line.value.dtype
                 left, right = [of_this_shape(side, line.value, values) for side in (left, right)]
                 text = ast.BinOp(number(left, right, dtype), op, number(right, left, dtype))
