@@ -23,7 +23,8 @@ PICTURE_LIMIT = 150_000  # bytes
 
 
 RUN = """
-import sys
+import linecache, sys
+linecache.cache["page"] = len(sys.argv[1]), None, sys.argv[1].splitlines(True), "page"  # as if it were a file
 try:
     exec(compile(sys.argv[1], "page", "exec"), {"__name__": "page"})
 except Exception as error:

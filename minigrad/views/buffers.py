@@ -286,6 +286,7 @@ def with_buffers(
         elif able and compact(line.value) and line.value.size >= least:
             key = layout(line.value)
             dying = [n for n in read if in_place and n in holds and last[n] == i and layout(values[n]) == key]
+            # Not if another input is a view of it, as in x + x.T: NumPy would copy that first, and numba would not.
             dying = [n for n in dying if all(m == n or roots.of(m) != n for m in read)]
             if dying:
                 buffer = holds.pop(dying[0])
