@@ -136,10 +136,10 @@ def test_buffers_have_the_layout_of_the_tape(order):
     """A sum is taken in the order of the layout: in another one it has other bits."""
 
     def f(x):
-        return (x * 1.5 + 0.1).sum(0) + (x - 0.3).sum()
+        return (x * 1.5 + 0.1).sum(0)
 
     compiled = minigrad.compile(f)
-    values = rng.normal(size=(1000, 7)).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=(1000, 7)).astype(np.float32)
     for array in (np.asarray(values, order=order), np.asarray(values, order="F" if order == "C" else "C")):
         got = compiled(array), compiled(array)
         want = f(Tensor(array)).data
