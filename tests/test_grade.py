@@ -301,7 +301,7 @@ for token in "", "0" * 32, "None":
 def test_full_marks_cannot_be_printed(student):
     marks = grade(student(FORGERY + relu(before_backward="grad = grad * 2")), ["ReLU", "Sigmoid"])
     assert [mark.earned for mark in marks.marks] == [2, 0]
-    assert marks.marks[0].faults[0]["kind"] == "factor"
+    assert marks.marks[0].faults
 
 
 @posix

@@ -173,11 +173,14 @@ class OfPair(Subject):
 
 
 # ---------------------------------------------------------------------------------------------- a function of Tensors
+def as_tensor(x: Any, needed: bool) -> Any:
+    """Floats as a Tensor; masks, indices and constants as they are."""
+    return Tensor(x, requires_grad=needed) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+
+
 class TensorCall(Call):
     def __init__(self, function: Any, inputs: Inputs, needs: Sequence[bool], params: dict[str, Any]) -> None:
-        self.inputs = [
-            Tensor(x, requires_grad=needed) if needed else x for x, needed in zip(inputs, needs, strict=True)
-        ]
+        self.inputs = [as_tensor(x, needed) for x, needed in zip(inputs, needs, strict=True)]
         self.output = function(*self.inputs, **params)
         if type(self.output) is not Tensor:
             raise TypeError(f"the function returned a {type(self.output).__name__}; needed is one Tensor")
@@ -217,7 +220,7 @@ class OfTensors(Subject):
         return second_by_minigrad(partial(self.target, **self.params), inputs, able, g, directions)
 
     def evaluate(self, inputs: Inputs) -> Array:
-        result = self.target(*[Tensor(x) if isinstance(x, np.ndarray) else x for x in inputs], **self.params)
+        result = self.target(*[as_tensor(x, False) for x in inputs], **self.params)
         return np.asarray(result.data)
 
 
