@@ -1,4 +1,4 @@
-"""Measure several ways to do one thing, side by side in one process.
+"""Measure several ways to do one thing side by side in one process, and print what was found as a table.
 
 A *side* is an endless iterator that does one unit of work for each `next()`. A generator is the natural way
 to write one: its set-up runs once, its names are fast locals, and between two steps it keeps exactly what a
@@ -25,16 +25,33 @@ What makes the figures comparable:
 
 from __future__ import annotations
 
+import argparse
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from statistics import median, quantiles
 from time import process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Timings", "advance", "measure", "settle_malloc", "table"]
+__all__ = [
+    "ROUNDS",
+    "Cell",
+    "Range",
+    "Ratio",
+    "Table",
+    "Timings",
+    "advance",
+    "assert_agreement",
+    "command",
+    "measure",
+    "positive",
+    "repeated",
+    "say",
+]
 
 Side = Iterator[Any]
 LARGEST_THRESHOLD = 32 << 20  # bytes; glibc raises its threshold no further (DEFAULT_MMAP_THRESHOLD_MAX)
@@ -54,19 +71,29 @@ class Timings:
         """How many times as long a step of `name` takes as one of `reference`, round by round."""
         return [a / b for a, b in zip(self.seconds[name], self.seconds[reference], strict=True)]
 
-    def ratio(self, name: str, reference: str) -> float:
-        return median(self.ratios(name, reference))
+    def ratio(self, name: str, reference: str, relation: str = "<=", bound: float | None = None) -> Ratio:
+        """The median of these ratios, and what was promised of it."""
+        return Ratio(median(self.ratios(name, reference)), relation, bound)
 
-    def quartiles(self, name: str, reference: str) -> tuple[float, float]:
-        """The quartiles between which half of the rounds' ratios lie."""
+    def quartiles(self, name: str, reference: str) -> Range:
         ratios = self.ratios(name, reference)
         low, _, high = quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-        return low, high
+        return Range(low, high)
+
+    def cells(self, name: str, reference: str, relation: str = "<=", bound: float | None = None) -> list[Cell]:
+        """Three cells: the microseconds of a step, the quartiles of its ratio to `reference`, and the ratio."""
+        return [self.microseconds(name), self.quartiles(name, reference), self.ratio(name, reference, relation, bound)]
 
 
 def settle_malloc() -> None:
     """Allocate and free one large array: see the last point of this module's docstring."""
     np.empty(LARGEST_THRESHOLD - (1 << 16), np.uint8)
+
+
+def repeated(function: Callable[[], Any]) -> Side:
+    """A side that calls `function` at each step, and yields what it returns in a tuple."""
+    while True:
+        yield (function(),)
 
 
 def advance(side: Side, steps: int) -> Any:
@@ -75,6 +102,32 @@ def advance(side: Side, steps: int) -> Any:
     for result in islice(side, steps):  # noqa: B007 - only the last is wanted
         pass
     return result
+
+
+def assert_agreement(sides: Mapping[str, Side], what: Sequence[str], steps: int = 20, rtol: float = 1e-10) -> None:
+    """Take `steps` steps on every side: what it yields then must be what the first side yields, up to rounding.
+
+    Args:
+        what: the names of what a step yields, for the message.
+        rtol: the difference that is allowed, in units of the largest entry.
+
+    Raises:
+        AssertionError: names the side and what differs.
+    """
+    expected: list[Any] = []
+    for name, side in sides.items():
+        found = [as_vector(value) for value in advance(side, steps)]
+        expected = expected or found
+        for part, got, wanted in zip(what, found, expected, strict=True):
+            message = f"{name}: {part} after {steps} steps is not that of {next(iter(sides))}"
+            largest = np.abs(wanted).max(initial=0.0)
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=rtol * largest, err_msg=message)
+
+
+def as_vector(value: Any) -> np.ndarray[Any, Any]:
+    """A copy of what a side yields: a NumPy number or array, or a tensor of any of the libraries."""
+    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    return array.reshape(-1).copy()
 
 
 def clock(side: Side, steps: int) -> float:
@@ -112,14 +165,145 @@ def measure(sides: Mapping[str, Side], rounds: int = 40, seconds: float = 0.005)
     return timings
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns of text, the first aligned left; a row that is empty becomes a rule."""
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(header, *filter(None, rows), strict=True)]
+# --------------------------------------------------------------------------------------------------- what was found
+class Ratio(NamedTuple):
+    """A measured figure, and the bound that it is to keep; None where nothing was promised."""
 
-    def line(cells: Sequence[str]) -> str:
-        padded = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
-        return "  ".join([cells[0].ljust(widths[0]), *padded[1:]]).rstrip()
+    value: float
+    relation: str = "<="
+    bound: float | None = None
 
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([line(header), *(line(row) if row else rule for row in rows)])
+    @property
+    def missed(self) -> bool:
+        if self.bound is None:
+            return False
+        return not (self.value <= self.bound if self.relation == "<=" else self.value >= self.bound)
+
+    @property
+    def verdict(self) -> str:
+        return "" if self.bound is None else f" {self.relation} {self.bound:g} {'miss' if self.missed else 'hit'}"
+
+    def __str__(self) -> str:
+        return written(self.value) + self.verdict
+
+
+class Range(NamedTuple):
+    """The quartiles of a figure over the rounds: half of them lie between."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{written(self.low)}-{written(self.high)}"
+
+
+Cell = str | int | float | Ratio | Range | None  # None is empty: there is no such figure
+
+
+def written(cell: Cell) -> str:
+    """A figure with three digits, or with as many as stand before the point."""
+    if isinstance(cell, float) and math.isfinite(cell):
+        first = int(f"{cell:.2e}".partition("e")[2])  # the power of ten of the first digit, after rounding
+        return f"{cell:,.{max(0, 2 - first)}f}"
+    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+class Table:
+    """What a benchmark found. It prints itself; `json` is what a file keeps of it.
+
+    Args:
+        title: what was measured, and how to read it.
+        header: the name of each column.
+        rows: a cell for each column; a row that is empty becomes a rule.
+        notes: sentences to stand below.
+    """
+
+    def __init__(
+        self, title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]], notes: Sequence[str] = ()
+    ) -> None:
+        self.title, self.header, self.notes = title, list(header), list(notes)
+        self.rows = [list(row) for row in rows]
+
+    @property
+    def missed(self) -> list[str]:
+        """The targets that were not kept."""
+        found = []
+        for row in filter(None, self.rows):
+            words = ", ".join(written(cell) for cell in row if isinstance(cell, str | int))
+            for name, cell in zip(self.header, row, strict=True):
+                if isinstance(cell, Ratio) and cell.missed:
+                    found.append(f"{words}: {name} {cell}")
+        return found
+
+    def json(self) -> dict[str, Any]:
+        def kept(cell: Cell) -> Any:
+            if isinstance(cell, Ratio):
+                return cell._asdict() | {"missed": cell.missed}
+            return cell._asdict() if isinstance(cell, Range) else cell
+
+        rows = [[kept(cell) for cell in row] for row in self.rows if row]
+        return {"title": self.title, "header": self.header, "rows": rows, "notes": self.notes}
+
+    def __str__(self) -> str:
+        columns = zip(self.header, *filter(None, self.rows), strict=True)
+        head, *lines = map("  ".join, zip(*(aligned(*column) for column in columns), strict=True))
+        filled = iter(lines)
+        body = [next(filled) if row else "-" * len(head) for row in self.rows]
+        notes = ["", *self.notes] if self.notes else []
+        return "\n".join([self.title, "", *(line.rstrip() for line in (head, *body)), *notes])
+
+
+def aligned(name: str, *cells: Cell) -> list[str]:
+    """A column, of one width: words to the left, figures to the right, verdicts below each other."""
+    if all(isinstance(cell, str) for cell in cells):
+        width = max(map(len, (name, *cells)))
+        return [text.ljust(width) for text in (name, *cells)]
+    verdicts = [cell.verdict if isinstance(cell, Ratio) else "" for cell in cells]
+    figures = [written(cell.value if isinstance(cell, Ratio) else cell) for cell in cells]
+    widest, after = max(map(len, figures)), max(map(len, verdicts))
+    texts = [figure.rjust(widest) + verdict.ljust(after) for figure, verdict in zip(figures, verdicts, strict=True)]
+    width = max(map(len, (name, *texts)))
+    return [text.rjust(width) for text in (name, *texts)]
+
+
+# ----------------------------------------------------------------------------------------------------- as a command
+ROUNDS = 40
+
+
+def positive(text: str) -> int:
+    """An argument of a command that counts from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return int(text)
+
+
+def say(text: str) -> None:
+    """Tell on standard error how far a benchmark is."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def command(
+    name: str, run: Callable[..., Table], doc: str | None, arguments: Sequence[str] | None, **options: dict[str, Any]
+) -> int:
+    """`python -m benchmarks.NAME`: run one benchmark and print its table; the exit code.
+
+    Args:
+        run: is called with `rounds` and the `options`.
+        doc: the docstring of the module.
+        arguments: the command line; None means that of the process.
+        options: what the command takes beside --rounds and --check: the keywords of `add_argument` by name.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for option, keywords in options.items():
+        parser.add_argument(f"--{option}", **keywords)
+    parser.add_argument(
+        "--rounds", type=positive, default=ROUNDS, help=f"rounds in which every side runs once (default {ROUNDS})"
+    )
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
+    given = vars(parser.parse_args(arguments))
+    check = given.pop("check")
+    table = run(**given)
+    print(table)
+    return 1 if check and table.missed else 0

@@ -10,7 +10,6 @@ Then what noting the user's line costs, and one chain of 1,000,000 products with
 
 from __future__ import annotations
 
-import argparse
 import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import minigrad.backprop
-from benchmarks.harness import Timings, measure, table
+from benchmarks.harness import ROUNDS, Cell, Ratio, Table, Timings, command, measure, positive, say
 from minigrad import Tensor
 
 LENGTH = 100  # operations in a chain
@@ -200,27 +199,24 @@ def above(timings: Timings, name: str) -> tuple[float, float]:
     return 1e6 / LENGTH * median(forward), 1e6 / LENGTH * median(backward)
 
 
-def verdict(value: float, bound: float) -> str:
-    return f"{value:.2f} <= {bound} {'hit' if value <= bound else 'miss'}"
-
-
-def compare(operation: str, rounds: int, seconds: float = 0.005) -> list[list[str]]:
+def compare(operation: str, rounds: int, seconds: float = 0.005) -> list[list[Cell]]:
     """Table rows for one operation."""
+    say(f"overhead: {operation}")
     assert_agreement(operation)
     makers = sides(operation)
     both = {f"{n} {what}": make(what == "both") for n, make in makers.items() for what in ("forward", "both")}
     timings = measure(both, rounds, seconds)
     found = {name: above(timings, name) for name in makers if name != HAND}
-    rows = []
+    rows: list[list[Cell]] = []
     for name, (forward, backward) in found.items():
-        times = sum(found[name]) / sum(found[OURS])
-        promised = name == OURS and operation == "product"
+        bounds = AT_MOST if name == OURS and operation == "product" else {}
         rows.append(
             [
-                f"{operation:7}  {name}",
-                verdict(forward, AT_MOST["forward"]) if promised else f"{forward:.2f}",
-                verdict(backward, AT_MOST["backward"]) if promised else f"{backward:.2f}",
-                "1.0" if name == OURS else f"{times:.1f} > 1 {'hit' if times > 1 else 'miss'}",
+                operation,
+                name,
+                Ratio(forward, "<=", bounds.get("forward")),
+                Ratio(backward, "<=", bounds.get("backward")),
+                Ratio(sum(found[name]) / sum(found[OURS]), ">=", None if name == OURS else 1.0),
             ]
         )
     return rows
@@ -250,29 +246,31 @@ def long_chain(length: int, collecting: bool) -> tuple[float, float]:
         gc.enable()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.overhead",
-        description="Time what recording adds to an operation on a small array, forward and backward.",
-    )
-    parser.add_argument("--rounds", type=int, default=40, help="rounds in which every side runs once (default 40)")
-    parser.add_argument("--length", type=int, default=1_000_000, help="operations in the long chain (default 1000000)")
-    options = parser.parse_args(arguments)
-    if options.rounds < 1 or options.length < 1:
-        parser.error("--rounds and --length count from 1")
+HEADER = ["operation", "engine", "forward", "backward", "of ours"]
+TITLE = f"""\
+µs an operation above the same arithmetic by hand; {ENTRIES} float64 entries, chains of {LENGTH}.
+of ours: forward and backward together, as a multiple of minigrad's."""
 
-    print(f"µs an operation above the same arithmetic by hand; {ENTRIES} float64 entries, chains of {LENGTH}.")
-    print("of ours: forward and backward together, as a multiple of minigrad's.\n")
-    rows = [[], *compare("product", options.rounds), [], *compare("tanh", options.rounds)]
-    print(table(["operation and engine", "forward", "backward", "of ours"], rows))
-    print(f"\nnoting the user's line: {verdict(cost_of_places(options.rounds), PLACE)} µs an operation")
+
+def run(rounds: int = ROUNDS, length: int = 1_000_000) -> Table:
+    """The overhead of all engines; then what noting places costs, and one chain of `length` operations."""
+    place = Ratio(cost_of_places(rounds), "<=", PLACE)
+    rows = [[], *compare("product", rounds), ["product", "of which: noting the user's line", place, None, None]]
+    rows += [[], *compare("tanh", rounds)]
+    notes = []
     for collecting in True, False:
-        forward, backward = long_chain(options.length, collecting)
-        print(
-            f"a chain of {options.length:,}, collector {'on ' if collecting else 'off'}: forward {forward:.2f} s, "
-            f"backward {backward:.2f} s, {1e6 * (forward + backward) / options.length:.2f} µs an operation"
+        say(f"overhead: a chain of {length:,}")
+        forward, backward = long_chain(length, collecting)
+        notes.append(
+            f"a chain of {length:,}, collector {'on' if collecting else 'off'}: forward {forward:.2f} s, "
+            f"backward {backward:.2f} s, {1e6 * (forward + backward) / length:.2f} µs an operation"
         )
-    return 0
+    return Table(TITLE, HEADER, rows, notes)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    length = {"type": positive, "default": 1_000_000, "help": "operations in the long chain (default 1000000)"}
+    return command("overhead", run, __doc__, arguments, length=length)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,20 @@ MyGrad take part where they are installed.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 import numpy as np
 
-import minigrad
-from benchmarks.harness import advance, measure, table
-from minigrad import Function, Tensor, linear, mse_loss, nn, no_grad, optim
+from benchmarks import peers
+from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, positive, say
+from minigrad import Function, Tensor, compile, linear, mse_loss, nn, no_grad, optim
 
 FEATURES = 8
 BATCHES = 1, 32, 1024, 20640
+YIELDED = "the loss", "W", "b"
 LR = 0.01
 Array = np.ndarray[Any, Any]
 Steps = Iterator[tuple[Any, Any, Any]]  # the loss, and the weights after the step
@@ -91,31 +91,25 @@ def modules(x: Array, y: Array, W: Array, b: Array) -> Steps:
         yield loss, model.weight, model.bias
 
 
-def sgd(parameters: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
-    return [p - LR * g for p, g in zip(parameters, gradients, strict=True)]
-
-
+@cache
 def program(backend: str) -> Any:
-    """The step as the program that its tape prints."""
-
-    def loss(x: Any, y: Any, W: Any, b: Any) -> Tensor:
-        return mse_loss(linear(x, W, b), y)
-
-    return minigrad.compile(loss, grad_of=("W", "b"), update=sgd, backend=backend)
-
-
-def compiled(x: Array, y: Array, W: Array, b: Array) -> Steps:
-    step = program("numpy")
-    while True:
-        loss, (W, b) = step(x, y, W, b)
-        yield loss, W, b
+    """The step as the program that its tape prints, with the update."""
+    return compile(
+        lambda x, y, W, b: mse_loss(linear(x, W, b), y),
+        grad_of=("W", "b"),
+        update=lambda parameters, slopes: [p - LR * g for p, g in zip(parameters, slopes, strict=True)],
+        backend=backend,
+    )
 
 
-def compiled_by_numba(x: Array, y: Array, W: Array, b: Array) -> Steps:
-    step = program("numba")
-    while True:
-        loss, (W, b) = step(x, y, W, b)
-        yield loss, W, b
+def compiled(backend: str) -> Side:
+    def steps(x: Array, y: Array, W: Array, b: Array) -> Steps:
+        step = program(backend)
+        while True:
+            loss, (W, b) = step(x, y, W, b)
+            yield loss, W, b
+
+    return steps
 
 
 class Linear(Function):
@@ -154,9 +148,7 @@ class MSE(Function):
 
 
 def torch_primitives(x: Array, y: Array, W: Array, b: Array) -> Steps:
-    import torch
-
-    torch.set_num_threads(1)
+    torch = peers.torch()
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     W, b = torch.from_numpy(W).requires_grad_(), torch.from_numpy(b).requires_grad_()
     while True:
@@ -170,10 +162,9 @@ def torch_primitives(x: Array, y: Array, W: Array, b: Array) -> Steps:
 
 
 def torch_functional(x: Array, y: Array, W: Array, b: Array) -> Steps:
-    import torch
+    torch = peers.torch()
     from torch.nn import functional as F
 
-    torch.set_num_threads(1)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     weight = torch.from_numpy(W.T.copy()).requires_grad_()  # torch's linear keeps W as (q, p)
     bias = torch.from_numpy(b).requires_grad_()
@@ -187,9 +178,7 @@ def torch_functional(x: Array, y: Array, W: Array, b: Array) -> Steps:
 
 
 def jax_jit(x: Array, y: Array, W: Array, b: Array) -> Steps:
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+    jax = peers.jax()
 
     def mse(parameters: Any, x: Any, y: Any) -> Any:
         W, b = parameters
@@ -197,11 +186,10 @@ def jax_jit(x: Array, y: Array, W: Array, b: Array) -> Steps:
 
     @jax.jit
     def step(parameters: Any, x: Any, y: Any) -> Any:
-        loss, (dW, db) = jax.value_and_grad(mse)(parameters, x, y)
-        W, b = parameters
-        return loss, (W - LR * dW, b - LR * db)
+        loss, slopes = jax.value_and_grad(mse)(parameters, x, y)
+        return loss, [p - LR * g for p, g in zip(parameters, slopes, strict=True)]
 
-    x, y, parameters = jax.numpy.asarray(x), jax.numpy.asarray(y), (jax.numpy.asarray(W), jax.numpy.asarray(b))
+    x, y, *parameters = map(jax.numpy.asarray, (x, y, W, b))
     while True:
         loss, parameters = step(parameters, x, y)
         yield loss.block_until_ready(), *parameters
@@ -236,178 +224,96 @@ def mygrad(x: Array, y: Array, W: Array, b: Array) -> Steps:
         yield loss, W, b
 
 
-HAND = "by hand in NumPy"
-COMPILED, NUMBA, JAX = "minigrad, compiled", "minigrad, numba", "jax.jit"
+HAND, IN_PLACE = "by hand in NumPy", "by hand, no allocation"
 OPERATIONS, FUNCTIONS = "minigrad, operations", "minigrad, Functions"
+COMPILED, NUMBA, JAX = "minigrad, compiled", "minigrad, numba", "jax.jit"
 SIDES: dict[str, Side] = {
     HAND: by_hand,
-    "by hand, no allocation": by_hand_in_place,
+    IN_PLACE: by_hand_in_place,
+    COMPILED: compiled("numpy"),
     OPERATIONS: on_the_tape(lambda x, y, W, b: mse_loss(linear(x, W, b), y)),
     FUNCTIONS: on_the_tape(lambda x, y, W, b: MSE.apply(Linear.apply(x, W, b), y)),
     "minigrad, nn + optim": modules,
     "minigrad, primitives": on_the_tape(lambda x, y, W, b: ((x @ W + b - y) ** 2).mean()),
-    COMPILED: compiled,
 }
-if find_spec("numba"):
-    SIDES[NUMBA] = compiled_by_numba
+if peers.has("numba"):
+    SIDES[NUMBA] = compiled("numba")
 TORCH: dict[str, Side] = {}
-if find_spec("torch"):
+if peers.has("torch"):
     TORCH = {"torch, primitives": torch_primitives, "torch, F + optim.SGD": torch_functional}
     SIDES |= TORCH
-JAX_JIT: dict[str, Side] = {}
-if find_spec("jax"):
-    JAX_JIT = {JAX: jax_jit}
-    SIDES |= JAX_JIT
-PEERS = {**TORCH, **JAX_JIT}
-if find_spec("autograd"):
+if peers.has("jax"):
+    SIDES[JAX] = jax_jit
+if peers.has("autograd"):
     SIDES["HIPS autograd"] = hips_autograd
-if find_spec("mygrad"):
+if peers.has("mygrad"):
     SIDES["MyGrad"] = mygrad
+RIVALS = [name for name in SIDES if name in TORCH or name == JAX]
 
 # -------------------------------------------------------------------------------------------- the targets
-PROMISED = OPERATIONS, FUNCTIONS, COMPILED
 AT_MOST = {  # side: batch: times the step by hand
     OPERATIONS: {1: 1.8, 32: 1.8, 20640: 1.3},
     FUNCTIONS: {1: 1.8, 32: 1.8, 20640: 1.3},
     COMPILED: {1: 0.9, 32: 0.9, 1024: 1.0, 20640: 1.0},
 }
-FASTER = {  # side: batch: times faster than a peer, by the first word of its name; told for each of its forms
-    OPERATIONS: {1: {"torch": 5.0}, 32: {"torch": 5.0}},
-    FUNCTIONS: {1: {"torch": 5.0}, 32: {"torch": 5.0}},
-    COMPILED: {1: {"torch": 10.0, "jax": 2.0}, 32: {"torch": 10.0, "jax": 2.0}},
+FASTER = {  # side: batch: times faster than each form of torch, and than jax
+    OPERATIONS: {1: (5.0, None), 32: (5.0, None)},
+    FUNCTIONS: {1: (5.0, None), 32: (5.0, None)},
+    COMPILED: {1: (10.0, 2.0), 32: (10.0, 2.0)},
 }
 
 
-def promised(name: str, batch: int, peer: str) -> float | None:
-    """How many times faster than `peer` the side `name` is to be."""
-    bounds = FASTER.get(name, {}).get(batch, {})
-    return next((bound for word, bound in bounds.items() if peer.startswith(word)), None)
+def faster(name: str, batch: int, rival: str) -> float | None:
+    """How many times faster than a rival a side is to be."""
+    torch, jax = FASTER.get(name, {}).get(batch, (None, None))
+    return jax if rival == JAX else torch
+
+
+def problem(batch: int) -> tuple[Array, Array, Array, Array]:
+    """x (batch, 8), y (batch, 1), and W (8, 1), b (1,) to start from."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((batch, FEATURES))
+    y = x @ rng.standard_normal((FEATURES, 1)) + rng.standard_normal((batch, 1))
+    return x, y, rng.standard_normal((FEATURES, 1)), rng.standard_normal(1)
 
 
 def start(batch: int) -> dict[str, Steps]:
     """Every side, at the same weights before the same rows."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((batch, FEATURES))
-    y = x @ rng.standard_normal((FEATURES, 1)) + rng.standard_normal((batch, 1))
-    W, b = rng.standard_normal((FEATURES, 1)), rng.standard_normal(1)
-    return {name: side(x, y, W.copy(), b.copy()) for name, side in SIDES.items()}
+    return {name: side(*problem(batch)) for name, side in SIDES.items()}
 
 
-def assert_agreement(sides: dict[str, Steps], steps: int = 20) -> None:
-    """Take `steps` steps on every side: loss and weights must be those of the first side, up to rounding.
-
-    Raises:
-        AssertionError: names the side and what differs.
-    """
-    expected: list[Array] = []
-    for name, side in sides.items():
-        found = [as_vector(value) for value in advance(side, steps)]
-        expected = expected or found
-        for what, got, wanted in zip(("the loss", "W", "b"), found, expected, strict=True):
-            message = f"{name}: {what} after {steps} steps is not that of {next(iter(sides))}"
-            np.testing.assert_allclose(got, wanted, rtol=1e-10, err_msg=message)
-
-
-def as_vector(value: Any) -> Array:
-    """A copy of what a side yields: a NumPy number or array, or a tensor of any of the libraries."""
-    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    return array.reshape(-1).copy()
-
-
-class Ratio(NamedTuple):
-    """A measured ratio, and the bound it is to keep; None where nothing was promised."""
-
-    value: float
-    relation: str = "<="
-    bound: float | None = None
-
-    @property
-    def missed(self) -> bool:
-        if self.bound is None:
-            return False
-        return self.value > self.bound if self.relation == "<=" else self.value < self.bound
-
-    def __str__(self) -> str:
-        if self.bound is None:
-            return f"{self.value:.2f}" + " " * len(" >= 1.0 miss")
-        return f"{self.value:.2f} {self.relation} {self.bound} {'miss' if self.missed else 'hit '}"
-
-
-class Row(NamedTuple):
-    """One side at one batch size."""
-
-    batch: int
-    name: str
-    microseconds: float
-    over_hand: Ratio  # how many times as long as the step by hand, the median over rounds
-    quartiles: tuple[float, float]  # of the same
-    peers_over: list[Ratio]  # how many times as long as this side each of PEERS takes
-
-    @property
-    def ratios(self) -> list[Ratio]:
-        return [self.over_hand, *self.peers_over]
-
-    def cells(self) -> list[str]:
-        low, high = self.quartiles
-        return [
-            f"{self.batch:>5}  {self.name}",
-            f"{self.microseconds:.1f}",
-            f"{low:.2f}-{high:.2f}",
-            *map(str, self.ratios),
-        ]
-
-
-HEADER = ["batch  side", "µs/step", "quartiles", "over by hand", *(name.replace(",", ":") for name in PEERS)]
-EXPLANATION = """\
-Linear + MSE: forward, backward, update; {features} features, 1 output, float64, one BLAS thread.
-Medians of {rounds} interleaved rounds; before them, all sides agreed on the loss and the weights.
+HEADER = ["batch", "side", "µs/step", "quartiles", "over by hand", *(f"{name} over" for name in RIVALS)]
+TITLE = f"""\
+Linear + MSE: forward, backward, update; {FEATURES} features, 1 output, float64, one BLAS thread.
+Medians of interleaved rounds; before them, all sides agreed on the loss and the weights.
 over by hand: time of this side over that of the step by hand; its quartiles over the rounds stand beside it.
-torch: ..., jax: time of that peer over that of this side, so more is better for this side.
-"""
+... over: time of torch and of jax over that of this side, so more is better for this side."""
 
 
-def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[Row]:
+def compare(batch: int, rounds: int, seconds: float = 0.005) -> list[list[Cell]]:
     """Measure every side at one batch size, after asserting that all of them do the same."""
-    assert_agreement(start(batch))
+    say(f"step: batch {batch}")
+    assert_agreement(start(batch), YIELDED)
     timings = measure(start(batch), rounds, seconds)
-    rows = []
+    rows: list[list[Cell]] = []
     for name in SIDES:
-        rows.append(
-            Row(
-                batch,
-                name,
-                timings.microseconds(name),
-                Ratio(timings.ratio(name, HAND), "<=", AT_MOST.get(name, {}).get(batch)),
-                timings.quartiles(name, HAND),
-                [Ratio(timings.ratio(peer, name), ">=", promised(name, batch, peer)) for peer in PEERS],
-            )
-        )
+        by_hand = timings.cells(name, HAND, "<=", AT_MOST.get(name, {}).get(batch))
+        rivals = [timings.ratio(rival, name, ">=", faster(name, batch, rival)) for rival in RIVALS]
+        rows.append([batch, name, *by_hand, *rivals])
     return rows
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.step",
-        description="Time the training step of linear regression: by hand in NumPy, on minigrad's tape in four "
-        "forms and as a compiled program, on torch in two forms, and on jax, HIPS autograd and MyGrad, where these are "
-        "installed.",
-    )
-    parser.add_argument(
-        "--batch", type=int, nargs="+", default=BATCHES, metavar="ROWS", help="default: 1 32 1024 20640"
-    )
-    parser.add_argument("--rounds", type=int, default=40, help="rounds in which every side runs once (default 40)")
-    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
-    options = parser.parse_args(arguments)
-    if min(options.batch) < 1 or options.rounds < 1:
-        parser.error("--batch and --rounds count from 1")
+def run(rounds: int = ROUNDS, batch: Sequence[int] = BATCHES) -> Table:
+    """The table of every side at each size of `batch`."""
+    rows: list[list[Cell]] = []
+    for size in batch:
+        rows += [[], *compare(size, rounds)]
+    return Table(TITLE, HEADER, rows)
 
-    rows = [row for batch in options.batch for row in compare(batch, options.rounds)]
-    print(EXPLANATION.format(features=FEATURES, rounds=options.rounds))
-    lines: list[list[str]] = []
-    for row in rows:
-        lines += [[], row.cells()] if row.name == HAND else [row.cells()]  # a rule before each batch size
-    print(table(HEADER, lines))
-    return 1 if options.check and any(ratio.missed for row in rows for ratio in row.ratios) else 0
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    sizes = {"type": positive, "nargs": "+", "default": BATCHES, "metavar": "ROWS", "help": "default: 1 32 1024 20640"}
+    return command("step", run, __doc__, arguments, batch=sizes)
 
 
 if __name__ == "__main__":

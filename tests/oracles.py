@@ -125,9 +125,11 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "equal": torch.eq,  # torch.equal compares whole tensors
     "expand_dims": lambda x, axis: torch.unsqueeze(x, axis),
     "flatten": torch.flatten,
+    "first_largest": lambda x: torch.zeros(x.shape, dtype=torch.bool).scatter(0, x.argmax(0, keepdim=True), True),
     "flip": lambda x, axis=None: x.flip(tuple(range(x.ndim)) if axis is None else axis),
     "getitem": lambda x, *indices: x[indices],
     "invert": torch.bitwise_not,
+    "largest": lambda x: x.max(0).values,
     "layer_norm": lambda x, W, b, normalized_shape, eps=1e-5: F.layer_norm(x, normalized_shape, W, b, eps),
     "linear": lambda x, W, b: x @ W if b is None else x @ W + b,  # torch keeps W transposed
     "logsumexp": lambda x, axis=None, keepdims=False: torch.logsumexp(x, dims(x, axis), keepdims),

@@ -11,6 +11,7 @@ import pytest
 import minigrad
 from minigrad import Tensor, linear, mse_loss
 from minigrad.lab.descent import Compiled, Tape, descend
+from minigrad.ops.layers import windows
 from minigrad.views.trace import TraceError
 
 rng = np.random.default_rng(0)
@@ -112,12 +113,15 @@ def test_views_of_a_buffer_keep_it():
 
 def test_windows_of_a_buffer_keep_it():
     """A view whose base is no array: NumPy's sliding windows."""
-    f = minigrad.compile(lambda x, w: minigrad.conv2d(x * 2.0, w) + minigrad.conv2d(x * 3.0, w) * 0.5)
-    w = rng.normal(size=(2, 1, 2, 2))
+
+    def f(x):
+        seen = windows(x * 2.0, size=(2, 2), stride=(1, 1))
+        return seen * (x * 3.0).sum()
+
+    compiled = minigrad.compile(f)
     for _ in range(2):
-        x = rng.normal(size=(1, 1, 4, 4))
-        want = minigrad.conv2d(Tensor(x * 2.0), w) + minigrad.conv2d(Tensor(x * 3.0), w) * 0.5
-        np.testing.assert_array_equal(f(x, w), want.data)
+        x = rng.normal(size=(4, 4))
+        np.testing.assert_array_equal(compiled(x), f(Tensor(x)).data)
 
 
 def test_no_array_is_returned_twice():
@@ -132,10 +136,10 @@ def test_buffers_have_the_layout_of_the_tape(order):
     """A sum is taken in the order of the layout: in another one it has other bits."""
 
     def f(x):
-        return (x * 1.5 + 0.1).sum(0) + (x - 0.3).sum()
+        return (x * 1.5 + 0.1).sum(0)
 
     compiled = minigrad.compile(f)
-    values = rng.normal(size=(1000, 7)).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=(1000, 7)).astype(np.float32)
     for array in (np.asarray(values, order=order), np.asarray(values, order="F" if order == "C" else "C")):
         got = compiled(array), compiled(array)
         want = f(Tensor(array)).data

@@ -37,6 +37,13 @@ def test_importing_minigrad_imports_only_numpy():
     assert foreign == {"minigrad", "numpy"}
 
 
+def test_views_are_imported_when_they_are_called():
+    views = ["steps", "labels", "table", "formula", "draw", "explain", "debugger", "explorer", "tensorboard"]
+    code = f"import minigrad, sys\nprint([name for name in {views} if 'minigrad.views.' + name in sys.modules])"
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_the_look_into_another_interpreter_sees_what_is_loaded():
     assert "hypothesis" in modules_after("import minigrad, hypothesis")
 

@@ -137,7 +137,7 @@ def test_engine_keeps_the_dtype_and_the_start(engine, dtype):
 
 
 def test_unknown_engine():
-    with pytest.raises(LabError, match="no engine 'jax'; take minigrad or torch"):
+    with pytest.raises(LabError, match="no engine 'jax'; take minigrad or compiled or numba or torch"):
         make_engine("jax", np.ones((1, 1)), np.ones(1), 0.1, None)
 
 

@@ -181,6 +181,17 @@ def test_max_pool_takes_the_first_of_ties():
     assert x.grad.tolist() == t.grad.tolist() == [[[[0, 1, 0], [0, 0, 0]]]]
 
 
+def test_max_pool_of_nan_is_nan_and_the_first_nan_gets_the_gradient():
+    image = np.array([[[[1.0, np.nan], [3.0, np.nan]]]])
+    x, t = Tensor(image, requires_grad=True), torch.tensor(image, requires_grad=True)
+    y = minigrad.max_pool2d(x, 2)
+    y.sum().backward()
+    F.max_pool2d(t, 2).sum().backward()
+    assert np.isnan(y.data).all()
+    assert x.grad.tolist() == [[[[0, 1], [0, 0]]]]
+    assert t.grad.sum() == 1  # torch's goes to the last of the two
+
+
 def test_padding_never_wins():
     x = Tensor(np.full((1, 1, 2, 2), -5.0), requires_grad=True)
     y = minigrad.max_pool2d(x, 2, padding=1)

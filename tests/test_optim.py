@@ -153,6 +153,27 @@ def test_clipped(clip):
     assert_same_state(ours, theirs)
 
 
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, math.inf])
+def test_norms_of_gradients(norm_type):
+    arrays = [np.array([3.0, -4.0]), np.array(5.0), np.zeros((0, 2))]
+    ps, ts = [Tensor(a, requires_grad=True) for a in arrays], [torch.tensor(a, requires_grad=True) for a in arrays]
+    assert nn.utils.clip_grad_norm_(ps, 1.0, norm_type) == 0  # there are none yet
+    for p, t, a in zip(ps, ts, arrays, strict=True):
+        p.grad, t.grad = a.copy(), torch.tensor(a)
+    want = torch.nn.utils.clip_grad_norm_(ts[:2], 0.5, norm_type).item()  # torch has no largest of no entries
+    assert nn.utils.clip_grad_norm_(ps, 0.5, norm_type) == pytest.approx(want, rel=1e-12)
+    for p, t in zip(ps, ts, strict=True):
+        np.testing.assert_allclose(p.grad, t.grad.numpy(), rtol=1e-12)
+
+
+def test_a_norm_that_is_no_number():
+    p = Tensor(np.zeros(2), requires_grad=True)
+    p.grad = np.array([1.0, np.inf])
+    with pytest.raises(RuntimeError, match="the norm of the gradients is inf"):
+        nn.utils.clip_grad_norm_([p], 1.0, error_if_nonfinite=True)
+    assert p.grad.tolist() == [1, np.inf]
+
+
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])
 def test_defaults_are_torchs(name):
     p, t = Tensor(np.zeros(2), requires_grad=True), torch.zeros(2, requires_grad=True)
@@ -416,6 +437,12 @@ def test_no_false_alarm(batches, name, when):
     if when == "before" and name not in ("optimizer", "model", "tensors", "None"):
         pytest.skip("there is no gradient yet to be zeroed")
     assert forgetful(batches, **{when: RIGHT[name]}) == []
+
+
+def test_an_empty_parameter_does_not_stand_for_the_others():
+    model = nn.Linear(2, 3, rng=np.random.default_rng(0))
+    model.nothing = nn.Parameter(np.zeros((0, 2)))
+    assert len(forgetful(model=model)) == 1
 
 
 def test_a_second_loop_is_watched_too():

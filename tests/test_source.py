@@ -311,6 +311,24 @@ def test_a_generator_is_an_argument():
     assert again.random() == generator.random()
 
 
+def test_a_draw_that_nobody_reads_still_happens():
+    def f(x, rng):
+        rng.normal(size=2)
+        return x * rng.random(2)
+
+    program, ours, theirs = source(f, np.ones(2), np.random.default_rng(5)), *map(np.random.default_rng, (5, 5))
+    theirs.normal(size=2)
+    assert same_bits(program(np.ones(2), ours), theirs.random(2))
+
+
+def test_what_the_tape_does_not_warn_of_gives_no_warning():
+    """The slope of √x at 0 is inf, which is an agreed answer; warnings are errors here."""
+    program = source(lambda x: np.sqrt(x).sum(), np.ones(2), grad_of="x")
+    assert program(np.array([0.0, 4.0]))[1].tolist() == [np.inf, 0.25]
+    assert "with np.errstate(" in str(program)
+    assert minigrad.compile(lambda x: np.sqrt(x).sum(), grad=True)(np.array([0.0, 4.0]))[1].tolist() == [np.inf, 0.25]
+
+
 # ---------------------------------------------------------------------------------------------------------- refusals
 def branch(x):
     return x if x.sum() > 0 else -x
@@ -330,6 +348,10 @@ def array(x):
 
 def buried(x):
     return x * x.data.max()
+
+
+def behind_the_scenes(x):
+    return x * float(x.array.max())
 
 
 def drawn(x):
@@ -361,7 +383,9 @@ def counted(x):
 
 
 @pytest.mark.parametrize(
-    "f", [branch, item, number, array, buried, drawn, drawn_large, drawn_number, counted], ids=lambda f: f.__name__
+    "f",
+    [branch, item, number, array, buried, behind_the_scenes, drawn, drawn_large, drawn_number, counted],
+    ids=lambda f: f.__name__,
 )
 def test_what_cannot_be_traced_is_refused_by_line(f):
     lines = range(f.__code__.co_firstlineno + 1, f.__code__.co_firstlineno + 3)

@@ -25,7 +25,7 @@ def network():
     return loss, names_around(sys._getframe())
 
 
-def session(*commands, output=None, names=None):
+def transcript(*commands, output=None, names=None):
     """What is said after each command; the first is what is said at the start."""
     if output is None:
         output, names = network()
@@ -36,7 +36,7 @@ def session(*commands, output=None, names=None):
 
 # ----------------------------------------------------------------------------------------------------------- debugger
 def test_a_step_shows_everything():
-    start, at_b = session("jump b", "q")[:2]
+    start, at_b = transcript("jump b", "q")[:2]
     assert start.startswith("the backward of loss: 7 steps, 7 nodes")
     lines = at_b.splitlines()
     assert lines[1] == "[6/7]  t3 → b"
@@ -51,7 +51,7 @@ def test_a_step_shows_everything():
 
 
 def test_accumulation_is_shown():
-    (_, at_second, _) = session("n 2", "q")
+    (_, at_second, _) = transcript("n 2", "q")
     assert "[3/7]  t5 → z" in at_second
     assert "added to what had come to z, 3×1" in at_second
     assert "so far, d loss / d z, 3×1" in at_second
@@ -59,7 +59,7 @@ def test_accumulation_is_shown():
 
 
 def test_there_and_back():
-    said = session("n", "next 3", "rn", "back 2", "back 99", "next 99", "", "j 7", "j 1", "jump nobody")
+    said = transcript("n", "next 3", "rn", "back 2", "back 99", "next 99", "", "j 7", "j 1", "jump nobody")
     assert [text.split("]")[0].strip() for text in said[1:5]] == ["[2/7", "[5/7", "[4/7", "[2/7"]
     assert said[5] == "that would be before the first step\n"
     assert said[6] == said[7] == "that was the last step\n"  # an empty line repeats
@@ -70,7 +70,7 @@ def test_there_and_back():
 
 
 def test_breaks_search_and_print():
-    said = session("b W", "c", "b", "cl", "rc", "/RELU", "s matmul", "/nothing", "p W", "j W", "p W", "p x1", "b x1")
+    said = transcript("b W", "c", "b", "cl", "rc", "/RELU", "s matmul", "/nothing", "p W", "j W", "p W", "p x1", "b x1")
     assert said[1] == "stops at: W\n"
     assert said[2].startswith("stopped by W\n\n[7/7]  t2 → W")
     assert said[3] == "stops at: W\n"
@@ -83,11 +83,11 @@ def test_breaks_search_and_print():
     assert "d loss / d W so far, 2×1" in said[11]
     assert "there is no tensor 'x1'; there are W, b, t2" in said[12]
     assert "there is no tensor 'x1'" in said[13]
-    assert "nothing has come to W yet" in session("p W", "q")[1]
+    assert "nothing has come to W yet" in transcript("p W", "q")[1]
 
 
 def test_list_where_and_help():
-    said = session("n", "l", "w", "help", "h n", "h nonsense", "frobnicate", "EOF")
+    said = transcript("n", "l", "w", "help", "h n", "h nonsense", "frobnicate", "EOF")
     rows = said[2].splitlines()
     assert len(rows) == 7
     assert [row.startswith("→") for row in rows] == [False, True] + [False] * 5
@@ -104,7 +104,7 @@ def test_break_on_nan():
     x = Tensor([1.0, 0.0], requires_grad=True)
     with np.errstate(all="ignore"):
         y = np.sqrt(x * 0.0) * np.array([0.0, 1.0])
-        said = session("b nan", "c", "c", output=y.sum(), names={id(x): "x", id(y): "y"})
+        said = transcript("b nan", "c", "c", output=y.sum(), names={id(x): "x", id(y): "y"})
     assert said[2].startswith("stopped by nan")
     assert "x̄" not in said[2]
     assert "sqrt(" in said[2]
@@ -122,12 +122,12 @@ def test_a_backward_that_fails():
             return grad[:1]
 
     x = Tensor([1.0, 2.0], requires_grad=True)
-    said = session("n", "w", output=Short.apply(x).sum())
+    said = transcript("n", "w", output=Short.apply(x).sum())
     assert "[1/1]" in said[0]
     for text in said[0], said[1]:
         assert "the backward stops here at t1" in text
         assert "a gradient of shape (1,)" in text
-    nothing = session("n", "l", output=x * 2)
+    nothing = transcript("n", "l", output=x * 2)
     assert "0 steps" in nothing[0]
     assert "backward starts from one number" in nothing[0]
     assert nothing[2] == "there are no steps\n"
@@ -135,7 +135,7 @@ def test_a_backward_that_fails():
 
 def test_large_arrays_are_summed_up():
     W = Tensor(np.ones((9, 9)), requires_grad=True)
-    assert "it gives, 9×9: all 2" in session("n", output=(W * 2.0).sum())[1]
+    assert "it gives, 9×9: all 2" in transcript("n", output=(W * 2.0).sum())[1]
 
 
 def test_the_function(monkeypatch, capsys):

@@ -241,7 +241,7 @@ def hostile_page():
             "class Evil(Function):\n"
             "    forward = staticmethod(lambda ctx, a: a * 2)\n"
             "    def backward(ctx, grad): raise ValueError('</script><script>pwned = 1</script>\\u2028\\x00')\n",
-            f"/tmp/{HOSTILE}.py",
+            f"{HOSTILE}.py",
             "exec",
         ),
         space,

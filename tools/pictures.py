@@ -1,9 +1,10 @@
-"""Make the pictures of the README from a real run: ``python tools/pictures.py`` writes docs/graph.svg and
-docs/explorer.png. Needs Debian's chromium and ``python -m pip install playwright``.
+"""Make pictures of the README from real runs: ``python tools/pictures.py`` writes graph.svg, explorer.png and check.png
+in docs/. Needs Debian's chromium and ``python -m pip install playwright``.
 
 The backward of MSE below is wrong, as in the README: it divides by the number of rows, and there are two outputs.
 """
 
+import html
 import shutil
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from minigrad import Function, Tensor, draw, explore, mse_loss
+from minigrad import Function, Tensor, check, draw, explore, mse_loss
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -50,6 +51,11 @@ def main() -> None:
         tab.keyboard.press("d")  # to the step that differs
         tab.wait_for_timeout(500)
         tab.screenshot(path=DOCS / "explorer.png")
+        report = browser.new_page(viewport={"width": 860, "height": 600})
+        style = "display: inline-block; margin: 0; padding: 1em; font: 12px monospace"
+        text = html.escape(str(check(MSE, signature="(n,q),(n,q)->()")))
+        report.set_content(f'<pre style="{style}">{text}</pre>')
+        report.locator("pre").screenshot(path=DOCS / "check.png")
         browser.close()
 
 

@@ -540,8 +540,9 @@ def ratio(e: Evidence) -> float | None:
     """The number that the gradient was multiplied by, in every entry."""
     if e.got is None or not np.isfinite(e.got).all():
         return None
-    weight = float((e.true * e.true).sum())
-    c = float((e.got * e.true).sum()) / weight if weight else 0.0
+    true = np.where(e.known, e.true, 0)
+    weight = float((true * true).sum())
+    c = float((e.got * true).sum()) / weight if weight else 0.0
     return c if c and e.fits(c * e.true) else None
 
 

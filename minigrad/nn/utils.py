@@ -28,7 +28,8 @@ def clip_grad_norm_(
     """
     owners = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     found = [(p, p.grad) for p in owners if p.grad is not None]
-    norm = float(np.linalg.norm([np.linalg.norm(g.reshape(-1), norm_type) for _, g in found], norm_type))
+    norms = [np.linalg.norm(g.reshape(-1), norm_type) for _, g in found if g.size]
+    norm = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
     if error_if_nonfinite and not math.isfinite(norm):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {norm}; a step before was too long, perhaps")
     factor = max_norm / (norm + 1e-6)

@@ -151,6 +151,31 @@ class overlap_add:
     def d_x(g, y, x, *, stride, shape):         return windows(g, size=x.shape[-4:-2], stride=stride)
 
 
+@op
+class largest:
+    "y = the largest of x[0], x[1], ... entry by entry; of several, the derivative goes to the first"
+    helper = True
+    signature = "(4,m,n)->(m,n)"
+    def forward(x):                             return x.max(0)
+    def d_x(g, y, x):                           return np.where(first_largest(x), g, 0)
+
+
+@op
+class first_largest:
+    "y[k] = whether x[k] is the first of the largest of x[0], x[1], ...; nan counts as largest"
+    helper = True
+    signature = "(4,m,n)->(4,m,n)"
+    d_x = None
+    def forward(x):
+        top = x.max(0)
+        missing = np.ones(top.shape, bool)
+        y = np.zeros(x.shape, bool)
+        for k in range(len(x)):
+            y[k] = missing & ((x[k] == top) | (x[k] != x[k]))
+            missing[...] &= ~y[k]
+        return y
+
+
 def windows_of(name, x, size, stride, padding, outside=0):
     """The windows of a padded image (n, c, h, w), of shape (n, c, *size, rows, columns)."""
     if np.ndim(x) != 4:
@@ -207,9 +232,8 @@ class max_pool2d:
     signature = "(n,2,3,4)->()"
     def compose(input, *, kernel_size, stride=None, padding=0):
         size, stride, padding = pooling("max_pool2d", kernel_size, stride, padding)
-        columns = windows_of("max_pool2d", input, size, stride, padding, -np.inf)
-        entries = columns.reshape(*columns.shape[:2], size[0] * size[1], *columns.shape[4:])
-        return np.take_along_axis(entries, entries.argmax(2, keepdims=True), 2).squeeze(2)
+        columns = windows_of("max_pool2d", input, size, stride, padding, -np.inf).transpose(2, 3, 0, 1, 4, 5)
+        return largest(columns.reshape(size[0] * size[1], *columns.shape[2:]))
 
 
 @op

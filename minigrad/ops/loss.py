@@ -117,6 +117,8 @@ def by_rows(loss, apply, input, target, weight, ignore_index, reduction):
     shape, ndim = target.shape, input.ndim
     axis = 0 if ndim == 1 else 1
     check_classes(loss, input.shape, target, weight, ignore_index, axis)
+    if reduction == "mean":
+        check_counts(loss, target, weight, ignore_index)
     if ndim != 2:
         order = (*range(axis), *range(axis + 1, ndim), axis)
         input, target = input.transpose(order).reshape(-1, input.shape[axis]), target.reshape(-1)
@@ -144,10 +146,7 @@ def chosen(loss, x, target, weight, ignore_index, reduction):
     losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
     if reduction != "mean":
         return reduced(loss, losses, reduction)
-    total = int(np.count_nonzero(counts)) if weight is None else np.where(counts, weight[index], 0).sum()
-    if not total:
-        raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
-    return losses.sum() / total
+    return losses.sum() / (counts.sum(dtype=x.dtype) if weight is None else np.where(counts, weight[index], 0).sum())
 
 
 def one_hot(x, target, ignore_index):
@@ -174,6 +173,15 @@ def weight_slope(g, y, x, target, weight, ignore_index, reduction):
     hot = one_hot(x, target, ignore_index)
     excess = np.where(hot, -x - y if reduction == "mean" else -x, 0)
     return (per_row(g, hot * weight, reduction) * excess).sum(0)
+
+
+def check_counts(loss, target, weight, ignore_index):
+    """Raise if no target counts: of these there is no mean. Here and not in the forward, which branches on no value."""
+    labels = target.array if type(target) is Tensor else target
+    w = weight.array if type(weight) is Tensor else weight
+    counts = labels != ignore_index
+    if not (counts.any() if w is None else w[labels[counts]].sum()):
+        raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
 
 
 def check_classes(loss, shape, target, weight, ignore_index, axis):

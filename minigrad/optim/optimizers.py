@@ -157,10 +157,11 @@ class Watch:
 
     A hook on one parameter, the smallest, sees each sweep arrive, just before it adds to the gradient: if that is the
     very array that the last step used, nobody has called zero_grad. Sweeps that add up before a step are no mistake.
+    (One stands for all, as a hook gets a copy of the cotangent, and copies of large ones would cost something.)
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
-        learned = [p for p in optimizer.parameters if p.requires_grad]
+        learned = [p for p in optimizer.parameters if p.requires_grad and p.size]
         self.p: Tensor | None = min(learned, key=lambda p: p.size, default=None)
         self.used: Array | None = None  # the gradient of the last step
         self.arrived: Array | None = None  # what the last sweep brought, if it came on top of `used`

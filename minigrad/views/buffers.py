@@ -182,7 +182,7 @@ def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line]
         match line.text:
             case ast.BinOp(left, ast.MatMult(), right) if matrix(left, values) and matrix(right, values):
                 line = dataclasses.replace(line, text=ast.Call(ast.Attribute(left, "dot", ast.Load()), [right], []))
-            case ast.BinOp(left, op, right) if type(op) in UFUNCS:
+            case ast.BinOp(left, op, right) if type(op) in UFUNCS and not isinstance(op, ast.MatMult):
                 dtype = line.value.dtype
                 left, right = [of_this_shape(side, line.value, values) for side in (left, right)]
                 text = ast.BinOp(number(left, right, dtype), op, number(right, left, dtype))
@@ -286,6 +286,7 @@ def with_buffers(
         elif able and compact(line.value) and line.value.size >= least:
             key = layout(line.value)
             dying = [n for n in read if in_place and n in holds and last[n] == i and layout(values[n]) == key]
+            # Not if another input is a view of it, as in x + x.T: NumPy would copy that first, and numba would not.
             dying = [n for n in dying if all(m == n or roots.of(m) != n for m in read)]
             if dying:
                 buffer = holds.pop(dying[0])

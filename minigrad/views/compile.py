@@ -41,7 +41,8 @@ class CompiledProgram(Program):
         self.result, self.helpers = apart.result, apart.helpers
         donated = {new: x for x, new in apart.updated.items() if x in donate}
         self.constants = [line for line in apart.lines if line.constant and line.name not in apart.returned]
-        rest, self.numbers = faster([line for line in apart.lines if line not in self.constants], apart.values)
+        hoisted = {line.name for line in self.constants}
+        rest, self.numbers = faster([line for line in apart.lines if line.name not in hoisted], apart.values)
         self.lines, self.buffers = with_buffers(rest, apart.values, apart.returned, donated)
         self.text = "\n".join(self.print()) + "\n"
         self.allocate = defined(self, self.text, "allocate")

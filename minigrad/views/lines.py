@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ Array = np.ndarray[Any, Any]
 FEW = 64  # entries of an array that a program makes by writing them out
 
 
-@dataclass
+@dataclass(eq=False)
 class Line:
     """``name = text``.
 
@@ -218,21 +217,16 @@ def named(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
-class Renaming(ast.NodeTransformer):
-    """Puts other expressions in the place of names; what is assigned to gets another name."""
-
-    def __init__(self, names: Mapping[str, Any]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if isinstance(node.ctx, ast.Store):
-            return ast.Name(self.names[node.id].id, node.ctx) if node.id in self.names else node
-        return self.names.get(node.id, node)  # type: ignore[no-any-return]
-
-
 def renamed(tree: Any, names: Mapping[str, Any]) -> Any:
-    """A copy of `tree` with other expressions in the place of names."""
-    return Renaming(names).visit(copy.deepcopy(tree))
+    """A copy of a syntax tree with other expressions in the place of names; what is assigned to gets another name."""
+    if isinstance(tree, list):
+        return [renamed(part, names) for part in tree]
+    if isinstance(tree, ast.Name):
+        new = names.get(tree.id, tree)
+        return new if isinstance(tree.ctx, ast.Load) or new is tree else ast.Name(new.id, tree.ctx)
+    if not isinstance(tree, ast.AST) or not tree._fields:
+        return tree
+    return tree.__class__(**{field: renamed(value, names) for field, value in ast.iter_fields(tree)})
 
 
 def names_read(tree: ast.AST) -> Iterator[str]:
@@ -242,4 +236,4 @@ def names_read(tree: ast.AST) -> Iterator[str]:
 
 
 def unparse(tree: ast.AST) -> str:
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return ast.unparse(tree if isinstance(tree, ast.expr) else ast.fix_missing_locations(tree))

@@ -9,8 +9,10 @@ import keyword
 import linecache
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import count, groupby
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -146,8 +148,14 @@ class Program:
 
 def commented(text: str, line: Line) -> str:
     """A line with its shape, and the user's line that it comes from."""
-    place = Place.of(line.place)
-    return f"{text:<{WIDTH}}  # {np.shape(line.value)}  {Path(place.file).name}:{place.line}"
+    return f"{text:<{WIDTH}}  # {np.shape(line.value)}  {short(*line.place)}"
+
+
+@lru_cache(maxsize=4096)
+def short(code: CodeType, instruction: int) -> str:
+    """A line of the user's, without the folder of its file."""
+    place = Place.of((code, instruction))
+    return f"{Path(place.file).name}:{place.line}"
 
 
 def may_warn(text: ast.AST) -> bool:
@@ -273,9 +281,10 @@ def final_names(taken: Sequence[str], lines: Sequence[Line], titles: Mapping[str
     """A name for each line: its title, or a number."""
     used = {*taken, "np", *keyword.kwlist, *dir(builtins), *(line.helper for line in lines if line.body)}
     final, counted = {}, (f"t{i}" for i in count(1))
+    candidates = {title: numbered(title) for title in titles.values()}
     for line in lines:
-        candidates = numbered(titles[line.name]) if line.name in titles else counted
-        final[line.name] = next(name for name in candidates if name not in used)
+        names = candidates[titles[line.name]] if line.name in titles else counted
+        final[line.name] = next(name for name in names if name not in used)
         used.add(final[line.name])
     return final
 

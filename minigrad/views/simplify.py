@@ -287,7 +287,7 @@ def nested(lines: Sequence[Line], kept: set[str]) -> list[Line]:
     """Lines that only one other reads, written into it where that stays short. `kept` have names that say something."""
     uses = Counter(name for line in lines for name in names_read(line.text))
     waiting: dict[str, Line] = {}
-    found: list[Line] = []
+    found: dict[str, Line] = {}
     for line in lines:
         mine = {n: waiting[n] for n in names_read(line.text) if n in waiting}
         for name, part in mine.items():
@@ -296,9 +296,9 @@ def nested(lines: Sequence[Line], kept: set[str]) -> list[Line]:
             fits = len(unparse(new)) <= LONGEST and sum(isinstance(n, OPERATIONS) for n in ast.walk(new)) <= 4
             if fits and line.body is None and line.phase == part.phase and line.quiet == part.quiet and together:
                 line = dataclasses.replace(line, text=new)
-                found.remove(part)
+                del found[part.name]
             del waiting[name]
-        found.append(line)
+        found[line.name] = line
         if uses[line.name] == 1 and line.name not in kept and not line.draws and line.body is None:
             waiting[line.name] = line
-    return found
+    return list(found.values())

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from types import FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -557,7 +557,12 @@ def name_of_memory(array: Any, around: Mapping[int, tuple[str, Any]]) -> str | N
 
 def assigned_to(node: Tensor) -> str:
     """The variable on the left of ``name = expression``, where the expression that made `node` is all on the right."""
-    place = Place.of(node.made_at)
+    return variable_at(*node.made_at)
+
+
+@lru_cache(maxsize=4096)
+def variable_at(code: CodeType, instruction: int) -> str:
+    place = Place.of((code, instruction))
     span = place.line, place.column, place.end_line, place.end_column
     return assignments(place.file, tuple(linecache.getlines(place.file))).get(span, "")
 

@@ -1,0 +1,260 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 1. The chain rule on a tape
+#
+# After this lesson you will be able to
+#
+# - differentiate a small program by hand, one line at a time, from its last line to its first;
+# - write a tape that does it for you, in some thirty lines of Python;
+# - say why gradients add up where a value is used twice, and why the sweep runs backwards.
+#
+# You need Python and the derivative of a product.
+#
+# ## A program of four lines
+#
+# From $x = 3$ we want to predict $y = 4$ with a straight line of slope $w$ and intercept $b$. The squared error is the
+# *loss* $L$. A computer gets there in four operations:
+
+# %%
+import math
+
+import numpy as np
+
+import minigrad
+
+w, x, b, y = 2.0, 3.0, 1.0, 4.0
+
+t = w * x
+p = t + b
+e = p - y
+L = e**2
+
+print(f"t = {t}, p = {p}, e = {e}, L = {L}")
+assert (t, p, e, L) == (6, 7, 3, 9)
+
+# %% [markdown]
+# How does $L$ change when $w$ changes a little? The derivative of each single line is easy, for example
+# $\partial L / \partial e = 2e$. The chain rule multiplies them: if $v$ enters $L$ only through $u$, then
+#
+# $$\frac{\partial L}{\partial v} = \frac{\partial L}{\partial u} \cdot \frac{\partial u}{\partial v}.$$
+#
+# The derivative of the loss with respect to $v$ is called the *cotangent* of $v$; in the code it is `dv`. To know `dv`
+# we need `du` first. So we go through the program from the last line to the first, and each line passes the cotangent
+# of its result on to its inputs:
+
+# %%
+dL = 1.0  # L changes with L one to one
+de = dL * 2 * e  # because L = e**2
+dp, dy = de * 1, de * -1  # because e = p - y
+dt, db = dp * 1, dp * 1  # because p = t + b
+dw, dx = dt * x, dt * w  # because t = w * x
+
+print(f"dw = {dw}, dx = {dx}, db = {db}, dy = {dy}")
+assert (dw, dx, db, dy) == (18, 12, 6, -6)
+
+# %% [markdown]
+# Is it true? A derivative can always be measured: move $w$ a little in both directions, and see what $L$ does.
+
+
+# %%
+def loss(w, x, b, y):
+    return (w * x + b - y) ** 2
+
+
+h = 1e-6
+measured = (loss(w + h, x, b, y) - loss(w - h, x, b, y)) / (2 * h)
+
+print(f"measured: {measured:.6f}, by the chain rule: {dw}")
+assert abs(measured - dw) < 1e-6
+
+# %% [markdown]
+# ## Let the program write itself down
+#
+# What we did by hand needs to know two things of each line: which operation it was, and on what. So each operation
+# writes a row on a list while it computes. That list is the *tape*.
+#
+# First the table of operations. For each one: what it computes, and its *rule*, which takes the cotangent `g` of the
+# result and the inputs, and says what to pass on to each input. It is the table of derivatives that you learned at
+# school.
+
+# %%
+OPERATIONS = {
+    "multiply": (lambda a, b: a * b, lambda g, a, b: (g * b, g * a)),
+    "add": (lambda a, b: a + b, lambda g, a, b: (g, g)),
+    "subtract": (lambda a, b: a - b, lambda g, a, b: (g, -g)),
+    "square": (lambda a: a * a, lambda g, a: (2 * a * g,)),
+}
+
+tape = []
+
+
+class Number:
+    """A value, and how it was made. Making one puts it on the tape."""
+
+    def __init__(self, value, operation=None, inputs=()):
+        self.value, self.operation, self.inputs = value, operation, inputs
+        tape.append(self)
+
+    def __mul__(self, other):
+        return record("multiply", self, other)
+
+    def __add__(self, other):
+        return record("add", self, other)
+
+    def __sub__(self, other):
+        return record("subtract", self, other)
+
+
+def record(operation, *inputs):
+    compute, _ = OPERATIONS[operation]
+    return Number(compute(*[x.value for x in inputs]), operation, inputs)
+
+
+def backward(L):
+    """The cotangent dL/dv of every v on the tape."""
+    cotangent = dict.fromkeys(tape, 0.0)
+    cotangent[L] = 1.0
+    for v in reversed(tape):
+        if v.operation is not None:
+            _, rule = OPERATIONS[v.operation]
+            partials = rule(cotangent[v], *[x.value for x in v.inputs])
+            for x, partial in zip(v.inputs, partials, strict=True):
+                cotangent[x] += partial
+    return cotangent
+
+
+# %% [markdown]
+# That is all of backpropagation. The four lines of the beginning, now on the tape:
+
+# %%
+tape.clear()
+w, x, b, y = Number(2.0), Number(3.0), Number(1.0), Number(4.0)
+L = record("square", w * x + b - y)
+cotangent = backward(L)
+
+for v in tape:
+    print(f"{v.operation or 'given':10} {v.value:5}   cotangent {cotangent[v]:5}")
+assert [cotangent[v] for v in (w, x, b, y)] == [18, 12, 6, -6]
+
+# %% [markdown]
+# ## A value that is used twice
+#
+# In $f = x \cdot x + x$ three paths lead from $f$ back to $x$: one through each factor, one through the sum. Moving $x$
+# moves $f$ along all of them at once, so the cotangent of $x$ is the *sum over the paths*: $x + x + 1$. That is what
+# the `+=` in `backward` is for.
+
+# %%
+tape.clear()
+x = Number(3.0)
+cotangent = backward(x * x + x)
+
+print(cotangent[x])
+assert cotangent[x] == 3 + 3 + 1
+
+# %% [markdown]
+# There may be many paths. Double a number sixty times, and $2^{60}$ of them lead back; following a billion of them a
+# second would take 36 years. The sweep visits each row of the tape once. Once is enough because it runs backwards: when
+# it reaches a row, every row that used its result has been visited already, so its cotangent is complete.
+
+# %%
+tape.clear()
+x = v = Number(1.0)
+for _ in range(60):
+    v = v + v
+
+print(f"{backward(v)[x]:.0f} after {len(tape)} rows")
+assert backward(v)[x] == 2**60
+
+# %% [markdown]
+# ## minigrad does the same
+#
+# A `Tensor` is our `Number` with an array in place of a float. NumPy's functions, applied to Tensors, put themselves on
+# the tape.
+
+# %%
+w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0, 1.0, 4.0))
+L = np.square(w * x + b - y)
+L.backward()
+
+print(f"dw = {w.grad}, dx = {x.grad}, db = {b.grad}, dy = {y.grad}\n")
+print(minigrad.table(L))
+assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "subtract", "square"]
+assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
+
+# %% [markdown]
+# The first half of the table is our tape. The second half is our sweep: the rule of each step, and what it passes on.
+# The same as a picture:
+
+# %%
+minigrad.draw(L)
+
+# %% [markdown]
+# ## Exercises
+#
+# Replace each `...`, and run the cell below it.
+#
+# **Exercise 1.** $f = (a + b) \cdot a$ with $a = 2$ and $b = 3$. What are the cotangents of $a$ and $b$? Find them by
+# hand: write $s = a + b$, then go backwards.
+
+# %% exercise 1
+da = ...
+db = ...
+
+# %% check 1
+if da is ... or db is ...:
+    print("exercise 1: not answered yet")
+elif (da, db) == (7, 2):
+    print("exercise 1: right")
+else:
+    print("exercise 1: not yet right; a is used twice: once in the sum, once as a factor")
+
+# %% [markdown]
+# **Exercise 2.** Give our tape a fifth operation, $e^a$. Its row is a pair like those in `OPERATIONS`: what it computes
+# (use `math.exp`), and its rule, which returns a tuple of one partial.
+
+# %% exercise 2
+exp = ...
+
+# %% check 2
+if exp is ...:
+    print("exercise 2: not answered yet")
+else:
+    OPERATIONS["exp"] = exp
+    tape.clear()
+    x = Number(0.5)
+    dx = backward(record("square", record("exp", x)))[x]  # the derivative of (e^x)^2 is 2 e^(2x)
+    right = math.isclose(dx, 2 * math.exp(1.0))
+    print("exercise 2:", "right" if right else f"not yet right; dx should be {2 * math.exp(1.0):.4f} and is {dx:.4f}")
+
+# %% [markdown]
+# **Exercise 3.** A program of three lines: `p = a * b`, `q = p + a`, `r = p * q`, with $a = 2$ and $b = 3$. List the
+# contributions of all the paths from $r$ to $a$: for each path, the product of the derivatives along it.
+
+# %% exercise 3
+contributions = ...
+
+# %% check 3
+a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0)
+p = a * b
+q = p + a
+r = p * q
+if contributions is ...:
+    print("exercise 3: not answered yet")
+elif sorted(contributions) == [6, 18, 24]:
+    print("exercise 3: right; minigrad finds the same\n")
+    print(minigrad.explain(r, a))
+else:
+    print(f"exercise 3: not yet right; there are three paths, and yours add up to {sum(contributions)} of 48")
+
+# %% [markdown]
+# ## Read next
+#
+# - `minigrad/backprop.py`: `record`, `tape` and `sweep` are the three pieces you have just seen, for arrays.
+# - `minigrad/ops/elementwise.py`: the table of operations. Find `multiply`, and compare.

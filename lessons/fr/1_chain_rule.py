@@ -1,0 +1,266 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 1. La règle de la chaîne sur une bande
+#
+# À la fin de cette leçon, vous saurez
+#
+# - dériver un petit programme à la main, ligne par ligne, de la dernière à la première ;
+# - écrire une bande qui le fait à votre place, en une trentaine de lignes de Python ;
+# - expliquer pourquoi les gradients s'ajoutent là où une valeur sert deux fois, et pourquoi le parcours se fait à
+#   rebours.
+#
+# Il vous faut Python et la dérivée d'un produit. Le code est celui de la version anglaise, commentaires compris.
+#
+# ## Un programme de quatre lignes
+#
+# À partir de $x = 3$, on veut prédire $y = 4$ par une droite de pente $w$ et d'ordonnée à l'origine $b$. Le carré de
+# l'erreur est la *perte* $L$ (*loss*). Quatre opérations suffisent pour la calculer :
+
+# %%
+import math
+
+import numpy as np
+
+import minigrad
+
+w, x, b, y = 2.0, 3.0, 1.0, 4.0
+
+t = w * x
+p = t + b
+e = p - y
+L = e**2
+
+print(f"t = {t}, p = {p}, e = {e}, L = {L}")
+assert (t, p, e, L) == (6, 7, 3, 9)
+
+# %% [markdown]
+# De combien $L$ varie-t-elle quand $w$ varie un peu ? Prise seule, chaque ligne se dérive facilement, par exemple
+# $\partial L / \partial e = 2e$. La règle de la chaîne multiplie ces dérivées : si $v$ n'intervient dans $L$ qu'à
+# travers $u$, alors
+#
+# $$\frac{\partial L}{\partial v} = \frac{\partial L}{\partial u} \cdot \frac{\partial u}{\partial v}.$$
+#
+# La dérivée de la perte par rapport à $v$ s'appelle le *cotangent* de $v$ ; dans le code, c'est `dv`. Pour connaître
+# `dv`, il faut d'abord `du`. On parcourt donc le programme de la dernière ligne à la première, et chaque ligne transmet
+# à ses entrées le cotangent de son résultat :
+
+# %%
+dL = 1.0  # L changes with L one to one
+de = dL * 2 * e  # because L = e**2
+dp, dy = de * 1, de * -1  # because e = p - y
+dt, db = dp * 1, dp * 1  # because p = t + b
+dw, dx = dt * x, dt * w  # because t = w * x
+
+print(f"dw = {dw}, dx = {dx}, db = {db}, dy = {dy}")
+assert (dw, dx, db, dy) == (18, 12, 6, -6)
+
+# %% [markdown]
+# Est-ce exact ? Une dérivée peut toujours se mesurer : on déplace $w$ un peu dans les deux sens, et on regarde ce que
+# fait $L$.
+
+
+# %%
+def loss(w, x, b, y):
+    return (w * x + b - y) ** 2
+
+
+h = 1e-6
+measured = (loss(w + h, x, b, y) - loss(w - h, x, b, y)) / (2 * h)
+
+print(f"measured: {measured:.6f}, by the chain rule: {dw}")
+assert abs(measured - dw) < 1e-6
+
+# %% [markdown]
+# ## Laisser le programme se noter lui-même
+#
+# Pour ce calcul à la main, il a fallu savoir deux choses de chaque ligne : quelle opération elle effectue, et sur
+# quelles entrées. Chaque opération inscrit donc une ligne dans une liste pendant qu'elle calcule. Cette liste est la
+# *bande* (*tape*).
+#
+# D'abord la table des opérations. Pour chacune : ce qu'elle calcule, et sa *règle*, qui prend le cotangent `g` du
+# résultat et les entrées, et dit ce qu'il faut transmettre à chaque entrée. C'est la table des dérivées apprise au
+# lycée.
+
+# %%
+OPERATIONS = {
+    "multiply": (lambda a, b: a * b, lambda g, a, b: (g * b, g * a)),
+    "add": (lambda a, b: a + b, lambda g, a, b: (g, g)),
+    "subtract": (lambda a, b: a - b, lambda g, a, b: (g, -g)),
+    "square": (lambda a: a * a, lambda g, a: (2 * a * g,)),
+}
+
+tape = []
+
+
+class Number:
+    """A value, and how it was made. Making one puts it on the tape."""
+
+    def __init__(self, value, operation=None, inputs=()):
+        self.value, self.operation, self.inputs = value, operation, inputs
+        tape.append(self)
+
+    def __mul__(self, other):
+        return record("multiply", self, other)
+
+    def __add__(self, other):
+        return record("add", self, other)
+
+    def __sub__(self, other):
+        return record("subtract", self, other)
+
+
+def record(operation, *inputs):
+    compute, _ = OPERATIONS[operation]
+    return Number(compute(*[x.value for x in inputs]), operation, inputs)
+
+
+def backward(L):
+    """The cotangent dL/dv of every v on the tape."""
+    cotangent = dict.fromkeys(tape, 0.0)
+    cotangent[L] = 1.0
+    for v in reversed(tape):
+        if v.operation is not None:
+            _, rule = OPERATIONS[v.operation]
+            partials = rule(cotangent[v], *[x.value for x in v.inputs])
+            for x, partial in zip(v.inputs, partials, strict=True):
+                cotangent[x] += partial
+    return cotangent
+
+
+# %% [markdown]
+# La rétropropagation tient tout entière dans ces lignes. Voici les quatre lignes du début, cette fois sur la bande :
+
+# %%
+tape.clear()
+w, x, b, y = Number(2.0), Number(3.0), Number(1.0), Number(4.0)
+L = record("square", w * x + b - y)
+cotangent = backward(L)
+
+for v in tape:
+    print(f"{v.operation or 'given':10} {v.value:5}   cotangent {cotangent[v]:5}")
+assert [cotangent[v] for v in (w, x, b, y)] == [18, 12, 6, -6]
+
+# %% [markdown]
+# ## Une valeur qui sert deux fois
+#
+# Dans $f = x \cdot x + x$, trois chemins mènent de $f$ à $x$ : un par chaque facteur, un par la somme. Déplacer $x$
+# déplace $f$ le long de tous à la fois ; le cotangent de $x$ est donc la *somme sur les chemins* : $x + x + 1$. C'est à
+# cela que sert le `+=` dans `backward`.
+
+# %%
+tape.clear()
+x = Number(3.0)
+cotangent = backward(x * x + x)
+
+print(cotangent[x])
+assert cotangent[x] == 3 + 3 + 1
+
+# %% [markdown]
+# Les chemins peuvent être nombreux. Doublez un nombre soixante fois : $2^{60}$ chemins y ramènent ; à un milliard par
+# seconde, il faudrait 36 ans pour les suivre. Le parcours à rebours, lui, ne visite chaque ligne de la bande qu'une
+# fois. Cela suffit : quand il atteint une ligne, toutes celles qui utilisent son résultat ont déjà été visitées, et son
+# cotangent est complet.
+
+# %%
+tape.clear()
+x = v = Number(1.0)
+for _ in range(60):
+    v = v + v
+
+print(f"{backward(v)[x]:.0f} after {len(tape)} rows")
+assert backward(v)[x] == 2**60
+
+# %% [markdown]
+# ## minigrad fait la même chose
+#
+# Un `Tensor` est notre `Number`, avec un tableau à la place d'un nombre. Les fonctions de NumPy, appliquées à des
+# Tensors, s'inscrivent d'elles-mêmes sur la bande.
+
+# %%
+w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0, 1.0, 4.0))
+L = np.square(w * x + b - y)
+L.backward()
+
+print(f"dw = {w.grad}, dx = {x.grad}, db = {b.grad}, dy = {y.grad}\n")
+print(minigrad.table(L))
+assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "subtract", "square"]
+assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
+
+# %% [markdown]
+# La première partie de ce tableau est notre bande ; la seconde, notre parcours à rebours, avec la règle de chaque étape
+# et ce qu'elle transmet. Le même calcul en image :
+
+# %%
+minigrad.draw(L)
+
+# %% [markdown]
+# ## Exercices
+#
+# Remplacez chaque `...`, puis exécutez la cellule qui suit.
+#
+# **Exercice 1.** $f = (a + b) \cdot a$ avec $a = 2$ et $b = 3$. Quels sont les cotangents de $a$ et de $b$ ?
+# Trouvez-les à la main : posez $s = a + b$, puis remontez.
+
+# %% exercise 1
+da = ...
+db = ...
+
+# %% check 1
+if da is ... or db is ...:
+    print("exercise 1: not answered yet")
+elif (da, db) == (7, 2):
+    print("exercise 1: right")
+else:
+    print("exercise 1: not yet right; a is used twice: once in the sum, once as a factor")
+
+# %% [markdown]
+# **Exercice 2.** Ajoutez à notre bande une cinquième opération, $e^a$. Sa ligne est une paire comme celles de
+# `OPERATIONS` : ce qu'elle calcule (avec `math.exp`), et sa règle, qui renvoie un tuple à un seul élément.
+
+# %% exercise 2
+exp = ...
+
+# %% check 2
+if exp is ...:
+    print("exercise 2: not answered yet")
+else:
+    OPERATIONS["exp"] = exp
+    tape.clear()
+    x = Number(0.5)
+    dx = backward(record("square", record("exp", x)))[x]  # the derivative of (e^x)^2 is 2 e^(2x)
+    right = math.isclose(dx, 2 * math.exp(1.0))
+    print("exercise 2:", "right" if right else f"not yet right; dx should be {2 * math.exp(1.0):.4f} and is {dx:.4f}")
+
+# %% [markdown]
+# **Exercice 3.** Un programme de trois lignes : `p = a * b`, `q = p + a`, `r = p * q`, avec $a = 2$ et $b = 3$. Donnez
+# la liste des contributions de tous les chemins de $r$ à $a$ : pour chaque chemin, le produit des dérivées rencontrées.
+
+# %% exercise 3
+contributions = ...
+
+# %% check 3
+a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0)
+p = a * b
+q = p + a
+r = p * q
+if contributions is ...:
+    print("exercise 3: not answered yet")
+elif sorted(contributions) == [6, 18, 24]:
+    print("exercise 3: right; minigrad finds the same\n")
+    print(minigrad.explain(r, a))
+else:
+    print(f"exercise 3: not yet right; there are three paths, and yours add up to {sum(contributions)} of 48")
+
+# %% [markdown]
+# ## À lire ensuite
+#
+# - `minigrad/backprop.py` : `record`, `tape` et `sweep` sont les trois éléments que vous venez de voir, pour des
+#   tableaux.
+# - `minigrad/ops/elementwise.py` : la table des opérations. Cherchez-y `multiply`, et comparez.

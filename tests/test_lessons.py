@@ -1,0 +1,186 @@
+"""The lessons run as they stand; their exercises can be solved as stated, and the usual mistakes are noticed.
+
+A lesson is a jupytext percent file: what runs here is what a notebook runs, cell by cell. Beside each lesson,
+`solutions/` has cells of the same titles, "exercise 1", that answer it, and cells "mistake 1: ..." that must not pass.
+"""
+
+import ast
+import contextlib
+import io
+import linecache
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+
+from minigrad.checks import grade
+
+ROOT = Path(__file__).parents[1]
+LESSONS = sorted((ROOT / "lessons").glob("?_*.py"))
+FRENCH = sorted((ROOT / "lessons" / "fr").glob("?_*.py"))
+ALL = [*LESSONS, *FRENCH]
+VERDICTS = "not answered yet|not yet right|right"
+
+
+def name(path):
+    return f"fr/{path.stem}" if path.parent.name == "fr" else path.stem
+
+
+def read(path):
+    return jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+
+
+def code(path):
+    """Title and text of each code cell."""
+    return [(cell.metadata.get("title", ""), cell.source) for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def prose(path):
+    return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+
+
+def answers(path, kind):
+    """The cells of the solutions whose title begins with `kind`: (number of the exercise, title, text)."""
+    cells = code(ROOT / "lessons" / "solutions" / path.name)
+    return [(re.match(rf"{kind} (\d)", title)[1], title, text) for title, text in cells if title.startswith(kind)]
+
+
+def run(cells, namespace):
+    """Run code cells in one namespace, as a notebook does; what they print. Warnings are errors, as in all tests."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for i, (title, text) in enumerate(cells):
+            file = f"<cell {i} {title}>"
+            linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # for who shows lines
+            exec(compile(ast.parse(text), file, "exec"), namespace)
+    return out.getvalue()
+
+
+def verdicts(printed):
+    """What the cells below the exercises say, by the number of the exercise."""
+    return dict(re.findall(rf"^exercise (\d): ({VERDICTS})", printed, re.MULTILINE))
+
+
+@pytest.fixture(autouse=True)
+def no_window():
+    before = matplotlib.get_backend()
+    matplotlib.use("agg")
+    yield
+    plt.close("all")
+    matplotlib.use(before)
+
+
+def test_there_are_six_and_three_in_french():
+    assert [path.name[0] for path in LESSONS] == list("123456")
+    assert [path.name for path in FRENCH] == [path.name for path in LESSONS[:3]]
+
+
+def test_the_page_for_the_teacher_lists_them():
+    page = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| \[(.*?)\]\((.*?)\)", page, re.MULTILINE)
+    assert [(path.name[0], read(path).cells[0].source.splitlines()[0][5:], path.name) for path in LESSONS] == rows
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=name)
+def test_it_runs_and_its_exercises_can_be_solved(path):
+    """As a student does it: run everything, then answer one exercise after the other; some answers are mistakes."""
+    cells, namespace = code(path), {"__name__": "__main__"}
+    checks = {title.removeprefix("check "): (title, text) for title, text in cells if title.startswith("check ")}
+    assert list(checks) == list("123")
+    assert verdicts(run(cells, namespace)) == dict.fromkeys(checks, "not answered yet")
+    for kind, verdict in (("exercise", "right"), ("mistake", "not yet right")):
+        given = answers(path, kind)
+        assert {number for number, _, _ in given} == set(checks)
+        for number, title, text in given:
+            printed = run([(title, text), checks[number]], namespace)
+            assert verdicts(printed) == {number: verdict}, f"{title}\n{printed}"
+
+
+@pytest.mark.parametrize("path", FRENCH, ids=name)
+def test_the_code_of_the_translation_is_the_same(path):
+    original = path.parents[1] / path.name
+    assert code(path) == code(original)
+    kinds = [[cell.cell_type for cell in read(p).cells] for p in (path, original)]
+    assert kinds[0] == kinds[1]
+    assert prose(path) != prose(original)
+    formulas = [re.findall(r"\$+[^$]+\$+", prose(p)) for p in (path, original)]
+    assert set(formulas[0]) == set(formulas[1])
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_it_is_a_notebook_and_back(path):
+    text = path.read_text(encoding="utf-8")
+    notebook = read(path)
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+    again = jupytext.reads(jupytext.writes(notebook, "ipynb"), fmt="ipynb")
+    body = text.split("# ---\n")[2]
+    assert jupytext.writes(again, "py:percent").split("# ---\n")[2] == body
+    assert "# %%" not in prose(path)
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_what_a_lesson_consists_of(path):
+    cells = read(path).cells
+    titles = [cell.metadata.get("title", "") for cell in cells]
+    assert re.match(rf"# {path.name[0]}\. ", cells[0].source)
+    assert re.search(r"^- ", cells[0].source, re.MULTILINE)  # what one will be able to do
+    for i, title in enumerate(titles):
+        if title.startswith("exercise "):
+            assert cells[i].source.count("...") >= 1
+            assert titles[i + 1] == title.replace("exercise", "check")
+            assert re.search(rf"\*\*Exerci[sc]e {title[-1]}\.\*\*", cells[i - 1].source)
+    files = re.findall(r"`((?:minigrad|docs|torch_ref)/[\w./]*)`", cells[-1].source)
+    assert files  # what to read next
+    for file in files:
+        assert (ROOT / file).exists(), file
+
+
+def test_jupytext_makes_a_notebook(tmp_path):
+    target = tmp_path / "lesson.ipynb"
+    command = [sys.executable, "-m", "jupytext", "--to", "notebook", "--output", str(target), str(LESSONS[0])]
+    subprocess.run(command, check=True, capture_output=True)
+    assert len(read(LESSONS[0]).cells) == len(jupytext.read(target).cells)
+
+
+def test_a_lesson_is_a_program():
+    command = [sys.executable, "-W", "error", str(LESSONS[0])]
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}  # of this checkout, wherever minigrad may be installed from
+    found = subprocess.run(command, check=True, capture_output=True, text=True, env=here).stdout
+    assert verdicts(found) == dict.fromkeys("123", "not answered yet")
+
+
+def test_the_picture_is_optional(monkeypatch):
+    (cell,) = [(title, text) for path in LESSONS for title, text in code(path) if "matplotlib" in text]
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    assert "matplotlib is not installed" in run([cell], {})
+
+
+# ------------------------------------------------------------------------------------------------------------- marks
+def graded():
+    """(lesson, file, exercises) for each `minigrad grade` in the prose of a lesson that names exercises."""
+    for path in LESSONS:
+        for file, names in re.findall(r"`minigrad grade (\S+\.py)((?: \w+)+)`", prose(path)):
+            yield pytest.param(path, file, names.split(), id=path.stem)
+
+
+@pytest.mark.parametrize(("path", "file", "names"), [*graded()])
+def test_marks_for_a_lesson_with_its_answers(path, file, names, tmp_path):
+    """The command in the prose, on the file of a student who has answered everything."""
+    assert file == path.name
+    notebook, student = read(path), tmp_path / "student.py"
+    given = {title: text for _, title, text in answers(path, "exercise")}
+    for cell in notebook.cells:
+        cell.source = given.get(cell.metadata.get("title"), cell.source)
+    student.write_text(jupytext.writes(notebook, "py:percent"), encoding="utf-8")
+    marks = grade(student, names)
+    assert marks, marks
+
+
+def test_there_are_marks():
+    assert len([*graded()]) == 2
