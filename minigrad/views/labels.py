@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +69,7 @@ def names_of(nodes: Sequence[Tensor], given: Mapping[int, str]) -> dict[Tensor, 
     taken = set(names.values())
     elsewhere = {re.split(r"[.\[]", name)[0] for name in given.values()} - taken  # variables that hold something else
     for made_at, made in at.items():
-        name = assigned_to(Place.of(made_at))
+        name = assigned_to(made_at)
         if not name or name in elsewhere:
             continue
         run = next((k for k, (i, j) in enumerate(pairwise(made), 1) if j != i + 1), len(made))
@@ -85,8 +85,14 @@ def operation_name(node: Tensor) -> str:
     return node.op.name if node.op is not None else ""
 
 
-def assigned_to(place: Place) -> str:
+def assigned_to(made_at: tuple[CodeType, int]) -> str:
     """The variable on the left of ``name = expression``, where the expression is all that stands on the right."""
+    return variable_at(*made_at)
+
+
+@functools.lru_cache(maxsize=4096)
+def variable_at(code: CodeType, instruction: int) -> str:
+    place = Place.of((code, instruction))
     span = place.line, place.column, place.end_line, place.end_column
     return assignments(place.file, tuple(linecache.getlines(place.file))).get(span, "")
 

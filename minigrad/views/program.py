@@ -23,7 +23,7 @@ from minigrad.transforms import leaves, like
 from minigrad.views.lines import Line, lines_of, named, renamed, unparse
 from minigrad.views.simplify import Simplifier, nested
 from minigrad.views.specialise import literal, numbered
-from minigrad.views.trace import Argument, Recording, assigned_to
+from minigrad.views.trace import Argument, Recording, variable
 
 __all__ = ["Program", "defined"]
 
@@ -257,7 +257,7 @@ def titles_of(recording: Recording, lines: Sequence[Line], now: Mapping[Tensor, 
     titles: dict[str, str] = {}
     own = {a.name for a in recording.arguments}
     for node, name in now.items():
-        if node.op is not None and recording.phase(node) == "forward" and (title := assigned_to(node)):
+        if node.op is not None and recording.phase(node) == "forward" and (title := variable(node)):
             titles.setdefault(name, title)
     if isinstance(recording.result, tuple) and recording.cotangents and type(recording.result[0]) is Tensor:
         titles.setdefault(now[recording.result[0]], "loss")

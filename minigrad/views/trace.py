@@ -6,7 +6,6 @@ itself; and a student's `Function` runs on Tensors, so that its NumPy calls are 
 
 from __future__ import annotations
 
-import ast
 import copy
 import inspect
 import linecache
@@ -14,8 +13,8 @@ import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from types import CodeType, FunctionType, MethodType, ModuleType
+from functools import partial
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,11 @@ from minigrad.backprop import tape
 from minigrad.errors import Unknown, at, not_a_number
 from minigrad.function import Application, Context
 from minigrad.numeric import as_numeric
-from minigrad.places import ENGINE, Place, caller
+from minigrad.places import ENGINE, caller
 from minigrad.state import here
 from minigrad.tensor import Tensor, next_serial
 from minigrad.transforms import derivatives, leaves, like
+from minigrad.views.labels import assigned_to
 from minigrad.views.specialise import numbered
 
 __all__ = ["Argument", "Recording", "TraceError", "record", "record_tape"]
@@ -542,8 +542,14 @@ def name_what_is_outside(recording: Recording, tracing: Tracing, around: Mapping
         if name is None and made:
             continue
         taken = {argument.name for argument in recording.arguments}
-        new = next(n for n in numbered(name or assigned_to(node) or "array") if n not in taken)
+        new = next(n for n in numbered(name or variable(node) or "array") if n not in taken)
         recording.arguments.append(Argument(new, node, node.array if made else node))
+
+
+def variable(node: Tensor) -> str:
+    """The variable that the user's line assigned the node to, "" where it is none."""
+    name = assigned_to(node.made_at)
+    return name if name.isidentifier() else ""  # and no attribute of something
 
 
 def name_of_memory(array: Any, around: Mapping[int, tuple[str, Any]]) -> str | None:
@@ -553,32 +559,6 @@ def name_of_memory(array: Any, around: Mapping[int, tuple[str, Any]]) -> str | N
             return around[id(array)][0]
         array = getattr(array, "base", None)
     return None
-
-
-def assigned_to(node: Tensor) -> str:
-    """The variable on the left of ``name = expression``, where the expression that made `node` is all on the right."""
-    return variable_at(*node.made_at)
-
-
-@lru_cache(maxsize=4096)
-def variable_at(code: CodeType, instruction: int) -> str:
-    place = Place.of((code, instruction))
-    span = place.line, place.column, place.end_line, place.end_column
-    return assignments(place.file, tuple(linecache.getlines(place.file))).get(span, "")
-
-
-@lru_cache(maxsize=64)
-def assignments(file: str, lines: tuple[str, ...]) -> dict[tuple[int | None, ...], str]:
-    try:
-        tree = ast.parse("".join(lines))
-    except SyntaxError:  # a notebook's cell with magic commands
-        return {}
-    found: dict[tuple[int | None, ...], str] = {}
-    for s in ast.walk(tree):
-        if isinstance(s, ast.Assign) and len(s.targets) == 1 and isinstance(s.targets[0], ast.Name):
-            value = s.value
-            found[value.lineno, value.col_offset, value.end_lineno, value.end_col_offset] = s.targets[0].id
-    return found
 
 
 def user_line(error: Exception) -> str:
