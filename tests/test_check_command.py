@@ -93,6 +93,13 @@ def test_against(student, capsys):
     assert "differs of x" in capsys.readouterr().out
 
 
+def test_the_signature_comes_from_what_it_is_compared_with(student, capsys):
+    assert main(["check", f"{student}:Log", "--against", "minigrad.log", "--domain", "x=0:"]) == 0
+    assert "values and gradients are those of log" in capsys.readouterr().out
+    assert main(["check", "minigrad.checks.zoo.regression:Linear", "--against", "torch_ref.Linear"]) == 0
+    assert "values and gradients are those of Linear (torch)" in capsys.readouterr().out
+
+
 def test_an_operation_of_minigrad(capsys):
     assert main(["check", "minigrad.tanh"]) == 0
     assert "check of tanh: ok" in capsys.readouterr().out

@@ -20,6 +20,8 @@ __all__ = ["MSE", "Linear", "linear", "mse"]
 class Linear(Function):
     """y = x @ W + b, with x (n, p), W (p, q), b (q,), (1,) or (), and y (n, q). x and W have one dtype."""
 
+    signature = "(n,p),(p,q),(q)->(n,q)"  # for `minigrad check --against torch_ref.Linear`
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, W: Tensor, b: Tensor) -> Tensor:
         if x.ndim != 2 or W.ndim != 2:
@@ -50,6 +52,8 @@ class Linear(Function):
 
 class MSE(Function):
     """L = Σ (yhat - y)² / N, the mean over all N entries; yhat and y have one shape, and L has shape ()."""
+
+    signature = "(n,q),(n,q)->()"
 
     @staticmethod
     def forward(ctx: Any, yhat: Tensor, y: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def check(
         inputs: a tensor, an array, or a sequence. If some are tensors that require grad, these are differentiated,
             otherwise all arrays of floats.
         signature: the shapes of the inputs in gufunc notation, such as "(n,p),(p,q),(q)->(n,q)". "(),()->()" is entry
-            by entry, with broadcasting.
+            by entry, with broadcasting. Left out, it is an attribute of `target` or of `against`.
         domain: for an input, by its name, the open interval on which the function is defined and smooth; bool for a
             mask; a letter of the signature for integers that index its axis. Other inputs are any floats.
         params: static arguments, passed on by name.
@@ -78,6 +78,8 @@ def check(
     True
     """
     target, source = unpacked(target)
+    if signature is None and not hasattr(source, "signature"):  # two that are to give the same take the same inputs
+        signature = getattr(unpacked(against)[1], "signature", None)
     search = Search(subject_of(target, params), seed)
     if inputs is not None:
         search.try_case(given(inputs, seed))

@@ -13,11 +13,12 @@ from minigrad.userfile import load_object
 EXAMPLES = """\
 examples:
   minigrad check lab.py:Linear --signature "(n,p),(p,q),(q)->(n,q)"
-  minigrad check lab.py:MSE --signature "(n,q),(n,q)->()" --against torch_ref.MSE
+  minigrad check lab.py:MSE --against torch_ref.MSE
   minigrad check lab.py:Log --signature "()->()" --domain x=0:inf
   minigrad check minigrad.tanh
 
-A function may bring its own signature and domain: attributes `signature` and `domain` of the class.
+A function may bring its own signature and domain: attributes `signature` and `domain` of the class. Those of torch_ref
+and the operations of minigrad have them, and lend their signature to what is checked against them.
 exit codes: 0 nothing is wrong, 1 something is, 2 it cannot be loaded or checked
 """
 
