@@ -10,6 +10,7 @@ at times, and that is no bug.
 """
 
 import os
+import signal
 
 import pytest
 import torch
@@ -26,6 +27,11 @@ common = settings(
 settings.register_profile("quick", common, max_examples=40)
 settings.register_profile("thorough", common, max_examples=2000)
 settings.load_profile("quick")
+
+# A shell starts what runs in its background with SIGINT ignored, and what is started from there inherits that: a Ctrl-C
+# that a test sends would not arrive.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # the arrays are tiny; threads would only wait for each other
 

@@ -4,6 +4,7 @@ import gc
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from itertools import islice
 
 import numpy as np
@@ -21,7 +22,7 @@ def test_all_sides_take_the_same_steps(batch):
 
 def test_the_promised_sides_are_there():
     assert {step.HAND, *step.AT_MOST, *step.FASTER, *step.RIVALS} <= set(step.SIDES)
-    assert [*step.TORCH, step.JAX] == step.RIVALS
+    assert [*step.TORCH, *([step.JAX] if find_spec("jax") else [])] == step.RIVALS
 
 
 def wrong_rate(x, y, W, b):
@@ -62,7 +63,7 @@ def test_the_table_has_every_side_and_every_target(capsys):
     assert printed.count(">= 5 ") == 4  # the same against two forms of torch
     assert printed.count("<= 0.9 ") == printed.count("<= 1 ") == 1  # compiled, at batch 1 and 1024
     assert printed.count(">= 10 ") == 2  # compiled at batch 1, against two forms of torch
-    assert printed.count(">= 2 ") == 1  # and jax
+    assert printed.count(">= 2 ") == len(step.RIVALS) - 2  # and jax, where it is installed
 
 
 def test_a_missed_target_is_said_and_checked(monkeypatch, capsys):
