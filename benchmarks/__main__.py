@@ -78,7 +78,8 @@ def write(path: Path, rounds: int, tables: dict[str, tuple[Table, float]]) -> No
 
 
 def unused(folder: Path) -> Path:
-    """A file for today's figures; never one that is there already."""
+    """A file for today's figures; never one that is there already. Its folder is made before anything is measured."""
+    folder.mkdir(exist_ok=True)
     names = (f"{date.today()}{f'-{i}' if i > 1 else ''}.json" for i in count(1))
     return next(path for path in map(folder.joinpath, names) if not path.exists())
 
