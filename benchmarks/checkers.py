@@ -33,8 +33,8 @@ from benchmarks.harness import ROUNDS, Cell, Ratio, Table, say
 from minigrad import Function, Tensor
 from minigrad.checks.cases import ANY, Form, designed
 from minigrad.checks.subject import DirectContext
-from minigrad.checks.zoo import RIGHT, SPECIMENS, Specimen
 from minigrad.ops.registry import REGISTRY
+from minigrad.zoo import RIGHT, SPECIMENS, Specimen
 
 Arrays = tuple[Any, ...]
 SECONDS = 1.0  # in which Linear and MSE are to be checked
@@ -213,7 +213,7 @@ def points(specimen: Specimen, seed: int = 0) -> list[Arrays]:
     """The inputs that a checker without a search is asked at."""
     if specimen.inputs is not None:
         return [specimen.inputs]
-    names = minigrad.errors.parameter_names(specimen.twin, specimen.signature.split("->")[0].count("("))
+    names = minigrad.engine.errors.parameter_names(specimen.twin, specimen.signature.split("->")[0].count("("))
     form = Form(specimen.signature, [specimen.domain.get(name, ANY) for name in names])
     first, second, *others = (case.inputs for case in designed(form, seed))
     broadcast = (arrays for arrays in others if form.elementwise and len({a.shape for a in arrays}) > 1)

@@ -17,7 +17,7 @@ from benchmarks.harness import ROUNDS, Cell, Table, command, measure, positive, 
 from benchmarks.step import HAND, IN_PLACE, LR, OPERATIONS, SIDES, problem
 from minigrad import Tensor, compile, linear, mse_loss, tape
 from minigrad.backprop import is_differentiable, sweep
-from minigrad.guards import seed
+from minigrad.engine.guards import seed
 
 PARTS = {  # what takes time: for the tape and compiled, the program that has it in it, less those that have all but it
     "the NumPy of the forward": (("forward",), ("ran_forward",)),

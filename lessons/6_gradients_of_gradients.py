@@ -254,4 +254,4 @@ else:
 # - `sweep` in `minigrad/backprop.py`: the `if create_graph` is nearly all that gradients of gradients need.
 # - `minigrad/transforms.py`: `grad`, `hessian`, `hvp` and the others. Forward mode is there, too, as two backward
 #   sweeps.
-# - `minigrad/views/source.py`: how a tape becomes a program.
+# - `minigrad/program/source.py`: how a tape becomes a program.

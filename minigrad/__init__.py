@@ -8,8 +8,10 @@ from minigrad.broadcasting import unbroadcast as unbroadcast
 from minigrad.checks import GradcheckError as GradcheckError
 from minigrad.checks import check as check
 from minigrad.checks import gradcheck as gradcheck
+from minigrad.engine.state import no_grad as no_grad
 from minigrad.function import Function as Function
-from minigrad.state import no_grad as no_grad
+from minigrad.program.source import compile as compile
+from minigrad.program.source import source as source
 from minigrad.strict import strict as strict
 from minigrad.tensor import Tensor as Tensor
 from minigrad.transforms import grad as grad
@@ -25,8 +27,6 @@ from minigrad.views.entry import explain as explain
 from minigrad.views.entry import explore as explore
 from minigrad.views.entry import formula as formula
 from minigrad.views.entry import table as table
-from minigrad.views.source import compile as compile
-from minigrad.views.source import source as source
 
 MYPY = False
 if MYPY:  # to mypy a decorated class is a class; an operation is a function

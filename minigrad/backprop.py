@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import errors
-from minigrad.guards import differentiable_tensors, handed_out, recorded_inputs, seed
-from minigrad.numeric import as_numeric
-from minigrad.places import caller
-from minigrad.state import here
+from minigrad.engine import errors
+from minigrad.engine.guards import differentiable_tensors, handed_out, recorded_inputs, seed
+from minigrad.engine.numeric import as_numeric
+from minigrad.engine.places import caller
+from minigrad.engine.state import here
 from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]

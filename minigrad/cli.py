@@ -14,18 +14,18 @@ from collections.abc import Sequence
 from importlib import import_module, metadata
 from typing import NoReturn
 
-from minigrad.userfile import UserFileError
+from minigrad.commands.userfile import UserFileError, fail
 
 COMMANDS = {  # name: (module, what it does)
-    "train": ("minigrad.lab.command", "linear regression by one method of gradient descent"),
-    "compare": ("minigrad.lab.command", "batch, sgd and minibatch descent on the same budget"),
-    "table": ("minigrad.views.command", "the tape of a script and its backward, as a table"),
-    "draw": ("minigrad.views.command", "the tape of a script as a picture, SVG"),
-    "debug": ("minigrad.views.command", "step through the backward of a script in the terminal"),
-    "explore": ("minigrad.views.command", "the tape and the backward of a script as a page to step through"),
-    "check": ("minigrad.checks.command", "what is wrong with a backward that you have written"),
-    "grade": ("minigrad.checks.grade_command", "marks for a student's file of Functions, with what is wrong"),
-    "source": ("minigrad.views.source_command", "a function or the lab's training step as a NumPy program"),
+    "train": ("minigrad.commands.lab", "linear regression by one method of gradient descent"),
+    "compare": ("minigrad.commands.lab", "batch, sgd and minibatch descent on the same budget"),
+    "table": ("minigrad.commands.views", "the tape of a script and its backward, as a table"),
+    "draw": ("minigrad.commands.views", "the tape of a script as a picture, SVG"),
+    "debug": ("minigrad.commands.views", "step through the backward of a script in the terminal"),
+    "explore": ("minigrad.commands.views", "the tape and the backward of a script as a page to step through"),
+    "check": ("minigrad.commands.check", "what is wrong with a backward that you have written"),
+    "grade": ("minigrad.commands.grade", "marks for a student's file of Functions, with what is wrong"),
+    "source": ("minigrad.commands.source", "a function or the lab's training step as a NumPy program"),
 }
 # What to install for a package that is missing; for all others the lab's extra.
 EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'", "numba": "'minigrad[numba]'"}
@@ -83,9 +83,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(2, f"this needs {error.name}, which is not installed: python -m pip install {extra}")
     except OSError as error:
         return fail(1, str(error))
-
-
-def fail(code: int, reason: str) -> int:
-    """Say why on standard error, and return `code`."""
-    print(f"minigrad: {reason}", file=sys.stderr)
-    return code

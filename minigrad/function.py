@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import errors
 from minigrad.backprop import record
+from minigrad.engine import errors
 from minigrad.tensor import Tensor
 
 __all__ = ["Function"]

@@ -18,8 +18,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from minigrad.broadcasting import unbroadcast
-from minigrad.errors import at, described
-from minigrad.state import here
+from minigrad.engine.errors import at, described
+from minigrad.engine.state import here
 from minigrad.tensor import Tensor
 
 __all__ = ["strict"]

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import errors
-from minigrad.hooks import Handle, Hooks, hooks_of
-from minigrad.installed import Installed
-from minigrad.numeric import as_numeric, may_require_grad, replacement
-from minigrad.places import Place, caller
-from minigrad.state import here, off_tape
+from minigrad.engine import errors
+from minigrad.engine.hooks import Handle, Hooks, hooks_of
+from minigrad.engine.installed import Installed
+from minigrad.engine.numeric import as_numeric, may_require_grad, replacement
+from minigrad.engine.places import Place, caller
+from minigrad.engine.state import here, off_tape
 
 __all__ = ["Tensor"]
 

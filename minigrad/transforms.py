@@ -19,9 +19,9 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from minigrad import errors
 from minigrad.backprop import gradients, tape
-from minigrad.state import enable_grad, here, tracing
+from minigrad.engine import errors
+from minigrad.engine.state import enable_grad, here, tracing
 from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import checkers
 from benchmarks.checkers import OURS, Score
-from minigrad.checks.zoo import RIGHT, SPECIMENS
+from minigrad.zoo import RIGHT, SPECIMENS
 
 every = pytest.mark.parametrize("checker", checkers.CHECKERS.values(), ids=checkers.CHECKERS)
 PLAIN = "Linear", "MSE", "Multiply", "Softmax", "Embedding", "Transpose"  # at which nobody should cry wolf

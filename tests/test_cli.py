@@ -166,7 +166,7 @@ def test_missing_package_is_named(capsys, monkeypatch, missing):
 
 
 def test_help_has_examples_that_parse(capsys):
-    from minigrad.lab.command import EXAMPLES
+    from minigrad.commands.lab import EXAMPLES
 
     with pytest.raises(SystemExit) as end:
         main(["train", "--help"])

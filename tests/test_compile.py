@@ -12,7 +12,7 @@ import minigrad
 from minigrad import Tensor, linear, mse_loss
 from minigrad.lab.descent import Compiled, Tape, descend
 from minigrad.ops.layers import windows
-from minigrad.views.trace import TraceError
+from minigrad.program.recording import TraceError
 
 rng = np.random.default_rng(0)
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import minigrad
 from minigrad import Function, Tensor, gradients, no_grad, tape
-from minigrad.errors import CUTS
-from minigrad.places import Place
+from minigrad.engine.errors import CUTS
+from minigrad.engine.places import Place
 
 HERE = Path(__file__)
 ROOT = HERE.parents[1]

@@ -14,13 +14,13 @@ import pytest
 
 from minigrad import Function
 from minigrad.checks import check, grade, grading
-from minigrad.checks.examination import findings
-from minigrad.checks.exercises import EXERCISES, template
-from minigrad.checks.grading import marked
-from minigrad.checks.zoo import RIGHT, SPECIMENS
 from minigrad.cli import main
-from minigrad.errors import parameter_names
-from minigrad.userfile import UserFileError
+from minigrad.commands.userfile import UserFileError
+from minigrad.engine.errors import parameter_names
+from minigrad.grade.examination import findings
+from minigrad.grade.exercises import EXERCISES, template
+from minigrad.grade.grading import marked
+from minigrad.zoo import RIGHT, SPECIMENS
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 8.0  # seconds for an exercise that takes half of one

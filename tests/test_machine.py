@@ -32,8 +32,8 @@ from programs import EXACT, LARGEST, LEAF, STEPS, Step, anything, choices, chose
 
 import minigrad
 from minigrad import Tensor, backprop, function, gradients, no_grad, tape
+from minigrad.engine.state import State, here
 from minigrad.ops import registry
-from minigrad.state import State, here
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ import pytest
 import minigrad
 from minigrad import linear, mse_loss
 from minigrad.lab.descent import Compiled, Tape, descend
-from minigrad.views.trace import TraceError
+from minigrad.program.recording import TraceError
 
 pytest.importorskip("numba", reason="the extra numba is not installed")
 

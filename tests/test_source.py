@@ -16,7 +16,7 @@ from students import linear_of, mse_of
 
 import minigrad
 from minigrad import Function, Tensor, gradients, mse_loss, no_grad, source
-from minigrad.views.trace import TraceError
+from minigrad.program.recording import TraceError
 
 rng = np.random.default_rng(0)
 Linear, MSE = linear_of(Function), mse_of(Function)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from minigrad.userfile import UserFileError, load_file, load_object
+from minigrad.commands.userfile import UserFileError, load_file, load_object
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ import pytest
 import minigrad
 from minigrad import Function, Tensor, debug, relu
 from minigrad.cli import main
+from minigrad.engine.names import excerpt, names_around
 from minigrad.views.debugger import Debugger
-from minigrad.views.labels import excerpt, names_around
 from minigrad.views.steps import Trace
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad import Tensor, no_grad
-from minigrad.state import here, tracing
+from minigrad.engine.state import here, tracing
 
 
 class Watch:

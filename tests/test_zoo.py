@@ -13,7 +13,7 @@ from minigrad import Tensor, gradcheck
 from minigrad.checks import check
 from minigrad.checks.diagnosis import KINDS
 from minigrad.checks.subject import DirectContext
-from minigrad.checks.zoo import RIGHT, SPECIMENS
+from minigrad.zoo import RIGHT, SPECIMENS
 
 wrong = pytest.mark.parametrize("name", SPECIMENS)
 right = pytest.mark.parametrize("name", RIGHT)

@@ -7,7 +7,7 @@ from minigrad.checks.backward import GradcheckError
 from minigrad.checks.checker import check
 from minigrad.checks.engines import both_engines
 from minigrad.checks.gradcheck import gradcheck
-from minigrad.checks.numerical import numerical_derivative, numerical_gradient
+from minigrad.engine.numerical import numerical_derivative, numerical_gradient
 
 __all__ = ["GradcheckError", "both_engines", "check", "gradcheck", "numerical_derivative", "numerical_gradient"]
 
@@ -15,9 +15,9 @@ __all__ = ["GradcheckError", "both_engines", "check", "gradcheck", "numerical_de
 def __getattr__(name: str) -> Any:
     """What most programs never use is imported when it is named."""
     if name == "grade":
-        from minigrad.checks.grading import grade
+        from minigrad.grade.grading import grade
 
         return grade
     if name == "zoo":
-        return import_module("minigrad.checks.zoo")
+        return import_module("minigrad.zoo")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,9 +11,9 @@ from minigrad.broadcasting import unbroadcast
 from minigrad.checks.backward import GradcheckError
 from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault, stretch_to
-from minigrad.checks.numerical import numerical_gradient
 from minigrad.checks.trial import NOISE, TERMS, Trial, copied
-from minigrad.errors import axes_to_sum, counted
+from minigrad.engine.errors import axes_to_sum, counted
+from minigrad.engine.numerical import numerical_gradient
 
 Array = np.ndarray[Any, Any]
 Promise = Callable[[Trial], Iterator[Fault]]

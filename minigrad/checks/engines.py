@@ -10,8 +10,8 @@ import numpy as np
 from minigrad.checks.diagnosis import Fault
 from minigrad.checks.subject import OfTorchFunction, OfTorchTensors, Subject, subject_of
 from minigrad.checks.trial import TERMS, Trial, copied
+from minigrad.engine.places import Place
 from minigrad.function import Function
-from minigrad.places import Place
 
 __all__ = ["both_engines", "differences"]
 

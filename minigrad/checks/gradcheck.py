@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.backward import GradcheckError, evaluate, is_checked, on_leaves, run_backward
-from minigrad.checks.numerical import numerical_gradient, step_without_size
+from minigrad.engine.numerical import numerical_gradient, step_without_size
 from minigrad.function import Function
 from minigrad.tensor import Tensor
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from minigrad.backprop import gradients, record
 from minigrad.checks.backward import Noisy, Watched, compute_again, each, noisy, replace_operations
+from minigrad.engine.numeric import as_numeric
 from minigrad.function import Context, Function
-from minigrad.numeric import as_numeric
 from minigrad.ops.registry import Operation, lifted
 from minigrad.tensor import Tensor
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.backward import NOISE_RUNS, noisy
-from minigrad.checks.numerical import Derivative, numerical_jacobian, step_without_size
 from minigrad.checks.subject import Call, Subject
+from minigrad.engine.numerical import Derivative, numerical_jacobian, step_without_size
 
 Array = np.ndarray[Any, Any]
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from minigrad import errors
-from minigrad.state import here, off_tape
+from minigrad.engine import errors
+from minigrad.engine.state import here, off_tape
 from minigrad.tensor import Tensor
 
 

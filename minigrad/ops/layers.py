@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from minigrad.engine.state import tracing
 from minigrad.ops.registry import op, operand
-from minigrad.state import tracing
 from minigrad.tensor import Tensor
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import errors
 from minigrad.backprop import record
 from minigrad.broadcasting import unbroadcast
-from minigrad.numeric import as_numeric
+from minigrad.engine import errors
+from minigrad.engine.numeric import as_numeric
 from minigrad.tensor import Tensor
 
 REGISTRY: dict[str, Operation] = {}

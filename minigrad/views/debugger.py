@@ -8,10 +8,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from minigrad.places import Place
+from minigrad.engine.names import call, excerpt, input_names, line, shape, summary
+from minigrad.engine.places import Place
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
-from minigrad.views.labels import call, excerpt, input_names, line, shape, summary
 from minigrad.views.steps import Step, Trace
 from minigrad.views.table import aligned, undone
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.places import Place
+from minigrad.engine.names import brief, kind, line, shape, static, summary
+from minigrad.engine.places import Place
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
-from minigrad.views.labels import brief, kind, line, shape, static, summary
 from minigrad.views.layout import Layout, Point, layered
 from minigrad.views.steps import Trace
 

@@ -165,8 +165,8 @@ def explore(output: Tensor, gradient: Any = None) -> Page:
 
 def _repr_html_(self: Tensor) -> str:
     """What a notebook shows of a tensor. It runs no backward."""
+    from minigrad.engine.names import names_around
     from minigrad.views.draw import shown
-    from minigrad.views.labels import names_around
     from minigrad.views.steps import Trace
 
     return shown(self, Trace(self, None, names_around(None), run=False))
@@ -174,8 +174,8 @@ def _repr_html_(self: Tensor) -> str:
 
 def _repr_svg_(self: Tensor) -> str | None:
     """The graph alone; None for a leaf."""
+    from minigrad.engine.names import names_around
     from minigrad.views.draw import graph_of
-    from minigrad.views.labels import names_around
     from minigrad.views.steps import Trace
 
     return graph_of(Trace(self, None, names_around(None), run=False))
@@ -186,7 +186,7 @@ Tensor._repr_html_, Tensor._repr_svg_ = _repr_html_, _repr_svg_  # type: ignore[
 
 def _trace(output: Tensor, gradient: Any) -> Trace:
     """The tape and the backward of `output`, in the names of the code that called the view."""
-    from minigrad.views.labels import names_around
+    from minigrad.engine.names import names_around
     from minigrad.views.steps import Trace
 
     return Trace(output, gradient, names_around(sys._getframe(2)))

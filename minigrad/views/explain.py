@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.places import Place
+from minigrad.engine.names import call, line, number
+from minigrad.engine.places import Place
 from minigrad.tensor import Tensor
-from minigrad.views.labels import call, line, number
 from minigrad.views.steps import Array, Trace
 
 MOST = 256  # paths that are all followed

@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.checks.numerical import numerical_gradient
+from minigrad.engine.names import call, excerpt, input_names, kind, line, number, rule_of, shape, summary
+from minigrad.engine.numerical import numerical_gradient
+from minigrad.engine.places import Place
 from minigrad.function import Application
-from minigrad.places import Place
 from minigrad.tensor import Tensor
 from minigrad.views import draw
 from minigrad.views.explain import send
 from minigrad.views.formula import edge
-from minigrad.views.labels import call, excerpt, input_names, kind, line, number, rule_of, shape, summary
 from minigrad.views.layout import layered
 from minigrad.views.steps import Array, Step, Trace
 from minigrad.views.table import undone

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.names import call, input_names, rule_of
 from minigrad.function import Function
 from minigrad.ops.registry import REGISTRY, Operation
 from minigrad.tensor import Tensor
-from minigrad.views.labels import call, input_names, rule_of
 from minigrad.views.steps import Step, Trace
 
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.backprop import tape
-from minigrad.guards import seed
-from minigrad.hooks import Hooks
+from minigrad.engine.guards import seed
+from minigrad.engine.hooks import Hooks
+from minigrad.engine.names import constant, names_of
 from minigrad.tensor import Tensor
-from minigrad.views.labels import constant, names_of
 
 Array = np.ndarray[Any, Any]
 

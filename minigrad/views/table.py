@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.places import Place
+from minigrad.engine.names import call, kind, line, shape, summary
+from minigrad.engine.places import Place
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
-from minigrad.views.labels import call, kind, line, shape, summary
 from minigrad.views.steps import Trace
 
 FORWARD = ["#", "name", "operation", "shape", "dtype", "value", "kept", "line", "code"]

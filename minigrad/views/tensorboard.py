@@ -10,10 +10,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from minigrad.places import Place
+from minigrad.engine.names import kind, line, summary
+from minigrad.engine.places import Place
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
-from minigrad.views.labels import kind, line, summary
 from minigrad.views.steps import Step, Trace
 
 if TYPE_CHECKING:

@@ -1,0 +1,168 @@
+"""The commands `minigrad train` and `minigrad compare`: arguments in, `minigrad.lab` called, a report out."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import util
+from typing import Any
+
+from minigrad import lab
+from minigrad.commands.userfile import fail
+from minigrad.lab import report
+from minigrad.lab.descent import ENGINES, METHODS
+from minigrad.lab.experiment import DTYPES, INITS, PRESETS
+
+EXAMPLES = """\
+examples:
+  minigrad compare                                  the three methods on California Housing
+  minigrad train --method sgd --lr 0.001 --epochs 5
+  minigrad train --data diabetes --method batch --dtype float32
+  minigrad compare --data synthetic --rows 50 --features 13 --outputs 3
+  minigrad train --data houses.csv --target price,rent
+  minigrad train --method sgd --epochs 2 --engine torch
+  minigrad compare --preset lab                     the settings of the lab report
+
+exit codes: 0 all well, 1 a run diverged, 2 wrong usage, 130 stopped by Ctrl-C
+"""
+
+DESCRIPTIONS = {
+    "train": "Fit a linear model by one method.",
+    "compare": "Fit a linear model by each of the methods: same rows, start and number of samples seen.",
+}
+
+
+def configure(parser: argparse.ArgumentParser, command: str) -> None:
+    """The arguments of `command`. Defaults that depend on data or method are None here and chosen by the lab."""
+    parser.description, parser.epilog = DESCRIPTIONS[command], EXAMPLES
+    add = parser.add_argument_group("data").add_argument
+    add(
+        "--data",
+        default="california",
+        help="california (default), diabetes, synthetic, or a CSV file with a header",
+    )
+    add(
+        "--target",
+        metavar="COLUMN[,COLUMN]",
+        help="columns of the CSV file to predict; all others are features",
+    )
+    add("--rows", type=int, help="of synthetic data (default 50)")
+    add("--features", type=int, help="of synthetic data (default 13)")
+    add("--outputs", type=int, help="of synthetic data (default 3)")
+    add(
+        "--clip-features",
+        type=_limit,
+        default=5.0,
+        metavar="SIGMA",
+        help="clip standardised features at this many standard deviations, or none (default 5)",
+    )
+    add = parser.add_argument_group("descent").add_argument
+    add(
+        "--epochs",
+        type=int,
+        help="passes over the training rows (default: predicted to end within 1.5%% of the optimum)",
+    )
+    add("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch (default 32)")
+    add(
+        "--clip-norm",
+        type=_limit,
+        metavar="NORM",
+        help="the largest norm of a step's gradient, or none (default)",
+    )
+    add(
+        "--init",
+        choices=INITS,
+        default="zeros",
+        help="the weights to start from (default zeros)",
+    )
+    add("--seed", type=int, default=0, help="of the split, the start and the order of the rows (default 0)")
+    add(
+        "--dtype",
+        choices=DTYPES,
+        default="float64",
+        help="of data and weights (default float64)",
+    )
+    add(
+        "--engine",
+        choices=ENGINES,
+        default="minigrad",
+        help="whose gradients (default minigrad)",
+    )
+    add(
+        "--preset",
+        choices=PRESETS,
+        help="the lab report's lr, epochs and clip-norm; what you give goes first",
+    )
+    add = parser.add_argument_group("output").add_argument
+    add(
+        "--logdir",
+        default="runs",
+        metavar="DIR",
+        help="make a new folder there for event files and picture (default runs)",
+    )
+    add("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
+    add("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
+    if command == "train":
+        parser.add_argument("--method", choices=METHODS, default="minibatch", help="default minibatch")
+        parser.add_argument("--lr", type=float, help="the step (default: from the data, as the report says)")
+    else:
+        parser.add_argument(
+            "--lr", type=_steps, help="one step for all, or batch=LR,sgd=LR,minibatch=LR (default: from the data)"
+        )
+
+
+def _limit(text: str) -> float | None:
+    return None if text == "none" else float(text)
+
+
+def _steps(text: str) -> float | dict[str, float]:
+    if "=" not in text:
+        return float(text)
+    return {name: float(value) for name, value in (part.split("=") for part in text.split(","))}
+
+
+# argparse puts these names into "invalid ... value"
+_limit.__name__ = _steps.__name__ = "number"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command, and return the exit code."""
+    given: dict[str, Any] = vars(options)
+    # What the report needs is missed before the descent, not after it.
+    for package in ("sklearn", "rich", *(("matplotlib", "tensorboardX") if given["logdir"] else ())):
+        if not util.find_spec(package):
+            raise ModuleNotFoundError(name=package)
+    command, quiet = given.pop("command"), given.pop("quiet")
+    given["progress"] = not quiet
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", lab.LabWarning)
+        warnings.showwarning = lambda text, *_, **__: print(f"minigrad: warning: {text}", file=sys.stderr)
+        try:
+            runs = [lab.train(**given)] if command == "train" else lab.compare(**given).runs
+        except lab.LabError as error:
+            return fail(2, str(error))
+        except lab.Interrupted as stop:
+            runs = stop.result.runs
+            _report(runs, quiet)
+            last = runs[-1]
+            kept = f"what it logged is in {last.folder}" if last.folder else "nothing was to be logged"
+            where = f"in the run of {last.method}, after {last.samples:,} samples"
+            return fail(130, f"stopped by Ctrl-C {where}; {kept}")
+    _report(runs, quiet)
+    diverged = [run.diverged for run in runs if run.diverged]
+    for reason in diverged:
+        fail(1, reason)
+    return 1 if diverged else 0
+
+
+def _report(runs: Sequence[lab.Run], quiet: bool) -> None:
+    folder = runs[0].folder and runs[0].folder.parent
+    picture = folder and report.picture(runs, folder / "losses.png")
+    report.show(runs, brief=quiet)
+    if folder:
+        print(f"picture: {picture}")
+        print(f"curves:  tensorboard --logdir {shlex.quote(str(folder))}")
+    sys.stdout.flush()

@@ -1,0 +1,116 @@
+"""The command `minigrad source`: a function of the user's, or the lab's training step, as a NumPy program."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.commands.userfile import UserFileError, fail, load_object
+from minigrad.program.program import Program
+from minigrad.program.recording import TraceError, parameters, record_tape
+from minigrad.program.source import source
+from minigrad.tensor import Tensor
+
+EXAMPLES = """\
+examples:
+  minigrad source lab                                   the training step of the lab
+  minigrad source lab --clip-norm 1 --save step.py
+  minigrad source train.py:loss --grad-of W,b           arguments that the file has under their names are the examples
+  minigrad source model.py:f --arg x=32,8 --grad-of x   or are drawn at random, of a shape
+  minigrad source train.py:loss_value                   a Tensor of the file: its tape
+
+exit codes: 0 all well, 1 it cannot become a program, 2 wrong usage
+"""
+
+
+def configure(parser: argparse.ArgumentParser, command: str) -> None:
+    """The arguments of the command."""
+    parser.description = "Print what a function computes, its gradient and its training step, as plain NumPy."
+    parser.epilog = EXAMPLES
+    parser.add_argument("what", metavar="lab | file.py:NAME", help="the lab's step, or a function or Tensor in a file")
+    parser.add_argument(
+        "--arg", action="append", default=[], metavar="NAME=SHAPE[:DTYPE]",
+        help="an example for an argument: x=32,8, or y=32:int64; 0 for a single number",
+    )  # fmt: skip
+    parser.add_argument("--grad-of", metavar="NAME[,NAME]", help="print the gradient by these arguments, too")
+    parser.add_argument("--order", type=int, default=1, help="2 for the second derivative (default 1)")
+    parser.add_argument("--batch-size", type=int, default=32, metavar="ROWS", help="of the lab's step (default 32)")
+    parser.add_argument("--clip-norm", type=float, metavar="NORM", help="of the lab's step (default: none)")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="of the lab's step")
+    parser.add_argument("--raw", action="store_true", help="the recording as it is, nothing simplified")
+    parser.add_argument("--save", metavar="FILE", help="write the program to a file")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the program, or save it."""
+
+    try:
+        program = lab_step(options) if options.what == "lab" else of_object(load_object(options.what), options)
+    except TraceError as error:
+        return fail(1, str(error))
+    except (TypeError, ValueError) as error:
+        raise UserFileError(f"{options.what}: {error}") from error
+    if options.save:
+        print(f"wrote {program.save(options.save)}")
+    else:
+        print(program, end="")
+    return 0
+
+
+def lab_step(options: argparse.Namespace) -> Any:
+    from minigrad.lab.descent import clipped_update, loss, update
+
+    rows, features = options.batch_size, 8
+    x, y, W, b = [np.zeros(shape, options.dtype) for shape in ((rows, features), (rows, 1), (features, 1), (1,))]
+    numbers = [np.asarray(n, options.dtype) for n in (0.01, options.clip_norm) if n is not None]
+    rule = update if options.clip_norm is None else clipped_update
+    return source(loss, x, y, W, b, *numbers, grad_of=("W", "b"), update=rule, raw=options.raw)
+
+
+def of_object(fn: Any, options: argparse.Namespace) -> Any:
+    names = options.grad_of.split(",") if options.grad_of else None
+    grad_of = names[0] if names and len(names) == 1 else names
+    if type(fn) is Tensor:
+        return Program(record_tape(fn, variables(options.what), grad_of, options.order), {}, options.raw)
+    if not callable(fn):
+        raise UserFileError(f"{options.what} is a {type(fn).__name__}, and no function or Tensor")
+    given = dict(example(text) for text in options.arg)
+    there = getattr(fn, "__globals__", {})
+    examples = []
+    for p in parameters(fn):
+        found = given.get(p.name, there.get(p.name))
+        if not isinstance(found, np.ndarray | np.generic | Tensor | list | tuple | dict | float | int):
+            if p.default is not p.empty:
+                break
+            raise UserFileError(
+                f"{options.what}: there is no example for the argument {p.name!r}: the file has no array of that name; "
+                f"say --arg {p.name}=SHAPE"
+            )
+        examples.append(found)
+    return source(fn, *examples, grad_of=grad_of, order=options.order, raw=options.raw)
+
+
+def variables(spec: str) -> dict[str, Any]:
+    """The variables of the file or module that `spec` names an object of."""
+    place = spec.rpartition(":")[0] or spec.rpartition(".")[0]
+    path = str(Path(place).resolve())
+    found = [m for n, m in sys.modules.items() if n == place or getattr(m, "__file__", None) == path]
+    return vars(found[-1]) if found else {}
+
+
+def example(text: str) -> tuple[str, Any]:
+    """``x=32,8`` as ("x", an array of that shape): normal numbers, or zeros of an integer dtype."""
+    name, equals, form = text.partition("=")
+    shape, _, dtype = form.partition(":")
+    try:
+        sizes = tuple(int(n) for n in shape.split(",")) if equals and shape != "0" else ()
+        numbers = np.random.default_rng(0).normal(size=sizes)
+        return name, np.asarray(numbers if np.dtype(dtype or "float64").kind == "f" else 0 * numbers).astype(
+            dtype or "float64"
+        )
+    except (ValueError, TypeError):
+        raise UserFileError(f"--arg {text}: write NAME=SHAPE or NAME=SHAPE:DTYPE, as in x=32,8:float32") from None

@@ -1,0 +1,126 @@
+"""The commands that show the tape of a user's script: table, draw, debug, explore."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from minigrad.commands.userfile import UserFileError, fail, load_object, run_script
+from minigrad.engine.names import names_around
+from minigrad.tensor import Tensor
+from minigrad.views.steps import Trace
+
+DESCRIPTIONS = {
+    "table": "Print the tape and its backward: values, lines, rules, gradients, memory.",
+    "draw": "Draw the tape with values, shapes and gradients; the picture is SVG.",
+    "debug": "Step through the backward, forwards and backwards, one edge of the tape at a time. Reads commands from "
+    "standard input when that is no terminal.",
+    "explore": "Write one HTML page, which needs no network, to step through the forward and the backward.",
+}
+EPILOG = """\
+The script runs as `python FILE` would run it, and what is shown is the tensor on which it called .backward() last. Name
+another one, or one of a script that calls no backward, as FILE.py:NAME.
+
+examples:
+  minigrad table train.py
+  minigrad draw train.py:loss -o graph.svg --backward
+  minigrad debug train.py
+  minigrad explore train.py -o page.html
+
+exit codes: 0 all well, 2 wrong usage, or the script fails
+"""
+
+
+def configure(parser: argparse.ArgumentParser, command: str) -> None:
+    parser.description, parser.epilog = DESCRIPTIONS[command], EPILOG
+    parser.add_argument("script", metavar="FILE.py[:NAME]", help="the script, and which of its tensors to show")
+    if command in ("draw", "explore"):
+        default = "graph.svg" if command == "draw" else "page.html"
+        parser.add_argument("-o", "--output", metavar="FILE", default=default, help=f"where to (default {default})")
+    if command == "draw":
+        parser.add_argument("--backward", action="store_true", help="draw what is sent back as well")
+        parser.add_argument("--lr", type=float, metavar="STEP", help="show what each parameter becomes")
+        parser.add_argument("--fold", choices=("line", "function", "module", "none"), help="default: as is readable")
+
+
+def run(options: argparse.Namespace) -> int:
+    trace = trace_of(options.script)
+    if options.command == "table":
+        from minigrad.views.table import Table
+
+        print(Table(trace))
+    elif options.command == "debug":
+        from minigrad.views.debugger import Debugger
+
+        Debugger(trace, None if sys.stdin.isatty() else sys.stdin).run()
+    elif options.command == "draw":
+        from minigrad.views.draw import picture, updates
+
+        fold = False if options.fold == "none" else options.fold
+        drawing = picture(trace, options.backward, updates(trace, options.lr), fold)
+        if Path(options.output).suffix != ".svg":
+            return fail(2, f"draw writes SVG: -o takes a name that ends in .svg, and not {options.output!r}")
+        print(f"picture: {drawing.save(options.output)}")
+    else:
+        from minigrad.views.explorer import Page
+
+        print(f"page: {Page(trace).save(options.output)}")
+    return 0
+
+
+def trace_of(script: str) -> Trace:
+    """The tape that the user means by ``file.py`` or ``file.py:name``.
+
+    Raises:
+        UserFileError: there is none.
+    """
+    if not script.endswith(".py"):
+        found = load_object(script)
+        if type(found) is not Tensor:
+            raise UserFileError(f"{script} is a {type(found).__name__}, and only a Tensor has a tape to show")
+        file = Path(script.rpartition(":")[0])
+        spaces = [vars(m) for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(file.resolve())]
+        return Trace(found, names=names_around(None, *spaces))
+    with LastBackward() as last:
+        try:
+            space = run_script(script)
+        except UserFileError as error:
+            if not (last.failed and type(last.output) is Tensor):
+                raise
+            print(f"minigrad: {error}\nminigrad: this is the backward that failed:", file=sys.stderr)
+            space = {}
+    if last.output is None:
+        raise UserFileError(f"{script} called .backward() on nothing: say which tensor to show, as {script}:NAME")
+    return Trace(last.output, last.gradient, {**last.names, **names_around(None, space)})
+
+
+class LastBackward:
+    """While it is open, notes which tensor ``backward`` was called on last, and whether that failed."""
+
+    output: Any = None
+    gradient: Any = None
+    failed = False
+
+    def __enter__(self) -> LastBackward:
+        self.names: dict[int, str] = {}
+        self.original = original = vars(Tensor)["backward"]
+
+        def backward(output: Tensor, gradient: Any = None) -> None:
+            self.output, self.gradient, self.failed = output, gradient, True
+            self.names = names_around(sys._getframe(1))
+            original(output, gradient)
+            self.failed = False
+
+        self.install(backward)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.install(self.original)
+
+    def install(self, backward: Any) -> None:
+        Tensor.backward = backward  # type: ignore[attr-defined]

@@ -1,0 +1,240 @@
+"""What the engine says when it cannot go on: the cause, the line that caused it, and the rewrite."""
+
+from __future__ import annotations
+
+import inspect
+import reprlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigrad.engine.places import Place
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
+ASSIGNMENT = (
+    "a Tensor cannot be assigned into: what was computed from it would no longer be what it was computed from. "
+    "Write np.where(mask, new, t) or np.concatenate([...]), or fill a NumPy array first and make a Tensor of it"
+)
+
+SILENT_EXIT = (
+    "np.asarray of a tensor that is on the tape would leave the tape without a word; say t.detach().numpy() when that "
+    "is what you want"
+)
+
+
+LONGEST = 60  # characters
+
+
+def not_real(dtype: Any) -> str:
+    return (
+        f"requires_grad=True needs a real floating dtype, and this tensor is {dtype}: a derivative is a limit, and "
+        "needs numbers that can change by a little. Use floats: Tensor(3.0), or x.astype(float)"
+    )
+
+
+def ambiguous_truth(t: Tensor) -> str:
+    return (
+        f"a tensor of shape {t.shape} is neither true nor false. `if` needs one number: (t > 0).sum() > 0 for any; "
+        "to choose entry by entry, write np.where(condition, a, b)"
+    )
+
+
+def int_of_traced(t: Tensor) -> str:
+    return (
+        f"int() of a tensor on the tape ({described(t)}) would cut the history at a step function, whose derivative is "
+        "zero. Keep the tensor, or say int(t.item()) if the history is to end here"
+    )
+
+
+def in_place_on_leaf(name: str) -> str:
+    return (
+        f"in-place {name} on a leaf that requires grad would make a result of it, and the gradient would go to the "
+        "leaf it was before. Write `with minigrad.no_grad(): w -= lr * w.grad`"
+    )
+
+
+def described(t: Tensor) -> str:
+    what = t.op.name if t.op is not None else "leaf" if t.cut is None else "tensor"  # a result off the tape is no leaf
+    return f"{what} of shape {t.shape} made at {at(t.made_at)}"
+
+
+def at(made_at: Any) -> str:
+    """The line, and the expression if it is short enough to read here."""
+    place = Place.of(made_at)
+    text = place.text
+    return f"{place} ({text})" if 0 < len(text) <= LONGEST else str(place)
+
+
+CUTS = {  # in the order in which they are named when several inputs were cut
+    "detached": "it was detached at {place}: .detach() ends the history",
+    "no_grad": "it was computed under no_grad() at {place}, where nothing is recorded",
+    "flat": "it comes from a derivative that does not change, made at {place}, such as that of a linear function",
+    "integer": "it comes from an integer or boolean tensor made at {place}; only floats have derivatives",
+    "leaf": (
+        "no leaf requires grad: the tensor made at {place} came from an array or a number. Say requires_grad=True "
+        "there; or, if the array came from another tensor, use that: .numpy(), .item() and float() end the history"
+    ),
+    "constant": "no leaf requires grad: at {place} it was computed from arrays and numbers only",
+    "step": "it comes from {name} at {place}, which is constant nearly everywhere and has no derivative",
+}
+RANK = list(CUTS)
+
+
+def cause_of(x: Tensor) -> tuple[str, Any]:
+    """Why no derivative reaches `x`, and where that happened."""
+    if x.cut is not None:
+        cut: tuple[str, Any] = x.cut
+        return cut
+    return ("leaf" if x.array.dtype.kind == "f" else "integer"), x.made_at
+
+
+def inherited_cut(inputs: tuple[Any, ...], made_at: Any) -> tuple[str, Any]:
+    """What a result off the tape remembers: the first cause among its inputs."""
+    causes = [("no_grad", made_at) if x.recorded else cause_of(x) for x in inputs if hasattr(x, "cut")]
+    return min(causes, key=lambda cause: RANK.index(cause[0]), default=("constant", made_at))
+
+
+def not_differentiable(t: Any) -> Exception:
+    """The error for a sweep that has nowhere to go: one message for each cause."""
+    if not hasattr(t, "made_at"):
+        return TypeError(f"only a Tensor can be differentiated, and this is a {type(t).__name__}: {t!r}")
+    name, (kind, made_at) = "", cause_of(t)
+    if t.op is not None:  # on the tape, but no derivative reaches it: find where it stopped
+        from minigrad.backprop import tape
+
+        steps = [n for n in tape(t) if n.op is not None and any(getattr(x, "requires_grad", False) for x in n.inputs)]
+        kind, made_at, name = ("step", steps[-1].made_at, steps[-1].op.name) if steps else ("leaf", t.made_at, "")
+    reason = CUTS[kind].format(place=at(made_at), name=name)
+    return RuntimeError(f"nothing to differentiate: {described(t)} does not require grad, because {reason}")
+
+
+def wrong_seed(output: Tensor, gradient: Any) -> Exception:
+    """The error for a sweep that cannot start from `gradient`."""
+    if gradient is None:
+        return RuntimeError(
+            f"backward starts from one number, and the {described(output)}, has {output.size}: take .sum() or .mean() "
+            "first, or pass gradient=, the cotangent of each entry"
+        )
+    return ValueError(f"gradient has shape {gradient.shape}, and belongs to the {described(output)}")
+
+
+HAS_AUX = "if it is to return (output, aux), say has_aux=True"
+
+
+def not_a_number(transform: str, output: Any) -> Exception:
+    """The error for a function with another output than the single number that a transform needs."""
+    needs = f"{transform} needs a function that returns one number, and this one returned"
+    if hasattr(output, "made_at"):
+        return RuntimeError(f"{needs} the {described(output)}: take .sum() or .mean() of it, or use jacobian or vjp")
+    return TypeError(f"{needs} a {type(output).__name__}: use jacobian or vjp; {HAS_AUX}")
+
+
+def no_history(part: Any, output: Any) -> Exception:
+    """The error for a function that returned, in a nesting perhaps, something else than a Tensor."""
+    what = f"a {type(part).__name__}" + (f" in a {type(output).__name__}" if part is not output else "")
+    return TypeError(
+        f"the function returned {what}, and only a Tensor has a history to differentiate. Either it does not depend on "
+        "the arguments that are differentiated, or it left the tape: compute with them as they are, without .numpy(), "
+        f".item() or float(){'; ' + HAS_AUX if isinstance(output, tuple) else ''}"
+    )
+
+
+def in_forward(op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> str:
+    """The note on an error of a forward: what the operation was called with."""
+    given = [f"{op.input_name(i)} {summary(x)}" for i, x in enumerate(inputs)]
+    return f"In the forward of {op.name}: {', '.join(given + [f'{k}={v!r}' for k, v in params.items()])}."
+
+
+def summary(x: Any) -> str:
+    """An array or tensor by its shape and dtype, anything else as it is, shortened."""
+    return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else reprlib.repr(x)
+
+
+def rebound(node: Tensor, position: int) -> Exception:
+    return RuntimeError(
+        f"{node.op.name}: the data of input {position} was rebound after the forward at {at(node.made_at)}, and "
+        "a recorded sweep would mix old values with new ones. Compute these gradients before the update, or run the "
+        "forward again"
+    )
+
+
+def unused(x: Tensor) -> Exception:
+    return RuntimeError(
+        f"gradients: the output does not depend on the {described(x)}; allow_unused=True returns None for such inputs"
+    )
+
+
+# ---------------------------------------------------------------------------------------------- a student's Function
+NEEDS = "a Function needs a static method {}"
+NOT_REPEATABLE = (
+    "{name}.apply got one array as two inputs, and its forward gives another result when it is run again, so that the "
+    "tape cannot tell which input was saved. Pass (x, +x) instead of (x, x)"
+)
+
+
+class Unknown:
+    """The operation of an intermediate that a Function kept: its value may be used, not differentiated through."""
+
+    def __init__(self, function: str) -> None:
+        self.name = f"an intermediate of {function}"
+
+    def partials(self, *_: Any) -> Any:
+        raise RuntimeError(
+            f"this derivative goes through {self.name}, which forward kept for backward. The tape does not know how it "
+            "depends on the inputs, so the result would be wrong. Save only inputs or the output, and recompute the "
+            "rest in backward"
+        )
+
+
+def parameter_names(function: Any, count: int) -> list[str]:
+    """The names of forward's parameters after ctx; ``*xs`` counts as xs0, xs1, ..."""
+    names: list[str] = []
+    for p in list(inspect.signature(function.forward).parameters.values())[1:]:
+        names += [f"{p.name}{i}" for i in range(count - len(names))] if p.kind is p.VAR_POSITIONAL else [p.name]
+    return names
+
+
+def counted(things: Sequence[Any], name: str) -> str:
+    return f"{len(things)} {name}{'s' if len(things) != 1 else ''}"
+
+
+def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -> Exception:
+    names = parameter_names(application.function, len(inputs))
+    missing, name = names[len(grads) : len(inputs)], application.name
+    which = f"; none for {', '.join(missing)}" if missing else ""
+    return RuntimeError(
+        f"{name}.backward returned {counted(grads, 'gradient')}, and forward has {counted(inputs, 'input')} "
+        f"({', '.join(names)}){which}: return one for each, None where there is no derivative"
+    )
+
+
+def misfit(application: Any, grad: Any, x: Tensor, i: int) -> Exception:
+    """The error for a gradient from a student that has not the shape or the dtype of its input."""
+    name = application.name
+    which = f"input {i} ({parameter_names(application.function, i + 1)[i]})"
+    if grad.shape != x.shape:
+        return RuntimeError(
+            f"{name}.backward returned a gradient of shape {grad.shape} for {which} of shape {x.shape}"
+            + axes_to_sum(grad.shape, x.shape)
+        )
+    return RuntimeError(
+        f"{name}.backward returned a gradient of dtype {grad.dtype} for {which} of dtype {x.dtype}: return it in the "
+        "input's dtype"
+    )
+
+
+def axes_to_sum(got: tuple[int, ...], needed: tuple[int, ...]) -> str:
+    """The advice for a gradient that has not undone broadcasting."""
+    try:
+        same = np.broadcast_shapes(got, needed) == got
+    except ValueError:
+        same = False
+    if not same:
+        return ": each gradient has the shape of its input"
+    new = len(got) - len(needed)
+    axes = [*range(new), *[new + i for i, n in enumerate(needed) if n != got[new + i]]]
+    what = f"axis {axes[0]}" if len(axes) == 1 else f"axes {tuple(axes)}"
+    return f": the forward broadcast this input, so sum over {what} (minigrad.unbroadcast(grad, {needed}) does)"

@@ -1,0 +1,75 @@
+"""What happens to a cotangent when it has arrived at a tensor: `Tensor.register_hook` and `Tensor.retain_grad`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine import errors
+from minigrad.engine.numeric import as_numeric
+
+if TYPE_CHECKING:
+    from minigrad.tensor import Tensor
+
+Hook = Callable[[Any], Any]
+
+
+class Hooks:
+    """The hooks of one tensor, called in the order in which they were registered; then the gradient is retained."""
+
+    def __init__(self) -> None:
+        self.functions: dict[object, Hook] = {}
+        self.retain = False
+
+    def add(self, hook: Hook) -> Handle:
+        handle = Handle(self, object())
+        self.functions[handle.key] = hook
+        return handle
+
+    def __call__(self, t: Tensor, g: Any) -> Any:
+        recorded = type(g) is type(t)
+        for hook in tuple(self.functions.values()):
+            new = hook(g if recorded else read_only(g))
+            if new is not None:
+                g = replacement(new, t, recorded)
+        if self.retain:
+            kept = np.array(g.array if recorded else g)
+            t.grad = kept if t.grad is None else np.asarray(t.grad + kept)
+        return g
+
+
+def hooks_of(t: Tensor) -> Hooks:
+    """The hooks of `t`, which no cotangent reaches unless it requires grad."""
+    if not t.differentiable:
+        raise errors.not_differentiable(t)
+    t.hooks = t.hooks or Hooks()
+    return t.hooks
+
+
+def read_only(g: Any) -> Any:
+    """A copy for a hook: g may be needed elsewhere, so writing into it is refused."""
+    copy = np.array(g)
+    copy.flags.writeable = False
+    return copy
+
+
+def replacement(new: Any, t: Tensor, recorded: bool) -> Any:
+    """What a hook returned, as a cotangent of `t`: of its shape and dtype, and memory of its own."""
+    new = new if type(new) is type(t) else as_numeric(new)
+    if new.shape != t.shape:
+        raise ValueError(f"a hook returned shape {new.shape} for the cotangent of {errors.described(t)}")
+    if recorded:
+        return (new if type(new) is type(t) else type(t)(new)).astype(t.dtype)
+    return np.array(new.array if type(new) is type(t) else new, t.dtype)
+
+
+class Handle(NamedTuple):
+    """What register_hook returns; ``remove()`` takes the hook off again."""
+
+    hooks: Hooks
+    key: object
+
+    def remove(self) -> None:
+        self.hooks.functions.pop(self.key, None)

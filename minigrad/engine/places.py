@@ -1,0 +1,61 @@
+"""Where in the user's code a tensor was made: cheap to note, resolved to a line when somebody asks."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from itertools import islice
+from types import CodeType, FrameType
+from typing import NamedTuple
+
+ROOMS = ("engine", "ops", "program", "views", "nn")  # the lab, the zoo and what else uses the engine count as users
+
+
+class Packages(dict[str | None, bool]):
+    """Whether a package is the engine's, whose frames are not the user's; asked of each name once."""
+
+    def __missing__(self, package: str | None) -> bool:
+        top, _, rest = (package or "").partition(".")
+        found = self[package] = top == "minigrad" and (not rest or rest.partition(".")[0] in ROOMS)
+        return found
+
+
+ENGINE = Packages()
+getframe = sys._getframe
+
+
+def caller(depth: int) -> tuple[CodeType, int]:
+    """The innermost frame outside the engine, `depth` frames up or more, as (code, instruction offset)."""
+    frame: FrameType = getframe(depth)
+    while ENGINE[frame.f_globals.get("__package__")] and frame.f_back:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+class Place(NamedTuple):
+    """A stretch of source code. Lines count from 1, columns from 0 in bytes of UTF-8, as in `ast`."""
+
+    file: str
+    function: str
+    line: int | None
+    end_line: int | None
+    column: int | None
+    end_column: int | None
+
+    @classmethod
+    def of(cls, made_at: tuple[CodeType, int]) -> Place:
+        code, instruction = made_at
+        line, end_line, column, end_column = next(islice(code.co_positions(), instruction // 2, None))
+        return cls(code.co_filename, code.co_name, line, end_line, column, end_column)
+
+    @property
+    def text(self) -> str:
+        """The expression, on one line; all of its lines where Python keeps no columns; "" where the source is gone."""
+        lines = [line.encode() for line in linecache.getlines(self.file)[(self.line or 1) - 1 : self.end_line]]
+        if lines:
+            lines[-1] = lines[-1][: self.end_column]
+            lines[0] = lines[0][self.column :]
+        return " ".join(line.decode().strip() for line in lines)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"

@@ -1,0 +1,1 @@
+"""Marks for files of Functions: exercises, the examiner, and the process that a submission runs in."""

@@ -1,0 +1,340 @@
+"""A program that allocates once: one operation a line, its result in a buffer, a buffer for several results in turn.
+
+A buffer is free again after the last line that reads what it holds, or a view of it. It has the memory layout that the
+result had on the tape, since the order of a sum follows the layout. What is returned is never a buffer.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigrad.program.lines import Line, named, names_read, renamed, unparse
+from minigrad.program.program import Text, helpers_of
+from minigrad.program.recording import Recording
+from minigrad.program.simplify import VIEWS, evaluate
+from minigrad.program.specialise import IN_PLACE_OF_NUMPYS, literal, numpys
+from minigrad.tensor import Tensor
+
+__all__ = ["Apart", "Buffer", "faster", "taken_apart", "with_buffers"]
+
+UFUNCS = {op: name for name, op in IN_PLACE_OF_NUMPYS.items()}
+REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
+
+
+@dataclass
+class Buffer:
+    """Memory for results of one shape, dtype and layout."""
+
+    name: str
+    like: Any
+
+    @property
+    def text(self) -> str:
+        """How it is allocated."""
+        shape = literal(self.like.shape if self.like.ndim != 1 else self.like.size)
+        dtype = "" if self.like.dtype == np.float64 else f", {unparse(literal(self.like.dtype))}"
+        order = "" if self.like.flags.c_contiguous else ', order="F"'
+        return f"{self.name} = np.empty({unparse(shape)}{dtype}{order})"
+
+
+@dataclass
+class Apart:
+    """A recording as lines of one operation each, with their final names.
+
+    Attributes:
+        helpers: the functions that some of the lines call.
+        result: what is returned, and `returned` the names in it.
+        updated: for the name of a parameter, that of what the update made of it.
+        values: what arguments and lines are for the examples, views being views of each other as in every call.
+    """
+
+    lines: list[Line]
+    helpers: list[ast.stmt]
+    result: ast.expr
+    updated: dict[str, str]
+    values: dict[str, Any]
+
+    @property
+    def returned(self) -> list[str]:
+        return [node.id for node in ast.walk(self.result) if isinstance(node, ast.Name)]
+
+
+def taken_apart(recording: Recording, taken: Sequence[str]) -> Apart:
+    """The simplified lines of a recording, taken apart; no line is called as one of `taken`."""
+    text = Text(recording)
+    text.simplified(open_all=True)
+    text.lines = list(one_operation_a_line(text.lines, text.simplifier.values))
+    now = text.now
+    text.lines = without_views(text.lines, [now[y] for y in text.results])
+    lines, result = text.named(taken)
+    final = {old.name: new.name for old, new in zip(text.lines, lines, strict=True)}
+    updated = {now[x]: final.get(now[new], now[new]) for x, new in zip(*recording.updated, strict=False)}
+    helpers = helpers_of(lines, [*taken, *text.taken])
+    space: dict[str, Any] = {"np": np}
+    exec("\n".join(map(unparse, helpers)), space)
+    values = {a.name: a.value.array if type(a.value) is Tensor else a.value for a in recording.arguments}
+    with np.errstate(all="ignore"):
+        for line in lines:
+            values[line.name] = line.value if line.draws else eval(unparse(line.text), space, values)
+    return Apart(lines, helpers, result, updated, values)
+
+
+def one_operation_a_line(lines: Sequence[Line], values: dict[str, Any]) -> Iterator[Line]:
+    """The lines with every operation on a line of its own."""
+    for line in lines:
+        if line.body is not None or line.draws or line.constant:
+            yield line
+            continue
+        parts: list[Line] = []
+        text = split(line.text, line, values, parts)
+        yield from parts
+        yield dataclasses.replace(line, text=text)
+
+
+def split(node: ast.expr, line: Line, values: dict[str, Any], parts: list[Line], whole: bool = True) -> Any:
+    """The expression with names in the place of the operations inside; `parts` get these."""
+    copy = node.__class__(**dict(ast.iter_fields(node)))
+    for field, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            setattr(
+                copy, field, [split(v, line, values, parts, False) if isinstance(v, ast.expr) else v for v in value]
+            )
+        elif isinstance(value, ast.expr):
+            setattr(copy, field, split(value, line, values, parts, False))
+    text: Any = copy
+    if whole or not isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare) or is_view(node):
+        return text
+    if not any(True for _ in names_read(text)):
+        return node  # -1, or np.float64(0.5)
+    name = f"{line.name}_{len(parts)}p"
+    values[name] = evaluate(text, values)
+    parts.append(dataclasses.replace(line, name=name, text=text, value=values[name], hint=""))
+    return named(name)
+
+
+def without_views(lines: Sequence[Line], kept: Sequence[str]) -> list[Line]:
+    """Views like x.T that one line reads, written into it."""
+    uses = Counter(name for line in lines for name in names_read(line.text))
+    views: dict[str, ast.expr] = {}
+    found = []
+    for line in lines:
+        line = dataclasses.replace(line, text=renamed(line.text, views))
+        transposed = isinstance(line.text, ast.Attribute)
+        if (transposed or is_view(line.text)) and uses[line.name] == 1 and line.name not in kept and not line.constant:
+            views[line.name] = line.text
+        else:
+            found.append(line)
+    return found
+
+
+def is_view(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS
+
+
+def as_reduction(node: Any) -> Any:
+    """x.sum(0) as np.add.reduce(x, 0), which it calls, and which takes ``out=`` without a detour."""
+    match node:
+        case ast.Call(ast.Attribute(x, name), arguments, keywords) if name in REDUCTIONS and unparse(x) != "np":
+            axis = arguments or [ast.Constant(None)]
+            return ast.Call(numpys(f"{REDUCTIONS[name]}.reduce"), [x, *axis], keywords)
+    return node
+
+
+def as_ufunc(node: Any) -> Any:
+    """a + b as np.add(a, b)."""
+    match node:
+        case ast.BinOp(left, op, right) if type(op) in UFUNCS:
+            return ast.Call(numpys(UFUNCS[type(op)]), [left, right], [])
+        case ast.Compare(left, [op], [right]) if type(op) in UFUNCS:
+            return ast.Call(numpys(UFUNCS[type(op)]), [left, right], [])
+        case ast.UnaryOp(ast.USub(), operand):
+            return ast.Call(numpys("negative"), [operand], [])
+    return node
+
+
+def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line], list[tuple[str, ast.expr]]]:
+    """The lines with the quicker of two spellings of one thing, and the numbers that they need, as (name, text).
+
+    NumPy converts a Python number each time it meets an array, and an array of no axes never; where it has to
+    broadcast, it takes twice the time. x.dot(W) calls the routine that np.matmul calls for contiguous matrices, with
+    less around it.
+    """
+    numbers: dict[str, str] = {}
+
+    def number(node: ast.expr, other: ast.expr, dtype: Any) -> ast.expr:
+        if not isinstance(node, ast.Constant) or type(node.value) not in (int, float) or not is_name(other):
+            return node
+        if values[other.id].ndim == 0 or values[other.id].dtype != dtype or dtype.kind != "f":  # type: ignore[attr-defined]
+            return node
+        text = unparse(ast.Call(numpys("array"), [node, *([] if dtype == np.float64 else [literal(dtype)])], []))
+        return named(numbers.setdefault(text, f"number{len(numbers) + 1}"))
+
+    found = []
+    for line in lines:
+        line = of_one_row(line, values)
+        match line.text:
+            case ast.BinOp(left, ast.MatMult(), right) if matrix(left, values) and matrix(right, values):
+                line = dataclasses.replace(line, text=ast.Call(ast.Attribute(left, "dot", ast.Load()), [right], []))
+            case ast.BinOp(left, op, right) if type(op) in UFUNCS and not isinstance(op, ast.MatMult):
+                dtype = line.value.dtype
+                left, right = [of_this_shape(side, line.value, values) for side in (left, right)]
+                text = ast.BinOp(number(left, right, dtype), op, number(right, left, dtype))
+                line = dataclasses.replace(line, text=text)
+        found.append(line)
+    return found, [(name, ast.parse(text, mode="eval").body) for text, name in numbers.items()]
+
+
+def of_this_shape(node: ast.expr, result: Any, values: Mapping[str, Any]) -> ast.expr:
+    """An operand with the shape of the result, if all it lacks is axes of length 1: then NumPy need not broadcast."""
+    value = values[node.id] if isinstance(node, ast.Name) else None
+    if not isinstance(value, np.ndarray) or not 0 < value.ndim < result.ndim or value.size != result.size:
+        return node
+    if not value.flags.c_contiguous:
+        return node
+    return ast.Call(ast.Attribute(node, "reshape", ast.Load()), [literal(result.shape)], [])
+
+
+def of_one_row(line: Line, values: Mapping[str, Any]) -> Line:
+    """A sum over an axis of length 1 as the view that it is."""
+    match line.text:
+        case ast.Call(ast.Attribute(ast.Name(x), "sum"), [ast.Constant(int(axis))], []):
+            value = values[x]
+            if (
+                value.shape[axis] == 1
+                and value.flags.c_contiguous
+                and value.dtype == line.value.dtype
+                and value.ndim > 1
+            ):
+                shape = line.value.shape if line.value.ndim > 1 else line.value.size
+                text = ast.Call(ast.Attribute(named(x), "reshape", ast.Load()), [literal(shape)], [])
+                values[line.name] = value.reshape(shape)  # type: ignore[index]
+                return dataclasses.replace(line, text=text)
+    return line
+
+
+def is_name(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name)
+
+
+def matrix(node: ast.expr, values: Mapping[str, Any]) -> bool:
+    """Whether an operand is a matrix of floats in the order of rows or columns, or the transpose of one."""
+    value = values[next(names_read(node))] if isinstance(node, ast.Name | ast.Attribute) else None
+    if not isinstance(value, np.ndarray) or value.ndim != 2 or not value.size or value.dtype.char not in "fd":
+        return False
+    return value.flags.c_contiguous or value.flags.f_contiguous
+
+
+def takes_out(text: ast.expr) -> tuple[bool, bool]:
+    """Whether a call has an ``out=``, and whether it works entry by entry, so that this may be one of its inputs."""
+    if not isinstance(text, ast.Call):
+        return False, False
+    if isinstance(text.func, ast.Attribute) and text.func.attr == "dot" and len(text.args) == 1:
+        return True, False
+    path = unparse(text.func).removeprefix("np.")
+    function = getattr(np, path.removesuffix(".reduce"), None)
+    if not isinstance(function, np.ufunc) or function.nout != 1:
+        return False, False
+    if path.endswith(".reduce"):
+        return True, False
+    return len(text.args) == function.nin, function.signature is None
+
+
+def with_buffers(
+    lines: Sequence[Line],
+    values: Mapping[str, Any],
+    returned: Sequence[str],
+    donated: Mapping[str, str],
+    least: int = 2,
+    reductions: bool = True,
+) -> tuple[list[Line], list[Buffer]]:
+    """The lines with ``out=``, and the buffers that they need.
+
+    Args:
+        values: the example arrays of arguments and lines, by name.
+        returned: the names of the results.
+        donated: for the name of a result, the argument whose memory it may have.
+        reductions: whether a sum may be a np.add.reduce, which takes ``out=``.
+        least: entries of a result that is worth a buffer; NumPy's ``out=`` is slow for one.
+    """
+    roots = Roots(lines, values)
+    last = {roots.of(name): i for i, line in enumerate(lines) for name in names_read(line.text)}
+    kept = {roots.of(name) for name in returned}
+    buffers: list[Buffer] = []
+    holds: dict[str, Buffer] = {}  # by the root of what is in it now
+    free: dict[Any, list[Buffer]] = {}
+    found = []
+    for i, line in enumerate(lines):
+        out: ast.expr | None = None
+        root = roots.of(line.name)
+        text = as_reduction(line.text) if reductions else line.text
+        call = as_ufunc(text)
+        able, in_place = takes_out(call)
+        able &= isinstance(line.value, np.ndarray) and root == line.name and line.body is None
+        read = list(names_read(line.text))
+        if able and root in kept:
+            argument = donated.get(line.name, "")
+            fits = argument in values and alike(values[argument], line.value) and line.value.size >= least
+            if fits and in_place and last.get(argument) == i:
+                out = named(argument)
+        elif able and compact(line.value) and line.value.size >= least:
+            key = layout(line.value)
+            dying = [n for n in read if in_place and n in holds and last[n] == i and layout(values[n]) == key]
+            # Not if another input is a view of it, as in x + x.T: NumPy would copy that first, and numba would not.
+            dying = [n for n in dying if all(m == n or roots.of(m) != n for m in read)]
+            if dying:
+                buffer = holds.pop(dying[0])
+            elif free.get(key):
+                buffer = free[key].pop()
+            else:
+                buffer = Buffer(f"buffer{len(buffers) + 1}", line.value)
+                buffers.append(buffer)
+            holds[root] = buffer
+            out = named(buffer.name)
+        for name in {roots.of(name) for name in [*read, line.name]}:
+            if name in holds and last.get(name, i) <= i:
+                free.setdefault(layout(holds[name].like), []).append(holds.pop(name))
+        if out is not None:
+            new = ast.Call(call.func, call.args, [*call.keywords, ast.keyword("out", out)])
+            line = dataclasses.replace(line, text=new)
+        elif line.body is None:
+            line = dataclasses.replace(line, text=text)
+        found.append(line)
+    return found, buffers
+
+
+class Roots:
+    """Which line or argument made the memory of a value: itself, unless it is a view."""
+
+    def __init__(self, lines: Sequence[Line], values: Mapping[str, Any]) -> None:
+        own = {line.name for line in lines}
+        arguments = {name: value for name, value in values.items() if name not in own}
+        self.root: dict[str, str] = {}
+        memory: dict[int, str] = {}
+        for name, value in [*arguments.items(), *((line.name, values[line.name]) for line in lines)]:
+            base = value
+            while getattr(base, "base", None) is not None:
+                base = base.base
+            self.root[name] = memory.setdefault(id(base), name)
+
+    def of(self, name: str) -> str:
+        return self.root.get(name, name)
+
+
+def layout(value: Any) -> Any:
+    return value.shape, value.dtype, value.strides
+
+
+def alike(a: Any, b: Any) -> bool:
+    return bool(layout(a) == layout(b))
+
+
+def compact(value: Any) -> bool:
+    """Whether an array of this shape can be allocated in this layout."""
+    return bool(value.ndim and value.size and (value.flags.c_contiguous or value.flags.f_contiguous))

@@ -1,0 +1,304 @@
+"""Simplifications that keep the bits: what a careful person leaves out when writing a program by hand.
+
+Each pass takes lines and returns lines that give the same bits, in the same layout: sums are taken in the order of the
+layout. Nothing is rearranged: floating-point arithmetic is not associative, and x + 0 is not x where x is -0.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from minigrad.program.lines import (
+    Line,
+    is_uniform,
+    named,
+    names_read,
+    number,
+    renamed,
+    structural,
+    unparse,
+    written_out,
+)
+from minigrad.program.specialise import literal, numpys
+
+__all__ = ["Simplifier", "evaluate", "live", "nested"]
+
+LONGEST = 56  # characters of a line that several are put into
+OPERATIONS = ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare
+VIEWS = {"reshape", "swapaxes", "squeeze", "transpose", "expand_dims", "broadcast_to", "moveaxis", "flip"}
+
+
+def evaluate(text: ast.expr, values: Mapping[str, Any]) -> Any:
+    tree = ast.fix_missing_locations(ast.Expression(text))
+    with np.errstate(all="ignore"):
+        return eval(compile(tree, "<line>", "eval"), {"np": np}, values)
+
+
+def same_array(a: Any, b: Any) -> bool:
+    """Equal bits in equal layouts; the stride of an axis of length 1 says nothing."""
+    a, b = np.asarray(a), np.asarray(b)
+    strides = [(s, t) for n, s, t in zip(a.shape, a.strides, b.strides, strict=False) if n > 1]
+    return a.shape == b.shape and a.dtype == b.dtype and all(s == t for s, t in strides) and a.tobytes() == b.tobytes()
+
+
+class Simplifier:
+    """Runs the passes.
+
+    Attributes:
+        lines: the program so far.
+        values: the example arrays by name, of arguments and lines.
+        instead: for the name of a line that has gone, the name to read instead.
+    """
+
+    def __init__(self, lines: Sequence[Line], values: Mapping[str, Any], roots: Iterable[str]) -> None:
+        self.lines, self.roots = list(lines), set(roots)
+        self.values = {**values, **{line.name: line.value for line in lines}}
+        self.instead: dict[str, str] = {}
+
+    def run(self, open_all: bool = False) -> list[Line]:
+        """The simplified lines; with `open_all`, forwards of several lines are taken apart wherever that can be."""
+        self.open_all = open_all
+        for step in (partial(self.each, self.folded), self.opened, self.shared):
+            self.lines = list(step())
+            self.lines = live(self.lines, map(self.now, self.roots))
+        return self.lines
+
+    def now(self, name: str) -> str:
+        """What to read for `name`, now that lines have gone."""
+        while name in self.instead:
+            name = self.instead[name]
+        return name
+
+    def read(self, line: Line) -> Line:
+        """The line, reading what is there."""
+        changed = {n: named(self.now(n)) for n in names_read(line.text) if n in self.instead}
+        if not changed:
+            return line
+        inputs = line.inputs and {k: renamed(v, changed) for k, v in line.inputs.items()}
+        return dataclasses.replace(line, text=renamed(line.text, changed), inputs=inputs)
+
+    def each(self, change: Callable[[Line], Line | None]) -> Iterator[Line]:
+        """What `change` makes of the lines; None for one that has gone. Lines that say the same become one."""
+        said: dict[Any, str] = {}
+        for line in self.lines:
+            new = change(self.read(line))
+            if new is None:
+                continue
+            key = id(new.body), unparse(new.text)
+            if key in said and not new.draws:
+                self.instead[new.name] = said[key]
+            else:
+                said[key] = new.name
+                yield new
+
+    # ------------------------------------------------------------------------------------------- constants and ones
+    def folded(self, line: Line) -> Line | None:
+        """A line with constants written as numbers, if it is still needed."""
+        if line.constant:
+            text = folded_constant(line)
+            return dataclasses.replace(line, text=text, quiet=False, body=line.body if text is line.text else None)
+        if line.body is not None:
+            return line
+        text = self.with_numbers(line)
+        if isinstance(text, ast.Attribute) and text.attr == "mT" and line.value.ndim == 2:
+            text = ast.Attribute(text.value, "T", ast.Load())
+        rest = unit(text)
+        if rest is None and isinstance(text, ast.Call) and unparse(text.func) == "np.broadcast_to":
+            rest = text.args[0]
+        if rest is None and isinstance(text, ast.Call) and isinstance(text.func, ast.Attribute):
+            rest = text.func.value if text.func.attr in ("reshape", "astype") else None
+        own = isinstance(rest, ast.Name) and (line.name not in self.roots or rest.id.startswith("_"))
+        if isinstance(rest, ast.Name) and own and same_array(self.values[rest.id], line.value):
+            self.instead[line.name] = rest.id  # but what is returned is no argument
+            return None
+        return dataclasses.replace(line, text=self.without_unit(text))
+
+    def without_unit(self, text: ast.expr) -> ast.expr:
+        """x for x * 1 and x / 1, where the layout is that of x, too."""
+        rest = unit(text)
+        if rest is not None and same_array(evaluate(rest, self.values), evaluate(text, self.values)):
+            return rest
+        return text
+
+    def with_numbers(self, line: Line) -> ast.expr:
+        """The text of a line with a Python number for each constant array of one value, where that changes nothing."""
+        text = line.text
+        parts: list[ast.expr] = []
+        if isinstance(text, ast.BinOp) and not isinstance(text.op, ast.MatMult):
+            parts = [text.left, text.right]
+        elif isinstance(text, ast.Call) and unparse(text.func) in ("np.where", "np.maximum", "np.minimum"):
+            parts = text.args
+        for part in parts:
+            if not isinstance(part, ast.Name) or part.id not in self.constants():
+                continue
+            value = np.asarray(self.values[part.id])
+            if not value.size or not is_uniform(value):
+                continue
+            new = renamed(text, {part.id: number(value)})
+            if any(True for _ in names_read(new)) and same_array(evaluate(new, self.values), line.value):
+                text = new
+        return text
+
+    def constants(self) -> set[str]:
+        if not hasattr(self, "_constants"):
+            self._constants = {line.name for line in self.lines if line.constant}
+        return self._constants
+
+    # ---------------------------------------------------------------------------------------- nothing computed twice
+    def opened(self) -> Iterator[Line]:
+        """Forwards of several lines, taken apart where one of their expressions is needed elsewhere, too."""
+        seen: Counter[str] = Counter()
+        for line in self.lines:
+            seen.update({key for text in texts_of(line) for key in keys(text)})
+        for line in self.lines:
+            mine = {key for text in texts_of(line) for key in keys(text)}
+            if line.body is None or not can_open(line) or not (self.open_all or any(seen[key] > 1 for key in mine)):
+                yield line
+            else:
+                yield from self.parts(line)
+
+    def parts(self, line: Line) -> Iterator[Line]:
+        """A forward of several lines as lines of the program."""
+        assert line.body is not None
+        assert line.inputs is not None
+        names: dict[str, ast.expr] = dict(line.inputs)
+        for i, s in enumerate(line.body.statements):
+            assert isinstance(s, ast.Assign)
+            assert isinstance(s.targets[0], ast.Name)
+            text, name = renamed(s.value, names), f"{line.name}_{i}"
+            value = self.values[name] = evaluate(text, self.values)
+            names[s.targets[0].id] = named(name)
+            yield dataclasses.replace(
+                line, name=name, text=text, value=value, body=None, inputs=None, hint=s.targets[0].id
+            )
+        text = self.without_unit(renamed(line.body.result, names))
+        yield dataclasses.replace(line, text=text, body=None, inputs=None)
+
+    def shared(self) -> Iterator[Line]:
+        """Every expression that several lines have gets a line of its own."""
+        count = Counter(key for line in self.lines if not line.draws for key in keys(line.text))
+        said: dict[str, str] = {}
+        new: list[Line] = []
+
+        def replaced(node: Any, line: Line, whole: bool) -> Any:
+            key = unparse(node) if is_work(node) else ""
+            if key and not whole:
+                if key in said:
+                    return named(said[key])
+                if count[key] > 1:
+                    name = f"{line.name}_{len(new)}x"
+                    text = replaced(node, line, True)
+                    self.values[name] = evaluate(text, self.values)
+                    part = dataclasses.replace(line, name=name, text=text, value=self.values[name], hint="")
+                    new.append(dataclasses.replace(part, body=None, inputs=None))
+                    said[key] = name
+                    return named(name)
+            copy = node.__class__(**dict(ast.iter_fields(node)))
+            for field, value in ast.iter_fields(node):
+                if isinstance(value, list):
+                    setattr(copy, field, [replaced(v, line, False) if isinstance(v, ast.AST) else v for v in value])
+                elif isinstance(value, ast.expr):
+                    setattr(copy, field, replaced(value, line, False))
+            return copy
+
+        def change(line: Line) -> Line:
+            if line.body is not None or line.draws:
+                return line
+            key = unparse(line.text)
+            text = replaced(line.text, line, True)
+            said.setdefault(key, line.name)
+            return dataclasses.replace(line, text=text)
+
+        for line in list(self.lines):
+            line = self.read(line)
+            key = unparse(line.text)
+            if key in said and line.body is None and not line.draws:
+                self.instead[line.name] = said[key]
+                continue
+            changed = change(line)
+            yield from new
+            new.clear()
+            yield changed
+
+
+def texts_of(line: Line) -> list[ast.expr]:
+    """The expressions of a line in the names of the program, also those of a forward of several lines."""
+    if line.body is None or not can_open(line):
+        return [line.text]
+    assert line.inputs is not None
+    inner = {s.targets[0].id: named(f"{line.name} {i}") for i, s in enumerate(line.body.statements)}  # type: ignore[attr-defined]
+    names = {**line.inputs, **inner}
+    return [renamed(s.value, names) for s in line.body.statements] + [renamed(line.body.result, names)]  # type: ignore[attr-defined]
+
+
+def can_open(line: Line) -> bool:
+    assert line.body is not None
+    return all(isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) for s in line.body.statements)
+
+
+def is_work(node: ast.AST) -> bool:
+    """Whether an expression is worth a name: it computes something, and of arrays."""
+    if not isinstance(node, OPERATIONS) or not any(True for _ in names_read(node)):
+        return False
+    return not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS)
+
+
+def keys(text: ast.expr) -> Iterator[str]:
+    return (unparse(node) for node in ast.walk(text) if is_work(node))
+
+
+def folded_constant(line: Line) -> ast.expr:
+    """A constant as it is made directly, in the layout that it has."""
+    value = np.asarray(line.value)
+    flat = value.size > 1 and all(s == 0 for n, s in zip(value.shape, value.strides, strict=True) if n > 1)
+    if flat and is_uniform(value) and value.dtype.kind in "fiu":
+        return ast.Call(
+            numpys("broadcast_to"), [ast.Call(literal(value.dtype), [number(value)], []), literal(value.shape)], []
+        )
+    return structural(value) or written_out(value) or line.text
+
+
+def unit(text: ast.expr) -> ast.expr | None:
+    """x, if the text is x * 1, 1 * x or x / 1."""
+    match text:
+        case ast.BinOp(rest, ast.Mult() | ast.Div(), ast.Constant(1)) | ast.BinOp(ast.Constant(1), ast.Mult(), rest):
+            return rest
+    return None
+
+
+def live(lines: Iterable[Line], roots: Iterable[str]) -> list[Line]:
+    """Without the lines that nothing needs."""
+    needed, found = set(roots), []
+    for line in reversed(list(lines)):
+        if line.name in needed or line.draws:
+            needed.update(names_read(line.text))
+            found.append(line)
+    return found[::-1]
+
+
+def nested(lines: Sequence[Line], kept: set[str]) -> list[Line]:
+    """Lines that only one other reads, written into it where that stays short. `kept` have names that say something."""
+    uses = Counter(name for line in lines for name in names_read(line.text))
+    waiting: dict[str, Line] = {}
+    found: dict[str, Line] = {}
+    for line in lines:
+        mine = {n: waiting[n] for n in names_read(line.text) if n in waiting}
+        for name, part in mine.items():
+            new = renamed(line.text, {name: part.text})
+            together = dict.fromkeys(names_read(new))
+            fits = len(unparse(new)) <= LONGEST and sum(isinstance(n, OPERATIONS) for n in ast.walk(new)) <= 4
+            if fits and line.body is None and line.phase == part.phase and line.quiet == part.quiet and together:
+                line = dataclasses.replace(line, text=new)
+                del found[part.name]
+            del waiting[name]
+        found[line.name] = line
+        if uses[line.name] == 1 and line.name not in kept and not line.draws and line.body is None:
+            waiting[line.name] = line
+    return list(found.values())
