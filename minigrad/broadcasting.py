@@ -7,6 +7,7 @@ was read n times has n paths to the loss, and its gradient is the sum over them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["unbroadcast"]
@@ -30,5 +31,14 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         return g
     if new < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[new:], strict=True)):
         raise ValueError(f"unbroadcast: an input of shape {shape} cannot have been broadcast to {tuple(g.shape)}")
-    stretched = tuple(new + i for i, n in enumerate(shape) if n != g.shape[new + i])
-    return g.sum((*range(new), *stretched)).reshape(shape)
+    return g.sum(stretched_axes(shape, g.shape)).reshape(shape)
+
+
+def stretched_axes(shape: Sequence[int], wide: Sequence[int]) -> tuple[int, ...]:
+    """The axes of the shape `wide` along which broadcasting used the entries of an array of `shape` again.
+
+    >>> stretched_axes((3, 1), (5, 3, 4))
+    (0, 2)
+    """
+    new = len(wide) - len(shape)
+    return (*range(new), *[new + i for i, n in enumerate(shape) if n != wide[new + i]])

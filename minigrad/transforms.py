@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -22,6 +22,7 @@ import numpy as np
 from minigrad.backprop import gradients, tape
 from minigrad.engine import errors
 from minigrad.engine.state import enable_grad, here, tracing
+from minigrad.engine.trees import branches, leaves, like
 from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -31,40 +32,19 @@ Argnums = int | Sequence[int]
 
 
 # ------------------------------------------------------------------------------------------------ nested arguments
-def leaves(tree: Any) -> list[Any]:
-    """The arrays in a nesting of lists, tuples and dicts, in order."""
-    if isinstance(tree, list | tuple):
-        return [leaf for part in tree for leaf in leaves(part)]
-    if isinstance(tree, dict):
-        return [leaf for part in tree.values() for leaf in leaves(part)]
-    return [tree]
-
-
-def like(tree: Any, values: Iterable[Any]) -> Any:
-    """The nesting of `tree`, with the next one of `values` in place of each of its arrays."""
-    values = iter(values)
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*[like(part, values) for part in tree])
-    if isinstance(tree, list | tuple):
-        return type(tree)([like(part, values) for part in tree])
-    if isinstance(tree, dict):
-        return {key: like(part, values) for key, part in tree.items()}
-    return next(values)
-
-
 def matched(values: Any, tree: Any, name: str) -> list[Any]:
     """The arrays in `values`, in the order of `tree`, whose nesting and shapes they must have."""
+    parts = branches(tree)
+    if parts is None:
+        if np.shape(values) != np.shape(tree):
+            raise ValueError(f"{name} has shape {np.shape(values)}, and belongs to an array of shape {np.shape(tree)}")
+        return [values]
     if isinstance(tree, dict):
         if not isinstance(values, dict) or values.keys() != tree.keys():
             raise ValueError(f"{name} must be a dict with the keys {list(tree)}, and is {values!r}")
-        return [v for key, part in tree.items() for v in matched(values[key], part, f"{name}[{key!r}]")]
-    if isinstance(tree, list | tuple):
-        if not isinstance(values, list | tuple) or len(values) != len(tree):
-            raise ValueError(f"{name} must be a {type(tree).__name__} of length {len(tree)}, and is {values!r}")
-        return [v for i, part in enumerate(tree) for v in matched(values[i], part, f"{name}[{i}]")]
-    if np.shape(values) != np.shape(tree):
-        raise ValueError(f"{name} has shape {np.shape(values)}, and belongs to an array of shape {np.shape(tree)}")
-    return [values]
+    elif not isinstance(values, list | tuple) or len(values) != len(tree):
+        raise ValueError(f"{name} must be a {type(tree).__name__} of length {len(tree)}, and is {values!r}")
+    return [v for key, part in parts for v in matched(values[key], part, f"{name}[{key!r}]")]
 
 
 # --------------------------------------------------------------------------------------------- one call of a function

@@ -15,7 +15,7 @@ from strategies import calls, grid
 
 import minigrad
 from minigrad import Function, Tensor, formula, gradients, mse_loss, relu, table
-from minigrad.engine.names import summary
+from minigrad.engine.words import summary
 from minigrad.ops.registry import REGISTRY
 from minigrad.views import formula as formulas
 from minigrad.views.steps import Trace

@@ -12,7 +12,7 @@ from programs import programs
 
 import minigrad
 from minigrad import Tensor, draw, mse_loss, optim, relu
-from minigrad.engine.names import brief
+from minigrad.engine.words import brief
 from minigrad.views.draw import Box, curve, picture
 from minigrad.views.layout import GAP, crossings, increasing, layered, ordered, rows_of
 from minigrad.views.steps import Trace

@@ -12,8 +12,9 @@ from minigrad.checks.backward import GradcheckError
 from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault, stretch_to
 from minigrad.checks.trial import NOISE, TERMS, Trial, copied
-from minigrad.engine.errors import axes_to_sum, counted
+from minigrad.engine.errors import axes_to_sum
 from minigrad.engine.numerical import numerical_gradient
+from minigrad.engine.words import counted
 
 Array = np.ndarray[Any, Any]
 Promise = Callable[[Trial], Iterator[Fault]]
@@ -54,14 +55,9 @@ def runs(trial: Trial) -> Iterator[Fault]:
     grads = attempt(trial, lambda: trial.returned, "backward")[0]
     if len(grads) != len(trial.inputs):
         names = ", ".join(trial.names)
-        raise Broken(
-            Fault(
-                "count",
-                None,
-                f"backward returned {counted(grads, 'gradient')}, and forward has {counted(trial.inputs, 'input')} "
-                f"({names}): return one for each, None where there is no derivative.",
-            )
-        )
+        returned, needed = counted(len(grads), "gradient"), counted(len(trial.inputs), "input")
+        told = f"backward returned {returned}, and forward has {needed} ({names}): return one for each, None where "
+        raise Broken(Fault("count", None, told + "there is no derivative."))
     yield from ()
 
 

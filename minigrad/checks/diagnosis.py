@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.broadcasting import stretched_axes
 from minigrad.checks.trial import TERMS, Trial, copied
 
 __all__ = ["KINDS", "Fault", "diagnose"]
@@ -530,8 +531,7 @@ def stretched(e: Evidence) -> tuple[int, ...]:
     x, y = e.x.shape, e.y.shape
     if not stretch_to(x, y):
         return ()
-    new = len(y) - len(x)
-    axes = (*range(new), *[new + k for k, n in enumerate(x) if n != y[new + k]])
+    axes = stretched_axes(x, y)
     uses = (e.jacobian != 0).sum(axis=0).max(initial=0)
     return axes if uses <= math.prod(y[k] for k in axes) else ()
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import reprlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from minigrad.broadcasting import stretched_axes
 from minigrad.engine.places import Place
+from minigrad.engine.signatures import argument_names, positional_parameters
+from minigrad.engine.words import counted
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -191,14 +193,7 @@ class Unknown:
 
 def parameter_names(function: Any, count: int) -> list[str]:
     """The names of forward's parameters after ctx; ``*xs`` counts as xs0, xs1, ..."""
-    names: list[str] = []
-    for p in list(inspect.signature(function.forward).parameters.values())[1:]:
-        names += [f"{p.name}{i}" for i in range(count - len(names))] if p.kind is p.VAR_POSITIONAL else [p.name]
-    return names
-
-
-def counted(things: Sequence[Any], name: str) -> str:
-    return f"{len(things)} {name}{'s' if len(things) != 1 else ''}"
+    return argument_names(positional_parameters(function.forward, 1), count)
 
 
 def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -> Exception:
@@ -206,7 +201,7 @@ def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -
     missing, name = names[len(grads) : len(inputs)], application.name
     which = f"; none for {', '.join(missing)}" if missing else ""
     return RuntimeError(
-        f"{name}.backward returned {counted(grads, 'gradient')}, and forward has {counted(inputs, 'input')} "
+        f"{name}.backward returned {counted(len(grads), 'gradient')}, and forward has {counted(len(inputs), 'input')} "
         f"({', '.join(names)}){which}: return one for each, None where there is no derivative"
     )
 
@@ -234,7 +229,6 @@ def axes_to_sum(got: tuple[int, ...], needed: tuple[int, ...]) -> str:
         same = False
     if not same:
         return ": each gradient has the shape of its input"
-    new = len(got) - len(needed)
-    axes = [*range(new), *[new + i for i, n in enumerate(needed) if n != got[new + i]]]
-    what = f"axis {axes[0]}" if len(axes) == 1 else f"axes {tuple(axes)}"
+    axes = stretched_axes(needed, got)
+    what = f"axis {axes[0]}" if len(axes) == 1 else f"axes {axes}"
     return f": the forward broadcast this input, so sum over {what} (minigrad.unbroadcast(grad, {needed}) does)"

@@ -1,4 +1,4 @@
-"""What to call things: names of tensors, short texts for arrays, the user's line, the code of a rule."""
+"""What to call the nodes of a tape: names of tensors, the user's line, the code of a rule."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine import errors
 from minigrad.engine.places import Place
+from minigrad.engine.signatures import argument_names, positional_parameters
+from minigrad.engine.words import number, shape
 from minigrad.tensor import Tensor
-
-Array = np.ndarray[Any, Any]
-FEW = 28  # characters that are short enough for a box
-MANY = 6  # entries of an array that are written out in a label
 
 
 # -------------------------------------------------------------------------------------------------------------- names
@@ -118,74 +115,12 @@ def kind(node: Tensor) -> str:
     return "result" if node.op is not None else "parameter" if node.requires_grad else "data"
 
 
-# ------------------------------------------------------------------------------------------------------------- arrays
-def number(x: Any) -> str:
-    """A number in as few characters as four digits need.
-
-    >>> number(0.1234567), number(-0.0), number(3e-12), number(float("nan")), number(True)
-    ('0.1235', '0', '3e-12', 'nan', 'True')
-    """
-    return str(x) if isinstance(x, bool | np.bool_) else f"{x + 0:.4g}"  # -0.0 + 0 is 0.0
-
-
-def summary(array: Any) -> str:
-    """An array in half a line: its entries if there are few, otherwise its mean, spread and range.
-
-    >>> summary(np.array([1.0, 2.5])), summary(np.arange(100.0))
-    ('[1 2.5]', 'mean 49.5 ± 28.87, 0 to 99')
-    """
-    array = np.asarray(array)
-    if array.size == 0:
-        return "empty"
-    if array.ndim == 0:
-        return number(array[()])
-    if array.size <= MANY:
-        return rows(array)
-    if array.dtype == bool:
-        return f"{np.count_nonzero(array)} of {array.size} true"
-    if array.dtype.kind not in "fiu":
-        return f"{array.size} entries"
-    finite = array[np.isfinite(array)]
-    odd = [f"{n} {what}" for what, n in (("nan", np.isnan(array).sum()), ("inf", np.isinf(array).sum())) if n]
-    if not finite.size:
-        return ", ".join(odd)
-    if (finite == finite[0]).all():
-        return ", ".join([*odd, f"all {number(finite[0])}" if not odd else f"the others {number(finite[0])}"])
-    wide = finite.astype(np.float64)
-    with np.errstate(over="ignore"):
-        spread = f"mean {number(wide.mean())} ± {number(wide.std())}"
-    return ", ".join([*odd, spread, f"{number(finite.min())} to {number(finite.max())}"])
-
-
-def brief(array: Array) -> str:
-    """An array in a few characters: its entries if they are short, otherwise its mean and spread."""
-    text = summary(array)
-    if len(text) <= FEW or array.dtype.kind not in "fiu":
-        return text
-    if text.startswith("["):
-        with np.errstate(all="ignore"):
-            return f"mean {number(array.mean())} ± {number(array.std())}"
-    return text.partition(", ")[0]
-
-
-def rows(array: Array) -> str:
-    """All entries on one line, nested as the axes are."""
-    if array.ndim == 0:
-        return number(array[()])
-    return "[" + " ".join(map(rows, array)) + "]"
-
-
-def shape(array: Any) -> str:
-    """A shape as few characters: 3×4, or "scalar"."""
-    return "×".join(map(str, np.shape(array))) or "scalar"
-
-
 # ----------------------------------------------------------------------------------------------------- inputs and code
 def input_names(node: Tensor) -> list[str]:
     """The letters that the formula of the node's operation has for its inputs."""
     op, count = node.op, len(node.inputs)
     if hasattr(op, "function") and hasattr(op, "ctx"):
-        return errors.parameter_names(op.function, count)
+        return argument_names(positional_parameters(op.function.forward, 1), count)
     if getattr(op, "variadic", False):
         *named, each = op.inputs
         return [*named, *(f"{each}{i}" for i in range(count - len(named)))]

@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from minigrad.engine.words import counted
+
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 BUILT_IN = ("california", "diabetes", "synthetic")
@@ -53,7 +55,7 @@ class Dataset:
                 f"{self.features.shape} and {self.targets.shape}"
             )
         if len(self.features) < 2:
-            rows = count(len(self.features), "row")
+            rows = counted(len(self.features), "row")
             raise LabError(f"{self.name}: {rows} cannot be split into training and test rows; 2 or more are needed")
         if not self.features.shape[1] or not self.targets.shape[1]:
             raise LabError(f"{self.name}: at least one feature and one target column are needed")
@@ -66,7 +68,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         (rows, p), q = self.features.shape, self.targets.shape[1]
-        return f"<Dataset {self.name}: {rows} rows, {count(p, 'feature')}, {count(q, 'target')}>"
+        return f"<Dataset {self.name}: {rows} rows, {counted(p, 'feature')}, {counted(q, 'target')}>"
 
 
 def california() -> Dataset:
@@ -255,14 +257,14 @@ def prepare(
     # StandardScaler leaves a column unscaled if it is constant up to rounding; all others have spread 1 now.
     varies = x_train.std(axis=0) > 0.5
     if not varies.any():
-        rows = count(len(x_train), "training row")
+        rows = counted(len(x_train), "training row")
         raise LabError(f"{dataset.name}: every feature is constant in the {rows}, nothing can be learned from them")
     x_train, x_test = x_train[:, varies], x_test[:, varies]
     names = np.array(dataset.feature_names)
     notes = [
-        f"{dataset.name}: {len(dataset.features):,} rows, {count(len(names), 'feature')}, "
-        f"{count(y_train.shape[1], 'target')} ({', '.join(dataset.target_names)})",
-        f"split at random (seed {seed}): {count(len(x_train), 'training row')}, {count(len(x_test), 'test row')}",
+        f"{dataset.name}: {len(dataset.features):,} rows, {counted(len(names), 'feature')}, "
+        f"{counted(y_train.shape[1], 'target')} ({', '.join(dataset.target_names)})",
+        f"split at random (seed {seed}): {counted(len(x_train), 'training row')}, {counted(len(x_test), 'test row')}",
         "features standardised with the mean and standard deviation of the training rows",
     ]
     if clip_features is None:
@@ -271,7 +273,7 @@ def prepare(
         outside = np.abs(x_train) > clip_features
         notes.append(
             f"features clipped at ±{clip_features:g}: {outside.sum():,} of {x_train.size:,} training values, "
-            f"in {count(outside.any(1).sum(), 'row')}"
+            f"in {counted(outside.any(1).sum(), 'row')}"
         )
         x_train, x_test = (
             x_train.clip(-clip_features, clip_features),
@@ -290,8 +292,3 @@ def prepare(
         dataset.target_names,
         notes,
     )
-
-
-def count(number: int, thing: str) -> str:
-    """1 row, 2 rows, ..."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

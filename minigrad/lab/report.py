@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from minigrad.lab.data import count
+from minigrad.engine.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,7 +118,7 @@ def results(console: Console, runs: Sequence[Run]) -> None:
         head, *body = zip(names, *rows, strict=True)
         table = _table(head, body)
     settings = runs[0].settings
-    title = f"{settings.data}, {count(settings.epochs, 'epoch')}, engine {settings.engine}, {settings.dtype}"
+    title = f"{settings.data}, {counted(settings.epochs, 'epoch')}, engine {settings.engine}, {settings.dtype}"
     console.print(title, style="bold", markup=False)
     console.print(table)
 

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.errors import at
+from minigrad.engine.trees import leaves, like
 from minigrad.program.buffers import Buffer, of_one_row, taken_apart, with_buffers
 from minigrad.program.lines import Line, named, renamed, unparse
 from minigrad.program.program import Program, commented, defined, held
 from minigrad.program.recording import Recording, TraceError
 from minigrad.program.specialise import literal, numpys
-from minigrad.transforms import leaves, like
 
 __all__ = ["Loop", "NumbaProgram"]
 

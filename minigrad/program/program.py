@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.places import Place
+from minigrad.engine.trees import leaves, like
 from minigrad.program.lines import Line, lines_of, named, renamed, unparse
 from minigrad.program.recording import Argument, Recording, variable
 from minigrad.program.simplify import Simplifier, nested
 from minigrad.program.specialise import literal, numbered
 from minigrad.tensor import Tensor
-from minigrad.transforms import leaves, like
 
 __all__ = ["Program", "defined"]
 

@@ -25,10 +25,11 @@ from minigrad.engine.names import assigned_to
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.places import ENGINE, caller
 from minigrad.engine.state import here
+from minigrad.engine.trees import leaves, like
 from minigrad.function import Application, Context
 from minigrad.program.specialise import numbered
 from minigrad.tensor import Tensor, next_serial
-from minigrad.transforms import derivatives, leaves, like
+from minigrad.transforms import derivatives
 
 __all__ = ["Argument", "Recording", "TraceError", "record", "record_tape"]
 

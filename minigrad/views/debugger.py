@@ -8,8 +8,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from minigrad.engine.names import call, excerpt, input_names, line, shape, summary
+from minigrad.broadcasting import stretched_axes
+from minigrad.engine.names import call, excerpt, input_names, line
 from minigrad.engine.places import Place
+from minigrad.engine.words import counted, shape, summary
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
 from minigrad.views.steps import Step, Trace
@@ -43,7 +45,7 @@ class Debugger(cmd.Cmd):
     def run(self) -> None:
         """Read and carry out commands until quit or the end of the input."""
         trace = self.trace
-        counts = f"{len(trace.steps)} steps, {len(trace.nodes)} nodes"
+        counts = f"{counted(len(trace.steps), 'step')}, {counted(len(trace.nodes), 'node')}"
         self.say(f"the backward of {trace.name[trace.output]}: {counts}; h for help")
         if trace.steps:
             self.show()
@@ -81,8 +83,7 @@ class Debugger(cmd.Cmd):
         partial, x = step.partial, step.contribution
         if partial.shape == x.shape:
             return f"in {x.dtype}"
-        new = partial.ndim - x.ndim
-        axes = [*range(new), *(new + i for i, n in enumerate(x.shape) if n != partial.shape[new + i])]
+        axes = stretched_axes(x.shape, partial.shape)
         where = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
         return f"broadcast in the forward, summed over {where}"
 

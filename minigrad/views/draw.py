@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.names import brief, kind, line, shape, static, summary
+from minigrad.engine.names import kind, line, static
 from minigrad.engine.places import Place
+from minigrad.engine.words import brief, counted, shape, shortened, summary
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
 from minigrad.views.layout import Layout, Point, layered
@@ -104,7 +105,8 @@ class Drawing:
         return self.svg
 
     def __repr__(self) -> str:
-        return f"<drawing of {self.svg.count('<rect')} boxes; .save('graph.svg') writes it to a file>"
+        boxes = counted(self.svg.count("<rect"), "box", "boxes")
+        return f"<drawing of {boxes}; .save('graph.svg') writes it to a file>"
 
 
 def picture(trace: Trace, backward: bool, update: Update, fold: str | bool | None) -> Drawing:
@@ -114,9 +116,14 @@ def picture(trace: Trace, backward: bool, update: Update, fold: str | bool | Non
     if fold and fold not in FOLDS:
         raise ValueError(f"draw: fold is one of {', '.join(map(repr, FOLDS))}, or False, and not {fold!r}")
     boxes, arrows = folded(trace, fold, update) if fold else unfolded(trace, update)
-    place = layered([box.size for box in boxes], [(a.source, a.target) for a in arrows])
-    what = f"Graph of {trace.name[trace.output]}: {len(boxes)} boxes, {len(arrows)} edges"
-    return Drawing(svg(boxes, arrows, place, backward, what))
+    return Drawing(graph(trace, boxes, arrows, backward))
+
+
+def graph(trace: Trace, boxes: Sequence[Box], arrows: Sequence[Arrow], backward: bool) -> str:
+    """The SVG of boxes and arrows, laid out."""
+    layout = layered([box.size for box in boxes], [(a.source, a.target) for a in arrows])
+    counts = f"{counted(len(boxes), 'box', 'boxes')}, {counted(len(arrows), 'edge')}"
+    return svg(boxes, arrows, layout, backward, f"Graph of {trace.name[trace.output]}: {counts}")
 
 
 # -------------------------------------------------------------------------------------------------------------- boxes
@@ -160,7 +167,7 @@ def box_of(trace: Trace, node: Tensor, update: Update) -> Box:
     if new is not None:
         lines.append(("update", f"→ {brief(new)}"))
     place = Place.of(node.made_at)
-    title = [f"{name}: {what}, {shape(node)} {node.dtype}", f"{line(place)}  {short(place.text, 80)}"]
+    title = [f"{name}: {what}, {shape(node)} {node.dtype}", f"{line(place)}  {shortened(place.text, 80)}"]
     title.append(f"value {summary(trace.value[node])}")
     title += [f"gradient {summary(gradient)}"] if gradient is not None else []
     title += [line.unicode for step in trace.sent[node] for line in edge(trace, step)]
@@ -220,7 +227,7 @@ def folded(trace: Trace, fold: str, update: Update) -> tuple[list[Box], list[Arr
 def box_of_run(trace: Trace, run: Sequence[Tensor], leaves: Sequence[Tensor], fold: str) -> Box:
     last, place, name = run[-1], Place.of(run[-1].made_at), trace.name
     title = {"line": place.text, "function": f"{place.function}()", "module": module_of(trace, run) or place.text}[fold]
-    lines = [("head", short(f"{name[last]} = {title}")), ("note", f"{len(run)} nodes, {line(place)}")]
+    lines = [("head", short(f"{name[last]} = {title}")), ("note", f"{counted(len(run), 'node')}, {line(place)}")]
     if leaves:
         lines.append(("note", short("with " + ", ".join(name[x] for x in leaves))))
     lines.append(("note", brief(trace.value[last])))
@@ -257,9 +264,8 @@ def module_of(trace: Trace, nodes: Iterable[Tensor]) -> str:
     return ""
 
 
-def short(text: str, longest: int = LONGEST) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def short(text: str) -> str:
+    return shortened(text, LONGEST)
 
 
 # ---------------------------------------------------------------------------------------------------------------- svg

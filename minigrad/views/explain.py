@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.names import call, line, number
+from minigrad.engine.names import call, line
 from minigrad.engine.places import Place
+from minigrad.engine.words import number
 from minigrad.tensor import Tensor
 from minigrad.views.steps import Array, Trace
 

@@ -23,15 +23,15 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.names import call, excerpt, input_names, kind, line, number, rule_of, shape, summary
+from minigrad.engine.names import call, excerpt, input_names, kind, line, rule_of
 from minigrad.engine.numerical import numerical_gradient
 from minigrad.engine.places import Place
+from minigrad.engine.words import number, shape, summary
 from minigrad.function import Application
 from minigrad.tensor import Tensor
 from minigrad.views import draw
 from minigrad.views.explain import send
 from minigrad.views.formula import edge
-from minigrad.views.layout import layered
 from minigrad.views.steps import Array, Step, Trace
 from minigrad.views.table import undone
 
@@ -48,14 +48,12 @@ class Page:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        boxes, arrows = draw.unfolded(trace)
-        layout = layered([box.size for box in boxes], [(a.source, a.target) for a in arrows])
         name = trace.name[trace.output]
         data = {"stops": [*forward(trace), *Backward(trace).stops()]}
         self.html = filled(
             title=f"{name}: every step of its backpropagation",
             name=name,
-            graph=draw.svg(boxes, arrows, layout, True, f"Graph of {name}: {len(boxes)} boxes, {len(arrows)} edges"),
+            graph=draw.graph(trace, *draw.unfolded(trace), backward=True),
             data=json.dumps(data, separators=(",", ":"), ensure_ascii=False),
         )
 

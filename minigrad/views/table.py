@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.names import call, kind, line, shape, summary
+from minigrad.engine.names import call, kind, line
 from minigrad.engine.places import Place
+from minigrad.engine.words import counted, shape, shortened, summary
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
 from minigrad.views.steps import Trace
@@ -39,7 +40,6 @@ class Table:
 
     def node(self, node: Tensor, kept: int) -> list[str]:
         place = Place.of(node.made_at)
-        code = place.text if len(place.text) <= LONGEST else place.text[: LONGEST - 1] + "…"
         values = [
             str(self.trace.number[node]),
             self.trace.name[node],
@@ -47,7 +47,7 @@ class Table:
             shape(node),
             str(node.dtype),
         ]
-        return [*values, summary(self.trace.value[node]), size(kept), line(place), code]
+        return [*values, summary(self.trace.value[node]), size(kept), line(place), shortened(place.text, LONGEST)]
 
     def operation(self, node: Tensor) -> str:
         if node.op is None:
@@ -67,10 +67,11 @@ class Table:
         leaves = [n for n in trace.nodes if kind(n) == "parameter"]
         kept = sum(bytes_kept(trace.nodes))
         results = sum(n.op is not None for n in trace.nodes)
+        entries = counted(sum(p.size for p in leaves), "entry", "entries")
         totals = [
-            f"{len(trace.nodes)} nodes: {count(results, 'result')}, {count(len(leaves), 'parameter')} with "
-            f"{sum(p.size for p in leaves):,} entries; the tape keeps {size(kept)} for the backward",
-            f"{count(len(trace.steps), 'backward step')}",
+            f"{counted(len(trace.nodes), 'node')}: {counted(results, 'result')}, "
+            f"{counted(len(leaves), 'parameter')} with {entries}; the tape keeps {size(kept)} for the backward",
+            f"{counted(len(trace.steps), 'backward step')}",
         ]
         gradients = [trace.cotangents[p] for p in leaves if p in trace.cotangents]
         if gradients:
@@ -160,10 +161,6 @@ def size(nbytes: int) -> str:
             return f"{nbytes:.4g} {unit}"
         nbytes /= 1024  # type: ignore[assignment]
     return f"{nbytes:.4g} GiB"
-
-
-def count(n: int, thing: str) -> str:
-    return f"{n} {thing}{'' if n == 1 else 's'}"
 
 
 def width(text: str) -> int:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from minigrad.engine.names import kind, line, summary
+from minigrad.engine.names import kind, line
 from minigrad.engine.places import Place
+from minigrad.engine.words import summary
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
 from minigrad.views.steps import Step, Trace

@@ -1,0 +1,58 @@
+"""Nested arguments: lists, tuples and dicts of leaves. Whatever else there is, an array or None, is a leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+__all__ = ["branches", "leaves", "like", "mapped", "subscripts"]
+
+
+def branches(tree: Any) -> list[tuple[Any, Any]] | None:
+    """The parts of a list, tuple or dict with their indices or keys; None for a leaf."""
+    if isinstance(tree, list | tuple):
+        return list(enumerate(tree))
+    return list(tree.items()) if isinstance(tree, dict) else None
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves of a nesting, in order.
+
+    >>> leaves({"W": [1, 2], "b": (3,)})
+    [1, 2, 3]
+    """
+    return [leaf for _, leaf in subscripts(tree)]
+
+
+def subscripts(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Each leaf after what leads to it from `name`.
+
+    >>> list(subscripts({"W": [1, 2], "b": 3}, "params"))
+    [("params['W'][0]", 1), ("params['W'][1]", 2), ("params['b']", 3)]
+    """
+    parts = branches(tree)
+    if parts is None:
+        yield name, tree
+    for key, part in parts or ():
+        yield from subscripts(part, f"{name}[{key!r}]")
+
+
+def mapped(change: Callable[[Any], Any], tree: Any) -> Any:
+    """The same nesting with ``change(leaf)`` in place of each leaf.
+
+    >>> mapped(abs, {"W": [-1, 2], "b": (-3,)})
+    {'W': [1, 2], 'b': (3,)}
+    """
+    if isinstance(tree, dict):
+        return {key: mapped(change, part) for key, part in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):  # a named tuple takes its parts one by one
+        return type(tree)(*[mapped(change, part) for part in tree])
+    if isinstance(tree, list | tuple):
+        return type(tree)([mapped(change, part) for part in tree])
+    return change(tree)
+
+
+def like(tree: Any, values: Iterable[Any]) -> Any:
+    """The nesting of `tree`, with the next one of `values` in place of each of its leaves."""
+    values = iter(values)
+    return mapped(lambda _: next(values), tree)

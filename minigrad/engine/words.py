@@ -1,0 +1,87 @@
+"""Things in words: numbers with their nouns, arrays as short texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+FEW = 28  # characters that are short enough for a box
+MANY = 6  # entries of an array that are written out in a label
+
+
+def counted(n: int, noun: str, several: str = "") -> str:
+    """A number with its noun, whose plural is `several`, or takes an s.
+
+    >>> counted(1, "row"), counted(20640, "row"), counted(2, "box", "boxes")
+    ('1 row', '20,640 rows', '2 boxes')
+    """
+    return f"{n:,} {noun if n == 1 else several or noun + 's'}"
+
+
+def shortened(text: str, longest: int) -> str:
+    """`text` on one line, cut off after `longest` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def number(x: Any) -> str:
+    """A number in as few characters as four digits need.
+
+    >>> number(0.1234567), number(-0.0), number(3e-12), number(float("nan")), number(True)
+    ('0.1235', '0', '3e-12', 'nan', 'True')
+    """
+    return str(x) if isinstance(x, bool | np.bool_) else f"{x + 0:.4g}"  # -0.0 + 0 is 0.0
+
+
+def summary(array: Any) -> str:
+    """An array in half a line: its entries if there are few, otherwise its mean, spread and range.
+
+    >>> summary(np.array([1.0, 2.5])), summary(np.arange(100.0))
+    ('[1 2.5]', 'mean 49.5 ± 28.87, 0 to 99')
+    """
+    array = np.asarray(array)
+    if array.size == 0:
+        return "empty"
+    if array.ndim == 0:
+        return number(array[()])
+    if array.size <= MANY:
+        return rows(array)
+    if array.dtype == bool:
+        return f"{np.count_nonzero(array)} of {array.size} true"
+    if array.dtype.kind not in "fiu":
+        return f"{array.size} entries"
+    finite = array[np.isfinite(array)]
+    odd = [f"{n} {what}" for what, n in (("nan", np.isnan(array).sum()), ("inf", np.isinf(array).sum())) if n]
+    if not finite.size:
+        return ", ".join(odd)
+    if (finite == finite[0]).all():
+        return ", ".join([*odd, f"all {number(finite[0])}" if not odd else f"the others {number(finite[0])}"])
+    wide = finite.astype(np.float64)
+    with np.errstate(over="ignore"):
+        spread = f"mean {number(wide.mean())} ± {number(wide.std())}"
+    return ", ".join([*odd, spread, f"{number(finite.min())} to {number(finite.max())}"])
+
+
+def brief(array: Array) -> str:
+    """An array in a few characters: its entries if they are short, otherwise its mean and spread."""
+    text = summary(array)
+    if len(text) <= FEW or array.dtype.kind not in "fiu":
+        return text
+    if text.startswith("["):
+        with np.errstate(all="ignore"):
+            return f"mean {number(array.mean())} ± {number(array.std())}"
+    return text.partition(", ")[0]
+
+
+def rows(array: Array) -> str:
+    """All entries on one line, nested as the axes are."""
+    if array.ndim == 0:
+        return number(array[()])
+    return "[" + " ".join(map(rows, array)) + "]"
+
+
+def shape(array: Any) -> str:
+    """A shape as few characters: 3×4, or "scalar"."""
+    return "×".join(map(str, np.shape(array))) or "scalar"
