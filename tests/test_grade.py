@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from minigrad import Function
-from minigrad.checks import check, grade, grading
+from minigrad.checks import check, grade
 from minigrad.cli import main
 from minigrad.commands.userfile import UserFileError
 from minigrad.engine.errors import parameter_names
+from minigrad.grade import grading
 from minigrad.grade.examination import findings
 from minigrad.grade.exercises import EXERCISES, template
 from minigrad.grade.grading import marked

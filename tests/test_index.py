@@ -41,10 +41,11 @@ def advanced(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[Any, ...]:
         else:
             size = (chosen,) if masked else common
             index.append(draw(hnp.arrays(np.int64, size, elements=st.integers(-n, n - 1))))
+    all_axes = len(index) == len(shape)  # else what comes behind an ellipsis meets other axes than those drawn for
     if draw(st.booleans()):
         index.insert(draw(st.integers(0, len(index))), None)
     if draw(st.booleans()):
-        index.insert(draw(st.integers(0, len(index))) if len(index) >= len(shape) else len(index), Ellipsis)
+        index.insert(draw(st.integers(0, len(index))) if all_axes else len(index), Ellipsis)
     return tuple(index)
 
 
