@@ -10,7 +10,7 @@ which is fast, or on the Tensors themselves (create_graph), which puts the sweep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -20,12 +20,11 @@ from minigrad.engine import errors
 from minigrad.engine.guards import differentiable_tensors, handed_out, recorded_inputs, seed
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.places import caller
-from minigrad.engine.state import here
+from minigrad.engine.state import Watch, here, tell
 from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]
 
-Wanted = Callable[[Tensor], bool]
 PLAIN = {np.ndarray, float, int, bool, np.float64, np.float32, type(None)}  # enters an operation as it is
 new = Tensor.__new__
 by_serial, is_differentiable = attrgetter("serial"), attrgetter("differentiable")
@@ -58,8 +57,8 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         y.op, y.inputs, y.values, y.params = None, (), (), {}
         y.recorded = y.differentiable = False
         y.cut = ("no_grad", y.made_at) if differentiable else errors.inherited_cut(inputs, y.made_at)
-    if state.watch:
-        state.watch.forward(op, y, inputs, values, params)
+    if state.watches:
+        tell(state.watches, "forward", op, y, inputs, values, params)
     return y
 
 
@@ -75,49 +74,77 @@ def tape(*outputs: Tensor) -> list[Tensor]:
     return nodes
 
 
-def sweep(output: Tensor, g: Any, wanted: Wanted, keep: Container[Tensor], create_graph: bool) -> dict[Tensor, Any]:
-    """Send `g`, the cotangent of `output`, back to every `wanted` tensor; return what reaches leaves and `keep`."""
-    cotangents, state = {output: g}, here.state
-    before = state.recording, state.place
+def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
+    """The `inputs`, and those of `nodes` from which a derivative leads to one of them."""
+    found = set(inputs)
+    for node in nodes:
+        if node.differentiable and any([type(x) is Tensor and x in found for x in node.inputs]):
+            found.add(node)
+    return found
+
+
+def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph: bool) -> dict[Tensor, Any]:
+    """Send the cotangent of `output` back to `inputs`, or where there are none to all leaves; return what arrives."""
+    state, keep = here.state, set(inputs)
+    watches, before = state.watches, (state.recording, state.place)
+    if watches:
+        tell(watches, "begins", output, gradient, inputs)
+    cotangents = {output: seed(output, gradient, keep, create_graph)}
+    nodes = tape(output)
+    wanted = leading(nodes, keep).__contains__ if keep else is_differentiable
     try:
-        for node in reversed(tape(output)):
-            if node.hooks and node in cotangents:
-                cotangents[node] = node.hooks(node, cotangents[node])
+        for node in reversed(nodes):
             op = node.op
-            if op is None or node not in cotangents:
+            if (watches or node.hooks) and node in cotangents:
+                cotangents[node] = arrived(node, cotangents[node], watches)
+            g = None if op is None else cotangents.pop(node, None)
+            if g is None:
                 continue
-            g = cotangents[node] if node in keep else cotangents.pop(node)
+            if node in keep:
+                cotangents[node] = g
             if create_graph:
                 state.recording, state.place = True, node.made_at
                 partials = op.partials(node, wanted, g, node, recorded_inputs(node))
             else:
                 partials = op.partials(node, wanted, g, node.array, node.values)
-            if state.watch:
-                state.watch.backward(node, g, partials)
+            if watches:
+                tell(watches, "partials", node, g, partials)
             for i, partial in enumerate(partials):
                 if partial is None:
                     continue
                 x = node.inputs[i]
-                array = x.array
+                array, sent = x.array, partial
                 if partial.shape != array.shape or partial.dtype is not array.dtype:
-                    partial = op.fit(partial, node, i)
+                    sent = op.fit(partial, node, i)
                 if x in cotangents:
-                    partial = cotangents[x] + partial
-                elif not create_graph and (x.op is None or x in keep):
-                    fresh = op.owns_results and partial is not g and partial.base is None
-                    partial = partial if fresh else partial.copy()  # what is handed out is memory of its own
-                cotangents[x] = partial
+                    total = cotangents[x] + sent
+                elif create_graph or (x.op is not None and x not in keep):
+                    total = sent
+                else:  # what is handed out is memory of its own
+                    total = sent if op.owns_results and sent is not g and sent.base is None else sent.copy()
+                if watches:
+                    tell(watches, "edge", node, i, partial, sent, cotangents.get(x), total)
+                cotangents[x] = total
     except Exception as error:
         error.add_note(f"In the backward of {errors.described(node)}.")
         raise
     finally:
         state.recording, state.place = before
+    if watches:
+        tell(watches, "ends", output)
     return cotangents
+
+
+def arrived(node: Tensor, g: Any, watches: tuple[Watch, ...]) -> Any:
+    """What the hooks of `node` make of its cotangent, now that all of it is there."""
+    g = node.hooks(node, g) if node.hooks else g
+    tell(watches, "arrives", node, g)
+    return g
 
 
 def backward(output: Tensor, gradient: Any = None) -> None:
     """Add dL/dx to ``x.grad`` for every leaf x that requires grad; L is `output`, or ``(output * gradient).sum()``."""
-    for x, g in sweep(output, seed(output, gradient, (), False), is_differentiable, (), False).items():
+    for x, g in sweep(output, gradient, (), False).items():
         total = g if x.grad is None else x.grad + g
         x.grad = total if type(total) is np.ndarray else np.asarray(total)
 
@@ -135,15 +162,11 @@ def gradients(
         allow_unused: return None for an input that `output` does not depend on, instead of raising.
     """
     inputs = differentiable_tensors(inputs)
-    keep, leading = set(inputs), set(inputs)  # leading: the tensors from which a derivative leads to an input
-    g = seed(output, gradient, keep, create_graph)
-    for node in tape(output):
-        if node.differentiable and any(type(x) is Tensor and x in leading for x in node.inputs):
-            leading.add(node)
-    cotangents = sweep(output, g, leading.__contains__, keep, create_graph)
-    if not allow_unused and not keep <= cotangents.keys():
-        raise errors.unused(next(x for x in inputs if x not in cotangents))
-    return tuple(handed_out(cotangents.get(x)) for x in inputs)
+    cotangents = sweep(output, gradient, inputs, create_graph)
+    unused = [x for x in inputs if x not in cotangents]
+    if unused and not allow_unused:
+        raise errors.unused(unused[0])
+    return tuple([handed_out(cotangents.get(x)) for x in inputs])
 
 
 Tensor.backward = backward  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.broadcasting import unbroadcast
 from minigrad.engine.errors import at, described
-from minigrad.engine.state import here
+from minigrad.engine.state import Watch, here
 from minigrad.tensor import Tensor
 
 __all__ = ["strict"]
@@ -55,27 +55,29 @@ class strict:
     """
 
     def __enter__(self) -> None:
-        if here.state.watch is None:
-            here.state.watch = Watch()
-        here.state.watch.depth += 1
+        guard = open_guard() or Guard().__enter__()
+        guard.depth += 1
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: TracebackType | None) -> None:
-        watch = here.state.watch
-        watch.depth -= 1
-        if watch.depth:
+        guard = open_guard()
+        guard.depth -= 1
+        if guard.depth:
             return
-        here.state.watch = None
+        guard.__exit__()
         if isinstance(error, ValueError) and "read-only" in str(error) and traceback is not None:
             for name, array in arrays_in_expression(traceback):
-                if user := watch.user(array):
+                if user := guard.user(array):
                     error.add_note(f"{name} is needed for the backward of {user}. Write into a copy.")
-        watch.unlock()
+        guard.unlock()
 
 
-class Watch:
+def open_guard() -> Any:
+    """The guard of the block that this thread is in, or None."""
+    return next((watch for watch in here.state.watches if isinstance(watch, Guard)), None)
+
+
+class Guard(Watch):
     """What strict() knows in one thread, from the outermost ``with`` to its end."""
-
-    traces = False
 
     def __init__(self) -> None:
         self.depth = 0
@@ -83,7 +85,7 @@ class Watch:
         self.users: dict[int, str] = {}  # what the array was first locked for
         self.sums: dict[int, list[int]] = {}  # checksums of what a node needs, by serial
         with locking:
-            watches.append(self)
+            guards.append(self)
 
     # ---------------------------------------------------------------------------------------------------- the locks
     def lock(self, array: Array, user: str) -> None:
@@ -98,7 +100,7 @@ class Watch:
     def unlock(self) -> None:
         """Make everything writeable again that no other thread has locked."""
         with locking:
-            watches.remove(self)
+            guards.remove(self)
             for key, array in list(self.locked.items()):
                 if holders(array):
                     continue
@@ -111,10 +113,6 @@ class Watch:
         """What a locked `array` is needed for."""
         found = (self.users[key] for key, locked in self.locked.items() if np.shares_memory(array, locked))
         return next(found, None)
-
-    def leaves(self, t: Tensor, how: str) -> Array:
-        """The array of `t`, which may leave the tape."""
-        return t.array
 
     # -------------------------------------------------------------------------------------------------- the forward
     def forward(self, op: Any, y: Tensor, inputs: Any, values: Sequence[Any], params: dict[str, Any]) -> None:
@@ -137,7 +135,7 @@ class Watch:
             self.sums[y.serial] = checksums(y)
 
     # ------------------------------------------------------------------------------------------------- the backward
-    def backward(self, node: Tensor, g: Any, partials: Sequence[Any]) -> None:
+    def partials(self, node: Tensor, g: Any, partials: Sequence[Any]) -> None:
         """Check what the rules of `node` made of its cotangent `g`, and of what."""
         where = f"{node.op.name} made at {at(node.made_at)}, in the backward"
         if node.serial in self.sums and self.sums[node.serial] != checksums(node):
@@ -174,13 +172,13 @@ class Watch:
 
 
 # ----------------------------------------------------------------------------------------------------- arrays in memory
-watches: list[Watch] = []  # of all threads: one may hold an array that another has locked
+guards: list[Guard] = []  # of all threads: one may hold an array that another has locked
 locking = threading.RLock()
 
 
-def holders(array: Any) -> list[Watch]:
-    """The watches that have locked `array`."""
-    return [watch for watch in watches if id(array) in watch.locked]
+def holders(array: Any) -> list[Guard]:
+    """The guards that have locked `array`."""
+    return [guard for guard in guards if id(array) in guard.locked]
 
 
 def restorable(array: Array) -> bool:

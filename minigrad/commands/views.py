@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from minigrad.commands.userfile import UserFileError, fail, load_object, run_script
 from minigrad.engine.names import names_around
+from minigrad.engine.places import ENGINE
+from minigrad.engine.state import Watch
 from minigrad.tensor import Tensor
 from minigrad.views.steps import Trace
 
@@ -97,30 +98,23 @@ def trace_of(script: str) -> Trace:
     return Trace(last.output, last.gradient, {**last.names, **names_around(None, space)})
 
 
-class LastBackward:
-    """While it is open, notes which tensor ``backward`` was called on last, and whether that failed."""
+class LastBackward(Watch):
+    """Notes which tensor ``backward`` was called on last, what variables were called there, and whether it failed."""
 
     output: Any = None
     gradient: Any = None
     failed = False
 
-    def __enter__(self) -> LastBackward:
+    def __init__(self) -> None:
         self.names: dict[int, str] = {}
-        self.original = original = vars(Tensor)["backward"]
 
-        def backward(output: Tensor, gradient: Any = None) -> None:
-            self.output, self.gradient, self.failed = output, gradient, True
-            self.names = names_around(sys._getframe(1))
-            original(output, gradient)
-            self.failed = False
+    def begins(self, output: Any, gradient: Any, inputs: Any) -> None:
+        if inputs:  # `gradients`
+            return
+        frame = sys._getframe(1)
+        while ENGINE[frame.f_globals.get("__package__")] and frame.f_back:
+            frame = frame.f_back
+        self.output, self.gradient, self.names, self.failed = output, gradient, names_around(frame), True
 
-        self.install(backward)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.install(self.original)
-
-    def install(self, backward: Any) -> None:
-        Tensor.backward = backward  # type: ignore[attr-defined]
+    def ends(self, output: Any) -> None:
+        self.failed = self.failed and output is not self.output

@@ -24,7 +24,7 @@ from minigrad.engine.errors import Unknown, at, not_a_number
 from minigrad.engine.names import assigned_to
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.places import ENGINE, caller
-from minigrad.engine.state import here
+from minigrad.engine.state import Watch, here
 from minigrad.engine.trees import leaves, like
 from minigrad.function import Application, Context
 from minigrad.program.specialise import numbered
@@ -88,8 +88,8 @@ class Recording:
 
 
 # -------------------------------------------------------------------------------------------------- the look-out
-class Tracing:
-    """What `here.state.watch` is while a function is traced.
+class Tracing(Watch):
+    """Looks on while a function is traced.
 
     Attributes:
         made: everything recorded since the start, so that no array is freed and its identity given to another.
@@ -97,7 +97,6 @@ class Tracing:
     """
 
     traces = True
-    depth = 1  # strict() inside of a traced function finds a watch, and leaves it alone
 
     def __init__(self) -> None:
         self.made: list[Tensor] = []
@@ -110,12 +109,13 @@ class Tracing:
     def __enter__(self) -> Tracing:
         state = here.state
         self.errors = np.geterr()
-        self.before = state.watch, state.recording, state.place
-        state.watch, state.recording, state.place = self, True, None
-        return self
+        self.before = state.recording, state.place
+        state.recording, state.place = True, None
+        return super().__enter__()  # type: ignore[no-any-return]
 
-    def __exit__(self, *exception: object) -> None:
-        here.state.watch, here.state.recording, here.state.place = self.before
+    def __exit__(self, *exception: Any) -> None:
+        super().__exit__()
+        here.state.recording, here.state.place = self.before
 
     def hold(self, t: Tensor) -> Tensor:
         self.made.append(t)
@@ -153,14 +153,14 @@ class Tracing:
         y.op = Opened(function, y.inputs, inputs, ctx, out, self)
         self.alias[y] = out
 
-    def backward(self, node: Tensor, g: Any, partials: Sequence[Any]) -> None:
+    def arrives(self, node: Tensor, g: Any) -> None:
         if type(g) is not Tensor:
             raise TraceError(
                 f"a sweep inside of the function, at {at(caller(2))}, is not recorded. Leave the sweep "
                 "to grad_of=, or say gradients(..., create_graph=True), or use minigrad.grad"
             )
 
-    def leaves(self, t: Tensor, how: str) -> Array:
+    def leaves(self, t: Tensor, how: str) -> None:
         raise TraceError(
             f"{how} at {at(caller(3))} leaves the tape, so what is computed from it would be a constant "
             "of the program. Compute with the Tensor itself; np.where(condition, a, b) chooses by value"
@@ -297,11 +297,11 @@ def differentiated(recording: Recording, value: Any, wanted: Any, order: int) ->
     xs = leaves(wanted)
     for i in range(order):
         recording.starts.append(("backward", next_serial()))
-        with Cotangents(value) as found:
+        with Cotangents() as watch:
             grads = derivatives(value, xs, True)
         for x, g in zip(xs, grads, strict=True):
             recording.cotangents.append((i + 1, x, g))
-        recording.cotangents += [(i + 1, x, g) for x, g in found.items()]
+        recording.cotangents += [(i + 1, x, g) for x, g in watch.found.items()]
         yield like(wanted, grads)
         value = sum((g.sum() for g in grads[1:]), grads[0].sum())
 
@@ -317,25 +317,14 @@ def updated(recording: Recording, update: Callable[..., Any], wanted: Any, more:
     return found
 
 
-class Cotangents:
+class Cotangents(Watch):
     """What arrives at each node of a sweep, kept for its name."""
 
-    def __init__(self, output: Tensor) -> None:
-        self.nodes = [node for node in tape(output) if node.hooks is None]
+    def __init__(self) -> None:
         self.found: dict[Tensor, Any] = {}
 
-    def __enter__(self) -> dict[Tensor, Any]:
-        for node in self.nodes:
-            node.hooks = self  # type: ignore[assignment]
-        return self.found
-
-    def __exit__(self, *exception: object) -> None:
-        for node in self.nodes:
-            node.hooks = None
-
-    def __call__(self, node: Tensor, g: Any) -> Any:
+    def arrives(self, node: Tensor, g: Any) -> None:
         self.found[node] = g
-        return g
 
 
 def record_tape(

@@ -1,7 +1,7 @@
-"""What happened in a backward: the sweep again, one edge at a time, with everything it computes kept to be looked at.
+"""What happened in a backward: one edge at a time, with everything it computes kept to be looked at.
 
-Every view reads this one model. The arithmetic is the operations' own (`partials` and `fit`), in the order of
-`backprop.sweep`, so the numbers shown are the sweep's, bit for bit. Nobody's `.grad` changes.
+Every view reads this one model. It looks on at a sweep of the engine, so the numbers shown are the sweep's. Nobody's
+`.grad` changes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.backprop import tape
-from minigrad.engine.guards import seed
-from minigrad.engine.hooks import Hooks
+from minigrad.backprop import sweep, tape
 from minigrad.engine.names import constant, names_of
+from minigrad.engine.state import Watch
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +46,7 @@ class Step(NamedTuple):
         return x
 
 
-class Trace:
+class Trace(Watch):
     """A tape and its backward.
 
     Args:
@@ -97,45 +96,29 @@ class Trace:
         self.kept = np.array if any(not getattr(n.op, "owns_results", True) for n in self.nodes) else np.asarray
         if not run:
             return
+        retained = {node: node.grad for node in self.nodes if node.hooks}
         try:
-            self.sweep(seed(output, gradient, (), False))
+            with self:
+                sweep(output, gradient, (), False)
         except Exception as error:  # it is shown where it happened
             self.failure = error
+        finally:  # looking at a backward retains no gradient
+            for node, grad in retained.items():
+                node.grad = grad
 
-    def sweep(self, g: Any) -> None:
-        cotangents: dict[Tensor, Any] = {self.output: g}
-        for node in reversed(self.nodes):
-            if node not in cotangents:
-                continue
-            self.failed_at = node
-            g = with_hooks(node, cotangents.pop(node))
-            self.cotangents[node] = cotangent = self.kept(g)
-            if node.op is None:
-                continue
-            partials = node.op.partials(node, lambda x: x.differentiable, g, node.array, node.values)
-            for i, partial in enumerate(partials):
-                if partial is None:
-                    continue
-                x = node.inputs[i]
-                shown, before = self.kept(partial), cotangents.get(x)
-                if partial.shape != x.shape or partial.dtype is not x.dtype:
-                    partial = node.op.fit(partial, node, i)
-                cotangents[x] = partial if before is None else before + partial
-                step = Step(node, i, cotangent, shown, self.kept(partial), before, self.kept(cotangents[x]))
-                step = step._replace(before=None if before is None else self.kept(before))
-                self.steps.append(step)
-                self.sent[node].append(step)
+    def arrives(self, node: Tensor, g: Any) -> None:
+        self.failed_at, self.cotangents[node] = node, self.kept(g)
+
+    def edge(self, node: Tensor, i: int, partial: Any, contribution: Any, before: Any, total: Any) -> None:
+        kept, start = self.kept, None if before is None else self.kept(before)
+        step = Step(node, i, self.cotangents[node], kept(partial), kept(contribution), start, kept(total))
+        self.steps.append(step)
+        self.sent[node].append(step)
+
+    def ends(self, output: Tensor) -> None:
         self.failed_at = None
 
     def called(self, x: Any, value: Any) -> str:
         """The name of an input, or its value if it is a constant without one."""
         return self.name[x] if type(x) is Tensor else constant(value, self.given_names)
 
-
-def with_hooks(node: Tensor, g: Any) -> Any:
-    """What the hooks of `node` make of its cotangent; but looking at a backward retains no gradient."""
-    if not node.hooks:
-        return g
-    hooks = Hooks()
-    hooks.functions = node.hooks.functions
-    return hooks(node, g)
