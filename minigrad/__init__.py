@@ -21,17 +21,29 @@ from minigrad.transforms import jacobian as jacobian
 from minigrad.transforms import jvp as jvp
 from minigrad.transforms import value_and_grad as value_and_grad
 from minigrad.transforms import vjp as vjp
-from minigrad.views.entry import debug as debug
-from minigrad.views.entry import draw as draw
-from minigrad.views.entry import explain as explain
-from minigrad.views.entry import explore as explore
-from minigrad.views.entry import formula as formula
-from minigrad.views.entry import table as table
 
 MYPY = False
 if MYPY:  # to mypy a decorated class is a class; an operation is a function
+    from minigrad.views.debug import debug as debug
+    from minigrad.views.draw import draw as draw
+    from minigrad.views.explain import explain as explain
+    from minigrad.views.explore import explore as explore
+    from minigrad.views.formula import formula as formula
+    from minigrad.views.table import table as table
 
     def __getattr__(name: str) -> _Callable[..., Tensor]: ...
 
 else:
+    from minigrad import views as _views
     from minigrad.ops import *
+
+    def __getattr__(name):
+        """A view, when somebody asks for it; and what ``from minigrad import *`` gives."""
+        if name == "__all__":
+            return [public for public in __dir__() if not public.startswith("_")]
+        if module := _views.named(name):
+            return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *_views.names()})

@@ -1,4 +1,4 @@
-"""The command `minigrad`: a table of commands, each in the package that does the work.
+"""The command `minigrad`: a table of commands, each in its own file of `minigrad/commands/`.
 
 The module of a command is imported when the command is called. It has ``configure(parser, command)``, which adds its
 arguments, and ``run(options)``, which does the work and returns the exit code. Exit codes: 0 all well, 1 something that
@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from importlib import import_module, metadata
 from typing import NoReturn
 
+from minigrad import views
 from minigrad.commands.userfile import UserFileError, fail
 
-COMMANDS = {  # name: (module, what it does)
+VIEWS = "minigrad.commands.views"
+COMMANDS = {  # name: (module, what it does), beside those of the views
     "train": ("minigrad.commands.lab", "linear regression by one method of gradient descent"),
     "compare": ("minigrad.commands.lab", "batch, sgd and minibatch descent on the same budget"),
-    "table": ("minigrad.commands.views", "the tape of a script and its backward, as a table"),
-    "draw": ("minigrad.commands.views", "the tape of a script as a picture, SVG"),
-    "debug": ("minigrad.commands.views", "step through the backward of a script in the terminal"),
-    "explore": ("minigrad.commands.views", "the tape and the backward of a script as a page to step through"),
     "check": ("minigrad.commands.check", "what is wrong with a backward that you have written"),
     "grade": ("minigrad.commands.grade", "marks for a student's file of Functions, with what is wrong"),
     "source": ("minigrad.commands.source", "a function or the lab's training step as a NumPy program"),
@@ -38,6 +36,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+def commands_for(called: str | None) -> dict[str, tuple[str, str]]:
+    """All commands; those of the views, which are asked for theirs, only where they are needed."""
+    wanted = [] if called in COMMANDS else views.names()
+    shown = {name: getattr(views.named(name), "COMMAND", None) for name in wanted}
+    return {**COMMANDS, **{name: (VIEWS, command.help) for name, command in shown.items() if command}}
+
+
 def parser(called: str | None = None) -> Parser:
     """The command line; of the commands only the one that is `called` has its arguments."""
     top = Parser(
@@ -47,7 +52,7 @@ def parser(called: str | None = None) -> Parser:
     )
     top.add_argument("--version", action="version", version=f"minigrad {_version()}")
     commands = top.add_subparsers(dest="command", metavar="command", required=True)
-    for name, (module, what) in COMMANDS.items():
+    for name, (module, what) in commands_for(called).items():
         command = commands.add_parser(name, help=what, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name == called:
             import_module(module).configure(command, name)
@@ -69,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     called = next((word for word in arguments if not word.startswith("-")), None)
     try:
         options = parser(called).parse_args(arguments)
-        code: int = import_module(COMMANDS[options.command][0]).run(options)
+        code: int = import_module(COMMANDS.get(options.command, (VIEWS,))[0]).run(options)
         return code
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -79,12 +79,18 @@ def examples(module):
 MODULES = [m.name for m in pkgutil.walk_packages(minigrad.__path__, "minigrad.") if not m.name.endswith("__main__")]
 
 
+def public():
+    """What ``from minigrad import *`` gives."""
+    names = {}
+    exec("from minigrad import *", names)
+    return names
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
     runner = doctest.DocTestRunner()
-    public = {name: value for name, value in vars(minigrad).items() if not name.startswith("_")}
     for test in examples(importlib.import_module(name)):
-        test.globs = {**public, "np": np, **test.globs}  # what a reader has imported
+        test.globs = {**public(), "np": np, **test.globs}  # what a reader has imported
         runner.run(test)
     assert runner.failures == 0
 
@@ -146,7 +152,7 @@ def test_the_pictures_are_there_and_small():
 
 def test_examples_at_a_prompt():
     """Those of the README are doctests."""
-    found = doctest.DocTestParser().get_doctest(README.replace("```", ""), vars(minigrad).copy(), "README", None, 0)
+    found = doctest.DocTestParser().get_doctest(README.replace("```", ""), public(), "README", None, 0)
     assert found.examples
     assert doctest.DocTestRunner().run(found).failed == 0
 

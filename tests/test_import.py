@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 HEAVY = [
     "torch",
@@ -38,10 +42,40 @@ def test_importing_minigrad_imports_only_numpy():
 
 
 def test_views_are_imported_when_they_are_called():
-    views = ["steps", "labels", "table", "formula", "draw", "explain", "debugger", "explorer", "tensorboard"]
-    code = f"import minigrad, sys\nprint([name for name in {views} if 'minigrad.views.' + name in sys.modules])"
-    command = [sys.executable, "-c", code]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+    code = "print([name for name in sys.modules if name.startswith('minigrad.views.')])"
+    for statement, loaded in (("import minigrad", False), ("import minigrad; minigrad.table", True)):
+        command = [sys.executable, "-c", f"import sys; {statement}\n{code}"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert ("minigrad.views.table" in found) == loaded
+        assert ("minigrad.views.explore" in found) is False
+        assert found == "[]\n" or loaded
+
+
+def test_a_view_is_one_file(tmp_path, monkeypatch, capsys):
+    """That of CONTRIBUTING, in a folder of the views, is a name of minigrad and a command."""
+    import minigrad
+    from minigrad.cli import main
+
+    page = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (tmp_path / "depth.py").write_text(re.search(r"```py\n(.*?)```", page, re.DOTALL)[1])
+    script = tmp_path / "script.py"
+    script.write_text("import minigrad as m\nm.exp(m.Tensor([1.0], requires_grad=True) * 2).sum().backward()\n")
+    monkeypatch.setattr(minigrad.views, "__path__", [*minigrad.views.__path__, str(tmp_path)])
+    with pytest.raises(AttributeError, match="no attribute 'width'"):
+        minigrad.width  # noqa: B018
+    try:
+        w = minigrad.Tensor([1.0], requires_grad=True)
+        assert minigrad.depth(w) == 0
+        assert minigrad.depth(w * 2.0 + w) == 2
+        assert {"depth", "table", "Tensor"} <= set(dir(minigrad))
+        assert {"depth", "table", "Tensor"} <= set(minigrad.__all__)
+        assert main(["depth", str(script)]) == 0
+        assert capsys.readouterr().out == "3\n"
+        with pytest.raises(SystemExit):
+            main(["--help"])
+        assert "depth     how deep a tape is\n" in capsys.readouterr().out
+    finally:
+        del vars(minigrad)["depth"], sys.modules["minigrad.views.depth"]
 
 
 def test_the_look_into_another_interpreter_sees_what_is_loaded():

@@ -1,4 +1,4 @@
-"""The commands that show the tape of a user's script: table, draw, debug, explore."""
+"""The commands that show the tape of a user's script: one for each view that has a `COMMAND`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from minigrad import views
 from minigrad.commands.userfile import UserFileError, fail, load_object, run_script
 from minigrad.engine.names import names_around
 from minigrad.engine.places import ENGINE
@@ -14,13 +15,6 @@ from minigrad.engine.state import Watch
 from minigrad.tensor import Tensor
 from minigrad.views.steps import Trace
 
-DESCRIPTIONS = {
-    "table": "Print the tape and its backward: values, lines, rules, gradients, memory.",
-    "draw": "Draw the tape with values, shapes and gradients; the picture is SVG.",
-    "debug": "Step through the backward, forwards and backwards, one edge of the tape at a time. Reads commands from "
-    "standard input when that is no terminal.",
-    "explore": "Write one HTML page, which needs no network, to step through the forward and the backward.",
-}
 EPILOG = """\
 The script runs as `python FILE` would run it, and what is shown is the tensor on which it called .backward() last. Name
 another one, or one of a script that calls no backward, as FILE.py:NAME.
@@ -36,39 +30,18 @@ exit codes: 0 all well, 2 wrong usage, or the script fails
 
 
 def configure(parser: argparse.ArgumentParser, command: str) -> None:
-    parser.description, parser.epilog = DESCRIPTIONS[command], EPILOG
+    view = views.named(command).COMMAND
+    parser.description, parser.epilog = view.description, EPILOG
     parser.add_argument("script", metavar="FILE.py[:NAME]", help="the script, and which of its tensors to show")
-    if command in ("draw", "explore"):
-        default = "graph.svg" if command == "draw" else "page.html"
-        parser.add_argument("-o", "--output", metavar="FILE", default=default, help=f"where to (default {default})")
-    if command == "draw":
-        parser.add_argument("--backward", action="store_true", help="draw what is sent back as well")
-        parser.add_argument("--lr", type=float, metavar="STEP", help="show what each parameter becomes")
-        parser.add_argument("--fold", choices=("line", "function", "module", "none"), help="default: as is readable")
+    view.configure(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     trace = trace_of(options.script)
-    if options.command == "table":
-        from minigrad.views.table import Table
-
-        print(Table(trace))
-    elif options.command == "debug":
-        from minigrad.views.debugger import Debugger
-
-        Debugger(trace, None if sys.stdin.isatty() else sys.stdin).run()
-    elif options.command == "draw":
-        from minigrad.views.draw import picture, updates
-
-        fold = False if options.fold == "none" else options.fold
-        drawing = picture(trace, options.backward, updates(trace, options.lr), fold)
-        if Path(options.output).suffix != ".svg":
-            return fail(2, f"draw writes SVG: -o takes a name that ends in .svg, and not {options.output!r}")
-        print(f"picture: {drawing.save(options.output)}")
-    else:
-        from minigrad.views.explorer import Page
-
-        print(f"page: {Page(trace).save(options.output)}")
+    try:
+        views.named(options.command).COMMAND.show(trace, options)
+    except ValueError as error:  # an argument that the view cannot obey
+        return fail(2, str(error))
     return 0
 
 

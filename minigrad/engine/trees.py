@@ -40,8 +40,8 @@ def subscripts(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def mapped(change: Callable[[Any], Any], tree: Any) -> Any:
     """The same nesting with ``change(leaf)`` in place of each leaf.
 
-    >>> mapped(abs, {"W": [-1, 2], "b": (-3,)})
-    {'W': [1, 2], 'b': (3,)}
+    >>> mapped(len, {"W": ["long", ""], "b": ("er",)})
+    {'W': [4, 0], 'b': (2,)}
     """
     if isinstance(tree, dict):
         return {key: mapped(change, part) for key, part in tree.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import html
 import re
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.names import kind, line, static
+from minigrad.engine.names import kind, line, names_around, static
 from minigrad.engine.places import Place
 from minigrad.engine.words import brief, counted, shape, shortened, summary
 from minigrad.tensor import Tensor
+from minigrad.views import Command
 from minigrad.views.formula import edge
 from minigrad.views.layout import Layout, Point, layered
-from minigrad.views.steps import Trace
+from minigrad.views.steps import Trace, traced
 
 FOLDS = ("line", "function", "module")
 UNASKED = 2000  # nodes, up to which a notebook shows the graph of a tensor
@@ -110,7 +112,7 @@ class Drawing:
 
 
 def picture(trace: Trace, backward: bool, update: Update, fold: str | bool | None) -> Drawing:
-    """The drawing of a tape: see `entry.draw`."""
+    """The drawing of a tape: see `draw`."""
     if fold is None or fold is True:
         fold = fold_for(trace, len([n for n in trace.nodes if n.op is not None]) > MANY or fold is True)
     if fold and fold not in FOLDS:
@@ -327,7 +329,7 @@ def curve(route: Sequence[Point], aside: float) -> str:
 
 
 # ----------------------------------------------------------------------------------------------------------- notebooks
-def shown(t: Tensor, trace: Trace) -> str:
+def shown(t: Tensor) -> str:
     """What a notebook shows of a tensor: value, gradient, line and graph. It runs no backward and calls no hook."""
     place = Place.of(t.made_at)
     rows = [("value", repr(t)), ("shape", f"{t.shape} {t.dtype}")]
@@ -339,12 +341,13 @@ def shown(t: Tensor, trace: Trace) -> str:
         f'<td style="text-align:left"><pre style="margin:0">{xml(text)}</pre></td></tr>'
         for name, text in rows
     )
-    return f"<table>{cells}</table>{graph_of(trace) or ''}"
+    return f"<table>{cells}</table>{graph_of(t) or ''}"
 
 
-def graph_of(trace: Trace) -> str | None:
+def graph_of(t: Tensor) -> str | None:
     """The graph that a notebook shows of a tensor, if it has one that is not too large to draw unasked."""
-    if trace.output.op is None or len(trace.nodes) > UNASKED:
+    trace = Trace(t, None, names_around(None), run=False)
+    if t.op is None or len(trace.nodes) > UNASKED:
         return None
     return picture(trace, False, lambda p: None, None).svg
 
@@ -380,3 +383,50 @@ def updates(trace: Trace, lr: Any = None, optimizer: Any = None) -> Update:
         return optimizer.update(trace.value[p], g.copy(), state, **settings[p])
 
     return update
+
+
+def draw(
+    output: Tensor, gradient: Any = None, *, backward: bool = False, lr: float | None = None, optimizer: Any = None,
+    fold: str | bool | None = None,
+) -> Drawing:  # fmt: skip
+    """The tape of `output` as a picture. Jupyter shows it, ``.save("g.svg")`` keeps it; no other program is needed.
+
+    Shapes stand on the edges; each node has its value and, after ∇, its gradient. Parameters have a thick border, data
+    a dashed one.
+
+    Args:
+        output: any tensor; no `.grad` changes.
+        gradient: the cotangent to start with if `output` is not a single number.
+        backward: draw what is sent back along each edge as well, in a second colour.
+        lr, optimizer: a learning rate, or an optimizer: show after → what its next step makes of each parameter.
+        fold: draw one box for all that one "line", "function" or "module" computed in a row; False for a box for each
+            node. By default only tapes of more than a hundred results are folded.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> draw((w * w).sum(), lr=0.1)
+    <drawing of 3 boxes; .save('graph.svg') writes it to a file>
+    """
+    trace = traced(output, gradient)
+    return picture(trace, backward, updates(trace, lr, optimizer), fold)
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", default="graph.svg", help="where to (default graph.svg)")
+    parser.add_argument("--backward", action="store_true", help="draw what is sent back as well")
+    parser.add_argument("--lr", type=float, metavar="STEP", help="show what each parameter becomes")
+    parser.add_argument("--fold", choices=(*FOLDS, "none"), help="default: as is readable")
+
+
+def show(trace: Trace, options: Namespace) -> None:
+    if Path(options.output).suffix != ".svg":
+        raise ValueError(f"draw writes SVG: -o takes a name that ends in .svg, and not {options.output!r}")
+    fold = False if options.fold == "none" else options.fold
+    print(f"picture: {picture(trace, options.backward, updates(trace, options.lr), fold).save(options.output)}")
+
+
+COMMAND = Command(
+    "the tape of a script as a picture, SVG",
+    "Draw the tape with values, shapes and gradients; the picture is SVG.",
+    show,
+    configure,
+)

@@ -12,7 +12,7 @@ from minigrad.engine.names import call, line
 from minigrad.engine.places import Place
 from minigrad.engine.words import number
 from minigrad.tensor import Tensor
-from minigrad.views.steps import Array, Trace
+from minigrad.views.steps import Array, Trace, traced
 
 MOST = 256  # paths that are all followed
 WIDEST = 16  # of more, those that are followed beyond each node
@@ -203,3 +203,34 @@ def described(trace: Trace, node: Tensor) -> str:
 def digits(x: float) -> str:
     """A number in ten digits, at which a difference would show."""
     return f"{x:.10g}"
+
+
+def explain(
+    output: Tensor, x: Tensor, index: Any = (), gradient: Any = None, *, paths: int = 5, terms: int = 5
+) -> Explanation:
+    """Why one entry of a gradient, d output / d x[index], is what it is: the sum over the paths from output to x.
+
+    A path is a chain of tape nodes. Of each the contribution is told and, of the last node before x, which entries
+    bring how much of it.
+
+    Args:
+        output: a single number, or any tensor with `gradient`, its cotangent.
+        x: any tensor on the tape of `output` that a derivative reaches.
+        index: which entry of x: an int, a tuple of ints, () for a single number.
+        paths, terms: how many to write out, the largest first; what is left out is told as a sum.
+
+    Raises:
+        RuntimeError: no derivative leads from output to x.
+        IndexError: x has no such entry.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> print(explain((x * x).sum(), x, 1))  # doctest: +ELLIPSIS
+    d t2 / d x[1] = 4, the sum over 2 paths
+    <BLANKLINE>
+    1.  2  along t2 → t1 → x
+        t2 = sum(t1)...
+        t1 = multiply(x, x)...
+        t1[1]: derivative to x[1] 2 · cotangent 1 = 2
+    ...
+    """
+    return Explanation(traced(output, gradient), x, index, paths, terms)

@@ -25,7 +25,7 @@ from minigrad.engine.names import call, input_names, rule_of
 from minigrad.function import Function
 from minigrad.ops.registry import REGISTRY, Operation
 from minigrad.tensor import Tensor
-from minigrad.views.steps import Step, Trace
+from minigrad.views.steps import Step, Trace, traced
 
 
 class Line(NamedTuple):
@@ -72,7 +72,7 @@ class Formula:
         return f"$\\displaystyle {self.latex}$"
 
 
-def lines_of(subject: Any) -> list[Line]:
+def equations_of(subject: Any) -> list[Line]:
     """The equations of an operation, its name, or a Function."""
     if isinstance(subject, type) and issubclass(subject, Function):
         return of_function(subject)
@@ -545,3 +545,28 @@ class Writer:
         inside += [f"{letter(k.arg or '**', self.dialect)}={self.write(k.value)}" for k in keywords]
         head = f"\\operatorname{{{escaped(name)}}}" if self.latex else name
         return f"{head}({', '.join(inside)})", ATOM
+
+
+def formula(subject: Any) -> Formula:
+    """The rules of an operation, of a Function or of a whole tape as mathematics, read from their source.
+
+    ȳ is the cotangent of y, dL/dy. What the code calls g is written so, and what the rule for x returns is x̄.
+
+    Args:
+        subject: an operation (``minigrad.multiply``) or its name; a Function; or a Tensor: then each node of its tape
+            under its own name, in the order of the forward and then of the backward.
+
+    Returns:
+        An object with `lines`, `unicode` and `latex`; Jupyter shows the mathematics.
+
+    Raises:
+        TypeError: for anything else.
+
+    >>> formula("multiply")
+    y = a · b
+    ā = ȳ · b
+    b̄ = ȳ · a
+    >>> print(formula("tanh").lines[1].latex)
+    \\bar{x} = \\bar{y} \\cdot (1 - y^{2})
+    """
+    return Formula(of_tape(traced(subject)) if type(subject) is Tensor else equations_of(subject))

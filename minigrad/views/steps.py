@@ -6,13 +6,14 @@ Every view reads this one model. It looks on at a sweep of the engine, so the nu
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.backprop import sweep, tape
-from minigrad.engine.names import constant, names_of
+from minigrad.engine.names import constant, names_around, names_of
 from minigrad.engine.state import Watch
 from minigrad.tensor import Tensor
 
@@ -52,7 +53,7 @@ class Trace(Watch):
     Args:
         output: any tensor. One that cannot be differentiated has a tape and no steps, and `failure` says why.
         gradient: the cotangent to start with, as in ``output.backward(gradient)``.
-        names: what to call some tensors and arrays, see `labels.names_around`.
+        names: what to call some tensors and arrays, see `names_around`.
         run: False reads the tape only, without a backward.
 
     Attributes:
@@ -122,3 +123,7 @@ class Trace(Watch):
         """The name of an input, or its value if it is a constant without one."""
         return self.name[x] if type(x) is Tensor else constant(value, self.given_names)
 
+
+def traced(output: Tensor, gradient: Any = None) -> Trace:
+    """The tape and the backward of `output`, in the names of the code that called the view that calls this."""
+    return Trace(output, gradient, names_around(sys._getframe(2)))

@@ -14,8 +14,9 @@ from minigrad.engine.names import call, kind, line
 from minigrad.engine.places import Place
 from minigrad.engine.words import counted, shape, shortened, summary
 from minigrad.tensor import Tensor
+from minigrad.views import Command
 from minigrad.views.formula import edge
-from minigrad.views.steps import Trace
+from minigrad.views.steps import Trace, traced
 
 FORWARD = ["#", "name", "operation", "shape", "dtype", "value", "kept", "line", "code"]
 BACKWARD = ["step", "from", "to", "rule", "undone", "adds", "gradient"]
@@ -173,3 +174,36 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell + " " * (n - width(cell)) for cell, n in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def table(output: Tensor, gradient: Any = None) -> Table:
+    """The tape of `output` and its backward as a ledger, to print: in colours on a terminal where rich is installed.
+
+    Args:
+        output: any tensor; its backward is looked at if it can be differentiated, and no `.grad` changes.
+        gradient: the cotangent to start with if `output` is not a single number.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> print(table((w * 3.0).sum()))  # doctest: +ELLIPSIS +NORMALIZE_WHITESPACE
+    forward
+    #  name  operation       shape   dtype    value  kept  line     code
+    0  w     parameter       2       float64  [1 2]  16 B  ...
+    1  t1    multiply(w, 3)  2       float64  [3 6]  16 B  ...
+    2  t2    sum(t1)         scalar  float64  9      8 B   ...
+    <BLANKLINE>
+    backward
+    step  from  to  rule                              undone  adds  gradient
+    0     t2    t1  t̅1̅ = broadcast_to(t̅2̅, shape(t1))                [1 1]
+    1     t1    w   w̄ = t̅1̅ · 3                                      [3 3]
+    <BLANKLINE>
+    3 nodes: 2 results, 1 parameter with 2 entries; the tape keeps 40 B for the backward
+    2 backward steps; norm of the gradient over all parameters 4.24264
+    """
+    return Table(traced(output, gradient))
+
+
+COMMAND = Command(
+    "the tape of a script and its backward, as a table",
+    "Print the tape and its backward: values, lines, rules, gradients, memory.",
+    lambda trace, options: print(Table(trace)),
+)

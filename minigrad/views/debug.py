@@ -13,8 +13,9 @@ from minigrad.engine.names import call, excerpt, input_names, line
 from minigrad.engine.places import Place
 from minigrad.engine.words import counted, shape, summary
 from minigrad.tensor import Tensor
+from minigrad.views import Command
 from minigrad.views.formula import edge
-from minigrad.views.steps import Step, Trace
+from minigrad.views.steps import Step, Trace, traced
 from minigrad.views.table import aligned, undone
 
 LARGEST = 8  # rows and columns of an array that is written out
@@ -270,3 +271,20 @@ def breaks_down(step: Step) -> bool:
     """Whether this step is where a finite cotangent makes something that is not."""
     came_in = np.isfinite(step.cotangent).all() and (step.before is None or np.isfinite(step.before).all())
     return bool(came_in and not np.isfinite(step.total).all())
+
+
+def debug(output: Tensor, gradient: Any = None) -> None:
+    """Step through the backward of `output` in the terminal, one edge at a time; ``help`` has the commands.
+
+    Each step shows the line with its expression marked, the cotangent that comes in, the rule, what it gives before and
+    after broadcasting is undone, and what has come together so far. No `.grad` changes.
+    """
+    Debugger(traced(output, gradient)).run()
+
+
+COMMAND = Command(
+    "step through the backward of a script in the terminal",
+    "Step through the backward, forwards and backwards, one edge of the tape at a time. Reads commands from standard "
+    "input when that is no terminal.",
+    lambda trace, options: Debugger(trace, None if sys.stdin.isatty() else sys.stdin).run(),
+)

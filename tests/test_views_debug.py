@@ -12,7 +12,7 @@ from minigrad import Function, Tensor, debug, relu
 from minigrad.cli import main
 from minigrad.engine.names import excerpt, names_around
 from minigrad.engine.state import here
-from minigrad.views.debugger import Debugger
+from minigrad.views.debug import Debugger
 from minigrad.views.steps import Trace
 
 
@@ -40,7 +40,7 @@ def test_a_step_shows_everything():
     assert start.startswith("the backward of loss: 7 steps, 7 nodes")
     lines = at_b.splitlines()
     assert lines[1] == "[6/7]  t3 → b"
-    assert lines[2].startswith("test_views_debugger.py:")
+    assert lines[2].startswith("test_views_debug.py:")
     assert lines[3].endswith("z = relu(x @ W + b)")
     assert lines[4] == " " * lines[3].index("x @ W") + "^" * len("x @ W + b")
     assert lines[5] == "t3 = add(t2, b), to its input b = b"

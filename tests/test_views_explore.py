@@ -13,7 +13,7 @@ from programs import programs
 import minigrad
 from minigrad import Function, Tensor, explore, mse_loss, relu
 from minigrad.cli import main
-from minigrad.views.explorer import Page
+from minigrad.views.explore import Page
 from minigrad.views.steps import Trace
 
 ASSETS = 150_000  # bytes, without the data and the graph
@@ -202,12 +202,12 @@ def test_large_arrays_are_summed_up_and_large_tapes_are_bounded(monkeypatch):
     assert items(found[0])[0] == {"title": "value of W, float64", "shape": "9×9", "summary": "all 1"}
     assert "verdict" not in json.dumps(found)
     all_of_them = len(verdicts(network()[1]))
-    monkeypatch.setattr("minigrad.views.explorer.CHECKED", 10)
+    monkeypatch.setattr("minigrad.views.explore.CHECKED", 10)
     assert 0 < len(verdicts(network()[1])) < all_of_them
 
 
 def test_without_torch_the_numerical_derivative_is_there(monkeypatch):
-    monkeypatch.setattr("minigrad.views.explorer.find_spec", lambda name: None)
+    monkeypatch.setattr("minigrad.views.explore.find_spec", lambda name: None)
     found = verdicts(network()[1])
     assert {what for _, what in found} >= {"numerical derivative"}
     assert "torch" not in {what for _, what in found}

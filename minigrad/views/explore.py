@@ -14,6 +14,7 @@ import inspect
 import json
 import re
 import textwrap
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -29,10 +30,10 @@ from minigrad.engine.places import Place
 from minigrad.engine.words import number, shape, summary
 from minigrad.function import Application
 from minigrad.tensor import Tensor
-from minigrad.views import draw
+from minigrad.views import Command, draw
 from minigrad.views.explain import send
 from minigrad.views.formula import edge
-from minigrad.views.steps import Array, Step, Trace
+from minigrad.views.steps import Array, Step, Trace, traced
 from minigrad.views.table import undone
 
 SIDE = 8  # rows and columns of an array that is written out
@@ -390,3 +391,34 @@ def source_of(function: Callable[..., Any] | None) -> list[Block]:
     except (OSError, TypeError):
         return []
     return [{"type": "code", "title": f"its code, {Path(file or '').name}:{first}", "text": text.rstrip("\n")}]
+
+
+def explore(output: Tensor, gradient: Any = None) -> Page:
+    """The tape of `output` and its backward as an HTML page to step through; ``.save("page.html")`` writes it.
+
+    The page is one file, needs no network and works from the disk. At each step of the backward it has the line, the
+    formula and the code of the rule, the cotangent, the local Jacobian if that is small, the contribution, what was
+    undone and added up; and beside the contribution the numerical derivative of the operation's forward and, where
+    torch is installed and has the operation, torch's: what differs is marked.
+
+    Args:
+        output: any tensor; no `.grad` changes.
+        gradient: the cotangent to start with if `output` is not a single number.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> explore((w * w).sum())
+    <page; .save('page.html') writes it to a file>
+    """
+    return Page(traced(output, gradient))
+
+
+def configure(parser: ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", default="page.html", help="where to (default page.html)")
+
+
+COMMAND = Command(
+    "the tape and the backward of a script as a page to step through",
+    "Write one HTML page, which needs no network, to step through the forward and the backward.",
+    lambda trace, options: print(f"page: {Page(trace).save(options.output)}"),
+    configure,
+)
