@@ -10,7 +10,7 @@ import pytest
 
 import minigrad
 from minigrad import Tensor, linear, mse_loss
-from minigrad.lab.descent import Compiled, Tape, descend
+from minigrad.lab.descent import ProgramEngine, TapeEngine, descend
 from minigrad.ops.layers import windows
 from minigrad.program.recording import TraceError
 
@@ -307,7 +307,11 @@ def test_the_lab_takes_the_same_steps(size, q, clip_norm):
     draw = np.random.default_rng(q)
     x, y, W, b = draw.normal(size=(43, 4)), draw.normal(size=(43, q)), draw.normal(size=(4, q)), draw.normal(size=q)
     found, marks = [], []
-    for engine in (Tape(W, b, 0.05, clip_norm), Compiled(W, b, 0.05, clip_norm), Compiled(W, b, 0.05001, clip_norm)):
+    for engine in (
+        TapeEngine(W, b, 0.05, clip_norm),
+        ProgramEngine(W, b, 0.05, clip_norm),
+        ProgramEngine(W, b, 0.05001, clip_norm),
+    ):
         made = descend(engine, x, y, epochs=3, batch_size=size, rng=np.random.default_rng(0))
         marks.append([(mark.epoch, mark.steps, mark.samples) for mark in made])
         found.append(engine.parameters())

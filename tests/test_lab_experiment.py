@@ -112,12 +112,12 @@ def test_exploding_run_is_stopped_and_told(method, lr, clip_features):
 
 
 def test_loss_that_is_no_number_stops_a_run(monkeypatch):
-    step = descent.Tape.step
+    step = descent.TapeEngine.step
 
     def planted(self, x, y):
         step(self, x, y * np.nan if len(x) == 1 else y)
 
-    monkeypatch.setattr(descent.Tape, "step", planted)
+    monkeypatch.setattr(descent.TapeEngine, "step", planted)
     runs = lab.compare("synthetic", epochs=4)
     assert [bool(run.diverged) for run in runs] == [False, True, False]
     assert math.isnan(runs["sgd"].train_mse)
@@ -176,7 +176,7 @@ def test_batch_of_all_rows_is_batch_descent():
 
 
 def test_interrupted_run_hands_over_what_there_was(monkeypatch):
-    step, count = descent.Tape.step, 0
+    step, count = descent.TapeEngine.step, 0
 
     def planted(self, x, y):
         nonlocal count
@@ -185,7 +185,7 @@ def test_interrupted_run_hands_over_what_there_was(monkeypatch):
             raise KeyboardInterrupt
         step(self, x, y)
 
-    monkeypatch.setattr(descent.Tape, "step", planted)
+    monkeypatch.setattr(descent.TapeEngine, "step", planted)
     with pytest.raises(KeyboardInterrupt) as stopped:
         lab.compare("synthetic", epochs=2)
     assert isinstance(stopped.value, Interrupted)

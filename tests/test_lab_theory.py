@@ -7,7 +7,7 @@ from sklearn.preprocessing import StandardScaler
 
 from minigrad.lab import LeastSquares, load
 from minigrad.lab.data import stream
-from minigrad.lab.descent import Tape, descend
+from minigrad.lab.descent import TapeEngine, descend
 from minigrad.lab.theory import mse
 
 
@@ -29,7 +29,7 @@ def zeros(x, y):
 
 def after(x, y, *, lr, epochs, batch_size=None, start=None):
     """Weights and bias after a descent with the tape, from zeros."""
-    engine = Tape(*(start or zeros(x, y)), lr)
+    engine = TapeEngine(*(start or zeros(x, y)), lr)
     for _ in descend(engine, x, y, epochs=epochs, batch_size=batch_size or len(x), rng=np.random.default_rng(0)):
         pass
     return engine.parameters()
@@ -116,7 +116,7 @@ def test_noise_is_as_predicted(batch_size):
     exact = LeastSquares(x, y)
     lr = exact.default_lr(batch_size)
     rng = np.random.default_rng(1)
-    engine = Tape(exact.weights, exact.bias, lr)
+    engine = TapeEngine(exact.weights, exact.bias, lr)
     excess = []
     for _ in range(20_000):
         rows = rng.choice(len(x), batch_size, replace=False)

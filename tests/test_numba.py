@@ -7,7 +7,7 @@ import pytest
 
 import minigrad
 from minigrad import linear, mse_loss
-from minigrad.lab.descent import Compiled, Tape, descend
+from minigrad.lab.descent import ProgramEngine, TapeEngine, descend
 from minigrad.program.recording import TraceError
 
 pytest.importorskip("numba", reason="the extra numba is not installed")
@@ -73,7 +73,7 @@ def test_the_lab_takes_the_same_steps(clip_norm):
     draw = np.random.default_rng(1)
     x, y, W, b = draw.normal(size=(23, 4)), draw.normal(size=(23, 2)), draw.normal(size=(4, 2)), draw.normal(size=2)
     found, marks = [], []
-    for engine in (Tape(W, b, 0.05, clip_norm), Compiled(W, b, 0.05, clip_norm, "numba")):
+    for engine in (TapeEngine(W, b, 0.05, clip_norm), ProgramEngine(W, b, 0.05, clip_norm, "numba")):
         made = descend(engine, x, y, epochs=3, batch_size=1, rng=np.random.default_rng(0))
         marks.append([(mark.epoch, mark.steps, mark.samples) for mark in made])
         found.append(engine.parameters())

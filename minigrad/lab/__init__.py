@@ -9,7 +9,8 @@ True
 from typing import TYPE_CHECKING, Any
 
 from minigrad.lab.data import Dataset, LabError, LabWarning, load
-from minigrad.lab.experiment import Comparison, History, Interrupted, Run, Settings, compare, train
+from minigrad.lab.experiment import Interrupted, compare, train
+from minigrad.lab.report import Comparison, History, Run, Settings
 from minigrad.lab.theory import LeastSquares
 
 if TYPE_CHECKING:

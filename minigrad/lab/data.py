@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,6 +27,11 @@ CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")
 
 class LabError(ValueError):
     """What was asked of the lab cannot be done; the message says in a sentence why, and what would work."""
+
+
+def unknown(what: str, name: Any, known: Iterable[str]) -> LabError:
+    """The error for a name that is none of those known."""
+    return LabError(f"there is no {what} {name!r}; take {' or '.join(known)}")
 
 
 class LabWarning(UserWarning):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from itertools import pairwise
@@ -12,11 +11,14 @@ from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from minigrad import Tensor, compile, linear, mse_loss, no_grad
-from minigrad.lab.data import FloatArray, LabError
+from minigrad import compile, linear, mse_loss
+from minigrad.lab.data import FloatArray, unknown
+from minigrad.nn import Parameter
 
 METHODS = ("batch", "sgd", "minibatch")
+MINIBATCH = 32
 ENGINES = ("minigrad", "compiled", "numba", "torch")
 
 
@@ -28,30 +30,6 @@ class Engine(Protocol):
 
     def parameters(self) -> tuple[FloatArray, FloatArray]:
         """Copies of W (p, q) and b (q,) as they are now."""
-
-
-class Tape:
-    """The engine this project is about: the gradient comes from minigrad's tape."""
-
-    def __init__(self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None) -> None:
-        self.W = Tensor(weights.copy(), requires_grad=True)
-        self.b = Tensor(bias.copy(), requires_grad=True)
-        self.lr, self.clip_norm = lr, clip_norm
-
-    def step(self, x: FloatArray, y: FloatArray) -> None:
-        W, b = self.W, self.b
-        mse_loss(linear(x, W, b), y).backward()
-        assert W.grad is not None  # backward has just filled it
-        assert b.grad is not None
-        lr = self.lr if self.clip_norm is None else self.lr * clip_factor(self.clip_norm, W.grad, b.grad)
-        with no_grad():
-            W -= lr * W.grad
-            b -= lr * b.grad
-        W.zero_grad()
-        b.zero_grad()
-
-    def parameters(self) -> tuple[FloatArray, FloatArray]:
-        return self.W.data.copy(), self.b.data.copy()
 
 
 def loss(x: Any, y: Any, W: Any, b: Any) -> Any:
@@ -66,28 +44,55 @@ def update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any) -> list
 
 
 def clipped_update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any, most: Any) -> list[Any]:
-    """One step against the gradient, scaled as `clip_factor` says."""
+    """One step against the gradient, which is scaled so that its norm, taken together, is at most `most`.
+
+    The 1e-6 that keeps a zero norm from dividing is that of `torch.nn.utils.clip_grad_norm_`.
+    """
     norm = np.sqrt(reduce(add, [(g * g).sum() for g in gradients]))
     return update(parameters, gradients, lr * np.minimum(1, most / (norm + 1e-6)))
 
 
+class Stepper:
+    """The rule of a step, and its numbers in the dtype of the parameters."""
+
+    def __init__(self, lr: float, clip_norm: float | None, dtype: npt.DTypeLike) -> None:
+        self.rule: Callable[..., list[Any]] = update if clip_norm is None else clipped_update
+        self.numbers = [np.asarray(n, dtype) for n in (lr, clip_norm) if n is not None]
+
+
+class TapeEngine(Stepper):
+    """The engine this project is about: the gradient comes from minigrad's tape."""
+
+    def __init__(self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None) -> None:
+        super().__init__(lr, clip_norm, weights.dtype)
+        self.W, self.b = Parameter(weights), Parameter(bias)
+
+    def step(self, x: FloatArray, y: FloatArray) -> None:
+        W, b = self.W, self.b
+        mse_loss(linear(x, W, b), y).backward()
+        W.data, b.data = self.rule([W.data, b.data], [W.grad, b.grad], *self.numbers)
+        W.zero_grad()
+        b.zero_grad()
+
+    def parameters(self) -> tuple[FloatArray, FloatArray]:
+        return self.W.data.copy(), self.b.data.copy()
+
+
 @cache
-def program(clipped: bool, backend: str) -> Any:
+def program(rule: Callable[..., list[Any]], backend: str) -> Any:
     """The step as a program: of any rate, so that one is traced for all runs."""
-    return compile(
-        loss, grad_of=("W", "b"), update=clipped_update if clipped else update, donate=("W", "b"), backend=backend
-    )
+    return compile(loss, grad_of=("W", "b"), update=rule, donate=("W", "b"), backend=backend)
 
 
-class Compiled:
-    """The same steps as Tape's, as the program that its tape prints; with numba, stretches of steps at once."""
+class ProgramEngine(Stepper):
+    """The same steps, as the program that the tape prints; with numba, stretches of steps at once."""
 
     def __init__(
         self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, backend: str = "numpy"
     ) -> None:
+        super().__init__(lr, clip_norm, weights.dtype)
         self.W, self.b = weights.copy(), bias.copy()
-        self.numbers = [np.asarray(n, weights.dtype) for n in (lr, clip_norm) if n is not None]
-        self.run = program(clip_norm is not None, backend)
+        self.run = program(self.rule, backend)
         if backend == "numba":
             self.steps = self.many
 
@@ -111,6 +116,11 @@ class Compiled:
         self.W, self.b = start
 
 
+def rows_a_step(method: str, rows: int, minibatch: int = MINIBATCH) -> int:
+    """How many of so many rows a step of `method` takes."""
+    return {"batch": rows, "sgd": 1, "minibatch": min(minibatch, rows)}[method]
+
+
 def steps(engine: Engine, xs: FloatArray, ys: FloatArray, bounds: Sequence[int]) -> None:
     """The steps between `bounds`, in whatever number the engine takes at once."""
     if many := getattr(engine, "steps", None):
@@ -120,31 +130,22 @@ def steps(engine: Engine, xs: FloatArray, ys: FloatArray, bounds: Sequence[int])
         engine.step(xs[start:stop], ys[start:stop])
 
 
-def clip_factor(most: float, *gradients: FloatArray) -> float:
-    """What to multiply gradients with, so that their norm taken together is at most `most`.
-
-    The 1e-6 that keeps a zero norm from dividing is that of `torch.nn.utils.clip_grad_norm_`.
-    """
-    norm = math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
-    return min(1.0, most / (norm + 1e-6))
-
-
 def make_engine(name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None) -> Engine:
     """The engine called `name`, started at copies of weights (p, q) and bias (q,)."""
     if name == "minigrad":
-        return Tape(weights, bias, lr, clip_norm)
+        return TapeEngine(weights, bias, lr, clip_norm)
     if name in ("compiled", "numba"):
-        return Compiled(weights, bias, lr, clip_norm, "numba" if name == "numba" else "numpy")
+        return ProgramEngine(weights, bias, lr, clip_norm, "numba" if name == "numba" else "numpy")
     if name == "torch":
         from torch_ref.descent import Torch  # imports torch, which is no requirement of the lab
 
         engine: Engine = Torch(weights, bias, lr, clip_norm)
         return engine
-    raise LabError(f"there is no engine {name!r}; take {' or '.join(ENGINES)}")
+    raise unknown("engine", name, ENGINES)
 
 
 @dataclass(frozen=True)
-class Mark:
+class Milestone:
     """Where a descent stands: counts since the start, and seconds spent in steps, not in looking on."""
 
     epoch: int
@@ -155,10 +156,10 @@ class Mark:
 
 def descend(
     engine: Engine, x: FloatArray, y: FloatArray, *, epochs: int, batch_size: int, rng: np.random.Generator
-) -> Iterator[Mark]:
+) -> Iterator[Milestone]:
     """Step through x (n, p), y (n, q) `epochs` times, in a new random order each, `batch_size` rows a step.
 
-    Yields a mark at the end of each epoch and, because most happens there, after 1, 2, 4, 8, ... steps of the
+    Yields a milestone at the end of each epoch and, because most happens there, after 1, 2, 4, 8, ... steps of the
     first. Batches are made even, and so may have fewer rows than `batch_size`: the rows of a short last one
     would weigh more than the others.
     """
@@ -178,4 +179,4 @@ def descend(
             steps(engine, xs, ys, bounds[done : i + 1])
             seconds += perf_counter() - began
             done = i
-            yield Mark(epoch, (epoch - 1) * count + i, (epoch - 1) * n + bounds[i], seconds)
+            yield Milestone(epoch, (epoch - 1) * count + i, (epoch - 1) * n + bounds[i], seconds)

@@ -9,11 +9,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from minigrad.lab.data import LabError
-from minigrad.lab.descent import METHODS, descend, make_engine
+from minigrad.lab.data import LabError, unknown
+from minigrad.lab.descent import METHODS, MINIBATCH, descend, make_engine, rows_a_step
 from minigrad.lab.theory import LeastSquares, mse
-
-MINIBATCH = 32
 
 
 class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -75,9 +73,8 @@ class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True)
         targets = np.asarray(y, X.dtype).reshape(len(X), -1)
-        rows = {"batch": len(X), "sgd": 1, "minibatch": min(self.batch_size, len(X))}
-        self._check(rows)
-        batch_size = rows[self.method]
+        self._check()
+        batch_size = rows_a_step(self.method, len(X), self.batch_size)
         exact = LeastSquares(X, targets)
         start = np.zeros_like(exact.weights, X.dtype), np.zeros_like(exact.bias, X.dtype)
         self.lr_ = exact.default_lr(batch_size) if self.lr is None else float(self.lr)
@@ -85,11 +82,11 @@ class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
         engine = make_engine(self.engine, *start, self.lr_, self.clip_norm)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is noticed below, and said better
-            for mark in descend(engine, X, targets, epochs=self.n_iter_, batch_size=batch_size, rng=rng):
+            for now in descend(engine, X, targets, epochs=self.n_iter_, batch_size=batch_size, rng=rng):
                 weights, bias = engine.parameters()
                 if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
                     raise LabError(
-                        f"the descent diverged in epoch {mark.epoch} with lr {self.lr_:.3g}, where the largest stable "
+                        f"the descent diverged in epoch {now.epoch} with lr {self.lr_:.3g}, where the largest stable "
                         f"step is {exact.step_bound(batch_size):.3g}. Leave lr out, or standardise the features"
                     )
         self.loss_ = mse(X, targets, weights, bias)
@@ -97,10 +94,10 @@ class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
         self.intercept_ = bias[0] if y.ndim == 1 else bias
         return self
 
-    def _check(self, rows: dict[str, int]) -> None:
+    def _check(self) -> None:
         """Raise LabError for a setting that makes no sense."""
-        if self.method not in rows:
-            raise LabError(f"there is no method {self.method!r}; take {' or '.join(METHODS)}")
+        if self.method not in METHODS:
+            raise unknown("method", self.method, METHODS)
         for name in "lr", "epochs", "batch_size", "clip_norm":
             value = getattr(self, name)
             if value is not None and not 0 < value < np.inf:

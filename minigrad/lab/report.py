@@ -1,71 +1,141 @@
-"""What the lab shows: progress while it runs; tables and a picture at the end."""
+"""What comes of a descent: runs, and how they are told, as text, as tables and as a picture."""
 
 from __future__ import annotations
 
 import io
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 from minigrad.engine.words import counted
+from minigrad.lab.data import FloatArray
+from minigrad.lab.theory import LeastSquares
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from minigrad.lab.descent import Mark
-    from minigrad.lab.experiment import Run, Settings
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was told, or took by default."""
+
+    data: str
+    method: str
+    engine: str
+    lr: float
+    epochs: int
+    batch_size: int
+    clip_norm: float | None
+    clip_features: float | None
+    init: str
+    seed: int
+    dtype: str
+    step_bound: float  # the largest stable lr for this batch size
+    default_lr: float
 
 
-class Progress:
-    """Shows on standard error how far each run is, and its loss: bars on a terminal, else ten lines."""
+@dataclass(frozen=True, eq=False)
+class History:
+    """The losses of a run, an entry a look: `samples` seen, and `train` and `test` MSE of equal weights."""
 
-    def __init__(self, wanted: bool = True) -> None:
-        self._wanted = wanted
-        self._bars: Any = None
-        self._tasks: dict[str, Any] = {}
+    samples: npt.NDArray[np.int64]
+    train: FloatArray
+    test: FloatArray
 
-    def __enter__(self) -> Progress:
-        if self._wanted and sys.stderr.isatty():
-            from rich import progress
-            from rich.console import Console
 
-            self._bars = progress.Progress(
-                progress.TextColumn("{task.description:<9}"),
-                progress.BarColumn(),
-                progress.TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-                progress.TextColumn("train MSE {task.fields[loss]:.4f}"),
-                progress.TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
-            self._bars.__enter__()
-        return self
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One descent: `settings`, `history`, what it learned, and the exact solution to hold that against.
 
-    def __call__(self, plan: Settings, mark: Mark, loss: float) -> None:
-        """Note that the run of `plan` is at `mark`, with this training loss."""
-        if self._bars is not None:
-            if plan.method not in self._tasks:
-                self._tasks[plan.method] = self._bars.add_task(
-                    plan.method, total=plan.epochs, epoch=0, epochs=plan.epochs, loss=loss
-                )
-            self._bars.update(self._tasks[plan.method], completed=mark.epoch, epoch=mark.epoch, loss=loss)
-        elif self._wanted:
-            tenth = 10 * mark.epoch // plan.epochs
-            if self._tasks.get(plan.method) != tenth:
-                self._tasks[plan.method] = tenth
-                line = f"{plan.method}: epoch {mark.epoch}/{plan.epochs}, train MSE {loss:.4f}"
-                print(line, file=sys.stderr, flush=True)
+    `weights` (p, q) and `bias` (q,) belong to the standardised features. `seconds` are those spent in steps.
+    `diverged` is None, or says why the run was stopped. `notes` say what was done to the data. `folder` has
+    the event file, when one was asked for.
+    """
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bars is not None:
-            self._bars.__exit__(kind, error, trace)
+    settings: Settings
+    history: History
+    weights: FloatArray
+    bias: FloatArray
+    exact: LeastSquares
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    steps: int
+    seconds: float
+    diverged: str | None
+    notes: list[str]
+    folder: Path | None
+
+    @property
+    def method(self) -> str:
+        return self.settings.method
+
+    @property
+    def samples(self) -> int:
+        """Rows seen, each as often as it was seen."""
+        return int(self.history.samples[-1])
+
+    @property
+    def train_mse(self) -> float:
+        return float(self.history.train[-1])
+
+    @property
+    def test_mse(self) -> float:
+        return float(self.history.test[-1])
+
+    @property
+    def above_optimum(self) -> float:
+        """How far the training MSE is above the exact optimum, in parts of it (0.01 is 1 %)."""
+        return self.train_mse / self.exact.mse - 1 if self.exact.mse else math.inf
+
+    @property
+    def microseconds_per_step(self) -> float:
+        return 1e6 * self.seconds / self.steps if self.steps else math.nan
+
+    @property
+    def named_weights(self) -> dict[str, FloatArray]:
+        """The weights (q,) of each feature by its name, and "bias"."""
+        return dict(zip((*self.feature_names, "bias"), np.vstack([self.weights, self.bias]), strict=True))
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw the losses as a PNG; `path` must not exist. Returns it."""
+        return picture([self], path)
+
+    def __repr__(self) -> str:
+        return text([self])
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Several runs on the same rows from the same start; `comparison["sgd"]` is the run of that method."""
+
+    runs: list[Run]
+    folder: Path | None
+
+    def __getitem__(self, method: str) -> Run:
+        for run in self.runs:
+            if run.method == method:
+                return run
+        raise KeyError(method)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw the losses of all runs as a PNG; `path` must not exist. Returns it."""
+        return picture(self.runs, path)
+
+    def __repr__(self) -> str:
+        return text(self.runs)
 
 
 def _console(file: TextIO) -> Console:
