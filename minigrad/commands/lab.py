@@ -39,16 +39,8 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     """The arguments of `command`. Defaults that depend on data or method are None here and chosen by the lab."""
     parser.description, parser.epilog = DESCRIPTIONS[command], EXAMPLES
     add = parser.add_argument_group("data").add_argument
-    add(
-        "--data",
-        default="california",
-        help="california (default), diabetes, synthetic, or a CSV file with a header",
-    )
-    add(
-        "--target",
-        metavar="COLUMN[,COLUMN]",
-        help="columns of the CSV file to predict; all others are features",
-    )
+    add("--data", default="california", help="california (default), diabetes, synthetic, or a CSV file with a header")
+    add("--target", metavar="COLUMN[,COLUMN]", help="columns of the CSV file to predict; all others are features")
     add("--rows", type=int, help="of synthetic data (default 50)")
     add("--features", type=int, help="of synthetic data (default 13)")
     add("--outputs", type=int, help="of synthetic data (default 3)")
@@ -66,36 +58,12 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
         help="passes over the training rows (default: predicted to end within 1.5%% of the optimum)",
     )
     add("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch (default 32)")
-    add(
-        "--clip-norm",
-        type=_limit,
-        metavar="NORM",
-        help="the largest norm of a step's gradient, or none (default)",
-    )
-    add(
-        "--init",
-        choices=INITS,
-        default="zeros",
-        help="the weights to start from (default zeros)",
-    )
+    add("--clip-norm", type=_limit, metavar="NORM", help="the largest norm of a step's gradient, or none (default)")
+    add("--init", choices=INITS, default="zeros", help="the weights to start from (default zeros)")
     add("--seed", type=int, default=0, help="of the split, the start and the order of the rows (default 0)")
-    add(
-        "--dtype",
-        choices=DTYPES,
-        default="float64",
-        help="of data and weights (default float64)",
-    )
-    add(
-        "--engine",
-        choices=ENGINES,
-        default="minigrad",
-        help="whose gradients (default minigrad)",
-    )
-    add(
-        "--preset",
-        choices=PRESETS,
-        help="the lab report's lr, epochs and clip-norm; what you give goes first",
-    )
+    add("--dtype", choices=DTYPES, default="float64", help="of data and weights (default float64)")
+    add("--engine", choices=ENGINES, default="minigrad", help="whose gradients (default minigrad)")
+    add("--preset", choices=PRESETS, help="the lab report's lr, epochs and clip-norm; what you give goes first")
     add = parser.add_argument_group("output").add_argument
     add(
         "--logdir",

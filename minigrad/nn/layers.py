@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 import minigrad
 from minigrad import Tensor
-from minigrad.nn.module import Module
+from minigrad.nn.module import Module, Parameter
+from minigrad.ops.layers import pair
 
 Pair = int | Sequence[int]
 Rng = np.random.Generator | None
@@ -32,11 +33,6 @@ def generator(rng: Rng) -> np.random.Generator:
     return rng
 
 
-def pair(value: Pair) -> tuple[int, ...]:
-    """A length for height and width each."""
-    return (value, value) if isinstance(value, int) else tuple(value)
-
-
 class WeightAndBias(Module):
     """The parameters that Linear and Conv2d have in common."""
 
@@ -46,8 +42,8 @@ class WeightAndBias(Module):
     def start(self, shape: tuple[int, ...], bias: bool, rng: Rng, dtype: npt.DTypeLike) -> None:
         """Uniform in ±1/√fan_in, fan_in being the inputs to one output: torch's kaiming_uniform_ with a = √5."""
         rng, bound = generator(rng), 1 / math.sqrt(max(math.prod(shape[1:]), 1))
-        self.weight = Tensor(rng.uniform(-bound, bound, shape).astype(dtype), requires_grad=True)
-        self.bias = Tensor(rng.uniform(-bound, bound, shape[0]).astype(dtype), requires_grad=True) if bias else None
+        self.weight = Parameter(rng.uniform(-bound, bound, shape).astype(dtype))
+        self.bias = Parameter(rng.uniform(-bound, bound, shape[0]).astype(dtype)) if bias else None
 
 
 class Linear(WeightAndBias):
@@ -85,8 +81,9 @@ class Conv2d(WeightAndBias):
         self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0,
         *, bias: bool = True, rng: Rng = None, dtype: npt.DTypeLike = np.float32,
     ) -> None:  # fmt: skip
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, pair(kernel_size)
-        self.stride, self.padding = pair(stride), pair(padding)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
+        self.stride, self.padding = pair("Conv2d", "stride", stride, 1), pair("Conv2d", "padding", padding, 0)
         self.start((out_channels, in_channels, *self.kernel_size), bias, rng, dtype)
 
     def forward(self, x: Any) -> Tensor:
@@ -110,8 +107,8 @@ class LayerNorm(Module):
     ) -> None:  # fmt: skip
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
-        self.weight = Tensor(np.ones(shape, dtype), requires_grad=True) if elementwise_affine else None
-        self.bias = Tensor(np.zeros(shape, dtype), requires_grad=True) if elementwise_affine and bias else None
+        self.weight = Parameter(np.ones(shape, dtype)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(shape, dtype)) if elementwise_affine and bias else None
 
     def forward(self, x: Any) -> Tensor:
         return minigrad.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -138,8 +135,8 @@ class BatchNorm1d(Module):
     ) -> None:  # fmt: skip
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.weight = Tensor(np.ones(num_features, dtype), requires_grad=True) if affine else None
-        self.bias = Tensor(np.zeros(num_features, dtype), requires_grad=True) if affine else None
+        self.weight = Parameter(np.ones(num_features, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, dtype)) if affine else None
         self.register_buffer("running_mean", np.zeros(num_features, dtype) if track_running_stats else None)
         self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", np.array(0) if track_running_stats else None)
@@ -180,8 +177,7 @@ class Embedding(Module):
         self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None, dtype: npt.DTypeLike = np.float32
     ) -> None:
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        table = generator(rng).normal(size=(num_embeddings, embedding_dim)).astype(dtype)
-        self.weight = Tensor(table, requires_grad=True)
+        self.weight = Parameter(generator(rng).normal(size=(num_embeddings, embedding_dim)).astype(dtype))
 
     def forward(self, indices: Any) -> Tensor:
         return minigrad.embedding(indices, self.weight)

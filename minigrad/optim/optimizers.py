@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from minigrad import Tensor
+from minigrad.engine.words import counted
 
 Array = npt.NDArray[Any]
 Group = dict[str, Any]
@@ -51,7 +52,7 @@ class Optimizer:
             self.param_groups.append({**defaults, **group, "params": members})
             self.check(**self.settings(self.param_groups[-1]))
         self.check_parameters()
-        self.watch = Watch(self)
+        self.stale = StaleGradient(self)
 
     name = property(lambda self: type(self).__name__)
     parameters = property(lambda self: [p for group in self.param_groups for p in group["params"]])
@@ -86,13 +87,13 @@ class Optimizer:
 
     def step(self) -> None:
         """Give each parameter that has a gradient its new values."""
-        self.watch.before_step()
+        self.stale.before_step()
         for group in self.param_groups:
             settings = self.settings(group)
             for p in group["params"]:
                 if p.grad is not None:
                     p.data = self.update(p.data, p.grad, self.state.setdefault(p, {}), **settings)
-        self.watch.after_step()
+        self.stale.after_step()
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: `grad` becomes None."""
@@ -134,7 +135,9 @@ class Optimizer:
 
     def __repr__(self) -> str:
         groups = [
-            ", ".join([f"{len(group['params'])} parameters", *(f"{k}={v}" for k, v in self.settings(group).items())])
+            ", ".join(
+                [counted(len(group["params"]), "parameter"), *(f"{k}={v}" for k, v in self.settings(group).items())]
+            )
             for group in self.param_groups
         ]
         return f"{self.name}({'; '.join(groups)})"
@@ -152,7 +155,7 @@ def moved(w: Array, step: Any) -> Any:
     return np.subtract(w, step, out=step) if type(step) is np.ndarray else w - step
 
 
-class Watch:
+class StaleGradient:
     """Notices that a sweep added to a gradient which a step had used already.
 
     A hook on one parameter, the smallest, sees each sweep arrive, just before it adds to the gradient: if that is the
