@@ -14,8 +14,9 @@
     y = Square.apply(x)
 
 The engine repairs nothing here: a gradient must have the shape and dtype of its input, as that is what a student is
-here to learn. A body that keeps to operators and to the methods that arrays and torch tensors share runs under
-`torch.autograd.Function` as well.
+here to learn. A recorded backward runs forward once more, on Tensors, so that whatever forward keeps has its history
+(`engine/rerun.py`): forward should be a function of its inputs. A body that keeps to operators and to the methods that
+arrays and torch tensors share runs under `torch.autograd.Function` as well.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 
 from minigrad.backprop import record
 from minigrad.engine import errors
+from minigrad.engine.rerun import Rerun
 from minigrad.tensor import Tensor
 
 __all__ = ["Function"]
@@ -75,13 +77,14 @@ class Function:
 class Application:
     """The operation of one node: a Function together with the ctx of this call."""
 
-    __slots__ = "ctx", "function", "result"
+    __slots__ = "ctx", "function", "rerun", "result"
     has_constants = False  # any input may have a gradient: backward will say
     owns_results = False  # a student may return what was saved, or one array for two inputs
     name = property(lambda self: self.function.__name__)
 
     def __init__(self, function: type[Function], inputs: tuple[Any, ...]) -> None:
         self.function, self.ctx = function, Context(inputs)
+        self.result = self.rerun = None
 
     def constant(self, x: Any, position: int) -> Any:
         return x
@@ -92,20 +95,29 @@ class Application:
             raise TypeError(f"{self.name}.forward returned a tuple; a Function has one output: return one array")
         return result
 
+    def fresh(self) -> Application:
+        """The same Function with an empty ctx, to run forward again."""
+        return Application(self.function, self.ctx._inputs)
+
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
     ) -> Sequence[Any]:
-        """Call the student's backward once, for all inputs."""
-        recorded = type(g) is Tensor
-        grads = self.recorded_backward(node, g, inputs) if recorded else self.function.backward(self.ctx, g)
+        """Call the student's backward once, for all inputs; on Tensors, after a second run of forward on `inputs`."""
+        if type(g) is Tensor:
+            grads = (self.rerun or Rerun(self, inputs)).backward(node, g)
+        else:
+            grads = self.function.backward(self.ctx, g)
         if type(grads) is not tuple:
             grads = tuple(grads) if type(grads) is list else (grads,)
         if len(grads) != len(inputs):
             raise errors.wrong_count(self, grads, inputs)
         found: list[Any] = []
         for x, grad in zip(node.inputs, grads):  # noqa: B905 - counted above
-            use = type(x) is Tensor and wanted(x)
-            found.append((grad if type(grad) in ARRAYS else np.asarray(grad)) if use else None)
+            if not (type(x) is Tensor and wanted(x)):
+                grad = None
+            elif type(grad) is Tensor and type(g) is not Tensor:  # of operations that are recorded everywhere
+                grad = grad.array
+            found.append(grad if type(grad) in ARRAYS else np.asarray(grad))
         return found
 
     def fit(self, grad: Any, node: Tensor, i: int) -> Any:
@@ -113,37 +125,3 @@ class Application:
         if grad.shape != node.inputs[i].shape or grad.dtype != node.inputs[i].dtype:
             raise errors.misfit(self, grad, node.inputs[i], i)
         return grad
-
-    def recorded_backward(self, node: Tensor, g: Tensor, inputs: Sequence[Any]) -> Any:
-        """Run backward on Tensors: while it runs, what was kept on ctx is the Tensor it came from."""
-        ctx, values, result = self.ctx, node.values, self.result
-        arrays = [v for v in values if isinstance(v, np.ndarray)]
-        if len({id(v) for v in arrays}) < len(arrays):  # one array twice: on views, identity tells which was kept
-            values, ctx = [v.view() if isinstance(v, np.ndarray) else v for v in values], Context(ctx._inputs)
-            result = self.function.forward(ctx, *values)
-            if not np.array_equal(result, node.array, equal_nan=True):
-                raise RuntimeError(errors.NOT_REPEATABLE.format(name=self.name))
-        source = {id(result): node} | {id(a): x for a, x in zip(values, inputs, strict=True)}
-        before = dict(vars(ctx))
-        try:
-            for name, kept in before.items():
-                setattr(ctx, name, lifted(kept, source, self, inputs))
-            return self.function.backward(ctx, g)
-        finally:
-            vars(ctx).update(before)
-
-
-def lifted(kept: Any, source: dict[int, Any], application: Application, inputs: Sequence[Any]) -> Any:
-    """The Tensor that an array kept by forward came from; for an intermediate, one that knows it is one."""
-    if id(kept) in source:
-        return source[id(kept)]
-    if isinstance(kept, tuple | list):
-        return type(kept)([lifted(part, source, application, inputs) for part in kept])
-    if isinstance(kept, dict):
-        return {key: lifted(part, source, application, inputs) for key, part in kept.items()}
-    if not (isinstance(kept, np.ndarray | np.generic) and kept.dtype.kind == "f"):
-        return kept  # masks, indices and Python numbers are constants
-    t = Tensor(kept)
-    t.op, t.inputs, t.recorded, t.differentiable = errors.Unknown(application.name), tuple(inputs), True, True
-    t.values = [x.array if type(x) is Tensor else x for x in inputs]
-    return t

@@ -34,19 +34,6 @@ class Product(Function):
         return grad * b * ctx.factor, grad * a * ctx.factor, None
 
 
-class Kept(Function):
-    """x * x, with the slope kept instead of x."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(2 * x)
-        return x * x
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * ctx.saved_tensors[0]
-
-
 # ------------------------------------------------------------------------------------------------------- Function
 def test_one_array_twice_beside_a_number():
     """f(x) = 3 x²: a recorded sweep tells the two arguments apart, and leaves the number alone."""
@@ -66,26 +53,13 @@ def test_a_constant_stays_one_in_a_recorded_backward():
     assert Product.seen == [(True, False, False)]
 
 
-def test_one_array_twice_needs_a_forward_that_repeats_itself():
-    class Random(Product):
-        @staticmethod
-        def forward(ctx, a, b):
-            ctx.save_for_backward(a, b)
-            return a * b * np.random.default_rng().normal()
-
-    x = leaf(2.0)
-    with pytest.raises(RuntimeError, match=r"Random\.apply got one array as two inputs"):
-        gradients(Random.apply(x, x), x, create_graph=True)
-
-
-def test_a_recorded_backward_runs_no_forward():
-    """Two arrays are told apart as they are; only one that was passed twice needs a second look."""
+def test_a_recorded_backward_runs_forward_once_more():
     calls = []
 
     class Counting(Product):
         @staticmethod
         def forward(ctx, a, b):
-            calls.append((a, b))
+            calls.append((type(a), type(b)))
             return Product.forward(ctx, a, b)
 
         @staticmethod
@@ -95,7 +69,7 @@ def test_a_recorded_backward_runs_no_forward():
     x = leaf(2.0)
     (g,) = gradients(Counting.apply(x, leaf(3.0)), x, create_graph=True)
     assert g.item() == 3.0
-    assert len(calls) == 1
+    assert calls == [(np.ndarray, np.ndarray), (Tensor, Tensor)]
 
 
 def test_an_intermediate_beside_a_number():
@@ -114,14 +88,6 @@ def test_an_intermediate_beside_a_number():
     x = leaf(3.0)
     (g,) = gradients(Scaled.apply(x, 5.0), x, create_graph=True)
     assert g.item() == 30.0
-
-
-@pytest.mark.parametrize("create_graph", [False, True])
-def test_an_intermediate_alone_is_named_too(create_graph):
-    x = leaf(3.0)
-    (g,) = gradients(Kept.apply(x), x, create_graph=True)
-    with pytest.raises(RuntimeError, match=r"an intermediate of Kept.*Save only inputs"):
-        gradients(g, x, create_graph)
 
 
 def test_what_a_function_lacks_is_said_in_its_own_words():

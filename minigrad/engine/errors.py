@@ -171,24 +171,14 @@ def unused(x: Tensor) -> Exception:
 
 # ---------------------------------------------------------------------------------------------- a student's Function
 NEEDS = "a Function needs a static method {}"
-NOT_REPEATABLE = (
-    "{name}.apply got one array as two inputs, and its forward gives another result when it is run again, so that the "
-    "tape cannot tell which input was saved. Pass (x, +x) instead of (x, x)"
-)
 
 
-class Unknown:
-    """The operation of an intermediate that a Function kept: its value may be used, not differentiated through."""
-
-    def __init__(self, function: str) -> None:
-        self.name = f"an intermediate of {function}"
-
-    def partials(self, *_: Any) -> Any:
-        raise RuntimeError(
-            f"this derivative goes through {self.name}, which forward kept for backward. The tape does not know how it "
-            "depends on the inputs, so the result would be wrong. Save only inputs or the output, and recompute the "
-            "rest in backward"
-        )
+def lost(function: str, made_at: Any, how: str) -> Exception:
+    """The error for a derivative through a value that a forward kept, and that the tape does not know."""
+    return RuntimeError(
+        f"this derivative goes through an intermediate of {function}, which forward kept for backward, and its history "
+        f"is lost: at {at(made_at)} forward {how}. Save only inputs or the output, and recompute the rest in backward"
+    )
 
 
 def parameter_names(function: Any, count: int) -> list[str]:

@@ -32,6 +32,18 @@ def caller(depth: int) -> tuple[CodeType, int]:
     return frame.f_code, frame.f_lasti
 
 
+def raised_at(error: BaseException) -> tuple[CodeType, int]:
+    """The innermost frame of the user's that `error` came through, as (code, instruction offset)."""
+    frames = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        frames.append((traceback.tb_frame, traceback.tb_lasti))
+        traceback = traceback.tb_next
+    packages = [(frame.f_globals.get("__package__") or "", frame, at) for frame, at in frames]
+    users = [(f.f_code, at) for name, f, at in packages if not ENGINE[name] and name.partition(".")[0] != "numpy"]
+    return users[-1] if users else (frames[-1][0].f_code, frames[-1][1])
+
+
 class Place(NamedTuple):
     """A stretch of source code. Lines count from 1, columns from 0 in bytes of UTF-8, as in `ast`."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-import linecache
 import re
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from minigrad.backprop import tape
-from minigrad.engine.errors import Unknown, at, not_a_number
+from minigrad.engine.errors import at, not_a_number
 from minigrad.engine.names import assigned_to
 from minigrad.engine.numeric import as_numeric
-from minigrad.engine.places import ENGINE, caller
+from minigrad.engine.places import caller, raised_at
+from minigrad.engine.rerun import Rerun, same
 from minigrad.engine.state import Watch, here
 from minigrad.engine.trees import leaves, like
-from minigrad.function import Application, Context
+from minigrad.function import Application
 from minigrad.program.specialise import numbered
 from minigrad.tensor import Tensor, next_serial
 from minigrad.transforms import derivatives
@@ -136,22 +135,17 @@ class Tracing(Watch):
 
     def open(self, y: Tensor) -> None:
         """Run the forward of a student's Function again, on Tensors: `y` stands for its result."""
-        function = y.op.function
-        ctx = Context(y.inputs)
-        inputs = [self.hold(Tensor(x)) if type(x) is np.ndarray else x for x in y.inputs]
-        place, here.state.place = here.state.place, None  # its own lines
-        try:
-            out = function.forward(ctx, *inputs)
-        finally:
-            here.state.place = place
-        if type(out) is not Tensor or not same_bits(out.array, y.array):
+        rerun = Rerun(y.op, [self.hold(Tensor(x)) if type(x) is np.ndarray else x for x in y.inputs])
+        if rerun.failure is not None:
+            raise rerun.failure
+        out = rerun.result
+        if type(out) is not Tensor or not same(out.array, y.array):
             raise TraceError(
-                f"{function.__name__}.forward at {at(y.made_at)} cannot be traced: run on Tensors it "
+                f"{y.op.name}.forward at {at(y.made_at)} cannot be traced: run on Tensors it "
                 f"returns {'other numbers' if type(out) is Tensor else f'a {type(out).__name__}'}. Compute the result "
                 "with NumPy functions that minigrad has, and no chance"
             )
-        y.op = Opened(function, y.inputs, inputs, ctx, out, self)
-        self.alias[y] = out
+        y.op.rerun, self.alias[y] = rerun, out
 
     def arrives(self, node: Tensor, g: Any) -> None:
         if type(g) is not Tensor:
@@ -165,44 +159,6 @@ class Tracing(Watch):
             f"{how} at {at(caller(3))} leaves the tape, so what is computed from it would be a constant "
             "of the program. Compute with the Tensor itself; np.where(condition, a, b) chooses by value"
         )
-
-
-class Opened(Application):
-    """A student's Function whose forward was traced: its backward gets the traced Tensors."""
-
-    __slots__ = "kept", "out", "tracing"
-
-    def __init__(self, function: Any, originals: Any, inputs: Any, ctx: Context, out: Tensor, tracing: Tracing) -> None:
-        self.function, self.ctx, self.result = function, ctx, out.array
-        self.out, self.tracing = out, tracing
-        self.kept = {id(x): original for x, original in zip(inputs, originals, strict=True)}
-
-    def recorded_backward(self, node: Tensor, g: Tensor, inputs: Sequence[Any]) -> Any:
-        ctx = Context(self.ctx._inputs)
-        for name, kept in vars(self.ctx).items():
-            setattr(ctx, name, kept if name == "_inputs" else self.lifted(kept, node))
-        return self.function.backward(ctx, g)
-
-    def lifted(self, kept: Any, node: Tensor) -> Any:
-        """What forward kept: an input, the result, or an intermediate, which knows that it is one."""
-        if isinstance(kept, tuple | list):
-            return type(kept)([self.lifted(part, node) for part in kept])
-        if isinstance(kept, dict):
-            return {key: self.lifted(part, node) for key, part in kept.items()}
-        if type(kept) is not Tensor or kept.array.dtype.kind != "f":
-            return kept
-        if kept is self.out or id(kept) in self.kept:
-            return node if kept is self.out else kept
-        t = Tensor(kept.array)
-        t.op, t.inputs, t.recorded, t.differentiable = Unknown(self.name), tuple(node.inputs), True, True
-        t.values = list(node.values)
-        self.tracing.made.append(t)
-        self.tracing.alias[t] = kept
-        return t
-
-
-def same_bits(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
 
 
 # -------------------------------------------------------------------------------------------------------- chance
@@ -280,9 +236,8 @@ def record(
         except TraceError:
             raise
         except Exception as error:
-            error.add_note(
-                f"While {recording.name} was traced: it ran on Tensors in the place of arrays.{user_line(error)}"
-            )
+            where = at(raised_at(error))
+            error.add_note(f"While {recording.name} was traced: it ran on Tensors in the place of arrays. At {where}")
             raise
     recording.alias, recording.quiet = tracing.alias, tracing.quiet
     recording.nodes = reached([y for y in leaves(recording.result) if type(y) is Tensor] + tracing.draws, tracing)
@@ -349,7 +304,7 @@ def record_tape(
         for node in tape(output):
             tracing.hold(node)
             if isinstance(node.op, Application):
-                opened.append((node, node.op))
+                opened.append(node.op)
                 first = len(tracing.made)
                 tracing.open(node)
                 new = tracing.made[first:]
@@ -361,8 +316,8 @@ def record_tape(
             if update is not None:
                 recording.result = (output, *updated(recording, update, wanted, ()))
         finally:
-            for node, op in opened:
-                node.op = op
+            for op in opened:
+                op.rerun = None
     recording.alias, recording.quiet = tracing.alias, tracing.quiet
     recording.nodes = reached([y for y in leaves(recording.result) if type(y) is Tensor], tracing)
     name_what_is_outside(recording, tracing, around)
@@ -549,16 +504,6 @@ def name_of_memory(array: Any, around: Mapping[int, tuple[str, Any]]) -> str | N
             return around[id(array)][0]
         array = getattr(array, "base", None)
     return None
-
-
-def user_line(error: Exception) -> str:
-    """Where in the user's code an error came from."""
-    packages = ((f, f[0].f_globals.get("__package__")) for f in traceback.walk_tb(error.__traceback__))
-    frames = [f for f, package in packages if not ENGINE[package] and package != "numpy"]
-    if not frames:
-        return ""
-    frame, line = frames[-1]
-    return f" At {frame.f_code.co_filename}:{line} ({linecache.getline(frame.f_code.co_filename, line).strip()})"
 
 
 MANY = 1000  # entries of a list or dict that are looked through

@@ -1,0 +1,294 @@
+"""The second run of a student's forward, on Tensors, so that what it keeps for backward has a history.
+
+A recorded backward has to know how each value that it reads came from the inputs: a constant in the place of an
+intermediate would make second derivatives wrong without a word. So forward runs once more, on the Tensors that were its
+inputs, and then Tensors are what it keeps, wherever and however it keeps them.
+
+A forward may do what Tensors refuse: write into an array, take a number out. What it kept is then one of its inputs or
+its result, which identity tells; or a constant, which stays what it is when the inputs move; or it is *lost*: backward
+may use it, but a derivative through it is refused, with the line where its history ended.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from numbers import Integral, Number
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from minigrad.engine import errors
+from minigrad.engine.places import caller, raised_at
+from minigrad.engine.state import Watch, here, tracing
+from minigrad.tensor import Tensor, next_serial
+
+MOVES = 0, 2.0**-20, 2.0**-5  # by which part of themselves inputs are moved to see what depends on them
+UNITS = 64  # in the last place of the largest entry, by which two runs on the same values may differ
+LEAVES = Tensor, np.ndarray, np.generic, Number, str, bytes, type, ModuleType
+MANY = 1000  # entries of a container outside of ctx that are looked through
+DEEP = 20  # containers in containers
+
+Judge = Callable[[Any, Any], Any]
+
+
+class Rerun:
+    """The second run of one application.
+
+    Attributes:
+        result: what forward returned, None if it raised.
+        ended: (made_at, how) of the first place where a number left the tape, or forward failed; None if none did.
+    """
+
+    def __init__(self, op: Any, inputs: Sequence[Any]) -> None:
+        self.op, self.inputs, self.again = op, inputs, op.fresh()
+        self.result, self.failure = None, None
+        state, begun = here.state, next_serial()
+        before, state.recording, state.place = (state.recording, state.place), True, None  # it has lines of its own
+        try:
+            with Exits() as exits:
+                self.result = self.again.forward(*inputs)
+        except Exception as error:  # it may have been written for arrays only
+            self.failure = error
+        finally:
+            state.recording, state.place = before
+        self.serials = range(begun, next_serial())
+        self.ended: tuple[Any, str] | None = exits.first
+        if self.failure is not None and self.ended is None:
+            self.ended = raised_at(self.failure), f"raised {type(self.failure).__name__} on Tensors, {self.failure}"
+
+    def backward(self, node: Tensor, g: Tensor) -> Any:
+        """Run the student's backward on what forward kept, and take back what forward left elsewhere."""
+        try:
+            ctx = self.op.fresh().ctx
+            vars(ctx).update(Kept(self, node).attributes())
+            return self.op.function.backward(ctx, g)
+        finally:
+            take_back(self.op.function, self.serials)
+
+
+class Exits(Watch):
+    """Notes the first number that leaves the tape and may make a difference; a branch or a step makes none."""
+
+    first: tuple[Any, str] | None = None
+
+    def leaves(self, t: Tensor, how: str) -> None:
+        if self.first is None and t.differentiable and how != "a branch on its value":
+            self.first = caller(2), f"took a number out, by {how}"
+
+
+class Kept:
+    """What forward kept on ctx, value by value: in the first run, in the second, and in plain runs on moved inputs."""
+
+    def __init__(self, rerun: Rerun, node: Tensor) -> None:
+        self.rerun, self.node, self.op = rerun, node, rerun.op
+        self.first, self.second = by_path(self.op.ctx), by_path(rerun.again.ctx)
+        self.plain: list[tuple[list[Any], dict[Any, Any]]] | None = None
+
+    def attributes(self) -> dict[str, Any]:
+        source = self.op if self.rerun.failure is not None else self.rerun.again
+        found: dict[str, Any] = rebuilt(on_ctx(source.ctx), lambda path, x: self.value(path, self.first.get(path, x)))
+        return found
+
+    def value(self, path: Any, a: Any) -> Any:
+        """What backward gets for `a`, which the first run kept under `path`."""
+        rerun, t = self.rerun, self.second.get(path)
+        if type(t) is Tensor:
+            if any(t is x for x in rerun.inputs):
+                return t
+            if t is rerun.result:
+                return self.node
+            if type(a) is Tensor or close(t.array, a):
+                return t
+            ended = t.made_at, "gave another result when it was run again"
+            return self.lost(a, ended) if is_float(a) else a
+        if type(a) is Tensor or not is_float(a) or rerun.ended is None:  # nothing left the tape: it is a constant
+            return a
+        origins = [x for x, v in zip(rerun.inputs, self.node.values, strict=True) if v is a]
+        if a is self.op.result and not origins:
+            return self.node
+        return origins[0] if len({id(x) for x in origins}) == 1 else self.by_moving(path, a, rerun.ended)
+
+    def by_moving(self, path: Any, a: Any, ended: Any) -> Any:
+        """`a` if it stays what it is when the inputs move; the input, or the result, that it is or always equals."""
+        if self.plain is None:
+            self.plain = self.plain_runs()
+        kept = [found.get(path) for _, found in self.plain]
+        held = zip(*[values for values, _ in self.plain], strict=True)
+        ways = list(zip([*self.rerun.inputs, self.node], held, strict=False))
+        for x, values in ways:
+            if any(k is v for k, v in zip(kept, values, strict=True)):
+                return x
+        if len(kept) > 1:  # else nothing moved
+            for x, values in [(a, (a,) * len(kept)), *ways]:
+                if all(map(same, kept, values)):
+                    return x
+        return self.lost(a, ended)
+
+    def plain_runs(self) -> list[tuple[list[Any], dict[Any, Any]]]:
+        """Runs on copies of the arrays, and on moved copies: for each the inputs with the result, and what was kept."""
+        found, random = [], np.random.default_rng(0)
+        for size in MOVES:
+            again, pairs = self.op.fresh(), zip(self.rerun.inputs, self.node.values, strict=True)
+            inputs = [moved(v, x, size, random) if isinstance(v, np.ndarray) else v for x, v in pairs]
+            with suppress(Exception), np.errstate(all="ignore"):  # moved inputs may be outside of its domain
+                result = again.forward(*inputs)
+                found.append(([*inputs, result], by_path(again.ctx)))
+        return found
+
+    def lost(self, a: Any, ended: Any) -> Any:
+        if tracing():
+            raise errors.lost(self.op.name, *ended)
+        t = Tensor(a)
+        t.op, t.inputs, t.values = Lost(self.op.name, *ended), self.node.inputs, self.node.values
+        t.recorded = t.differentiable = True
+        return t
+
+
+class Lost:
+    """The operation of a value without a history: it may be used, not differentiated through."""
+
+    has_constants, owns_results = False, True
+
+    def __init__(self, function: str, made_at: Any, how: str) -> None:
+        self.name, self.reason = f"an intermediate of {function}", (function, made_at, how)
+
+    def partials(self, *_: Any) -> Any:
+        raise errors.lost(*self.reason)
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+def is_float(x: Any) -> bool:
+    """Whether x has a derivative, if it depends on anything: masks, indices and sizes are constants between steps."""
+    if isinstance(x, np.ndarray | np.generic):
+        return x.dtype.kind not in "biuSUMm"
+    return isinstance(x, Number) and not isinstance(x, Integral)
+
+
+def same(a: Any, b: Any) -> bool:
+    a, b = np.asarray(a), np.asarray(b)
+    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+
+
+def close(a: Any, b: Any) -> bool:
+    """Whether two runs gave the same, but for the last digits, which threads may change."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.dtype.kind not in "fc" or a.shape != b.shape or a.dtype != b.dtype:
+        return same(a, b)
+    size = np.abs(b).max(initial=0, where=np.isfinite(b))
+    return bool(np.allclose(a, b, rtol=0, atol=UNITS * np.finfo(b.dtype).eps * size, equal_nan=True))
+
+
+def moved(v: Any, x: Any, size: float, random: np.random.Generator) -> Any:
+    """A copy of the array v, the value of the input x: every entry moved if a derivative by x is asked for."""
+    if not (size and type(x) is Tensor and x.differentiable):
+        return v.copy()
+    part = max(size, 16 * float(np.finfo(v.dtype).eps)) * random.uniform(0.5, 1, v.shape)
+    largest = abs(v).max(initial=0) or 1.0
+    return (v + part * np.where(v == 0, largest, v)).astype(v.dtype)
+
+
+# ------------------------------------------------------------------------------------------------------ what holds them
+def on_ctx(ctx: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(ctx).items() if name != "_inputs"}
+
+
+def by_path(ctx: Any) -> dict[Any, Any]:
+    """Every value that is kept on `ctx`, by the way to it."""
+    found: dict[Any, Any] = {}
+    rebuilt(on_ctx(ctx), lambda path, x: found.setdefault(path, x))
+    return found
+
+
+def rebuilt(x: Any, judge: Judge, path: Any = (), seen: dict[int, Any] | None = None) -> Any:
+    """`x` with ``judge(path, leaf)`` in the place of each leaf: a container or object is new where a part of it is."""
+    seen = {} if seen is None else seen
+    if x is None or isinstance(x, LEAVES):
+        return judge(path, x)
+    if len(path) > DEEP:
+        return x
+    if id(x) in seen:
+        return seen[id(x)]
+    seen[id(x)] = x
+    parts, renewed = taken_apart(x)
+    new = {key: rebuilt(part, judge, (*path, key), seen) for key, part in parts.items()}
+    if any(new[key] is not part for key, part in parts.items()):
+        seen[id(x)] = x = renewed(new)
+    return x
+
+
+def taken_apart(x: Any) -> tuple[dict[Any, Any], Callable[[dict[Any, Any]], Any]]:
+    """The parts of x, and what makes one like x of others."""
+    if isinstance(x, dict):
+        return dict(x), lambda new: filled(copy.copy(x), new)
+    if isinstance(x, list | deque):
+        return dict(enumerate(x)), lambda new: filled(copy.copy(x), new)
+    if isinstance(x, tuple | set | frozenset):
+        kind = type(x)
+        make = kind._make if hasattr(kind, "_make") else kind
+        return dict(enumerate(x)), lambda new: make(list(new.values()))
+    if isinstance(x, FunctionType):
+        cells = dict(zip(x.__code__.co_freevars, x.__closure__ or (), strict=True))
+        held = {name: cell.cell_contents for name, cell in cells.items() if cell != CellType()}
+        return held | {"": x.__defaults__}, partial(another, x, cells)
+    if isinstance(x, MethodType):
+        return {"self": x.__self__, "of": x.__func__}, lambda new: MethodType(new["of"], new["self"])
+    if isinstance(x, partial):
+        whole = {"func": x.func, "args": x.args, "keywords": x.keywords}
+        return whole, lambda new: partial(new["func"], *new["args"], **new["keywords"])
+    slots = [name for kind in type(x).__mro__ for name in np.atleast_1d(getattr(kind, "__slots__", ())).tolist()]
+    held = {name: getattr(x, name) for name in slots if hasattr(x, name) and not name.startswith("__")}
+    return held | getattr(x, "__dict__", {}), lambda new: with_attributes(copy.copy(x), new)
+
+
+def filled(x: Any, new: dict[Any, Any]) -> Any:
+    for key, part in new.items():
+        x[key] = part
+    return x
+
+
+def with_attributes(x: Any, new: dict[str, Any]) -> Any:
+    for name, part in new.items():
+        object.__setattr__(x, name, part)  # also of a frozen dataclass
+    return x
+
+
+def another(function: FunctionType, cells: dict[str, CellType], new: dict[str, Any]) -> FunctionType:
+    """`function` with other values in its closure, and other defaults."""
+    closure = tuple([CellType(new[name]) if name in new else cell for name, cell in cells.items()])
+    made = FunctionType(function.__code__, function.__globals__, function.__name__, new[""], closure)
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
+
+
+def take_back(function: Any, serials: range) -> None:
+    """Put arrays where the second run left Tensors outside of ctx: on the class, in a closure, in a global variable."""
+
+    def plain(_: Any, x: Any) -> Any:
+        return x.array if type(x) is Tensor and x.op is not None and x.serial in serials else x
+
+    def replace(x: Any, put: Callable[[Any], None]) -> None:
+        if isinstance(x, ModuleType | type) or (hasattr(x, "__len__") and not hasattr(x, "dtype") and len(x) > MANY):
+            return
+        new = rebuilt(x, plain)
+        if new is not x:
+            if isinstance(x, list | dict | deque):  # others hold it, too
+                filled(x, new if isinstance(x, dict) else dict(enumerate(new)))
+            else:
+                put(new)
+
+    for name, value in list(vars(function).items()):
+        if not isinstance(value, staticmethod | classmethod | property):
+            replace(value, partial(setattr, function, name))
+    for code in (function.forward, function.backward):
+        for cell in getattr(code, "__closure__", None) or ():
+            if cell != CellType():
+                replace(cell.cell_contents, partial(setattr, cell, "cell_contents"))
+        space = getattr(code, "__globals__", {})
+        for name in getattr(getattr(code, "__code__", None), "co_names", ()):
+            if name in space:
+                replace(space[name], partial(space.__setitem__, name))
