@@ -25,7 +25,6 @@ from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]
 
-PLAIN = {np.ndarray, float, int, bool, np.float64, np.float32, type(None)}  # enters an operation as it is
 new = Tensor.__new__
 by_serial, is_differentiable = attrgetter("serial"), attrgetter("differentiable")
 
@@ -33,6 +32,7 @@ by_serial, is_differentiable = attrgetter("serial"), attrgetter("differentiable"
 def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     """Run ``op.forward`` on the arrays of `inputs`, and remember how the result was made."""
     values: list[Any] = []
+    plain = op.plain
     recorded = differentiable = False
     for x in inputs:
         if type(x) is Tensor:
@@ -40,7 +40,7 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
             recorded |= x.recorded
             differentiable |= x.differentiable
         else:
-            values.append(x if type(x) in PLAIN else op.constant(x, len(values)))
+            values.append(x if type(x) in plain else op.constant(x, len(values)))
     if differentiable and op.has_constants:
         differentiable = any(map(lambda x, rule: rule and getattr(x, "differentiable", False), inputs, op.rules))
     array = op.forward(*values, **params)

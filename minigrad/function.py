@@ -78,6 +78,7 @@ class Application:
     """The operation of one node: a Function together with the ctx of this call."""
 
     __slots__ = "ctx", "function", "rerun", "result"
+    plain = frozenset[type]()  # what enters forward as it is; `constant` sees to the rest
     has_constants = False  # any input may have a gradient: backward will say
     owns_results = False  # a student may return what was saved, or one array for two inputs
     name = property(lambda self: self.function.__name__)

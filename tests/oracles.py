@@ -66,11 +66,6 @@ def clipped(x: Any, low: Any, high: Any) -> torch.Tensor:
     return x if low is None and high is None else torch.clip(x, low, high)
 
 
-def where_positive(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """f(x) where x is positive; 0 with all derivatives elsewhere."""
-    return torch.where(x > 0, f(torch.where(x > 0, x, 1.0)), 0.0)
-
-
 def weighted(loss: Any, x: Any, target: Any, weight: Any, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """A loss of class numbers; torch itself has no derivative of it to the weight, but the weight only scales."""
     if weight is None or not weight.requires_grad:
@@ -143,6 +138,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "pad": lambda x, pad_width, constant_values=0: F.pad(
         x, [n for pair in reversed(pad_width) for n in pair], value=constant_values
     ),
+    "over": lambda a, b: torch.where(b == 0, 0 * a, a / torch.where(b == 0, 1, b)),
     "power": torch.pow,
     "prod": lambda x, axis=None, keepdims=False: product(x, dims(x, axis), keepdims),  # torch.prod has one axis
     "repeat": lambda x, repeats, axis=None: torch.repeat_interleave(x, torch.tensor(repeats), axis),
@@ -170,10 +166,10 @@ SECOND_ORDER: dict[str, Callable[..., torch.Tensor]] = {
     "softplus": lambda x, beta=1.0, threshold=20.0: torch.where(
         beta * x > threshold, x, torch.log1p(torch.exp(beta * x)) / beta
     ),
-    # At 0 a length has the derivative 0, so the second is 0, too; torch has nan.
-    "norm": lambda x, axis=None, keepdims=False: where_positive(torch.sqrt, (x * x).sum(axis, keepdims)),
-    "std": lambda x, axis=None, ddof=0, keepdims=False: where_positive(
-        torch.sqrt, torch.var(x, axis, correction=ddof, keepdim=keepdims)
+    # torch.std: 0 where the entries are equal, though its slope jumps there; its norm has nan.
+    "std": lambda x, axis=None, ddof=0, keepdims=False: (
+        torch.linalg.vector_norm(x - x.mean(dims(x, axis), keepdim=True), 2, dims(x, axis), keepdims)
+        / (np.prod([x.shape[i] for i in dims(x, axis)]) - ddof) ** 0.5
     ),
     "power": lambda a, b: torch.exp(b * torch.log(a)),  # torch.pow: d2/dadb is 0 at b = 0, where it is 1/a
 }

@@ -86,7 +86,7 @@ def test_an_infinite_slope_is_silent():
     assert gradients(np.sqrt(zero), zero)[0].item() == np.inf
     assert gradients(zero**0.5, zero)[0].item() == np.inf
     assert np.isnan(gradients(negative**b, b)[0].item())
-    assert gradients(nothing.max(), nothing)[0].data.tolist() == [0.0, 0.0]
+    np.testing.assert_array_equal(gradients(nothing.max(), nothing)[0].data, [np.nan, np.nan])
     with pytest.warns(RuntimeWarning, match="divide by zero encountered in log"):
         np.log(zero)
 
@@ -351,14 +351,3 @@ def test_the_names_of_clips_bounds():
     assert np.clip(x, 0, None).data.tolist() == [0.0, 0.5, 2.0]
     with pytest.raises(TypeError, match="clip: a bound was given twice"):
         minigrad.clip(x, 0, min=1)
-
-
-@pytest.mark.parametrize(
-    "call",
-    [lambda t: np.sum(t, dtype=np.float32), lambda t: np.mean(t, where=[True]), lambda t: np.var(t, correction=1),
-     lambda t: np.cumsum(t, dtype=int), lambda t: np.clip(t, 0, 1, dtype=int),
-     lambda t: np.einsum("i", t, optimize=True)],
-)  # fmt: skip
-def test_what_is_not_supported_raises_by_name(call):
-    with pytest.raises(TypeError, match=r"^(sum|mean|var|cumsum|clip|einsum).*unexpected keyword argument"):
-        call(Tensor([1.0]))

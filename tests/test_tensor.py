@@ -440,7 +440,7 @@ def test_an_error_in_a_backward_names_the_forward_line():
 def test_positional_arguments_bind_to_static_ones():
     x = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
     np.testing.assert_array_equal(minigrad.sum(x, 0).data, x.data.sum(0))
-    np.testing.assert_array_equal(minigrad.sum(x, 1, True).data, x.data.sum(1, keepdims=True))
+    assert minigrad.logsumexp(x, 1, True).shape == (2, 1)
     np.testing.assert_array_equal(minigrad.reshape(x, (3, 2)).data, x.data.reshape(3, 2))
 
 
@@ -448,6 +448,7 @@ def test_positional_arguments_bind_to_static_ones():
     "f",
     [
         lambda x: minigrad.sum(x, axes=0),
+        lambda x: minigrad.sum(x, 1, True),  # NumPy's third is dtype
         lambda x: minigrad.exp(),
         lambda x: minigrad.exp(x, x),
         lambda x: x.sum(0, 1, 2),

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minigrad.ops.registry import lifted, op
+from minigrad.ops.registry import lifted, op, operand
+from minigrad.tensor import Tensor
 
 POSITIVE = (0.0, np.inf)
 
@@ -75,19 +76,42 @@ class power:
     domain = {"a": POSITIVE}
     def forward(a, b):      return np.power(a, b)
     @silently
-    def d_a(g, y, a, b):    return g * b * a ** one_less(a, b)
+    def d_a(g, y, a, b):    return g * power_slope(a, b)
     @silently
     def d_b(g, y, a, b):    return g * y * np.log(np.where(np.equal(a, 0) * np.greater_equal(b, 0), 1, a))
 
     def public(power, a, b):  # the square has a simpler rule, defined everywhere
-        return square(a) if type(b) in (int, float) and b == 2 else power(a, b)
+        if type(b) in (int, float) and b == 2 and operand(a).dtype.kind in ("f" if type(b) is float else "fiu"):
+            return square(a)
+        return power(a, b)
 
 
-def one_less(a, b):
-    """b - 1; but 1 where a and b are 0, as 0 * 0**-1 would be nan."""
-    if type(b) in (int, float) and b != 0:
-        return b - 1
-    return np.where(np.equal(a, 0) * np.equal(b, 0), 1, b - 1)
+def power_slope(a, b):
+    """b * a ** (b - 1); where b is 0 it is b / a, and 0 even if 1 / a is infinite."""
+    if type(b) in (int, float):
+        return b * a ** (b - 1 if b else 0)
+    flat = np.equal(b, 0)
+    slope = b * a ** np.where(flat, 0, b - 1)
+    return np.where(flat, over(np.where(flat, b, 0), np.where(flat, a, 1)), slope)
+
+
+@op
+class over:
+    """y = a / b, and 0 where b is 0
+
+    Of all slopes that a cone has at its tip this is the one in the middle. It has none itself there: its derivative is
+    nan.
+    """
+    helper = True
+    domain = {"b": POSITIVE}
+    @silently
+    def forward(a, b):
+        tip = np.equal(b, 0)
+        return np.where(tip, 0 * a, a / np.where(tip, 1, b))
+    @silently
+    def d_a(g, y, a, b):    return np.where(np.equal(b, 0), np.nan, g / b)
+    @silently
+    def d_b(g, y, a, b):    return np.where(np.equal(b, 0), np.nan, -g * y / b)
 
 
 @op
@@ -253,18 +277,24 @@ class minimum:
 class clip:
     """y = a, raised to a_min where it is less and lowered to a_max where it is more
 
-    A bound may be None, and a_min is at most a_max. At a bound the derivative to a is 1, as in torch.
+    A bound may be None. At a bound the derivative to a is 1, as in torch. Where a_min is more than a_max, y is a_max.
     """
     domain = {"a_min": (-1.0, 0.0), "a_max": (0.0, 1.0)}
     def forward(a, a_min=None, a_max=None):         return np.clip(a, a_min, a_max)
-    def d_a(g, y, a, a_min, a_max):                 return np.where(np.equal(a, y), g, 0)
-    def d_a_min(g, y, a, a_min, a_max):             return np.where(np.less(a, y), g, 0)
-    def d_a_max(g, y, a, a_min, a_max):             return np.where(np.greater(a, y), g, 0)
+    def d_a(g, y, a, a_min, a_max):                 return np.where(np.equal(a, y), uncrossed(g, y, a_min), 0)
+    def d_a_min(g, y, a, a_min, a_max):             return np.where(np.less(a, y), uncrossed(g, y, a_min), 0)
+    def d_a_max(g, y, a, a_min, a_max):
+        return np.where(np.greater(a, y), g, 0 if a_min is None else np.where(np.less(y, a_min), g, 0))
 
     def public(clip, a, a_min=None, a_max=None, *, min=None, max=None):  # NumPy has two names for each bound
         if (min is not None and a_min is not None) or (max is not None and a_max is not None):
             raise TypeError("clip: a bound was given twice, as a_min and min or as a_max and max")
         return clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
+def uncrossed(g, y, a_min):
+    """g; 0 where y is less than a_min, as then it is a_max, whatever a is."""
+    return g if a_min is None else np.where(np.less(y, a_min), 0, g)
 
 
 @op
@@ -416,7 +446,9 @@ class astype:
     numpy = [np.astype]
     def forward(x, *, dtype):       return x.astype(dtype)
     def d_x(g, y, x, *, dtype):     return g
-    def public(astype, x, dtype):
+    def public(astype, x, dtype, *, copy=True):
+        if not copy and type(x) is Tensor and x.dtype == dtype:
+            return x
         return astype(x, dtype=dtype) if np.dtype(dtype).kind in "fc" else truncated(lifted(x), dtype=dtype)
 
 

@@ -12,7 +12,9 @@ from minigrad.tensor import Tensor
 
 @op
 class softmax:
-    "y = eˣ / Σ eˣ along `axis`"
+    "y = eˣ / Σ eˣ along `axis`, which torch calls dim"
+    wide = "ebiu"
+    renamed = {"dim": "axis"}
     params = [{}, {"axis": 0}]
     def forward(x, *, axis=-1):
         e = np.exp(below_zero(x, axis))
@@ -22,7 +24,9 @@ class softmax:
 
 @op
 class log_softmax:
-    "y = x - ln Σ eˣ along `axis`"
+    "y = x - ln Σ eˣ along `axis`, which torch calls dim"
+    wide = "ebiu"
+    renamed = {"dim": "axis"}
     params = [{}, {"axis": 0}]
     def forward(x, *, axis=-1):
         z = below_zero(x, axis)
@@ -55,6 +59,7 @@ class layer_norm:
 
     Mean and variance are over the last axes, whose lengths are `normalized_shape`; weight and bias have that shape.
     """
+    wide = "ebiu"
     params = [{"normalized_shape": (3,), "eps": 0.5}, {"normalized_shape": (3,), "eps": 2.0}]
     signature = "(n,3),(3),(3)->(n,3)"
     def compose(input, weight=None, bias=None, *, normalized_shape=(), eps=1e-5):
@@ -77,6 +82,7 @@ class batch_norm:
     otherwise they are running_mean and running_var, arrays of shape (c). In training these, if given, are updated in
     place: new = (1 - momentum) * old + momentum * that of the batch, where the variance has the divisor N - 1.
     """
+    wide = "ebiu"
     params = [{"training": True, "eps": 0.5}, {"training": True, "eps": 2.0}]
     signature = "(3,2,2),(2),(2)->(3,2,2)"
     def compose(

@@ -16,6 +16,7 @@ REDUCTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}]
 @op
 class mse_loss:
     "L = Σ (input - target)² / N, the mean over all N entries"
+    wide = "ebiu"
     params = REDUCTIONS
     signature = "(n,q),(n,q)->()"
     def forward(input, target, *, reduction="mean"):
@@ -43,6 +44,7 @@ def errors(input, target):
 @op
 class l1_loss:
     "L = Σ |input - target| / N, the mean over all N entries"
+    wide = "ebiu"
     params = REDUCTIONS
     signature = "(n,q),(n,q)->()"
     def compose(input, target, *, reduction="mean"):
@@ -55,6 +57,7 @@ class huber_loss:
 
     h(e) is e² / 2 up to |e| = delta, and goes on as a straight line, delta |e| - delta² / 2.
     """
+    wide = "ebiu"
     params = [*REDUCTIONS, {"delta": 0.5}]
     signature = "(n,q),(n,q)->()"
     def compose(input, target, *, reduction="mean", delta=1.0):
@@ -73,6 +76,7 @@ class nll_loss:
     class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
     ignore_index do not count.
     """
+    wide = "ebiu"
     params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
     signature = "(n,c),(n),(c)->()"
     domain = {"input": (-np.inf, 0.0), "target": "c", "weight": POSITIVE}
@@ -96,6 +100,7 @@ class cross_entropy:
     class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
     ignore_index do not count.
     """
+    wide = "ebiu"
     params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
     signature = "(n,c),(n),(c)->()"
     domain = {"target": "c", "weight": POSITIVE}
@@ -216,6 +221,7 @@ class binary_cross_entropy_with_logits:
 
     weight and pos_weight are broadcast to the shape of the input, and are 1 if left out.
     """
+    wide = "ebiu"
     params = REDUCTIONS
     signature = "(n,q),(n,q),(q),(q)->()"
     domain = {"weight": POSITIVE, "pos_weight": POSITIVE}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from minigrad.ops.elementwise import silently
+from minigrad.ops.elementwise import over, silently
 from minigrad.ops.registry import lifted, op, operand
 
 AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"axis": (-1, -2), "keepdims": True}]
@@ -32,6 +32,7 @@ def count(x, axis):
 @op
 class sum:
     "y = Σ x"
+    wide = "e"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.sum(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return spread(g, x, axis, keepdims)
@@ -40,6 +41,7 @@ class sum:
 @op
 class mean:
     "y = Σ x / n"
+    wide = "e"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.mean(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return spread(g / (count(x, axis) or 1), x, axis, keepdims)
@@ -48,6 +50,7 @@ class mean:
 @op
 class prod:
     "y = Π x"
+    wide = "e"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.prod(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return kept(g, x, axis, keepdims) * others(x, axis)
@@ -85,6 +88,7 @@ def shifted(x, step):
 @op
 class cumsum:
     "yᵢ = Σ xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None"
+    wide = "e"
     params = [{}, {"axis": 0}, {"axis": -1}]
     def forward(x, *, axis=None):       return x.cumsum(axis)
     def d_x(g, y, x, *, axis):          return np.flip(np.flip(g, axis).cumsum(axis), axis).reshape(x.shape)
@@ -97,6 +101,8 @@ class var:
 
     The population's variance; ddof=1 gives the sample's, which is torch's default.
     """
+    wide = "ebiu"
+    renamed = {"correction": "ddof"}
     params = AXES
     def forward(x, *, axis=None, ddof=0, keepdims=False):
         return variance("var", x, axis, ddof, keepdims)
@@ -106,12 +112,15 @@ class var:
 
 @op
 class std:
-    "y = √var x; where that is 0 its derivative is 0, too"
+    "y = √var x; where that is 0 its derivative is 0, too, and there is no second one"
+    wide = "ebiu"
+    renamed = {"correction": "ddof"}
     params = AXES
     def forward(x, *, axis=None, ddof=0, keepdims=False):
         return np.sqrt(variance("std", x, axis, ddof, keepdims))
     def d_x(g, y, x, *, axis, ddof, keepdims):
-        return kept(over_length(g, y) / (count(x, axis) - ddof), x, axis, keepdims) * deviation(x, axis)
+        unit = over(deviation(x, axis), kept(y, x, axis, keepdims))
+        return kept(g / (count(x, axis) - ddof), x, axis, keepdims) * unit
 
 
 def variance(name, x, axis, ddof, keepdims):
@@ -129,25 +138,21 @@ def deviation(x, axis):
     return x - x.sum(axis, keepdims=True) / (count(x, axis) or 1)
 
 
-def over_length(g, y):
-    """g / y, but 0 where the length y is 0: of all slopes that a cone has at its tip, the one in the middle."""
-    tip = np.equal(y, 0)
-    return np.where(tip, 0, g / np.where(tip, 1, y))
-
-
 @op
 class norm:
     """y = √Σ x², the Euclidean length
 
     That is the 2-norm of vectors (axis is an int) and the Frobenius norm of matrices (axis is a pair); without an axis
-    all entries count. Vectors have two more: ord=1 is Σ |x|, and ord=np.inf is max |x|. At x = 0 the derivative is 0.
+    all entries count. Vectors have two more: ord=1 is Σ |x|, and ord=np.inf is max |x|. At x = 0 the derivative is 0,
+    and there is no second one.
     """
+    wide = "ebiu"
     numpy = [np.linalg.norm]
     params = AXES
     def forward(x, *, ord=None, axis=None, keepdims=False):
         return np.sqrt(np.square(x).sum(axis, keepdims=keepdims))
     def d_x(g, y, x, *, ord, axis, keepdims):
-        return kept(over_length(g, y), x, axis, keepdims) * x
+        return kept(g, x, axis, keepdims) * over(x, kept(y, x, axis, keepdims))
 
     def public(norm, x, ord=None, axis=None, keepdims=False):
         if ord is None and type(axis) is not tuple:
@@ -188,9 +193,11 @@ class min:
 
 @silently  # if y is nan, no entry equals it
 def shared(g, y, x, axis, keepdims):
-    """g, in equal parts, at the entries of x that are y."""
-    equal = np.equal(x, kept(y, x, axis, keepdims))
-    return np.where(equal, kept(g / equal.sum(axis, keepdims=keepdims), x, axis, keepdims), 0)
+    """g, in equal parts, at the entries of x that are y; nan for all of them if that is y."""
+    top = kept(y, x, axis, keepdims)
+    equal = np.equal(x, top)
+    share = kept(g / equal.sum(axis, keepdims=keepdims), x, axis, keepdims)
+    return np.where(equal, share, np.where(np.isnan(top), top, 0))
 
 
 @op
@@ -212,9 +219,9 @@ class argmin:
 @op
 class logsumexp:
     "y = ln Σ eˣ, where eˣ may be too large for a float: the largest x is taken out before"
+    wide = "ebiu"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):
-        x = x + 0.0  # integers have no -inf, the largest of no entries
         top = x.max(axis, keepdims=True, initial=-np.inf)
         total = np.exp(x - np.where(np.isfinite(top), top, 0)).sum(axis, keepdims=True)
         y = top + np.log(np.where(np.equal(total, 0), 1, total))  # it is 0 only where every x is -inf, as is the top

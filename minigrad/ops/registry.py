@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, count
-from operator import attrgetter
 from types import NoneType
 from typing import Any
 
@@ -16,14 +15,18 @@ from minigrad.backprop import record
 from minigrad.broadcasting import unbroadcast
 from minigrad.engine import errors
 from minigrad.engine.numeric import as_numeric
+from minigrad.ops.calling import STATIC, Calling, in_order, static, whole_name
 from minigrad.tensor import Tensor
 
 REGISTRY: dict[str, Operation] = {}
 FROM_NUMPY: dict[Any, Callable[..., Any]] = {  # np.exp -> minigrad.exp
-    np.shape: attrgetter("shape"),  # shapes are static: Python numbers, not values on the tape
-    np.ndim: attrgetter("ndim"),
-    np.size: attrgetter("size"),
+    np.shape: lambda a: a.shape,  # shapes are static: Python numbers, not values on the tape
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: np.size(a.array, axis),
 }
+WEAK = frozenset({np.ndarray, float, int, bool, np.float64, np.float32, NoneType})  # enter an operation as they are
+STRONG = frozenset({np.ndarray, NoneType})
+WIDE = frozenset(map(np.dtype, "fdgFDG"))
 
 
 class Operation:
@@ -42,6 +45,10 @@ class Operation:
         composed: True for a function that is written with other operations (``compose`` instead of ``forward``): it has
             no rules of its own, only True where a derivative passes and None where not.
         helper: True for an operation that only rules call: on arrays it is its forward, as NumPy's functions are.
+        wide: the kinds of numbers that it takes in a wider dtype: "e", half precision in single, rounded at the end;
+            "biu", integers in double.
+        plain: the types of inputs that are no Tensors and enter the forward as they are. Where several inputs meet
+            entry by entry, Python's numbers do, as they have no dtype of their own there; elsewhere they are arrays.
         function: what the user calls.
     """
 
@@ -60,9 +67,17 @@ class Operation:
         self.defaults = {p.name: p.default for p in statics if p.default is not p.empty}
         self.optional = () if self.variadic else tuple(p.default for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.required = len(self.inputs) - 1 if self.variadic else self.optional.count(inspect.Parameter.empty)
-        # Extra positional arguments bind to the static ones in order: sum(x, 0).
-        named = parameters if self.variadic else [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in parameters]
-        self.call = inspect.Signature(named)
+        self.numpy: list[Any] = getattr(block, "numpy", [getattr(np, self.name)] if hasattr(np, self.name) else [])
+        words, renamed = getattr(block, "torch", next(iter(self.numpy), None)), getattr(block, "renamed", {})
+        self.public: Any = getattr(block, "public", None)
+        if self.public:
+            called = list(inspect.signature(self.public).parameters.values())[1:]
+            arrays = [p for p in called if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in self.statics]
+            self.calling = Calling(self.name, called, len(arrays), words, renamed)
+            words = None
+        named = parameters if self.variadic else in_order(parameters, len(self.inputs), words, renamed)
+        self.call = Calling(self.name, named, len(self.inputs), words, renamed)
+        self.positional = [p.name for p in named[len(self.inputs) :] if p.kind is p.POSITIONAL_OR_KEYWORD]
         # The number of inputs that need no binding; none if a static argument must be given.
         self.arity = len(self.inputs) if len(self.defaults) == len(statics) and not self.variadic else None
         self.rules: Iterable[Any] = [self.rule(block, name) for name in self.inputs]
@@ -70,6 +85,9 @@ class Operation:
             self.rules = EachInput(*self.rules)
         self.has_constants = any(self.rule(block, name) is None for name in self.inputs)
         self.signature: str = getattr(block, "signature", ",".join(["()"] * len(self.inputs)) + "->()")
+        meet = len(self.inputs) > 1 and not hasattr(block, "signature")
+        self.plain = WEAK if meet else STRONG
+        self.wide: str = getattr(block, "wide", "")
         self.batched: bool = getattr(block, "batched", False)
         self.domain: dict[str, Any] = getattr(block, "domain", {})
         self.params: list[dict[str, Any]] = getattr(block, "params", [{}])
@@ -87,21 +105,45 @@ class Operation:
         """Sort the arguments of a call into inputs and static arguments, defaults filled in."""
         count = None if self.variadic else len(self.inputs)
         taken, extra = inputs[:count], inputs[count:] if count else ()
-        given = dict(zip(self.statics, extra, strict=False)) | params
-        static = {**self.defaults, **given}
+        given = dict(zip(self.positional, extra, strict=False)) | params
+        for name, value in given.items():
+            if type(value) not in STATIC:
+                given[name] = self.static(name, value)
+        found = {**self.defaults, **given}
         if (
             len(taken) >= self.required
             and len(given) == len(extra) + len(params)  # none too many, none twice
-            and static.keys() == self.statics.keys()  # none missing, none unknown
+            and found.keys() == self.statics.keys()  # none missing, none unknown
         ):
-            return taken + self.optional[len(taken) :], static
-        try:  # an input by its name, or a mistake: `inspect` is slow, and knows what to say
-            bound = self.call.bind(*inputs, **params)
-        except TypeError as error:
-            raise TypeError(f"{self.name}{self.call}: {error}") from None
+            return taken + self.optional[len(taken) :], found
+        if not self.call.fits(inputs, params):
+            return self.bind(*self.call.translated(inputs, params))
+        try:  # an input by its name, or a mistake
+            bound = self.call.signature.bind(*inputs, **params)
+        except TypeError:
+            raise self.call.mistake(inputs, params) from None
         bound.apply_defaults()
-        static = {k: v for k, v in bound.arguments.items() if k not in self.inputs}
-        return inputs if self.variadic else tuple(bound.arguments[name] for name in self.inputs), static
+        found = {k: static(v) for k, v in bound.arguments.items() if k not in self.inputs}
+        return inputs if self.variadic else tuple(bound.arguments[name] for name in self.inputs), found
+
+    def static(self, name: str, value: Any) -> Any:
+        """A static argument as the tape keeps it. A tensor is none: no derivative would reach it."""
+        if type(value) is Tensor and not self.composed and name in self.statics:
+            raise TypeError(
+                f"{self.name}: {name} is a static argument, a number or a tuple of numbers, and this is a tensor, to "
+                "which no derivative would reach; .item() says that its history ends here"
+            )
+        return static(value)
+
+    def widened(self, inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
+        """The inputs in a dtype that is wide enough to compute in, and the one to round the result to, or None."""
+        rules = list(zip(inputs, self.rules))  # noqa: B905 - a variadic operation has rules without end
+        dtype = np.result_type(*[operand(x).dtype for x, rule in rules if rule and x is not None])
+        if dtype.kind not in self.wide and dtype.char not in self.wide:
+            return inputs, None
+        wide = np.float32 if dtype.char == "e" else np.float64
+        found = tuple([operand(x).astype(wide) if rule and x is not None else x for x, rule in rules])
+        return found, dtype if dtype.char == "e" else None
 
     def constant(self, x: Any, position: int) -> Any:
         """An input that is neither a Tensor nor a plain array or number."""
@@ -135,6 +177,8 @@ class Operation:
         x = node.inputs[i].array
         if g.dtype.kind == "c":
             raise TypeError(f"{self.name}: the cotangent of input {i} ({x.dtype}) is complex, and only reals have one")
+        if g.dtype.char == "e":  # the sum of thousands is none in half precision
+            g = g.astype(np.float32)
         g = unbroadcast(g, x.shape)
         return g if g.dtype == x.dtype else g.astype(x.dtype)
 
@@ -162,15 +206,20 @@ def op(block: Any) -> Callable[..., Tensor]:
     form in which the rules are the textbook's.
     """
     operation = Operation(block)
-    arity, defaults, bind = operation.arity, operation.defaults, operation.bind
+    arity, defaults, bind, wide = operation.arity, operation.defaults, operation.bind, operation.wide
+    public, calling = operation.public, getattr(operation, "calling", operation.call)
 
     def apply(*inputs: Any, **params: Any) -> Tensor:
         if params or len(inputs) != arity:
             inputs, params = bind(inputs, params)
         else:
             params = defaults
+        rounded = None
+        if wide and narrow(inputs[0]):
+            inputs, rounded = operation.widened(inputs)
         try:
-            return record(operation, inputs, params)
+            y = record(operation, inputs, params)
+            return y if rounded is None else y.astype(rounded)
         except Exception as error:  # NumPy's, of shapes or axes, names neither the operation nor its inputs
             error.add_note(errors.in_forward(operation, inputs, params))
             raise
@@ -185,33 +234,33 @@ def op(block: Any) -> Callable[..., Tensor]:
 
     def composed(*inputs: Any, **params: Any) -> Tensor:
         inputs, params = bind(inputs, params)
+        rounded = None
+        if wide and narrow(inputs[0]):
+            inputs, rounded = operation.widened(inputs)
         result: Tensor = block.compose(*map(lifted, inputs), **params)
-        return result
+        return result if rounded is None else result.astype(rounded)
 
     plain = composed if operation.composed else either if operation.helper else apply
 
     def prepared(*args: Any, **kwargs: Any) -> Tensor:
-        result: Tensor = block.public(plain, *args, **kwargs)
+        if not calling.fits(args, kwargs):
+            args, kwargs = calling.translated(args, kwargs)
+        result: Tensor = public(plain, *args, **kwargs)
         return result
 
     function: Any = plain
-    signature = operation.call
-    if hasattr(block, "public"):
+    if public:
         function = prepared
-        block.public.__qualname__ = operation.name  # what Python says of a wrong argument
-        called = list(inspect.signature(block.public).parameters.values())[1:]
-        if all(p.kind is not p.VAR_KEYWORD for p in called):  # else it passes names on to the operation
-            signature = inspect.Signature(called)
+        public.__qualname__ = operation.name  # what Python says of a missing argument
     function.__name__ = function.__qualname__ = operation.name
     function.__doc__ = operation.formula
     function.__module__ = block.__module__
-    function.__signature__ = signature
+    function.__signature__ = calling.signature
     function.operation = operation
     operation.function = function
 
     REGISTRY[operation.name] = operation
-    named = getattr(np, operation.name, None)
-    for numpy_function in getattr(block, "numpy", [named] if named else []):
+    for numpy_function in operation.numpy:
         FROM_NUMPY[numpy_function] = function
     if hasattr(np.ndarray, operation.name) or hasattr(block, "method"):
         setattr(Tensor, operation.name, function)
@@ -223,9 +272,14 @@ def op(block: Any) -> Callable[..., Tensor]:
     return result
 
 
+def narrow(x: Any) -> bool:
+    """Whether x has no dtype to compute sums in: neither single nor double precision."""
+    return (x.array if type(x) is Tensor else operand(x)).dtype not in WIDE
+
+
 def lifted(x: Any) -> Any:
-    """`x` as composed operations get it: arrays and lists are Tensors; numbers stay, as NumPy gives them no dtype."""
-    return x if type(x) in (Tensor, float, int, bool, NoneType) else Tensor(x)
+    """`x` as composed operations get it."""
+    return x if type(x) is Tensor or x is None else Tensor(x)
 
 
 def operand(x: Any) -> Any:
@@ -236,8 +290,8 @@ def operand(x: Any) -> Any:
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: Any) -> Any:
     """np.exp(tensor), array * tensor: NumPy hands its ufuncs over when one input is a Tensor."""
     if method != "__call__" or ufunc not in FROM_NUMPY:
-        what = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        raise TypeError(f"np.{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
+        what = whole_name(ufunc) if method == "__call__" else f"{whole_name(ufunc)}.{method}"
+        raise TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
     if "out" in params:
         raise TypeError(f"np.{ufunc.__name__}: out= and in-place operators would write into an array, off the tape")
     return FROM_NUMPY[ufunc](*inputs, **params)
@@ -246,7 +300,7 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: A
 def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """np.sum(tensor, axis=0): NumPy hands its other functions over, too."""
     if function not in FROM_NUMPY:
-        raise TypeError(f"np.{function.__name__} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
+        raise TypeError(f"{whole_name(function)} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
     return FROM_NUMPY[function](*args, **kwargs)
 
 

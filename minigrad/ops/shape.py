@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.ops.index import getitem
-from minigrad.ops.registry import FROM_NUMPY, op, operand
+from minigrad.ops.registry import FROM_NUMPY, lifted, op, operand
 
 
 def sizes_or_tuple(arguments):
@@ -25,8 +25,16 @@ class reshape:
     params = [{"shape": -1}]
     def forward(x, *, shape):           return x.reshape(shape)
     def d_x(g, y, x, *, shape):         return g.reshape(x.shape)
-    def public(reshape, x, *sizes, **named):
-        return reshape(x, shape=sizes_or_tuple(sizes)) if sizes else reshape(x, **named)
+    def public(reshape, x, *sizes, shape=None, order="C"):
+        if len(sizes) == 2 and isinstance(sizes[1], str):  # np.reshape(x, (2, 3), "F")
+            *sizes, order = sizes
+        shape = sizes_or_tuple(sizes) if sizes else shape
+        if order == "C":
+            return reshape(x, shape=shape)
+        if order != "F":
+            raise TypeError(f"reshape: order is 'C', row by row, or 'F', column by column, and not {order!r}")
+        columns = shape[::-1] if isinstance(shape, tuple | list) else shape
+        return reshape(lifted(operand(x)).T, shape=columns).T
 
 
 @op
@@ -36,8 +44,8 @@ class transpose:
     signature = "(k,m,n)->()"
     def forward(x, *, axes=None):       return np.transpose(x, axes)
     def d_x(g, y, x, *, axes):          return np.transpose(g, axes and inverse(axes))
-    def public(transpose, x, *axes, **named):
-        return transpose(x, axes=sizes_or_tuple(axes)) if axes else transpose(x, **named)
+    def public(transpose, x, *order, axes=None):
+        return transpose(x, axes=sizes_or_tuple(order) if order else axes)
 
 
 def inverse(axes):
@@ -83,14 +91,14 @@ class squeeze:
 
 @op
 class ravel:
-    "y = the entries of x, row by row, in one axis"
-    def compose(x):                     return x.reshape(-1)
+    "y = the entries of x in one axis: row by row, or column by column if order is 'F'"
+    def compose(x, *, order="C"):       return x.reshape(-1, order=order)
 
 
 @op
 class flatten:
-    "y = the entries of x, row by row, in one axis"
-    def compose(x):                     return x.reshape(-1)
+    "y = the entries of x in one axis: row by row, or column by column if order is 'F'"
+    def compose(x, *, order="C"):       return x.reshape(-1, order=order)
 
 
 @op
@@ -142,13 +150,13 @@ class stack:
         return stack(*map(operand, arrays), axis=axis)
 
 
-def split(x, indices_or_sections, axis=0):
-    """The list of the parts of x along `axis`: so many equal ones, or cut before each of these positions.
+def split(ary, indices_or_sections, axis=0):
+    """The list of the parts of ary along `axis`: so many equal ones, or cut before each of these positions.
 
     >>> [part.data for part in split(Tensor([1.0, 2.0, 3.0]), [1])]
     [array([1.]), array([2., 3.])]
     """
-    x = operand(x)
+    x = lifted(operand(ary))
     length = x.shape[axis := normalize_axis_index(axis, x.ndim)]
     cuts = indices_or_sections
     if np.ndim(cuts) == 0:
@@ -163,9 +171,10 @@ FROM_NUMPY[np.split] = split
 
 @op
 class pad:
-    """y = x within a margin of `constant_values`
+    """y = x within a margin of `constant_values`, or of entries of x where mode says so
 
-    `pad_width` is an int, (before, after) or one such pair for each axis. Only mode="constant" is supported.
+    `pad_width` is an int, (before, after) or one such pair for each axis, and `constant_values` is likewise. The modes
+    "edge", "reflect", "symmetric" and "wrap" are NumPy's.
     """
     params = [{"pad_width": ((0, 2), (1, 0))}, {"pad_width": ((1, 1), (0, 0)), "constant_values": 3.0}]
     signature = "(m,n)->(k,l)"
@@ -178,8 +187,8 @@ class pad:
         return g[inside(x.shape, pad_width)]
 
     def public(pad, x, pad_width, mode="constant", *, constant_values=0):
-        if mode != "constant":
-            raise ValueError(f"pad: mode {mode!r} is not supported, only 'constant'; np.concatenate may do it")
+        if mode not in ("constant", *INDEXED):
+            raise TypeError(f"pad: mode={mode!r} is not supported, only 'constant' and {', '.join(map(repr, INDEXED))}")
         x = operand(x)
         try:
             widths = np.broadcast_to(np.asarray(pad_width, np.intp), (x.ndim, 2)).tolist()
@@ -189,7 +198,21 @@ class pad:
             ) from None
         if any(n < 0 for pair in widths for n in pair):
             raise ValueError(f"pad: pad_width={pad_width!r} has a negative entry; x[1:-1] takes a margin away")
-        return pad(x, pad_width=tuple(map(tuple, widths)), constant_values=constant_values)
+        if mode != "constant":
+            for axis, width in enumerate(widths):
+                x = lifted(x)[along(axis, x.ndim, np.pad(np.arange(x.shape[axis]), width, mode))]
+            return x
+        if np.ndim(constant_values) == 0:
+            return pad(x, pad_width=tuple(map(tuple, widths)), constant_values=constant_values)
+        values = np.broadcast_to(constant_values, (x.ndim, 2)).tolist()
+        for axis, side in np.ndindex(x.ndim, 2):  # later axes have the corners
+            one = np.zeros((x.ndim, 2), int)
+            one[axis, side] = widths[axis][side]
+            x = pad(x, pad_width=one.tolist(), constant_values=values[axis][side])
+        return x
+
+
+INDEXED = "edge", "reflect", "symmetric", "wrap"  # each entry of the margin is one of x
 
 
 def inside(shape, pad_width):
@@ -203,7 +226,7 @@ class repeat:
     params = [{"repeats": 2}, {"repeats": 3, "axis": -1}, {"repeats": (0, 1, 2), "axis": 0}]
     signature = "(3,n)->(k,n)"
     def compose(x, *, repeats, axis=None):
-        if axis is None:
-            x, axis = x.reshape(-1), 0
+        if axis is None or x.ndim == 0:
+            x, axis = x.reshape(-1), axis or 0
         axis = normalize_axis_index(axis, x.ndim)
         return x[along(axis, x.ndim, np.repeat(np.arange(x.shape[axis]), repeats))]
