@@ -1,11 +1,26 @@
-"""Linear and MSE as a student writes them: one body, made a Function of minigrad or of torch."""
+"""What a student writes, a body each, made a Function of minigrad or of torch; and the leaves it is tried on."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
-from minigrad import unbroadcast
+import numpy as np
+
+from minigrad import Tensor, unbroadcast
+
+
+def leaf(*values: Any, dtype: Any = np.float64) -> Tensor:
+    """A tensor that requires grad: a vector of several values, or whatever the one value is."""
+    return Tensor(np.array(values if len(values) > 1 else values[0], dtype), requires_grad=True)
+
+
+def line_of(file: str | Path, comment: str) -> int:
+    """The number of the one line of a file that ends with this comment."""
+    lines = Path(file).read_text(encoding="utf-8").splitlines()
+    (number,) = [i for i, line in enumerate(lines, 1) if line.endswith(f"# {comment}")]
+    return number
 
 
 def linear_of(Function: Any) -> Any:
@@ -43,3 +58,50 @@ def mse_of(Function: Any) -> Any:
             return slope, -slope
 
     return MSE
+
+
+def square_of(Function: Any) -> Any:
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return 2 * x * grad
+
+    return Square
+
+
+def slope_saved_of(Function: Any) -> Any:
+    class SlopeSaved(Function):
+        """x², which saves 2 x, an intermediate."""
+
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(2 * x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            (slope,) = ctx.saved_tensors
+            return slope * grad
+
+    return SlopeSaved
+
+
+def cube_of(Function: Any) -> Any:
+    class Cube(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            (x,) = ctx.saved_tensors
+            return 3 * x * x * grad
+
+    return Cube

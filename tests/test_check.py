@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from students import linear_of, mse_of
+from students import linear_of, mse_of, slope_saved_of
 
 import minigrad
 import torch_ref
@@ -451,23 +451,8 @@ def test_what_torch_would_repair_is_seen():
 
 
 def test_a_torch_backward_that_is_wrong_twice():
-    class Square(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(2 * x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, g):
-            (slope,) = ctx.saved_tensors
-            return slope * g
-
-    assert kinds(check(Square, signature=EACH)) == [("second-order", "x")]
-
-    class SquareOfMinigrad(Function):
-        forward, backward = staticmethod(Square.forward), staticmethod(Square.backward)
-
-    report = check(SquareOfMinigrad, signature=EACH)
+    assert kinds(check(slope_saved_of(torch.autograd.Function), signature=EACH)) == [("second-order", "x")]
+    report = check(slope_saved_of(Function), signature=EACH)
     assert report, "minigrad raises there: it is not claimed"
     assert status(report, "second order") == "not checked"
 

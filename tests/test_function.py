@@ -11,47 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import assert_agrees, exact, pullback
 from strategies import FLOATS, arrays, grid
-from students import linear_of, mse_of
+from students import leaf, linear_of, mse_of, slope_saved_of, square_of
 
 import minigrad
 from minigrad import Function, Tensor, gradients
-
-
-def leaf(*values: float, dtype: Any = np.float64) -> Tensor:
-    return Tensor(np.array(values if len(values) > 1 else values[0], dtype), requires_grad=True)
-
-
-def square_of(Function: Any) -> Any:
-    class Square(Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, grad):
-            (x,) = ctx.saved_tensors
-            return 2 * x * grad
-
-    return Square
-
-
-def slope_saved_of(Function: Any) -> Any:
-    class SlopeSaved(Function):
-        """Saves 2 x, an intermediate, where it should save x."""
-
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(2 * x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, grad):
-            (slope,) = ctx.saved_tensors
-            return slope * grad
-
-    return SlopeSaved
-
 
 Square, SlopeSaved = square_of(Function), slope_saved_of(Function)
 

@@ -8,6 +8,7 @@ from direct import linear_case
 from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import LAYOUTS, laid_out
+from students import leaf
 
 import minigrad
 from minigrad import Function, GradcheckError, Tensor, gradcheck, gradients
@@ -19,10 +20,6 @@ wide_dtypes = pytest.mark.parametrize("wide", [np.float64, np.longdouble])
 
 def normal(*shape, dtype=np.float64, scale=1.0, seed=0):
     return Tensor((np.random.default_rng(seed).normal(size=shape) * scale).astype(dtype), requires_grad=True)
-
-
-def leaf(values, dtype=np.float64):
-    return Tensor(np.asarray(values, dtype), requires_grad=True)
 
 
 def function(forward, backward):
@@ -147,7 +144,7 @@ def test_passes_linear_at_every_scale(arrays, exponent, dtype, layout):
 def test_passes_a_composed_loss_at_every_scale(arrays, exponent, dtype):
     """Grids are full of zeros, equal values and kinks."""
     scale = 10.0**exponent
-    inputs = [leaf(np.asarray(a) * scale, dtype) for a in arrays]
+    inputs = [leaf(np.asarray(a) * scale, dtype=dtype) for a in arrays]
 
     def loss(x, W, b, y):
         h = minigrad.tanh(minigrad.linear(x / scale, W / scale, b / scale))
@@ -158,7 +155,7 @@ def test_passes_a_composed_loss_at_every_scale(arrays, exponent, dtype):
 
 @given(linear_case(least_rows=1), st.integers(-6, 4), st.sampled_from([np.float32, np.float64]))
 def test_finds_a_factor_of_1_001_at_every_scale(arrays, exponent, dtype):
-    *_, y = (leaf((a + 4) * 10.0**exponent, dtype) for a in arrays)  # between 1 and 7 scales: no gradient is zero
+    *_, y = (leaf((a + 4) * 10.0**exponent, dtype=dtype) for a in arrays)  # between 1 and 7 scales: no gradient is zero
     message = failure(lambda y: minigrad.square(slope_of_1_001(y)), y)
     assert "ratio 1.001," in message
 
@@ -168,8 +165,8 @@ def test_finds_a_factor_of_1_001_at_every_scale(arrays, exponent, dtype):
 def test_passes_a_saturated_tanh(dtype, point):
     """1 - y² has hardly a correct digit left, and no formula of the result's magnitude knows."""
     for x in np.linspace(point, point + 0.5, 20):
-        assert gradcheck(minigrad.tanh, leaf(x, dtype))
-        assert gradcheck(lambda x: 1 - minigrad.tanh(x), leaf(x, dtype))
+        assert gradcheck(minigrad.tanh, leaf(x, dtype=dtype))
+        assert gradcheck(lambda x: 1 - minigrad.tanh(x), leaf(x, dtype=dtype))
 
 
 class TanhOfOutput(Function):
@@ -198,15 +195,15 @@ def test_passes_a_saturated_function_that_computes_all_inside(dtype, name):
     """Nothing on the tape shows the rounding inside of a Function."""
     f = SATURATED[name]
     for x in np.linspace(4, 40, 60):
-        assert gradcheck(f, leaf(x, dtype))
-    assert "ratio 1.001" in failure(lambda x: slope_of_1_001(f(x)), leaf(1.0, dtype))
+        assert gradcheck(f, leaf(x, dtype=dtype))
+    assert "ratio 1.001" in failure(lambda x: slope_of_1_001(f(x)), leaf(1.0, dtype=dtype))
 
 
 @dtypes
 def test_passes_what_loses_digits_on_its_way(dtype):
     """1 + x² is rounded, and its logarithm has lost what the rounding of it took."""
     for x in np.linspace(0.01, 0.09, 60):
-        assert gradcheck(lambda x: minigrad.square(minigrad.log(1 + x * x)), leaf(x, dtype))
+        assert gradcheck(lambda x: minigrad.square(minigrad.log(1 + x * x)), leaf(x, dtype=dtype))
 
 
 @dtypes
@@ -217,8 +214,8 @@ def test_passes_a_difference_that_cancels(dtype):
 
 def test_passes_what_underflows_on_its_way():
     """The derivative of x / (x² + s²) at x = s is a difference whose second term is below the smallest float32."""
-    assert gradcheck(lambda x: x / (x * x + 1e32), leaf(1e16, np.float32))
-    assert gradcheck(minigrad.exp, leaf([-95.0, -110.0], np.float32))
+    assert gradcheck(lambda x: x / (x * x + 1e32), leaf(1e16, dtype=np.float32))
+    assert gradcheck(minigrad.exp, leaf([-95.0, -110.0], dtype=np.float32))
 
 
 @dtypes
@@ -226,7 +223,7 @@ def test_passes_what_cancels_inside_of_one_operation(dtype):
     """x @ W + b is one node of the tape; how much its terms lose is not to be seen on it."""
     for seed in range(60):
         x, W = normal(1, 3, dtype=dtype, scale=10, seed=seed), normal(3, 1, dtype=dtype, scale=10, seed=seed + 100)
-        b = leaf(0.999 * -(x.data @ W.data)[0], dtype)
+        b = leaf(0.999 * -(x.data @ W.data)[0], dtype=dtype)
         assert gradcheck(lambda x, W, b: minigrad.square(minigrad.linear(x, W, b)), (x, W, b))
 
 
@@ -460,7 +457,7 @@ def test_rtol_and_atol_take_the_place_of_the_measured_allowance():
     assert gradcheck(slope_of_1_001, x, atol=4e-3)
     assert not gradcheck(slope_of_1_001, x, rtol=0.5e-3, raise_exception=False)
     assert not gradcheck(slope_of_1_001, x, atol=0.2e-3, raise_exception=False)
-    assert not gradcheck(minigrad.tanh, leaf(0.3, np.float32), rtol=1e-12, raise_exception=False)
+    assert not gradcheck(minigrad.tanh, leaf(0.3, dtype=np.float32), rtol=1e-12, raise_exception=False)
 
 
 def test_eps_is_the_largest_step():

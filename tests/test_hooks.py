@@ -10,12 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from students import leaf, square_of
 
 from minigrad import Function, Tensor, gradients, no_grad, strict, tape
-
-
-def leaf(*values, dtype=np.float64):
-    return Tensor(np.array(values if len(values) > 1 else values[0], dtype), requires_grad=True)
 
 
 @pytest.fixture(params=["backward", "gradients", "recorded"])
@@ -320,18 +317,8 @@ def test_retained_gradients_have_the_tensors_dtype(dtype):
 
 
 def test_through_functions():
-    class Square(Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, grad):
-            return 2 * ctx.saved_tensors[0] * grad
-
     x = leaf(1.0, 2.0)
-    y = Square.apply(x)
+    y = square_of(Function).apply(x)
     y.retain_grad()
     y.register_hook(lambda g: np.array([10.0, 10.0]))
     with strict():

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import MEAN_OF_NOTHING, WITHOUT_COUNTERPART, applied, refuses_emptiness, tensors
 from strategies import calls
-from students import linear_of, mse_of
+from students import leaf, line_of, linear_of, mse_of
 
 import minigrad
 from minigrad import Function, Tensor, gradients, no_grad, strict, tape
@@ -24,15 +24,8 @@ from minigrad.ops.registry import REGISTRY
 HERE = __file__
 
 
-def leaf(*values: float, dtype: Any = np.float64) -> Tensor:
-    return Tensor(np.array(values if len(values) > 1 else values[0], dtype), requires_grad=True)
-
-
-def line_of(comment: str) -> str:
-    """The place of the one line of this file that ends with this comment, as errors show it."""
-    with open(HERE, encoding="utf-8") as source:
-        (number,) = [i for i, line in enumerate(source, 1) if line.endswith(f"# {comment}\n")]
-    return f"{HERE}:{number} "
+def at(comment: str) -> str:
+    return f"{HERE}:{line_of(HERE, comment)} "
 
 
 def notes(caught: Any) -> str:
@@ -156,7 +149,7 @@ def test_the_entry_and_the_line_of_a_birth():
         y = x * 2
         np.log(y).sum()  # birth
     message = str(caught.value)
-    assert f"log made at {line_of('birth')}(np.log(y))" in message
+    assert f"log made at {at('birth')}(np.log(y))" in message
     assert "-inf was made of finite numbers, at entry [2] of shape (3,)" in message
 
 
@@ -181,8 +174,8 @@ def test_born_in_a_backward(create_graph):
         gradients(y.sum(), [x], create_graph=create_graph)
     message = str(caught.value)
     phase = "divide made at {}, in a recorded backward" if create_graph else "sqrt made at {}, in the backward"
-    assert phase.format(f"{line_of('root')}(np.sqrt(x))") in message
-    assert f"In the backward of sqrt of shape (2,) made at {line_of('root')}" in notes(caught)
+    assert phase.format(f"{at('root')}(np.sqrt(x))") in message
+    assert f"In the backward of sqrt of shape (2,) made at {at('root')}" in notes(caught)
     assert "inf was made" in message
     assert "at entry [1]" in message
 
@@ -546,7 +539,7 @@ def test_numpys_error_says_who_needs_the_array(write, name):
     assert z.requires_grad
     (note,) = caught.value.__notes__
     assert note.startswith(f"{name} is needed for the backward of multiply of shape (2, 2)")
-    assert f"made at {line_of('needs w')}(leaf(3.0) * w). Write into a copy." in note
+    assert f"made at {at('needs w')}(leaf(3.0) * w). Write into a copy." in note
 
 
 def test_the_note_for_a_tensor_and_for_a_tape_that_is_gone():
@@ -554,7 +547,7 @@ def test_the_note_for_a_tensor_and_for_a_tape_that_is_gone():
     with pytest.raises(ValueError, match="read-only") as caught, strict():
         np.exp(w).sum().backward()  # gone
         w.data -= 0.1 * w.grad
-    assert f"exp of shape (2,) made at {line_of('gone')}(np.exp(w))" in notes(caught)
+    assert f"exp of shape (2,) made at {at('gone')}(np.exp(w))" in notes(caught)
 
 
 def test_the_array_that_is_only_read_is_not_blamed():
@@ -617,7 +610,7 @@ def test_a_write_through_an_older_view_is_noticed(create_graph):
         older[0] = 5.0
         gradients(y.sum(), [x], create_graph=create_graph)
     message = str(caught.value)
-    assert f"multiply made at {line_of('summed')}(x * base), in the backward" in message
+    assert f"multiply made at {at('summed')}(x * base), in the backward" in message
     assert "view older than strict()" in message
 
 
@@ -727,7 +720,7 @@ def test_planted_rules(rule, message):
     with planted(rule), pytest.raises(RuntimeError) as caught, strict():
         y = a * b  # planted
         y.backward(np.ones((2, 3)))
-    place = f"multiply made at {line_of('planted')}(a * b), in the backward: the rule of input 0 "
+    place = f"multiply made at {at('planted')}(a * b), in the backward: the rule of input 0 "
     assert str(caught.value).startswith(place)
     assert caught.match(message)
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_agrees, exact
 from strategies import FLOATS, arrays, grid
-from students import linear_of, mse_of
+from students import cube_of, linear_of, mse_of, slope_saved_of
 
 import minigrad
 from minigrad import Function, Tensor, grad, hessian, hvp, jacobian, jvp, no_grad, value_and_grad, vjp
@@ -551,18 +551,6 @@ def test_memory_is_freed_by_reference_counting(d):
 
 
 # ------------------------------------------------------------------------------------------------ students' Functions
-class Cube(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x * x
-
-    @staticmethod
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
-        return 3 * x * x * grad
-
-
 class Exp(Function):
     @staticmethod
     def forward(ctx, x):
@@ -576,7 +564,7 @@ class Exp(Function):
 
 @pytest.mark.parametrize("ways", list(itertools.product([grad, forward, jacobian], repeat=3)))
 def test_any_order_through_functions(ways):
-    f, g = Cube.apply, lambda x: x * Exp.apply(2 * x)
+    f, g = cube_of(Function).apply, lambda x: x * Exp.apply(2 * x)
     for d in ways:
         f, g = d(f), d(g)
     close(f(2.0), 6.0)
@@ -604,21 +592,11 @@ def test_students_linear_and_mse():
 
 def test_an_intermediate_that_a_function_kept():
     """Derivatives of any order are right in both modes."""
-
-    class Square(Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.slope = 2 * x
-            return x * x
-
-        @staticmethod
-        def backward(ctx, grad):
-            return ctx.slope * grad
-
-    assert grad(Square.apply)(3.0) == 6.0
-    assert jvp(Square.apply, (3.0,), (2.0,)) == (9.0, 12.0)
+    square = slope_saved_of(Function).apply
+    assert grad(square)(3.0) == 6.0
+    assert jvp(square, (3.0,), (2.0,)) == (9.0, 12.0)
     for d in (lambda f: grad(grad(f)), lambda f: grad(forward(f)), lambda f: forward(grad(f)), hessian):
-        assert d(lambda x: x * Square.apply(x))(3.0) == 18.0
+        assert d(lambda x: x * square(x))(3.0) == 18.0
 
 
 # ------------------------------------------------------------------------------------------------------ no entries
