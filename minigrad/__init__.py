@@ -8,6 +8,7 @@ from minigrad.broadcasting import unbroadcast as unbroadcast
 from minigrad.checks import GradcheckError as GradcheckError
 from minigrad.checks import check as check
 from minigrad.checks import gradcheck as gradcheck
+from minigrad.engine.state import enable_grad as enable_grad
 from minigrad.engine.state import no_grad as no_grad
 from minigrad.function import Function as Function
 from minigrad.program.source import compile as compile

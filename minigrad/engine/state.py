@@ -19,20 +19,23 @@ A watch changes nothing, and what it raises ends what it looked at.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
-from types import CodeType
+from collections.abc import AsyncIterator
+from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 from typing import Any
 
-__all__ = ["Watch", "no_grad"]
+__all__ = ["Watch", "enable_grad", "no_grad"]
 
 
 class State:
     """The state of one thread."""
 
-    __slots__ = "place", "recording", "watches"
+    __slots__ = "before", "place", "recording", "watches"
 
     def __init__(self) -> None:
         self.recording = True  # False inside no_grad()
+        self.before: dict[no_grad, list[bool]] = {}  # what each switch that is open found, once for each time
         self.place: tuple[CodeType, int] | None = None  # in a recorded sweep: the forward line it differentiates
         self.watches: tuple[Watch, ...] = ()  # those that are open, the outermost first
 
@@ -107,27 +110,121 @@ def tracing() -> bool:
 
 
 class no_grad:
-    """``with no_grad():`` or ``@no_grad()``: nothing that this thread computes inside is recorded."""
+    """``with no_grad():``, ``@no_grad()`` or ``@no_grad``: nothing that this thread computes inside is recorded.
+
+    Of a generator, coroutine or asynchronous generator that a decorated function returns, each step is inside, and
+    nothing between the steps. One instance may be entered again, by several threads, too.
+    """
 
     recording = False
 
+    def __new__(cls, function: Any = None) -> Any:
+        switch = super().__new__(cls)
+        return switch if function is None else switch(function)
+
     def __enter__(self) -> None:
-        self.state = state = here.state
-        self.before, state.recording = state.recording, self.recording
+        state = here.state
+        state.before.setdefault(self, []).append(state.recording)
+        state.recording = self.recording
 
     def __exit__(self, *exception: object) -> None:
-        self.state.recording = self.before
+        state = here.state
+        *outer, state.recording = state.before.pop(self)
+        if outer:
+            state.before[self] = outer
 
     def __call__(self, function: Any) -> Any:
-        @functools.wraps(function)
-        def unrecorded(*args: Any, **kwargs: Any) -> Any:
-            with no_grad():
-                return function(*args, **kwargs)
+        if isinstance(function, type | staticmethod | classmethod) or not callable(function):
+            raise TypeError(
+                f"{type(self).__name__} decorates functions, and this is {function!r}: write it above each method of a "
+                "class, and below @staticmethod, @classmethod or @property"
+            )
 
-        return unrecorded
+        def switched(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                result = function(*args, **kwargs)
+            later = LATER.get(type(result))
+            return later(Steps(self.recording, result)) if later else result
+
+        # What looks at functions tells a generator from a coroutine by the function.
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            return (yield from switched(*args, **kwargs))
+
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            return await switched(*args, **kwargs)
+
+        kinds = [(inspect.isgeneratorfunction, generator), (inspect.iscoroutinefunction, coroutine)]
+        found: Any = next((kind for is_kind, kind in kinds if is_kind(function)), switched)
+        return functools.wraps(function)(found)
 
 
 class enable_grad(no_grad):
-    """What this thread computes inside is recorded, also inside of no_grad()."""
+    """What this thread computes inside is recorded, also inside of no_grad(); used in the same ways."""
 
     recording = True
+
+
+class Steps:
+    """The steps of a generator or coroutine: each is taken with its own `recording`, and the caller keeps the other."""
+
+    def __init__(self, recording: bool, inner: Any) -> None:
+        self.recording, self.inner = recording, inner
+
+    def __iter__(self) -> Steps:
+        return self
+
+    __await__ = __iter__
+
+    def taken(self, step: Any, *args: Any) -> Any:
+        state = here.state
+        outside, state.recording = state.recording, self.recording
+        try:
+            return step(*args)
+        finally:
+            self.recording, state.recording = state.recording, outside
+
+    def __next__(self) -> Any:
+        return self.taken(self.inner.send, None)
+
+    def send(self, value: Any) -> Any:
+        return self.taken(self.inner.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        return self.taken(self.inner.throw, *error)
+
+    def close(self) -> None:
+        self.taken(self.inner.close)
+
+
+def generated(steps: Steps) -> Any:
+    return (yield from steps)
+
+
+async def awaited(steps: Steps) -> Any:
+    return await steps
+
+
+async def generated_later(steps: Steps) -> AsyncIterator[Any]:
+    inner = steps.inner
+    steps.inner = inner.asend(None)
+    try:
+        while True:
+            value = await steps
+            try:
+                steps.inner = inner.asend((yield value))
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # was thrown in, and the generator may go on with it
+                steps.inner = inner.athrow(error)
+    except StopAsyncIteration:
+        return
+    finally:
+        steps.inner = inner.aclose()
+        await steps
+
+
+LATER: dict[type, Any] = {
+    GeneratorType: generated,
+    CoroutineType: awaited,
+    AsyncGeneratorType: generated_later,
+}
