@@ -66,7 +66,7 @@ assert np.isclose(exact.full_batch_bound, 2 / exact.eigenvalues[-1])
 
 # %%
 def mse(W, b, x, y):
-    return float(((x @ W + b - y) ** 2).mean())
+    return ((x @ W + b - y) ** 2).mean().item()
 
 
 def descend(lr, batch_size, epochs, start=None, seed=0):

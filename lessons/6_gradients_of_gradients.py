@@ -48,7 +48,7 @@ assert len(minigrad.tape(dy)) > len(minigrad.tape(y))
 # %%
 f = np.sin
 for order in range(5):
-    print(f"derivative {order} of sin at 1: {float(f(1.0)):8.5f}")
+    print(f"derivative {order} of sin at 1: {f(1.0).item():8.5f}")
     f = grad(f)
 assert np.isclose(f(1.0), np.cos(1.0))  # the fifth
 
@@ -194,7 +194,7 @@ def derivative(f, k):
 if derivative(np.sin, 1) is ...:
     print("exercise 1: not answered yet")
 else:
-    values = [float(derivative(f, k)(0.5)) for f, k in [(np.sin, 0), (np.sin, 3), (np.exp, 4), (lambda x: x**5, 5)]]
+    values = [derivative(f, k)(0.5).item() for f, k in [(np.sin, 0), (np.sin, 3), (np.exp, 4), (lambda x: x**5, 5)]]
     right = np.allclose(values, [np.sin(0.5), -np.cos(0.5), np.exp(0.5), 120])
     print("exercise 1:", "right" if right else f"not yet right; {values}")
 

@@ -25,7 +25,8 @@ from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]
 
-new = Tensor.__new__
+LAST_NUMBER = np.dtype(np.clongdouble).num  # NumPy numbers its dtypes: booleans, integers, floats, complex, the others
+new, ndarray = Tensor.__new__, np.ndarray
 by_serial, is_differentiable = attrgetter("serial"), attrgetter("differentiable")
 
 
@@ -35,12 +36,15 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     plain = op.plain
     recorded = differentiable = False
     for x in inputs:
-        if type(x) is Tensor:
+        kind = type(x)
+        if kind is Tensor:
             values.append(x.array)
             recorded |= x.recorded
             differentiable |= x.differentiable
+        elif (kind is ndarray and x.dtype.num <= LAST_NUMBER) or kind in plain:
+            values.append(x)
         else:
-            values.append(x if type(x) in plain else op.constant(x, len(values)))
+            values.append(op.constant(x, len(values)))
     if differentiable and op.has_constants:
         differentiable = any(map(lambda x, rule: rule and getattr(x, "differentiable", False), inputs, op.rules))
     array = op.forward(*values, **params)

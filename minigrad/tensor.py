@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from math import ceil, floor, trunc
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -144,20 +146,48 @@ class Tensor(Installed):
             raise ValueError(errors.ambiguous_truth(self))
         return bool(off_tape(self, "a branch on its value"))
 
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        if self.recorded:
-            raise TypeError(errors.int_of_traced(self))
-        return int(self.item())
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        return np.array2string(self.array, separator=", ", formatter={"all": lambda entry: format(entry, spec)})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(errors.ASSIGNMENT)
 
     __hash__ = object.__hash__  # by identity: tensors are nodes of a graph
 
+    def __reduce__(self) -> Any:
+        if self.op is not None:
+            raise TypeError(errors.has_history(self))
+        return restored, (self.array, self.grad, self.differentiable)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.recorded:
-            raise TypeError(errors.SILENT_EXIT)
+            raise TypeError(errors.as_array(self))
         return np.array(self.array, dtype=dtype, copy=copy)
+
+
+def restored(array: Array, grad: Array | None, requires_grad: bool) -> Tensor:
+    """A leaf that was pickled or copied. Its hooks stayed behind."""
+    leaf = Tensor(array, requires_grad)
+    leaf.grad = grad if grad is None else grad.copy()
+    return leaf
+
+
+def taken_by(convert: Callable[..., Any]) -> Callable[..., Any]:
+    """The method by which Python, NumPy and `math` take a number out of an object: refused on the tape."""
+    name = convert.__name__
+
+    def method(self: Tensor, *args: Any) -> Any:
+        array = off_tape(self, f"{name}()")
+        if self.recorded:
+            raise TypeError(errors.as_number(self, name))
+        if array.size != 1:
+            raise TypeError(f"{name}() needs a tensor of one entry, and this one has shape {self.shape}")
+        return convert(array.item(), *args)
+
+    return method
+
+
+for convert in float, int, complex, index, round, trunc, floor, ceil:
+    setattr(Tensor, f"__{convert.__name__}__", taken_by(convert))

@@ -129,7 +129,7 @@ def test_detach_is_blamed_where_it_was_called():
 
 
 def test_int_of_a_traced_value_names_it():
-    with pytest.raises(TypeError, match=r"int\(\) of a tensor on the tape \(leaf of shape \(\) made at"):
+    with pytest.raises(TypeError, match=r"int\(\) would take a number off .* that of the leaf of shape \(\) made at"):
         int(leaf(1.0))
 
 
@@ -166,7 +166,7 @@ def test_unbroadcast_refuses_more_axes_than_there_are():
 # ------------------------------------------------------------------------------------------------------- recording
 def test_the_input_that_is_no_array_of_numbers_is_named():
     with pytest.raises(TypeError, match=r"^add: input 1 \(b\): needs an array of numbers, and got str"):
-        leaf(1.0) + "two"
+        np.add(leaf(1.0), "two")
 
 
 def test_no_grad_is_blamed_before_what_else_was_cut():

@@ -90,9 +90,9 @@ def through_item():
     return Tensor((x * x).item()) * 2  # item
 
 
-def through_float():
+def through_data():
     x = leaf(3.0)
-    return Tensor(float(x * x))  # float
+    return Tensor((x * x).data)  # data
 
 
 def compared():
@@ -146,7 +146,7 @@ CAUSES = [  # the function, the line it blames, the expression it shows, the wor
         r"\.numpy\(\), \.item\(\) and float\(\) end the history",
     ),
     (through_item, "item", "Tensor((x * x).item())", r"\.numpy\(\), \.item\(\) and float\(\) end the history"),
-    (through_float, "float", "Tensor(float(x * x))", r"\.numpy\(\), \.item\(\) and float\(\) end the history"),
+    (through_data, "data", "Tensor((x * x).data)", r"\.numpy\(\), \.item\(\) and \.data end the history"),
     (compared, "compared", "x > 0", "from greater .* constant nearly everywhere and has no derivative"),
     (stepped, "stepped", "np.sign(x * x)", "from sign .* constant nearly everywhere and has no derivative"),
     (integer, "integer", "Tensor([1, 2, 3])", "integer or boolean tensor .* only floats have derivatives"),
@@ -340,9 +340,9 @@ MISUSES = [  # the action, the exception, what is said, the rewrite
     (vector_condition, ValueError, r"shape \(2,\) is neither true nor false", r"np\.where\(condition, a, b\)"),
     (vector_loop, ValueError, r"shape \(2,\) is neither true nor false", r"\(t > 0\)\.sum\(\) > 0"),
     (vector_and, ValueError, r"shape \(2,\) is neither true nor false", r"`if` needs one number"),
-    (integer_of_traced, TypeError, r"int\(\) of a tensor on the tape \(multiply .*\(x \* 2\)\)", r"int\(t\.item\(\)\)"),
+    (integer_of_traced, TypeError, r"int\(\) would take .* of the multiply .*\(x \* 2\)", r"\.item\(\), \.numpy\(\)"),
     (wrong_cotangent, ValueError, r"gradient has shape \(3,\), and belongs to the multiply of shape \(2,\)", r"x \* x"),
-    (array_of_traced, TypeError, "would leave the tape without a word", r"t\.detach\(\)\.numpy\(\)"),
+    (array_of_traced, TypeError, "would be off the tape without a word", r"t\.detach\(\)\.numpy\(\)"),
     (unknown_function, TypeError, "fft is not an operation of minigrad", r"t\.detach\(\)\.numpy\(\)"),
     (unknown_ufunc, TypeError, "np.hypot is not an operation of minigrad", r"t\.detach\(\)\.numpy\(\)"),
     (write_into_array, TypeError, "off the tape", "np.add"),

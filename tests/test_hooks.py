@@ -53,7 +53,7 @@ def test_it_is_called_once_a_sweep_when_all_paths_have_arrived(sweep):
     x = leaf(2.0)
     y = x * x
     seen = []
-    y.register_hook(lambda g: seen.append(float(g)))
+    y.register_hook(lambda g: seen.append(g.item()))
     assert sweep(y * y + 3 * y, x) == [44.0]
     assert seen == [11.0]
     sweep(y * y, x)

@@ -128,8 +128,9 @@ def test_len_bool_float():
     assert len(Tensor([1, 2, 3])) == 3
     assert bool(Tensor(1.0))
     assert not Tensor([[0.0]])
-    assert float(leaf(2.5)) == 2.5
-    assert int(Tensor(3)) == 3
+    assert (float(Tensor(2.5)), int(Tensor(3)), complex(Tensor(2.0)), [5, 6][Tensor(1)]) == (2.5, 3, 2, 6)
+    with pytest.raises(TypeError, match=r"\(2,\)"):
+        float(Tensor([1.0, 2.0]))
     with pytest.raises(ValueError, match=r"\(2,\)"):
         bool(leaf(1.0, 2.0))
     with pytest.raises(TypeError):
@@ -199,7 +200,7 @@ def test_operators_on_either_side(f, other):
 @pytest.mark.parametrize("f", OPERATORS, ids=NAMES)
 @pytest.mark.parametrize("other", ["text", None, object(), {}], ids=lambda o: type(o).__name__)
 def test_operators_with_what_is_not_numbers(f, other):
-    with pytest.raises(TypeError, match=r"numbers|NoneType"):
+    with pytest.raises(TypeError, match="unsupported operand"):
         f(leaf(1.0, 2.0), other)
 
 

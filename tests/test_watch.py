@@ -73,7 +73,7 @@ def update(t):
     ("use", "how"),
     [
         (lambda t: t.item(), ".item()"),
-        (float, ".item()"),
+        (float, "float()"),
         (lambda t: t.numpy(), ".numpy()"),
         (lambda t: t.data, ".data"),
         (bool, "a branch on its value"),

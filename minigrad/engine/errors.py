@@ -21,12 +21,6 @@ ASSIGNMENT = (
     "Write np.where(mask, new, t) or np.concatenate([...]), or fill a NumPy array first and make a Tensor of it"
 )
 
-SILENT_EXIT = (
-    "np.asarray of a tensor that is on the tape would leave the tape without a word; say t.detach().numpy() when that "
-    "is what you want"
-)
-
-
 LONGEST = 60  # characters
 
 
@@ -44,10 +38,29 @@ def ambiguous_truth(t: Tensor) -> str:
     )
 
 
-def int_of_traced(t: Tensor) -> str:
+EXITS = "Where the history is to end, say so: .item(), .numpy(), .data or .detach()"
+
+
+def as_number(t: Tensor, function: str) -> str:
     return (
-        f"int() of a tensor on the tape ({described(t)}) would cut the history at a step function, whose derivative is "
-        "zero. Keep the tensor, or say int(t.item()) if the history is to end here"
+        f"{function}() would take a number off the tape without a word, and the gradient with it: it is that of the "
+        f"{described(t)}. Python's math and writing into an array do so, too: compute with np.sin(x) instead of "
+        f"math.sin(x), with np.stack or np.where instead of a[0] = x. {EXITS}; for an index or a size, .item()"
+    )
+
+
+def as_array(t: Tensor) -> str:
+    return (
+        f"as an array, the {described(t)}, would be off the tape without a word, and its gradient lost. Write "
+        "np.stack([x, y]) for np.array([x, y]), w @ x for w.dot(x), np.mean(np.stack([x, y])) for np.mean([x, y]), and "
+        f"np.where(mask, x, a) for a[mask] = x. {EXITS}, as in t.detach().numpy()"
+    )
+
+
+def has_history(t: Tensor) -> str:
+    return (
+        f"only leaves can be copied or pickled, and this is a result with a history: {described(t)}. t.detach() is a "
+        "leaf with the same data"
     )
 
 
@@ -77,7 +90,7 @@ CUTS = {  # in the order in which they are named when several inputs were cut
     "integer": "it comes from an integer or boolean tensor made at {place}; only floats have derivatives",
     "leaf": (
         "no leaf requires grad: the tensor made at {place} came from an array or a number. Say requires_grad=True "
-        "there; or, if the array came from another tensor, use that: .numpy(), .item() and float() end the history"
+        "there; or, if the array came from another tensor, use that: .numpy(), .item() and .data end the history"
     ),
     "constant": "no leaf requires grad: at {place} it was computed from arrays and numbers only",
     "step": "it comes from {name} at {place}, which is constant nearly everywhere and has no derivative",
@@ -140,7 +153,7 @@ def no_history(part: Any, output: Any) -> Exception:
     return TypeError(
         f"the function returned {what}, and only a Tensor has a history to differentiate. Either it does not depend on "
         "the arguments that are differentiated, or it left the tape: compute with them as they are, without .numpy(), "
-        f".item() or float(){'; ' + HAS_AUX if isinstance(output, tuple) else ''}"
+        f".item() or .data{'; ' + HAS_AUX if isinstance(output, tuple) else ''}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import errors
-from minigrad.engine.numeric import as_numeric
+from minigrad.engine.numeric import as_numeric, cast
 from minigrad.tensor import Tensor
 
 ONES = {char: np.ones((), char) for char in "efdg"}  # shared by all sweeps, so nobody may write
@@ -33,8 +33,10 @@ def seed(output: Tensor, gradient: Any, keep: Container[Tensor], create_graph: b
     if gradient is None and output.size == 1:
         shared = not output.shape and output.op is not None and output not in keep
         gradient = ONES[output.array.dtype.char] if shared else np.ones(output.shape, output.dtype)
-    elif type(gradient) is not Tensor:
-        gradient = gradient if gradient is None else np.array(as_numeric(gradient), output.dtype)
+    elif type(gradient) is Tensor:
+        cast(gradient.array, output.dtype, "gradient")
+    elif gradient is not None:
+        gradient = np.array(cast(as_numeric(gradient), output.dtype, "gradient"))
     if gradient is None or gradient.shape != output.shape:
         raise errors.wrong_seed(output, gradient)
     if create_graph:

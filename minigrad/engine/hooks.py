@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from minigrad.engine import errors
-from minigrad.engine.numeric import as_numeric
+from minigrad.engine.numeric import as_numeric, cast
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -57,12 +57,13 @@ def read_only(g: Any) -> Any:
 
 def replacement(new: Any, t: Tensor, recorded: bool) -> Any:
     """What a hook returned, as a cotangent of `t`: of its shape and dtype, and memory of its own."""
-    new = new if type(new) is type(t) else as_numeric(new)
-    if new.shape != t.shape:
-        raise ValueError(f"a hook returned shape {new.shape} for the cotangent of {errors.described(t)}")
+    array = new.array if type(new) is type(t) else as_numeric(new)
+    if array.shape != t.shape:
+        raise ValueError(f"a hook returned shape {array.shape} for the cotangent of {errors.described(t)}")
+    array = cast(array, t.dtype, "what a hook returned")
     if recorded:
-        return (new if type(new) is type(t) else type(t)(new)).astype(t.dtype)
-    return np.array(new.array if type(new) is type(t) else new, t.dtype)
+        return new.astype(t.dtype) if type(new) is type(t) else type(t)(array)
+    return np.array(array)
 
 
 class Handle(NamedTuple):

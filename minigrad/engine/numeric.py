@@ -13,17 +13,65 @@ if TYPE_CHECKING:
     from minigrad.tensor import Tensor
 
 
+NUMBERS = "fiubc"  # the kinds of dtypes that can be data
+SCALARS = {float, int, bool, complex}
+TAKEN = {*SCALARS, np.ndarray, np.memmap}
+ARRAYS = np.ndarray | np.generic | list | tuple
+OTHER_ARRAYS = {  # what computes by other rules than NumPy's arrays, and what to say instead
+    "MaskedArray": "its mask would be lost; fill the gaps, m.filled(0), and choose with np.where(m.mask, 0, y)",
+    "matrix": "its * is a matrix product; say np.asarray(m), and @ for products",
+}
+
+
 def as_numeric(data: Any) -> np.ndarray[Any, Any]:
     """`np.asarray`, for numbers only; says what it got otherwise."""
-    if type(data) is np.ndarray and data.dtype.kind in "fiubc":
+    if type(data) is np.ndarray and data.dtype.kind in NUMBERS:
         return data
+    if not isinstance(data, np.generic):
+        refuse_other_arrays(data)
     try:
         array = np.asarray(data)
     except ValueError as error:  # nested lists of unequal length
         raise TypeError(f"not an array of numbers: {error}") from None
-    if array.dtype.kind not in "fiubc":
-        raise TypeError(f"needs an array of numbers, and got {type(data).__name__} (as an array, dtype {array.dtype})")
+    if array.dtype.kind not in NUMBERS:
+        remedy = "; x.astype(float) makes numbers of numbers in an array of objects" if array.dtype == object else ""
+        raise TypeError(
+            f"needs an array of numbers, and got {type(data).__name__} (as an array, dtype {array.dtype}){remedy}"
+        )
     return array
+
+
+def is_array_like(x: Any) -> bool:
+    """Whether NumPy, or the library that `x` is from, could make an array of it: a table, a sparse matrix."""
+    return isinstance(x, ARRAYS) or hasattr(type(x), "__array__") or hasattr(type(x), "toarray")
+
+
+def is_operand(x: Any) -> bool:
+    """Whether an operator has to do with `x`; if not, it leaves the other side its turn."""
+    return isinstance(x, int | float | complex) or hasattr(x, "made_at") or is_array_like(x)
+
+
+def refuse_other_arrays(data: Any) -> None:
+    """Raise TypeError for arrays, also in lists, that NumPy would take for its own and would read differently."""
+    kind = type(data)
+    if kind in (list, tuple):
+        if not SCALARS.issuperset(map(type, data)):
+            for part in data:
+                refuse_other_arrays(part)
+    elif kind not in TAKEN and not isinstance(data, np.generic) and is_array_like(data):
+        if hasattr(data, "made_at"):  # a Tensor says itself what it may become
+            return
+        known = (OTHER_ARRAYS[c.__name__] for c in kind.__mro__ if c.__name__ in OTHER_ARRAYS)
+        convert = "x.toarray()" if hasattr(kind, "toarray") else "np.asarray(x)"
+        remedy = next(known, f"only NumPy's own arrays are taken; say {convert} first")
+        raise TypeError(f"{kind.__module__.partition('.')[0]}.{kind.__name__} is not taken: {remedy}")
+
+
+def cast(array: np.ndarray[Any, Any], dtype: Any, what: str) -> np.ndarray[Any, Any]:
+    """`array` in `dtype`, if that loses no more than precision."""
+    if not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise TypeError(f"{what}: {array.dtype} cannot become {dtype} without losing more than precision")
+    return array.astype(dtype, copy=False)
 
 
 def replacement(leaf: Tensor, new: Any) -> np.ndarray[Any, Any]:
@@ -34,7 +82,7 @@ def replacement(leaf: Tensor, new: Any) -> np.ndarray[Any, Any]:
     array = as_numeric(new)
     if array.shape != leaf.shape:
         raise ValueError(f"data: this tensor has shape {leaf.shape}, and the new array {array.shape}")
-    return array.astype(leaf.dtype, copy=False)
+    return cast(array, leaf.dtype, "data")
 
 
 def may_require_grad(t: Tensor, flag: Any) -> bool:

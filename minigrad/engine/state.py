@@ -35,7 +35,7 @@ class State:
 
     def __init__(self) -> None:
         self.recording = True  # False inside no_grad()
-        self.before: dict[no_grad, list[bool]] = {}  # what each switch that is open found, once for each time
+        self.before: list[bool] = []  # what each switch that is open found
         self.place: tuple[CodeType, int] | None = None  # in a recorded sweep: the forward line it differentiates
         self.watches: tuple[Watch, ...] = ()  # those that are open, the outermost first
 
@@ -109,34 +109,41 @@ def tracing() -> bool:
     return any(watch.traces for watch in here.state.watches)
 
 
-class no_grad:
+class Switch:
     """``with no_grad():``, ``@no_grad()`` or ``@no_grad``: nothing that this thread computes inside is recorded.
 
-    Of a generator, coroutine or asynchronous generator that a decorated function returns, each step is inside, and
-    nothing between the steps. One instance may be entered again, by several threads, too.
+    ``enable_grad`` is used in the same ways: what is computed inside is recorded, also inside of no_grad(). Of a
+    generator, coroutine or asynchronous generator that a decorated function returns, each step is inside, and nothing
+    between the steps.
+
+    >>> from minigrad import no_grad
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> with no_grad():
+    ...     w -= 0.5
+    >>> w
+    Tensor([0.5, 1.5], requires_grad=True)
     """
 
-    recording = False
+    __slots__ = "name", "recording"
 
-    def __new__(cls, function: Any = None) -> Any:
-        switch = super().__new__(cls)
-        return switch if function is None else switch(function)
+    def __init__(self, name: str, recording: bool) -> None:
+        self.name, self.recording = name, recording
 
     def __enter__(self) -> None:
         state = here.state
-        state.before.setdefault(self, []).append(state.recording)
+        state.before.append(state.recording)
         state.recording = self.recording
 
     def __exit__(self, *exception: object) -> None:
         state = here.state
-        *outer, state.recording = state.before.pop(self)
-        if outer:
-            state.before[self] = outer
+        state.recording = state.before.pop()
 
-    def __call__(self, function: Any) -> Any:
+    def __call__(self, function: Any = None) -> Any:
+        if function is None:
+            return self
         if isinstance(function, type | staticmethod | classmethod) or not callable(function):
             raise TypeError(
-                f"{type(self).__name__} decorates functions, and this is {function!r}: write it above each method of a "
+                f"{self.name} decorates functions, and this is {function!r}: write it above each method of a "
                 "class, and below @staticmethod, @classmethod or @property"
             )
 
@@ -158,17 +165,18 @@ class no_grad:
         return functools.wraps(function)(found)
 
 
-class enable_grad(no_grad):
-    """What this thread computes inside is recorded, also inside of no_grad(); used in the same ways."""
+    def __repr__(self) -> str:
+        return self.name
 
-    recording = True
+
+no_grad, enable_grad = Switch("no_grad", False), Switch("enable_grad", True)
 
 
 class Steps:
-    """The steps of a generator or coroutine: each is taken with its own `recording`, and the caller keeps the other."""
+    """The steps of a generator or coroutine: each in a state of its own, and the caller stays in the other."""
 
     def __init__(self, recording: bool, inner: Any) -> None:
-        self.recording, self.inner = recording, inner
+        self.inside, self.inner = (recording, list[bool]()), inner
 
     def __iter__(self) -> Steps:
         return self
@@ -177,11 +185,13 @@ class Steps:
 
     def taken(self, step: Any, *args: Any) -> Any:
         state = here.state
-        outside, state.recording = state.recording, self.recording
+        outside = state.recording, state.before
+        state.recording, state.before = self.inside
         try:
             return step(*args)
         finally:
-            self.recording, state.recording = state.recording, outside
+            self.inside = state.recording, state.before
+            state.recording, state.before = outside
 
     def __next__(self) -> Any:
         return self.taken(self.inner.send, None)

@@ -15,7 +15,7 @@ from minigrad.tensor import Tensor
 
 def updating(name: str) -> Callable[[Tensor, Any], Tensor]:
     """``w -= step`` and its kin: under no_grad a leaf gets a new array; otherwise it is ``w = w - step``."""
-    compute = cast(Callable[[Any, Any], Any], getattr(operator, name))
+    compute = cast(Callable[[Any, Any], Any], getattr(operator, f"__{name}__"))
 
     def update(self: Tensor, other: Any) -> Tensor:
         if here.state.recording or self.op is not None:
@@ -33,5 +33,5 @@ def updating(name: str) -> Callable[[Tensor, Any], Tensor]:
     return update
 
 
-for name in "add", "sub", "mul", "truediv":
+for name in "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift":
     setattr(Tensor, f"__i{name}__", updating(name))

@@ -14,18 +14,19 @@ import numpy as np
 from minigrad.backprop import record
 from minigrad.broadcasting import unbroadcast
 from minigrad.engine import errors
-from minigrad.engine.numeric import as_numeric
+from minigrad.engine.numeric import as_numeric, is_operand
 from minigrad.ops.calling import STATIC, Calling, in_order, static, whole_name
 from minigrad.tensor import Tensor
 
+OPERANDS = {Tensor, np.ndarray, float, int}  # the most common; `is_operand` knows all of them
 REGISTRY: dict[str, Operation] = {}
 FROM_NUMPY: dict[Any, Callable[..., Any]] = {  # np.exp -> minigrad.exp
     np.shape: lambda a: a.shape,  # shapes are static: Python numbers, not values on the tape
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: np.size(a.array, axis),
 }
-WEAK = frozenset({np.ndarray, float, int, bool, np.float64, np.float32, NoneType})  # enter an operation as they are
-STRONG = frozenset({np.ndarray, NoneType})
+WEAK = frozenset({float, int, bool, np.float64, np.float32, NoneType})  # enter an operation as they are
+STRONG = frozenset({NoneType})
 WIDE = frozenset(map(np.dtype, "fdgFDG"))
 
 
@@ -47,7 +48,7 @@ class Operation:
         helper: True for an operation that only rules call: on arrays it is its forward, as NumPy's functions are.
         wide: the kinds of numbers that it takes in a wider dtype: "e", half precision in single, rounded at the end;
             "biu", integers in double.
-        plain: the types of inputs that are no Tensors and enter the forward as they are. Where several inputs meet
+        plain: the types of inputs, beside arrays, that enter the forward as they are. Where several inputs meet
             entry by entry, Python's numbers do, as they have no dtype of their own there; elsewhere they are arrays.
         function: what the user calls.
     """
@@ -265,9 +266,7 @@ def op(block: Any) -> Callable[..., Tensor]:
     if hasattr(np.ndarray, operation.name) or hasattr(block, "method"):
         setattr(Tensor, operation.name, function)
     if hasattr(block, "operator"):
-        setattr(Tensor, block.operator, function)
-        if len(operation.inputs) == 2 and not operation.variadic and not hasattr(block, "comparison"):
-            setattr(Tensor, block.operator.replace("__", "__r", 1), lambda self, other: function(other, self))
+        install_operator(block, operation, plain)
     result: Callable[..., Tensor] = function
     return result
 
@@ -275,6 +274,33 @@ def op(block: Any) -> Callable[..., Tensor]:
 def narrow(x: Any) -> bool:
     """Whether x has no dtype to compute sums in: neither single nor double precision."""
     return (x.array if type(x) is Tensor else operand(x)).dtype not in WIDE
+
+
+def install_operator(block: Any, operation: Operation, plain: Callable[..., Tensor]) -> None:
+    """Give Tensor the operator of a block, and its reflection. What is no array of any kind gets a turn of its own."""
+    name, public, defaults = block.operator, operation.public, operation.defaults
+    if len(operation.inputs) == 1 or operation.variadic:
+        setattr(Tensor, name, operation.function)
+        return
+
+    def operator(a: Any, b: Any) -> Any:
+        if type(b) not in OPERANDS and not is_operand(b):
+            return NotImplemented
+        if public:
+            return public(plain, a, b)
+        try:
+            return record(operation, (a, b), defaults)
+        except Exception as error:
+            error.add_note(errors.in_forward(operation, (a, b), defaults))
+            raise
+
+    def reflected(b: Any, a: Any) -> Any:
+        return operator(a, b) if type(a) in OPERANDS or is_operand(a) else NotImplemented
+
+    for method, called in (operator, name), (reflected, name.replace("__", "__r", 1)):
+        if method is operator or not hasattr(block, "comparison"):
+            method.__name__, method.__qualname__ = called, f"Tensor.{called}"
+            setattr(Tensor, called, method)
 
 
 def lifted(x: Any) -> Any:
