@@ -200,7 +200,7 @@ def test_operators_on_either_side(f, other):
 @pytest.mark.parametrize("f", OPERATORS, ids=NAMES)
 @pytest.mark.parametrize("other", ["text", None, object(), {}], ids=lambda o: type(o).__name__)
 def test_operators_with_what_is_not_numbers(f, other):
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(TypeError, match=r"unsupported operand|\.item\(\)"):
         f(leaf(1.0, 2.0), other)
 
 

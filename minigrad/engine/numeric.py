@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NUMBERS = "fiubc"  # the kinds of dtypes that can be data
 SCALARS = {float, int, bool, complex}
 TAKEN = {*SCALARS, np.ndarray, np.memmap}
-ARRAYS = np.ndarray | np.generic | list | tuple
+ARRAYS: Any = (np.ndarray, np.generic, list, tuple)
 OTHER_ARRAYS = {  # what computes by other rules than NumPy's arrays, and what to say instead
     "MaskedArray": "its mask would be lost; fill the gaps, m.filled(0), and choose with np.where(m.mask, 0, y)",
     "matrix": "its * is a matrix product; say np.asarray(m), and @ for products",

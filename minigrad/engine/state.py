@@ -164,7 +164,6 @@ class Switch:
         found: Any = next((kind for is_kind, kind in kinds if is_kind(function)), switched)
         return functools.wraps(function)(found)
 
-
     def __repr__(self) -> str:
         return self.name
 
