@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import math
+import pickle
 import warnings
 import weakref
 
@@ -277,6 +278,56 @@ def test_goes_on_from_a_state_of_torch(name):
         resumed.step()
         other.step()
     assert_same_state(ours, theirs)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_torch_goes_on_from_our_state(name):
+    ours, theirs = twins(mlp)
+    mine, _ = train(ours, theirs, ROWS, OPTIMIZERS[name], steps=10)
+    state = mine.state_dict()
+    tensors = {i: {k: torch.tensor(v) for k, v in of_one.items()} for i, of_one in state["state"].items()}
+    resumed = OPTIMIZERS[name](torch.optim, theirs.parameters())
+    resumed.load_state_dict({**state, "state": tensors})
+    loss, twin_loss = nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()
+    for x, target in zip(ROWS[10:], CLASSES[10:], strict=True):
+        mine.zero_grad()
+        resumed.zero_grad()
+        loss(ours(x), target).backward()
+        twin_loss(theirs(torch.from_numpy(x)), torch.from_numpy(target)).backward()
+        mine.step()
+        resumed.step()
+    assert_same_state(ours, theirs)
+
+
+@pytest.mark.parametrize("copied", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy], ids=["pickle", "deepcopy"])
+@pytest.mark.parametrize("name", ["SGD momentum", "Adam", "RMSprop centered"])
+def test_a_model_is_copied_together_with_its_optimizer_and_schedule(name, copied):
+    """Both go on alike, each with its own numbers; and each optimizer still notices a forgotten zero_grad."""
+    ours, _ = twins(mlp)
+    optimizer = OPTIMIZERS[name](optim, ours.parameters())
+    runs = [(ours, optimizer, lr_scheduler.StepLR(optimizer, 2))]
+    loss = nn.CrossEntropyLoss()
+
+    def steps(model, optimizer, schedule):
+        for x, target in zip(ROWS[:4], CLASSES[:4], strict=True):
+            optimizer.zero_grad()
+            loss(model(x), target).backward()
+            optimizer.step()
+            schedule.step()
+
+    steps(*runs[0])
+    before = ours.state_dict()
+    runs.append(copied(runs[0]))
+    assert all(a is b for a, b in zip(runs[1][0].parameters(), runs[1][1].parameters, strict=True))
+    steps(*runs[1])
+    np.testing.assert_equal(ours.state_dict(), before)
+    steps(*runs[0])
+    np.testing.assert_equal(runs[1][0].state_dict(), ours.state_dict())
+    np.testing.assert_equal(runs[1][1].state_dict(), optimizer.state_dict())
+    for model, its, _ in runs:
+        loss(model(ROWS[0]), CLASSES[0]).backward()
+        with pytest.warns(optim.StaleGradientWarning):
+            its.step()
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

@@ -133,6 +133,14 @@ class Optimizer:
             mine.update({name: group[name] for name in (*self.defaults, "initial_lr") if name in group})
         self.state = new
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "watch"}
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        """A copy, or what was pickled: it watches its own parameters."""
+        vars(self).update(attributes)
+        self.watch = Watch(self)
+
     def __repr__(self) -> str:
         groups = [
             ", ".join(
@@ -308,6 +316,7 @@ class RMSprop(Optimizer):
     ) -> Any:  # fmt: skip
         if weight_decay:
             g = g + weight_decay * w
+        state["step"] = int(state.get("step", 0)) + 1  # which the formula does not need, and torch expects
         v = state["square_avg"] = alpha * state.get("square_avg", 0) + (1 - alpha) * g * g
         if centered:
             mean = state["grad_avg"] = alpha * state.get("grad_avg", 0) + (1 - alpha) * g
