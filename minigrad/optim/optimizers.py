@@ -134,12 +134,12 @@ class Optimizer:
         self.state = new
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "watch"}
+        return {name: value for name, value in vars(self).items() if name != "stale"}
 
     def __setstate__(self, attributes: dict[str, Any]) -> None:
-        """A copy, or what was pickled: it watches its own parameters."""
+        """A copy, or what was pickled: it has an eye on its own parameters."""
         vars(self).update(attributes)
-        self.watch = Watch(self)
+        self.stale = StaleGradient(self)
 
     def __repr__(self) -> str:
         groups = [
