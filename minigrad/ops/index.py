@@ -70,7 +70,7 @@ class add_at:
         elif len(indices) == len(shape):
             np.add.at(y, where, x)
         else:  # add.at is slow where it has to move rows; entry by entry it is fast
-            positions = np.arange(y.size).reshape(shape)[where]
+            positions = np.arange(y.size, like=y).reshape(shape)[where]
             np.add.at(y.reshape(-1), positions.reshape(-1), x.reshape(-1))
         return y
     def d_x(g, y, x, *indices, index, shape):   return g[together(index, indices)]

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.program.lines import Line, named, names_read, renamed, unparse
+from minigrad.program.lines import Line
 from minigrad.program.program import Text, helpers_of
 from minigrad.program.recording import Recording
 from minigrad.program.simplify import VIEWS, evaluate
-from minigrad.program.specialise import IN_PLACE_OF_NUMPYS, literal, numpys
+from minigrad.program.text import OPERATORS, literal, named, names_read, numpys, renamed, unparse
 from minigrad.tensor import Tensor
 
 __all__ = ["Apart", "Buffer", "faster", "taken_apart", "with_buffers"]
 
-UFUNCS = {op: name for name, op in IN_PLACE_OF_NUMPYS.items()}
+UFUNCS = {op: name for name, op in OPERATORS.items()}
 REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
 
 

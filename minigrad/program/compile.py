@@ -13,10 +13,10 @@ import numpy as np
 from minigrad.engine.errors import at
 from minigrad.engine.trees import leaves
 from minigrad.program.buffers import faster, taken_apart, with_buffers
-from minigrad.program.lines import unparse
 from minigrad.program.program import Program, bare, defined
 from minigrad.program.recording import Recording, TraceError, accepted, parameter_names
 from minigrad.program.source import traced
+from minigrad.program.text import unparse
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine.errors import at
-from minigrad.program.recording import Draw, Recording, TraceError
-from minigrad.program.specialise import Body, literal, numpys, specialise
+from minigrad.program.recording import Draw, Recording
+from minigrad.program.symbol import Body, TraceError, body_of
+from minigrad.program.text import literal, named, names_read, renamed
 from minigrad.tensor import Tensor
 
-__all__ = ["Line", "lines_of", "named", "names_read", "renamed", "unparse"]
+__all__ = ["Line", "lines_of"]
 
 Array = np.ndarray[Any, Any]
-FEW = 64  # entries of an array that a program makes by writing them out
 
 
 @dataclass(eq=False)
@@ -81,13 +81,19 @@ def lines_of(recording: Recording) -> tuple[list[Line], dict[Tensor, str]]:
             line = Line(name, constant(node), **common, constant=True)
         else:
             inputs = [read(x, names, arrays, recording.alias) for x in node.inputs]
-            body, canonical = body_of(node, cache)
-            substituted = dict(zip(canonical, (x for x in inputs if isinstance(x, ast.Name)), strict=True))
+            body = forward_of(node, cache)
+            substituted = dict(zip(body.inputs, (x for x in inputs if isinstance(x, ast.Name)), strict=True))
             line = Line(name, renamed(body.result, substituted), **common, quiet=node.serial in recording.quiet)
             if body.statements:
                 line.body, line.inputs, line.helper = body, substituted, node.op.name
                 line.text = ast.Call(named(node.op.name), list(substituted.values()), [])
             line.constant = all(x.id in constants for x in substituted.values())
+            if any(substituted[mask].id not in constants for mask in body.masks):
+                raise TraceError(
+                    f"{node.op.name} at {at(node.made_at)}: how many entries a mask takes depends on its values, and a "
+                    "program is for one length. Choose with np.where(mask, a, b), or make the positions an argument, "
+                    "np.flatnonzero(mask)"
+                )
         if line.constant:
             constants.add(name)
         lines.append(line)
@@ -127,8 +133,8 @@ def read(x: Any, names: Mapping[Any, str], arrays: Mapping[int, Tensor], alias: 
     return named(names[original(x, alias)]) if type(x) is Tensor else x
 
 
-def body_of(node: Tensor, cache: dict[Any, Body]) -> tuple[Body, list[str]]:
-    """The specialised forward of a node, and the names of its inputs there."""
+def forward_of(node: Tensor, cache: dict[Any, Body]) -> Body:
+    """What the forward of a node computes."""
     op = node.op
     values = list(node.values)
     key = op.name, repr(node.params), tuple([signature(v) for v in values])
@@ -137,8 +143,11 @@ def body_of(node: Tensor, cache: dict[Any, Body]) -> tuple[Body, list[str]]:
         inputs = dict(zip(op.inputs, values, strict=False))
         if op.variadic:
             inputs = {**dict(zip(first, values, strict=False)), last: tuple(values[len(first) :])}
-        cache[key] = specialise(op.forward, inputs, node.params)
-    return cache[key], cache[key].inputs
+        try:
+            cache[key] = body_of(op.forward, inputs, node.params, node.array)
+        except TraceError as error:
+            raise TraceError(f"{op.name} at {at(node.made_at)} cannot become a program: {error}") from None
+    return cache[key]
 
 
 def signature(value: Any) -> Any:
@@ -149,91 +158,16 @@ def signature(value: Any) -> Any:
 # ----------------------------------------------------------------------------------------------------- what is made
 def constant(node: Tensor) -> ast.expr:
     """An array that was made while the function ran: by what NumPy makes it, or written out if it is small."""
-    text = structural(node.array) or written_out(node.array)
-    if text is None:
+    try:
+        return literal(node.array)
+    except TypeError:
         raise TraceError(
             f"an array of shape {node.shape} that is used at {at(node.made_at)} is neither an argument nor computed "
             "from arguments: it was drawn at random, or made by NumPy from arrays of outside. Pass it in, or pass the "
             "random generator"
-        )
-    return text
-
-
-def structural(array: Array) -> ast.expr | None:
-    """How NumPy makes an array that needs no data: zeros, ones, numbers in a row, a diagonal."""
-    if not array.flags.c_contiguous or not array.size:
-        return None if array.size else call("zeros", literal(array.shape), literal(array.dtype))
-    kind = [] if array.dtype == np.float64 else [ast.keyword("dtype", literal(array.dtype))]
-    shape = literal(array.shape if array.ndim != 1 else array.size)
-    first = array.reshape(-1)[0]
-    if is_uniform(array) and array.dtype.kind in "fiu":
-        if array.ndim == 0:
-            return ast.Call(literal(array.dtype), [number(array)], [])
-        if first in (0, 1) and not np.signbit(first):
-            return call("ones" if first else "zeros", shape, keywords=kind)
-        return call("full", shape, number(array), keywords=kind if array.dtype != np.int64 else [])
-    if array.dtype.kind in "iu" and same(array.reshape(-1), np.arange(array.size, dtype=array.dtype)):
-        made = call("arange", literal(array.size), keywords=[] if array.dtype == np.int64 else kind)
-        return made if array.ndim == 1 else ast.Call(ast.Attribute(made, "reshape", ast.Load()), [shape], [])
-    if array.ndim == 2 and same(array, np.eye(*array.shape, dtype=array.dtype)):
-        return call("eye", *[literal(n) for n in dict.fromkeys(array.shape)], keywords=kind)
-    return None
-
-
-def written_out(array: Array) -> ast.expr | None:
-    """A small array as its entries."""
-    if array.size > FEW or not array.flags.c_contiguous or array.dtype.kind not in "fiub":
-        return None
-    return call("array", literal(array.tolist()), literal(array.dtype))
-
-
-def call(name: str, *arguments: ast.expr, keywords: Sequence[ast.keyword] = ()) -> ast.expr:
-    return ast.Call(numpys(name), list(arguments), list(keywords))
-
-
-def is_uniform(value: Any) -> bool:
-    """Whether all entries have the same bits."""
-    flat = np.asarray(value).reshape(-1)
-    return flat.tobytes() == flat[:1].tobytes() * len(flat)
-
-
-def number(value: Any) -> ast.expr:
-    """The first entry of an array as a Python number, in as few digits as its dtype needs."""
-    first = value.reshape(-1)[0]
-    return literal(float(str(first)) if first.dtype.kind == "f" and np.isfinite(first) else first.item())
-
-
-def same(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and a.tobytes() == b.tobytes()
+        ) from None
 
 
 def drawn(op: Draw) -> ast.expr:
     keywords = [ast.keyword(name, literal(value)) for name, value in op.kwargs.items()]
     return ast.Call(ast.Attribute(named(op.generator), op.method, ast.Load()), [literal(x) for x in op.args], keywords)
-
-
-# ---------------------------------------------------------------------------------------------------------- the text
-def named(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
-
-
-def renamed(tree: Any, names: Mapping[str, Any]) -> Any:
-    """A copy of a syntax tree with other expressions in the place of names; what is assigned to gets another name."""
-    if isinstance(tree, list):
-        return [renamed(part, names) for part in tree]
-    if isinstance(tree, ast.Name):
-        new = names.get(tree.id, tree)
-        return new if isinstance(tree.ctx, ast.Load) or new is tree else ast.Name(new.id, tree.ctx)
-    if not isinstance(tree, ast.AST) or not tree._fields:
-        return tree
-    return tree.__class__(**{field: renamed(value, names) for field, value in ast.iter_fields(tree)})
-
-
-def names_read(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id != "np":
-            yield node.id
-
-
-def unparse(tree: ast.AST) -> str:
-    return ast.unparse(tree if isinstance(tree, ast.expr) else ast.fix_missing_locations(tree))

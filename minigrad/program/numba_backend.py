@@ -19,10 +19,10 @@ import numpy as np
 from minigrad.engine.errors import at
 from minigrad.engine.trees import leaves, like
 from minigrad.program.buffers import Buffer, of_one_row, taken_apart, with_buffers
-from minigrad.program.lines import Line, named, renamed, unparse
+from minigrad.program.lines import Line
 from minigrad.program.program import Program, commented, defined, held
 from minigrad.program.recording import Recording, TraceError
-from minigrad.program.specialise import literal, numpys
+from minigrad.program.text import literal, named, numpys, renamed, unparse
 
 __all__ = ["Loop", "NumbaProgram"]
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from minigrad.engine.places import Place
 from minigrad.engine.trees import leaves, like
-from minigrad.program.lines import Line, lines_of, named, renamed, unparse
+from minigrad.program.lines import Line, lines_of
 from minigrad.program.recording import Argument, Recording, variable
 from minigrad.program.simplify import Simplifier, nested
-from minigrad.program.specialise import literal, numbered
+from minigrad.program.text import literal, named, numbered, renamed, unparse
 from minigrad.tensor import Tensor
 
 __all__ = ["Program", "defined"]

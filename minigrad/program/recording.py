@@ -26,17 +26,14 @@ from minigrad.engine.rerun import Rerun, same
 from minigrad.engine.state import Watch, here
 from minigrad.engine.trees import leaves, like
 from minigrad.function import Application
-from minigrad.program.specialise import numbered
+from minigrad.program.symbol import TraceError
+from minigrad.program.text import numbered
 from minigrad.tensor import Tensor, next_serial
 from minigrad.transforms import derivatives
 
 __all__ = ["Argument", "Recording", "TraceError", "record", "record_tape"]
 
 Array = np.ndarray[Any, Any]
-
-
-class TraceError(RuntimeError):
-    """A function cannot become a program; the message names the line and says what to do."""
 
 
 @dataclass
@@ -449,8 +446,8 @@ def outside(fn: Any) -> dict[int, tuple[str, Any]]:
         if isinstance(x, Tensor | np.ndarray):
             found[id(x)] = name or "array", x
         elif isinstance(x, FunctionType):
-            package = x.__module__.partition(".")[0]
-            if package == "numpy" or x.__module__.startswith("minigrad.ops"):
+            package, _, rest = (x.__module__ or "").partition(".")
+            if package == "numpy" or (package == "minigrad" and rest.startswith("ops")):
                 continue
             cells = zip(x.__code__.co_freevars, x.__closure__ or (), strict=True)
             todo += [(n, cell.cell_contents, depth + 1) for n, cell in cells if has_contents(cell)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -15,18 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.program.lines import (
-    Line,
+from minigrad.program.lines import Line
+from minigrad.program.text import (
     is_uniform,
+    literal,
     named,
     names_read,
     number,
+    numpys,
     renamed,
     structural,
     unparse,
     written_out,
 )
-from minigrad.program.specialise import literal, numpys
 
 __all__ = ["Simplifier", "evaluate", "live", "nested"]
 
@@ -159,7 +161,7 @@ class Simplifier:
             seen.update({key for text in texts_of(line) for key in keys(text)})
         for line in self.lines:
             mine = {key for text in texts_of(line) for key in keys(text)}
-            if line.body is None or not can_open(line) or not (self.open_all or any(seen[key] > 1 for key in mine)):
+            if line.body is None or not line.body.straight or not (self.open_all or any(seen[key] > 1 for key in mine)):
                 yield line
             else:
                 yield from self.parts(line)
@@ -174,10 +176,10 @@ class Simplifier:
             assert isinstance(s.targets[0], ast.Name)
             text, name = renamed(s.value, names), f"{line.name}_{i}"
             value = self.values[name] = evaluate(text, self.values)
-            names[s.targets[0].id] = named(name)
-            yield dataclasses.replace(
-                line, name=name, text=text, value=value, body=None, inputs=None, hint=s.targets[0].id
-            )
+            own = s.targets[0].id
+            names[own] = named(name)
+            hint = "" if re.fullmatch(r"t\d+", own) else own
+            yield dataclasses.replace(line, name=name, text=text, value=value, body=None, inputs=None, hint=hint)
         text = self.without_unit(renamed(line.body.result, names))
         yield dataclasses.replace(line, text=text, body=None, inputs=None)
 
@@ -230,17 +232,12 @@ class Simplifier:
 
 def texts_of(line: Line) -> list[ast.expr]:
     """The expressions of a line in the names of the program, also those of a forward of several lines."""
-    if line.body is None or not can_open(line):
+    if line.body is None or not line.body.straight:
         return [line.text]
     assert line.inputs is not None
     inner = {s.targets[0].id: named(f"{line.name} {i}") for i, s in enumerate(line.body.statements)}  # type: ignore[attr-defined]
     names = {**line.inputs, **inner}
     return [renamed(s.value, names) for s in line.body.statements] + [renamed(line.body.result, names)]  # type: ignore[attr-defined]
-
-
-def can_open(line: Line) -> bool:
-    assert line.body is not None
-    return all(isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Name) for s in line.body.statements)
 
 
 def is_work(node: ast.AST) -> bool:

@@ -151,8 +151,9 @@ def traced(
 ) -> Recording:
     """The recording of `fn`, if it does the same on other numbers of the same shapes."""
     from minigrad.engine.errors import at
-    from minigrad.program.lines import lines_of, unparse
+    from minigrad.program.lines import lines_of
     from minigrad.program.recording import TraceError, record
+    from minigrad.program.text import unparse
 
     if not callable(fn):
         raise TypeError(f"source(fn, *examples): fn is a function or a Tensor, and this is a {type(fn).__name__}")

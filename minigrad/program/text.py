@@ -1,0 +1,178 @@
+"""Expressions of NumPy as syntax trees: how values are written, how texts are put together and tidied."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["literal", "named", "names_read", "numbered", "numpys", "renamed", "tidy", "unparse"]
+
+Array = np.ndarray[Any, Any]
+FEW = 64  # entries of an array that a program makes by writing them out
+OPERATORS: dict[str, Any] = {  # np.add(a, b) is a + b: the same loop, the same bits
+    "add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult, "divide": ast.Div, "matmul": ast.MatMult,
+    "negative": ast.USub, "equal": ast.Eq, "not_equal": ast.NotEq, "less": ast.Lt, "less_equal": ast.LtE,
+    "greater": ast.Gt, "greater_equal": ast.GtE,
+}  # fmt: skip
+# What None or False for these arguments says is what leaving them out says.
+NONE_IS_DEFAULT = {"sum", "mean", "prod", "max", "min", "argmax", "argmin", "cumsum", "transpose", "flip", "squeeze"}
+
+
+# ---------------------------------------------------------------------------------------------------------- the text
+def named(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def renamed(tree: Any, names: Mapping[str, Any]) -> Any:
+    """A copy of a syntax tree with other expressions in the place of names; what is assigned to gets another name."""
+    if isinstance(tree, list):
+        return [renamed(part, names) for part in tree]
+    if isinstance(tree, ast.Name):
+        new = names.get(tree.id, tree)
+        return new if isinstance(tree.ctx, ast.Load) or new is tree else ast.Name(new.id, tree.ctx)
+    if not isinstance(tree, ast.AST) or not tree._fields:
+        return tree
+    return tree.__class__(**{field: renamed(value, names) for field, value in ast.iter_fields(tree)})
+
+
+def names_read(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id != "np":
+            yield node.id
+
+
+def unparse(tree: ast.AST) -> str:
+    return ast.unparse(tree if isinstance(tree, ast.expr) else ast.fix_missing_locations(tree))
+
+
+def numbered(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}{number}"
+        number += 1
+
+
+def numpys(path: str) -> ast.expr:
+    node: ast.expr = named("np")
+    for name in path.split("."):
+        node = ast.Attribute(node, name, ast.Load())
+    return node
+
+
+def call(name: str, *arguments: ast.expr, keywords: Sequence[ast.keyword] = ()) -> ast.Call:
+    return ast.Call(numpys(name), list(arguments), list(keywords))
+
+
+def entry(x: ast.expr, index: ast.expr) -> ast.expr:
+    """x[index]; x[(i,)] is x[i]."""
+    index = index.elts[0] if isinstance(index, ast.Tuple) and len(index.elts) == 1 else index
+    return ast.Subscript(x, index, ast.Load())
+
+
+# ------------------------------------------------------------------------------------------------------------ literals
+def literal(value: Any) -> ast.expr:
+    """A static value as an expression. Expressions in it stand for themselves.
+
+    Raises:
+        TypeError: it is something that no short text makes.
+    """
+    load = ast.Load()
+    if isinstance(value, ast.expr):
+        return value
+    if isinstance(value, tuple | list):
+        return (ast.Tuple if isinstance(value, tuple) else ast.List)([literal(part) for part in value], load)
+    if isinstance(value, slice):
+        parts = [None if part is None else literal(part) for part in (value.start, value.stop, value.step)]
+        return ast.Slice(*parts)
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        return numpys(np.dtype(value).name if np.dtype(value) != np.bool_ else "bool")
+    for name in ("bool", "int", "float"):
+        if value is getattr(builtins, name):
+            return named(name)
+    if isinstance(value, np.generic):
+        return ast.Call(literal(value.dtype), [literal(value.item())], [])
+    if isinstance(value, float) and value != value:
+        return numpys("nan")
+    if isinstance(value, float) and abs(value) == np.inf:
+        return numpys("inf") if value > 0 else ast.UnaryOp(ast.USub(), numpys("inf"))
+    if isinstance(value, int | float) and not isinstance(value, bool) and str(value).startswith("-"):
+        return ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    if value is None or value is Ellipsis or isinstance(value, bool | int | float | complex | str):
+        return ast.Constant(value)
+    if isinstance(value, np.ndarray) and (text := structural(value) or written_out(value)):
+        return text
+    raise TypeError(f"no literal for {value!r}")
+
+
+def structural(array: Array) -> ast.expr | None:
+    """How NumPy makes an array that needs no data: zeros, ones, numbers in a row, a diagonal."""
+    if not array.flags.c_contiguous or not array.size:
+        return None if array.size else call("zeros", literal(array.shape), literal(array.dtype))
+    kind = [] if array.dtype == np.float64 else [ast.keyword("dtype", literal(array.dtype))]
+    shape = literal(array.shape if array.ndim != 1 else array.size)
+    first = array.reshape(-1)[0]
+    if is_uniform(array) and array.dtype.kind in "fiu":
+        if array.ndim == 0:
+            return ast.Call(literal(array.dtype), [number(array)], [])
+        if first in (0, 1) and not np.signbit(first):
+            return call("ones" if first else "zeros", shape, keywords=kind)
+        return call("full", shape, number(array), keywords=kind if array.dtype != np.int64 else [])
+    if array.dtype.kind in "iu" and same(array.reshape(-1), np.arange(array.size, dtype=array.dtype)):
+        made = call("arange", literal(array.size), keywords=[] if array.dtype == np.int64 else kind)
+        return made if array.ndim == 1 else ast.Call(ast.Attribute(made, "reshape", ast.Load()), [shape], [])
+    if array.ndim == 2 and same(array, np.eye(*array.shape, dtype=array.dtype)):
+        return call("eye", *[literal(n) for n in dict.fromkeys(array.shape)], keywords=kind)
+    return None
+
+
+def written_out(array: Array) -> ast.expr | None:
+    """A small array as its entries."""
+    if array.size > FEW or not array.flags.c_contiguous or array.dtype.kind not in "fiub":
+        return None
+    return call("array", literal(array.tolist()), literal(array.dtype))
+
+
+def is_uniform(value: Any) -> bool:
+    """Whether all entries have the same bits."""
+    flat = np.asarray(value).reshape(-1)
+    return flat.tobytes() == flat[:1].tobytes() * len(flat)
+
+
+def number(value: Any) -> ast.expr:
+    """The first entry of an array as a Python number, in as few digits as its dtype needs."""
+    first = value.reshape(-1)[0]
+    return literal(float(str(first)) if first.dtype.kind == "f" and np.isfinite(first) else first.item())
+
+
+def same(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+# ---------------------------------------------------------------------------------------------------------------- taste
+def tidy(node: ast.Call) -> ast.expr:
+    """A call as one would write it, where the bits are the same: np.add(a, b) as a + b, np.transpose(x) as x.T."""
+    if not isinstance(node.func, ast.Attribute):
+        return node
+    name, arguments, keywords = node.func.attr, list(node.args), list(node.keywords)
+    if name in NONE_IS_DEFAULT:
+        while arguments and isinstance(arguments[-1], ast.Constant) and arguments[-1].value is None:
+            arguments.pop()
+        keywords = [k for k in keywords if not (isinstance(k.value, ast.Constant) and k.value.value in (None, False))]
+    node = ast.Call(node.func, arguments, keywords)
+    if unparse(node.func) != f"np.{name}" or keywords:
+        return node
+    op = OPERATORS.get(name)
+    if name == "transpose" and len(arguments) == 1:
+        return ast.Attribute(arguments[0], "T", ast.Load())
+    if op is None:
+        return node
+    if issubclass(op, ast.unaryop):
+        return ast.UnaryOp(op(), arguments[0])
+    if issubclass(op, ast.cmpop):
+        return ast.Compare(arguments[0], [op()], [arguments[1]])
+    return ast.BinOp(arguments[0], op(), arguments[1])
