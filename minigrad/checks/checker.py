@@ -98,7 +98,7 @@ def check(
 
 def unpacked(target: Any) -> tuple[Any, Any]:
     """What is to be checked, and what knows its signature, domain and params: a specimen, an operation or itself."""
-    if hasattr(target, "target"):
+    if hasattr(target, "target") and not isinstance(target, Subject):
         return target.target, target
     return target, getattr(target, "operation", target)
 

@@ -339,6 +339,8 @@ class OfTorchTensors(Subject):
 # ------------------------------------------------------------------------------------------------- what a target is
 def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
     """The subject that `target` is; TypeError for what cannot be checked."""
+    if isinstance(target, Subject):
+        return target
     applied = getattr(target, "__self__", None)  # MyFunction, of MyFunction.apply
     if isinstance(applied, type) and getattr(target, "__name__", "") == "apply":
         target = applied

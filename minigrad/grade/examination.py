@@ -1,162 +1,189 @@
-"""The process that a student's code runs in: `grade` starts it, tells it what to do, and reads what it finds.
+"""What there is to say about one answer: its forward held against the reference, its backward checked.
 
-Run as ``python -m minigrad.grade.examination``. On standard input comes one JSON object: a token, the file, the names
-of the exercises. Findings leave, a line each and led by the token, through a duplicate of standard output that the file
-is not told of; what it prints itself goes nowhere. That keeps prints, mistakes and crashes out of the marks. It is no
-jail: code that sets out to attack the interpreter it runs in belongs into a container.
+The answer is a Subject: in a worker for a submission, and in this process for the planted mistakes of
+`calibration.py`. Nothing here depends on which.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import sys
-import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.checks import check
 from minigrad.checks.backward import NOISE_RUNS, noisy
-from minigrad.checks.cases import ANY, Form, designed
-from minigrad.checks.diagnosis import Fault
-from minigrad.checks.subject import DirectContext
-from minigrad.checks.trial import Case
-from minigrad.commands.userfile import UserFileError, load_file
-from minigrad.engine.errors import parameter_names
-from minigrad.function import Function
-from minigrad.grade.exercises import EXERCISES, Exercise
+from minigrad.checks.cases import designed
+from minigrad.checks.diagnosis import KINDS
+from minigrad.checks.subject import Call, Inputs, Subject, subject_of
+from minigrad.checks.trial import Case, Trial
+from minigrad.grade.exercise import Exercise
 
-MEMORY = 4 << 30  # bytes of address space; what asks for more gets a MemoryError, and the machine goes on
+Array = np.ndarray[Any, Any]
 READABLE = 12  # entries
 SLACK = 64  # a right forward is off by at most so many times its rounding: it may sum in another order
-Findings = dict[str, Any]
+SIZES = (0.0, *[10.0**k for k in range(-16, 3)])  # of a constant, that somebody may have taken for it
+JITTER = 2.0**-36  # relative: no rule moves so much at a change of one unit in the last place, but differences do
+STEPS = [10.0**k for k in range(-10, 0)]  # of finite differences
+
+WORDS = {  # for what may be wrong with a forward, and with the whole
+    "missing": "it is not there",
+    "unwritten": "it is not written yet",
+    "ended": "the process ended, or was stopped",
+    "raises": "forward raises an exception",
+    "shape": "forward returns another shape",
+    "values": "forward returns other numbers",
+    "constant": "forward takes a constant of another size",
+    "differences": "backward uses finite differences",
+    **KINDS,
+}
 
 
-def main() -> None:
-    job = json.loads(sys.stdin.read())
-    limit_memory()
-    channel = os.dup(1)
-    with open(os.devnull, "r+") as nowhere:
-        for descriptor in 0, 1, 2:
-            os.dup2(nowhere.fileno(), descriptor)
+class Remark(NamedTuple):
+    """One thing that is wrong: a word of WORDS, the input of the exercise that it is about ("" for all), a sentence."""
 
-    def send(message: dict[str, Any]) -> None:
-        line = f"\n{job['token']} {json.dumps(message)}\n".encode()  # on a line of its own, whatever came before
-        while line:
-            line = line[os.write(channel, line) :]
-
-    send({"stage": "loading the file"})
-    try:
-        module = load_file(job["file"])
-    except BaseException as error:  # the UserFileError tells all; others are what no program should raise
-        told = isinstance(error, UserFileError)
-        send({"failed": str(error) if told else f"{job['file']} cannot be loaded: {type(error).__name__}: {error}"})
-    else:
-        send({"stage": "it"})
-        for name in job["exercises"]:
-            send(findings(EXERCISES[name], getattr(module, name, None), job["seed"]))
+    kind: str
+    input: str
+    text: str
 
 
-def limit_memory() -> None:
-    with contextlib.suppress(ImportError, OSError, ValueError):  # not every system has such a limit
-        import resource
+@dataclass(frozen=True)
+class Findings:
+    """What was found: of the forward at most one thing, which may be about the whole; and faults of the backward."""
 
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
-
-def findings(exercise: Exercise, function: Any, seed: int) -> Findings:
-    """What there is to say about a student's Function: its forward, and the faults of its backward."""
-    if function is None:
-        return {"forward": f"there is no {exercise.name} in the file", "faults": []}
-    if not (isinstance(function, type) and issubclass(function, Function)):
-        return {"forward": f"{exercise.name} is no subclass of minigrad.Function", "faults": []}
-    try:
-        forward = forward_problem(exercise, function, seed)
-        names = parameter_names(function, len(exercise.inputs))[: len(exercise.inputs)]  # without those of a default
-        ours = dict(zip(names, exercise.inputs, strict=True))
-        domain = {name: exercise.domain[own] for name, own in ours.items() if own in exercise.domain}
-        faults = check(function, signature=exercise.signature, domain=domain, seed=seed).faults
-    except Unusable as problem:
-        return {"forward": str(problem), "faults": []}
-    except Exception as error:  # what the file raises has been caught where it was called
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        bug = f"{type(error).__name__}: {error} (line {at.lineno} of {at.filename})"
-        return {"forward": f"not graded: an error in minigrad, and not in the file: {bug}", "faults": []}
-    except BaseException as error:  # sys.exit() of the file's own, or worse
-        return {"forward": f"it ends the program: {type(error).__name__}({error})", "faults": []}
-    asked = [fault for fault in faults if fault.kind != "second-order"]  # the exercises are of first derivatives
-    return {"forward": forward, "faults": [described(f, ours.get(f.input or "", "")) for f in asked]}
+    forward: Remark | None = None
+    faults: tuple[Remark, ...] = ()
 
 
-def described(fault: Fault, name: str) -> dict[str, str]:
-    unwritten = fault.kind == "raises" and "NotImplementedError" in fault.text
-    return {"kind": fault.kind, "input": name, "text": "backward is not written yet" if unwritten else fault.text}
+def whole(kind: str, text: str) -> Findings:
+    """Findings of an exercise that has no backward to speak of."""
+    return Findings(Remark(kind, "", text))
+
+
+class Answer(Subject):
+    """An answer to an exercise.
+
+    Attributes:
+        truth: what computes the same, where the forward is right: numerical derivatives are taken of that, which no
+            submission can lead astray. Else they are taken of the forward that there is.
+    """
+
+    truth: Callable[..., Array] | None = None
+
+    def evaluate(self, inputs: Inputs) -> Array:
+        return super().evaluate(inputs) if self.truth is None else self.truth(*inputs)
+
+
+class Local(Answer):
+    """One of the teacher's own, in this process: what `minigrad.check` takes."""
+
+    def __init__(self, target: Any) -> None:
+        self.subject = subject_of(target)
+        super().__init__(target, self.subject.name, self.subject.parameters)
+        self.wide, self.any_layout = self.subject.wide, self.subject.any_layout
+
+    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
+        return self.subject.call(inputs, needs)
+
+
+def examine(exercise: Exercise, subject: Answer, seed: int = 0) -> Findings:
+    """Forward, then backward."""
+    forward, constants = forward_problem(exercise, subject, seed)
+    if forward and forward.kind in ("raises", "unwritten", "shape"):
+        return Findings(forward)
+    if forward is None or forward.kind == "constant":
+        subject.truth = partial(exercise.right, **constants)
+    ours = dict(zip(subject.names(len(exercise.inputs)), exercise.inputs, strict=True))
+    domain = {name: exercise.domain[own] for name, own in ours.items() if own in exercise.domain}
+    faults = check(subject, signature=exercise.signature, domain=domain, seed=seed).faults
+    remarks = [
+        Remark("unwritten", "", "backward is not written yet")
+        if fault.kind == "raises" and "NotImplementedError" in fault.text
+        else Remark(fault.kind, ours.get(fault.input or "", ""), fault.text)
+        for fault in faults
+        if fault.kind != "second-order"  # the exercises are of first derivatives
+    ]
+    if not any(remark.kind in ("raises", "count", "unwritten", "random", "first-call") for remark in remarks):
+        named = differences(exercise, subject, seed, ours)
+        remarks = [*named, *[r for r in remarks if r.input not in {n.input for n in named}]]
+    return Findings(forward, tuple(remarks))
 
 
 # ------------------------------------------------------------------------------------------------------ the forward
-class Unusable(Exception):
-    """Forward does not get through; then there is no backward to speak of."""
+def forward_problem(exercise: Exercise, subject: Answer, seed: int) -> tuple[Remark | None, dict[str, float]]:
+    """What is wrong with forward, at the smallest inputs that show it; and the constants for which it is right."""
+    cases = sorted(designed(exercise.form, seed), key=lambda case: sum(map(np.size, case.inputs)))
+    found = [(case, *attempt(subject, case)) for case in cases]
+    for _, _, remark in found:
+        if remark:
+            return remark, {}
+    wrong = next(filter(None, (wrong_forward(exercise, case, got) for case, got, _ in found)), None)
+    if wrong and wrong.kind == "values":
+        for name, said in exercise.constants.items():
+            for size in SIZES:
+                if size != said and not any(
+                    wrong_forward(exercise, case, got, **{name: size}) for case, got, _ in found
+                ):
+                    text = f"forward: {name} is {size:g}, and the exercise says {said:g}"
+                    return Remark("constant", "", text), {name: size}
+    return wrong, {}
 
 
-def forward_problem(exercise: Exercise, function: type[Function], seed: int) -> str:
-    """What is wrong with forward, at the smallest inputs that show it; "" if nothing is."""
-    form = Form(exercise.signature, [exercise.domain.get(name, ANY) for name in exercise.inputs])
-    cases = sorted(designed(form, seed), key=lambda case: sum(map(np.size, case.inputs)))
-    return next(filter(None, (wrong_forward(exercise, function, case) for case in cases)), "")
-
-
-def wrong_forward(exercise: Exercise, function: type[Function], case: Case) -> str:
-    inputs = case.inputs
-    with np.errstate(all="ignore"):
-        try:
-            found = function.forward(
-                DirectContext([i in case.able for i in range(len(inputs))]), *[x.copy() for x in inputs]
-            )
-        except NotImplementedError:
-            raise Unusable("forward is not written yet") from None
-        except Exception as error:
-            raise Unusable(f"forward raises {type(error).__name__}: {error}") from error
-        right, allowed = exact(exercise, case)
-    got = np.asarray(found)
+def attempt(subject: Answer, case: Case) -> tuple[Any, Remark | None]:
+    """What forward returns."""
+    try:
+        with np.errstate(all="ignore"):
+            got = subject.call([x.copy() for x in case.inputs], [i in case.able for i in range(len(case.inputs))]).y
+    except Exception as error:  # whatever it raises
+        name = type(error).__name__
+        if name == "NotImplementedError":
+            return None, Remark("unwritten", "", "forward is not written yet")
+        return None, Remark("raises", "", f"forward raises {name}: {error}")
     if got.dtype.kind not in "fiu":
-        raise Unusable(f"forward returns {type(found).__name__}, and an array of floats is needed")
+        return None, Remark("raises", "", f"forward returns an array of {got.dtype}, and one of floats is needed")
+    return got, None
+
+
+def wrong_forward(exercise: Exercise, case: Case, got: Array, **constants: float) -> Remark | None:
+    right, allowed = exact(exercise, case, constants)
+    inputs = case.inputs
     if got.shape != right.shape:
         shapes = ", ".join(f"{name} {x.shape}" for name, x in zip(exercise.inputs, inputs, strict=True))
-        return f"forward returns the shape {got.shape} for {shapes}; needed is {right.shape}"
+        return Remark("shape", "", f"forward returns the shape {got.shape} for {shapes}; needed is {right.shape}")
     with np.errstate(all="ignore"):
         wrong = ~(abs(got - right) <= allowed)
+        times = got / right
     if not wrong.any():
-        return ""
+        return None
     at = tuple(map(int, np.argwhere(wrong)[0]))
     entry = f"y[{', '.join(map(str, at))}]" if at else "it"
-    with np.errstate(all="ignore"):
-        times = got / right
     hint = ""
     if not np.isfinite(got).all():
         hint = ". e to a large number overflows, and ln 0 is infinite"
     elif np.ptp(times) <= 1e-6 * abs(times[at]):
         hint = f": {times[at]:.6g} times as much"
-    return f"forward: {entry} is {got[at]:.6g} and should be {right[at]:.6g} for {shown(exercise, inputs)}{hint}"
+    text = f"forward: {entry} is {got[at]:.6g} and should be {right[at]:.6g} for {shown(exercise, inputs)}{hint}"
+    return Remark("values", "", text)
 
 
-def exact(exercise: Exercise, case: Case) -> tuple[Any, Any]:
+def exact(exercise: Exercise, case: Case, constants: dict[str, float]) -> tuple[Array, Array]:
     """The right result, in float64, and how far off a right forward may be: by its rounding, which noise measures."""
     eps = max(np.finfo(case.inputs[i].dtype).eps for i in case.able)
 
     def reference(change: Callable[[Any], Any]) -> Any:
         wide = [change(x).astype(np.float64) if i in case.able else x for i, x in enumerate(case.inputs)]
-        return exercise.reference(*wide).data
+        return exercise.right(*wide, **constants)
 
     random = np.random.default_rng(case.seed)
-    right = reference(lambda x: x)
-    spread = [abs(reference(lambda x: noisy(x, random)) - right) for _ in range(NOISE_RUNS)]
-    return right, SLACK * (np.max(spread, axis=0) + eps * abs(right) + np.finfo(np.float32).tiny)
+    with np.errstate(all="ignore"):
+        right = reference(lambda x: x)
+        spread = [abs(reference(lambda x: noisy(x, random)) - right) for _ in range(NOISE_RUNS)]
+        return right, SLACK * (np.max(spread, axis=0) + eps * abs(right) + np.finfo(np.float32).tiny)
 
 
-def shown(exercise: Exercise, inputs: tuple[Any, ...]) -> str:
+def shown(exercise: Exercise, inputs: Sequence[Any]) -> str:
     """The inputs, if a person can read them; else their shapes and sizes."""
     if sum(x.size for x in inputs) > READABLE:
         texts = [f"of shape {x.shape}, up to {abs(x).max(initial=0):.2g}" for x in inputs]
@@ -165,5 +192,49 @@ def shown(exercise: Exercise, inputs: tuple[Any, ...]) -> str:
     return "; ".join(f"{name} {' '.join(text.split())}" for name, text in zip(exercise.inputs, texts, strict=True))
 
 
-if __name__ == "__main__":
-    main()
+# ------------------------------------------------------------------------------------------------ finite differences
+@np.errstate(all="ignore")
+def differences(exercise: Exercise, subject: Answer, seed: int, ours: dict[str, str]) -> list[Remark]:
+    """The inputs whose gradients are difference quotients.
+
+    With a small step these are right as far as the checker can see, since it forgives what rounding does; but they
+    move by rounding over the step where a rule moves by rounding. With a large one they are what is computed here
+    with that step, to far more digits than they are the gradient.
+    """
+    trial = Trial(subject, next(designed(exercise.form, seed)))
+    found = []
+    for i, own in zip(trial.able, (exercise.inputs[i] for i in trial.able), strict=True):
+        got = trial.gradient(i)
+        if got is None:
+            continue
+        comparison = trial.compare(i)
+        size = abs(comparison.true).max(initial=0)
+        off = abs(got - comparison.true).max(initial=0)
+        if off <= 2.0**-44 * size:
+            continue
+        jitters = off < 2.0**-10 * size and trial.noise[i].max(initial=0) > JITTER * size
+        if jitters or quotient(trial, i, got, off):
+            name = trial.names[i]
+            text = f"d{name} is computed by finite differences, which are never exact: write the derivative"
+            found.append(Remark("differences", own, text))
+    return found
+
+
+def quotient(trial: Trial, i: int, got: Array, off: float) -> bool:
+    """Whether the gradient is that of a step, forwards or to both sides, far better than it is the derivative."""
+    x, flat = trial.inputs[i], trial.inputs[i].reshape(-1)
+
+    def moved(j: int, step: float) -> Array:
+        new = flat.copy()
+        new[j] += step
+        return trial.subject.evaluate([*trial.inputs[:i], new.reshape(x.shape), *trial.inputs[i + 1 :]]).reshape(-1)
+
+    g = trial.cotangents.reshape(2, -1)
+    y = trial.y.reshape(-1)
+    for h in STEPS:
+        up = np.stack([moved(j, h) for j in range(x.size)], axis=1)
+        down = np.stack([moved(j, -h) for j in range(x.size)], axis=1)
+        for slopes in ((up - down) / (2 * h), (up - y[:, None]) / h):
+            if abs(g @ slopes - got).max(initial=0) < off / 16:
+                return True
+    return False

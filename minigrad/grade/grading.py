@@ -1,40 +1,45 @@
-"""Marks for a file of Functions.
-
-A student's code may loop for ever, end the process, eat the memory. So it runs in a process of its own
-(`examination.py`), and what is found there arrives exercise by exercise. When the process is gone or silent for too
-long, the exercise it was at gets no marks, and another process goes on with the rest.
-"""
+"""Marks for a file of Functions."""
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import signal
-import subprocess
-import sys
 import textwrap
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from time import monotonic
-from types import TracebackType
 from typing import Any
 
 from minigrad.commands.userfile import UserFileError
-from minigrad.grade.exercises import EXERCISES, Exercise
+from minigrad.grade.examination import WORDS, Findings, Remark, examine, whole
+from minigrad.grade.examiner import Gone, Limits, Worker, plain, subject_of
+from minigrad.grade.exercise import Exercise, builtin, load_exercises
+from minigrad.grade.submission import Submission, read
 
-__all__ = ["Mark", "Marks", "grade"]
+__all__ = ["HINTS", "Mark", "Marks", "Rules", "grade", "grade_submission"]
 
-START = 60.0  # seconds that Python and NumPy may take to start, on a machine that has much to do
-LONGEST = 1 << 20  # bytes of one message
 WIDTH = 100  # of the report
+HINTS = "none", "kind", "full"
 OVER = "not graded: the time for the whole file was over"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a teacher wants it.
+
+    Attributes:
+        limits: what a submission may use.
+        total: seconds for all exercises of one file.
+        seed: of the inputs that are tried.
+        follow: the part of the points that a right backward earns whose forward is wrong, from 0 to 1. Where the
+            forward has but a constant of another size it earns them all.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    total: float = 300.0
+    seed: int = 0
+    follow: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,232 +48,239 @@ class Mark:
 
     Attributes:
         points: for forward and for the gradient of each input what it got, by name.
-        forward: what is wrong with forward, or with the whole; "" if nothing is.
-        faults: what is wrong with backward, each a dict of the fault's kind, input and text.
+        forward: what is wrong with forward, or with the whole; None if nothing is.
+        faults: what is wrong with backward.
     """
 
     exercise: Exercise = field(repr=False)
-    points: dict[str, int]
-    forward: str = ""
-    faults: tuple[dict[str, str], ...] = ()
+    points: dict[str, float]
+    forward: Remark | None = None
+    faults: tuple[Remark, ...] = ()
 
     @property
-    def earned(self) -> int:
+    def earned(self) -> float:
         return sum(self.points.values())
 
     @property
-    def remarks(self) -> list[str]:
-        """The sentences that explain it; what two gradients have in common is said once."""
-        texts: dict[str, None] = dict.fromkeys(fault["text"] for fault in self.faults)
-        return [text for text in (self.forward, *texts) if text]
+    def full(self) -> bool:
+        return self.earned == self.exercise.total
 
-    def __str__(self) -> str:
-        head = f"{self.exercise.name:14}{self.earned:3} / {self.exercise.total}"
-        indent = " " * 4
+    def remarks(self, hints: str = "full") -> list[str]:
+        """The sentences that explain it: nothing, the kind of each fault, or all; what two have in common once."""
+        told = [remark for remark in (self.forward, *self.faults) if remark and hints != "none"]
+        kinds = [f"{WORDS[r.kind]}{f' ({r.input})' if r.input else ''}" for r in told]
+        return list(dict.fromkeys([r.text for r in told] if hints == "full" else kinds))
+
+    def text(self, hints: str = "full") -> str:
         lines = [
-            textwrap.fill(text, WIDTH, initial_indent=indent + "- ", subsequent_indent=indent + "  ")
-            for text in self.remarks
+            textwrap.fill(text, WIDTH, initial_indent="    - ", subsequent_indent="      ")
+            for text in self.remarks(hints)
         ]
-        return "\n".join([head, *lines])
+        return "\n".join([f"{self.exercise.name:14}{self.earned:3g} / {self.exercise.total:g}", *lines])
+
+    __str__ = text
 
 
 @dataclass(frozen=True)
 class Marks:
-    """The marks for a file; true if all of them are full."""
+    """The marks for a submission; true if all of them are full.
 
+    Attributes:
+        name, file: whose they are, and of what file.
+        problem: why nothing of it could be graded; "" if it could.
+        notes: what its statements raised while it was loaded.
+    """
+
+    name: str
     file: str
     marks: tuple[Mark, ...]
+    problem: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
-    def earned(self) -> int:
+    def earned(self) -> float:
         return sum(mark.earned for mark in self.marks)
 
     @property
-    def total(self) -> int:
+    def total(self) -> float:
         return sum(mark.exercise.total for mark in self.marks)
 
     def __bool__(self) -> bool:
-        return self.earned == self.total
+        return not self.problem and self.earned == self.total
 
-    def __str__(self) -> str:
-        return "\n".join([*map(str, self.marks), self.sum])
+    def explanation(self, hints: str = "full") -> str:
+        """What is to be said of the whole file."""
+        if self.problem:
+            return self.problem
+        missing = any(mark.forward and mark.forward.kind == "missing" for mark in self.marks)
+        if not self.notes or hints == "none" or not missing:
+            return ""
+        more = f"; and {len(self.notes) - 1} more" if len(self.notes) > 1 else ""
+        return f"loaded without what raises: {self.notes[0]}{more}"
+
+    def text(self, hints: str = "full") -> str:
+        return "\n".join(
+            [*[mark.text(hints) for mark in self.marks], *filter(None, [self.explanation(hints)]), self.sum]
+        )
+
+    __str__ = text
 
     @property
     def sum(self) -> str:
-        return f"{'total':14}{self.earned:3} / {self.total}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """For autograders: the score, and a test for each exercise, named as Gradescope's results.json names them."""
-        return {
-            "score": self.earned,
-            "max_score": self.total,
-            "tests": [
-                {
-                    "name": mark.exercise.name,
-                    "score": mark.earned,
-                    "max_score": mark.exercise.total,
-                    "status": "passed" if mark.earned == mark.exercise.total else "failed",
-                    "output": "\n".join(mark.remarks),
-                    "extra_data": {"points": mark.points, "forward": mark.forward, "faults": list(mark.faults)},
-                }
-                for mark in self.marks
-            ],
-        }
+        return f"{'total':14}{self.earned:3g} / {self.total:g}"
 
 
 def grade(
     path: str | Path,
     exercises: Sequence[str] | None = None,
     *,
+    exercises_file: str | Path | None = None,
     timeout: float = 30.0,
     total_timeout: float = 300.0,
     seed: int = 0,
+    follow_through: float = 0.0,
     progress: Callable[[Mark], Any] | None = None,
 ) -> Marks:
-    """Grade the Functions in a student's file.
+    """Grade the Functions in a student's file, a Python file or a notebook.
 
-    A forward is held against minigrad's operation; a backward is checked as `minigrad.check` does, for what forward
-    computes. It earns marks where forward is right: for each input whose gradient has no fault. A fault that belongs
-    to no single input, such as writing into the cotangent, costs them all.
+    A forward is held against the reference; a backward is checked as `minigrad.check` does, for what forward computes.
+    It earns marks where forward is right: for each input whose gradient has no fault. A fault that belongs to no single
+    input, such as writing into the cotangent, costs them all. The file runs in a process of its own, which gets arrays
+    and returns arrays; this one never runs it.
 
     Args:
-        path: a Python file with classes named as the exercises are (`minigrad.grade.exercises.EXERCISES`).
+        path: a file with classes named as the exercises are: Functions of minigrad or of torch, or pairs
+            ``(forward, backward)`` of functions of arrays.
         exercises: the names of those to grade; by default all.
+        exercises_file: a file with a list EXERCISES of `minigrad.grade.Exercise`; by default minigrad's ten.
         timeout: seconds for one exercise; loading the file has as many.
         total_timeout: seconds for everything.
         seed: of the inputs that are tried.
+        follow_through: the part of the points that a right backward earns where the forward is wrong.
         progress: is called with each Mark as soon as it is known.
 
+    Returns:
+        Marks, also for a file that cannot be read or run: then there are no points, and `problem` says why.
+
     Raises:
-        UserFileError: the file does not exist, or cannot be loaded.
+        UserFileError: the file does not exist, or that of the exercises is none.
         ModuleNotFoundError: the package hypothesis is not installed.
+        RuntimeError: no worker can be started.
         ValueError: an exercise of that name does not exist.
     """
     path = Path(path)
-    names = list(EXERCISES if exercises is None else dict.fromkeys(exercises))
-    for name in names:
-        if name not in EXERCISES:
-            close = get_close_matches(name, EXERCISES, 1, 0.4)
-            advice = f"did you mean {close[0]}?" if close else f"they are {', '.join(EXERCISES)}"
-            raise ValueError(f"there is no exercise {name!r}; {advice}")
-    if not find_spec("hypothesis"):  # which the checker searches with: missed before a mark is lost over it
-        raise ModuleNotFoundError("grade needs hypothesis", name="hypothesis")
+    known = chosen(load_exercises(exercises_file), exercises)
     if not path.is_file():
         raise UserFileError(f"there is no file {str(path)!r}")
+    closed = None if exercises_file is None else Path(exercises_file)
+    rules = Rules(Limits(time=timeout), total_timeout, seed, follow_through)
+    return grade_submission(read(path, list(known), closed=closed), known, rules, closed_files(closed), progress)
+
+
+def closed_files(exercises_file: Path | None) -> list[Path]:
+    """What no submission may see."""
+    return [builtin() if exercises_file is None else exercises_file]
+
+
+def chosen(exercises: dict[str, Exercise], names: Sequence[str] | None) -> dict[str, Exercise]:
+    """Those of the names, in their order."""
+    if not find_spec("hypothesis"):  # which the checker searches with: missed before a mark is lost over it
+        raise ModuleNotFoundError("grade needs hypothesis", name="hypothesis")
+    for name in names or ():
+        if name not in exercises:
+            close = get_close_matches(name, exercises, 1, 0.4)
+            advice = f"did you mean {close[0]}?" if close else f"they are {', '.join(exercises)}"
+            raise ValueError(f"there is no exercise {name!r}; {advice}")
+    return {name: exercises[name] for name in names or exercises}
+
+
+def grade_submission(
+    submission: Submission,
+    exercises: dict[str, Exercise],
+    rules: Rules,
+    hidden: Sequence[Path] = (),
+    progress: Callable[[Mark], Any] | None = None,
+) -> Marks:
+    """Grade what has been read; `hidden` are files that no submission may see."""
     marks: list[Mark] = []
-    end = monotonic() + total_timeout
-    while len(marks) < len(names):
-        waiting = names[len(marks) :]
-        if monotonic() < end:
-            found = sitting(path, waiting, timeout, end, seed, again=bool(marks))
-        else:
-            found = ({"forward": OVER, "faults": []} for _ in waiting)
-        for name, findings in zip(waiting, found, strict=False):
-            marks.append(marked(EXERCISES[name], **findings))
+    sitting = Sitting(submission, rules, hidden)
+    try:
+        for exercise in exercises.values():
+            marks.append(marked(exercise, sitting.findings(exercise), rules.follow))
             if progress:
                 progress(marks[-1])
-    return Marks(str(path), tuple(marks))
+    finally:
+        sitting.close()
+    return Marks(submission.name, str(submission.path), tuple(marks), sitting.problem, tuple(sitting.notes))
 
 
-def marked(exercise: Exercise, forward: str, faults: Sequence[dict[str, str]]) -> Mark:
-    points = {}
-    for name, worth in exercise.points.items():
-        faulty = name != "forward" and any(fault["input"] in ("", name) for fault in faults)
-        points[name] = 0 if forward or faulty else worth
-    return Mark(exercise, points, forward, tuple(faults))
+class Sitting:
+    """One submission's workers, one at a time: after one that has ended, the next exercise has another."""
 
+    def __init__(self, submission: Submission, rules: Rules, hidden: Sequence[Path]) -> None:
+        self.submission, self.rules, self.hidden = submission, rules, hidden
+        self.end = monotonic() + rules.total
+        self.worker: Any = None
+        self.problem = submission.problem
+        self.notes: list[str] = []
 
-def sitting(
-    path: Path, names: Sequence[str], timeout: float, end: float, seed: int, again: bool
-) -> Iterator[dict[str, Any]]:
-    """Findings for `names` in their order, from one process; the last is a problem's if it did not get through."""
-    with Process({"file": str(path), "exercises": list(names), "seed": seed}) as process:
-        stage, done = "starting Python", 0
-        while done < len(names):
-            left = end - monotonic()
-            try:
-                message = process.receive(min(START if stage == "starting Python" else timeout, left))
-            except (TimeoutError, EOFError) as gone:
-                over = isinstance(gone, TimeoutError) and end <= monotonic()
-                problem = OVER if over else f"{stage} {gone}"
-                if stage == "starting Python" and not over:
-                    raise RuntimeError(f"grade: {problem}") from None
-                if stage != "it" and not again and not over:
-                    raise UserFileError(f"{path} cannot be loaded: {problem}") from None
-                yield {"forward": problem, "faults": []}
-                return
-            if "failed" in message:
-                if not again:
-                    raise UserFileError(message["failed"])
-                yield {"forward": f"when the file was loaded again: {message['failed']}", "faults": []}
-                return
-            if "stage" in message:
-                stage = message["stage"]
-            else:
-                done += 1
-                yield message
-
-
-class Process:
-    """A process that examines one file, and a line from it that only this program can read."""
-
-    def __init__(self, job: dict[str, Any]) -> None:
-        self.token = secrets.token_hex(16)
-        self.messages: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-        package = str(Path(__file__).parents[2])
-        here = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "minigrad.grade.examination"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=here,
-            start_new_session=True,  # to end with it what it has started
-        )
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps({"token": self.token, **job}).encode())
-        self.process.stdin.close()
-        threading.Thread(target=self.listen, daemon=True).start()
-
-    def listen(self) -> None:
-        """Take what has the token; a file that finds the line can write there, but not that."""
-        assert self.process.stdout
-        lead = f"{self.token} ".encode()
-        with self.process.stdout as line:
-            while text := line.readline(LONGEST):
-                if text.startswith(lead):
-                    self.messages.put(json.loads(text.removeprefix(lead)))
-        self.messages.put(None)
-
-    def receive(self, seconds: float) -> dict[str, Any]:
-        """The next message. TimeoutError or EOFError say in a half sentence why there is none."""
+    def findings(self, exercise: Exercise) -> Findings:
+        if self.problem:
+            return whole("missing", self.problem)
+        if self.end <= monotonic():
+            return whole("ended", OVER)
         try:
-            message = self.messages.get(timeout=max(seconds, 0))
-        except Empty:
-            raise TimeoutError(f"was stopped after {seconds:.3g} s: an endless loop?") from None
-        if message is None:
-            raise EOFError(f"ended the process ({self.last_words()})")
-        return message
+            worker = self.ready()
+            worker.deadline = min(monotonic() + self.rules.limits.time, self.end)
+            subject = subject_of(worker, exercise.name)
+            if isinstance(subject, str):
+                return whole("missing", subject)
+            return examine(exercise, subject, self.rules.seed)
+        except Gone as gone:
+            self.close()
+            return whole("ended", self.told(str(gone))) if not self.problem else whole("missing", self.problem)
 
-    def last_words(self) -> str:
-        code = self.process.wait(10)
-        if code >= 0:
-            return f"exit code {code}"
-        number = signal.Signals(-code)
-        return "a segmentation fault" if number == signal.SIGSEGV else number.name
+    def ready(self) -> Any:
+        """A worker that has loaded the file."""
+        if self.worker is None:
+            self.worker = start(self.submission, self.rules.limits, self.hidden)
+            self.worker.deadline = min(monotonic() + self.rules.limits.time, self.end)
+            try:
+                notes = self.worker.ask("load", [list(cell) for cell in self.submission.cells])
+            except Gone as gone:
+                self.problem = f"{self.submission.path.name} cannot be loaded: {self.told(str(gone))}"
+                raise
+            self.notes = [plain(note) for note in notes if isinstance(note, str)]
+        return self.worker
 
-    def __enter__(self) -> Process:
-        return self
+    def told(self, reason: str) -> str:
+        if reason != "over":
+            return reason
+        return (
+            OVER
+            if self.end <= monotonic()
+            else f"it was stopped after {self.rules.limits.time:.3g} s: an endless loop?"
+        )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
-    ) -> None:
-        if os.name == "posix":
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.wait()
+    def close(self) -> None:
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+
+def start(submission: Submission, limits: Limits, hidden: Sequence[Path]) -> Any:
+    return Worker(submission, limits, hidden)
+
+
+def marked(exercise: Exercise, found: Findings, follow: float = 0.0) -> Mark:
+    """The points for what was found."""
+    wrong = found.forward
+    part = 1.0 if wrong is None or wrong.kind == "constant" else follow if wrong.kind == "values" else 0.0
+    points: dict[str, float] = {}
+    for name, worth in exercise.points.items():
+        if name == "forward":
+            points[name] = 0 if wrong else worth
+        else:
+            faulty = any(fault.input in ("", name) for fault in found.faults)
+            points[name] = 0 if faulty else worth if part == 1 else worth * part
+    return Mark(exercise, points, wrong, found.faults)

@@ -1,0 +1,347 @@
+"""The examiner: it holds exercises, references and the checker, and never runs a line of the submission.
+
+A worker does that, in a process of its own (`worker.py`, behind the walls of `jail.py`), and answers with arrays. To
+the checker it is a Subject like any other; what is compared with it, is computed here from the reference.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from minigrad.checks.backward import noisy
+from minigrad.checks.subject import Call, Inputs
+from minigrad.grade import worker as remote
+from minigrad.grade.examination import Answer
+from minigrad.grade.submission import Submission
+
+Array = np.ndarray[Any, Any]
+START = 60.0  # seconds that Python and NumPy may take to start, on a machine that has much to do
+GRACE = 5.0  # seconds in which a worker's processes end
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use.
+
+    Attributes:
+        time: seconds for one exercise; loading the file has as many.
+        cpu: seconds of processor time, for each process.
+        memory: bytes of address space, for each process.
+        file: bytes of one file that it writes.
+        files: how many are open at once.
+        processes: how many there may be, and threads, those of the same user included.
+    """
+
+    time: float = 30.0
+    cpu: int = 300
+    memory: int = 4 << 30
+    file: int = 16 << 20
+    files: int = 256
+    processes: int = 32
+
+
+class Gone(BaseException):
+    """The worker is no more, or no use any more; the message says why in half a sentence.
+
+    It is no Exception, so that the checker does not take it for one of the submission's.
+    """
+
+
+class StudentError(Exception):
+    """What the submission raised, as text: `raised` gives it the name that its type has there."""
+
+
+def raised(name: str, text: str, line: int, code: str) -> StudentError:
+    kind = type(name if name.isidentifier() else "Exception", (StudentError,), {})
+    place = f" (line {line}: {code})" if line else ""
+    return kind(f"{plain(text)}{place}".strip())  # type: ignore[no-any-return]
+
+
+def plain(text: str) -> str:
+    """A submission's text on one line, without what a terminal or a format would obey."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+class Worker:
+    """A process that runs a submission.
+
+    Attributes:
+        walls: what stands around it: "user", "namespaces", "files"; none on systems that have none.
+        deadline: when it has to have answered, in `time.monotonic()`.
+    """
+
+    def __init__(self, submission: Submission, limits: Limits, hidden: Iterable[Path] = ()) -> None:
+        self.deadline = monotonic() + START
+        self.folder = tempfile.mkdtemp(prefix="grade-")
+        self.link, theirs = socket.socketpair()
+        try:
+            for name, text in submission.helpers:
+                Path(self.folder, name).write_text(text, encoding="utf-8")
+            self.process = self.start(theirs, submission, limits, [*hidden, submission.path])
+            theirs.close()
+            self.walls: list[str] = self.ask("hello")
+        except BaseException as error:
+            theirs.close()
+            said = self.close()
+            if isinstance(error, Gone | OSError):
+                raise RuntimeError(f"the worker does not start: {said or error}") from None
+            raise
+
+    def start(
+        self, theirs: socket.socket, submission: Submission, limits: Limits, hidden: Sequence[Path]
+    ) -> subprocess.Popen[bytes]:
+        paths = [
+            str(Path(spec.origin).parents[1]) for name in ("numpy", "torch") if (spec := found(name)) and spec.origin
+        ]
+        kept = {"PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
+        here = {name: value for name, value in os.environ.items() if name in kept}
+        here |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        here |= {"HOME": self.folder, "TMPDIR": self.folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-I", "-X", "utf8"]
+        if os.name != "posix":
+            process = subprocess.Popen(
+                [*command, str(HERE / "worker.py")],
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=here,
+                cwd=self.folder,
+            )
+            assert process.stdin
+            process.stdin.write(theirs.share(process.pid))  # type: ignore[attr-defined]
+            process.stdin.close()
+            return process
+        libraries, readable, listed = in_sight(paths, hidden)
+        job = {
+            "folder": os.path.realpath(self.folder),
+            "libraries": libraries,
+            "readable": readable,
+            "listed": listed,
+            "limits": {name: value for name, value in asdict(limits).items() if name != "time"},
+            "paths": paths,
+            "imports": sorted(submission.imports & {"torch", "scipy", "matplotlib"}),
+        }
+        return subprocess.Popen(
+            [*command, str(HERE / "jail.py"), json.dumps(job)],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=here,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def ask(self, verb: str, *arguments: Any) -> Any:
+        """What the worker answers; a StudentError if the submission raised, Gone if there is no answer."""
+        nonce = secrets.token_bytes(16)
+        try:
+            self.link.settimeout(max(self.deadline - monotonic(), 0.001))
+            self.link.sendall(remote.framed(nonce, [verb, *arguments]))
+            head, length = remote.HEAD.unpack(self.exactly(remote.HEAD.size))
+            if head != nonce or length > remote.LARGEST:
+                raise Gone("it wrote into the line to the examiner")
+            answer = remote.unpacked(self.exactly(length), views=False)
+        except TimeoutError:
+            raise Gone("over") from None
+        except (EOFError, BrokenPipeError, ConnectionError):
+            raise Gone(f"it ended the process ({self.end_of()})") from None
+        except ValueError as error:
+            raise Gone(f"it wrote into the line to the examiner ({error})") from None
+        match answer:
+            case ["ok", value]:
+                return value
+            case ["error", str(name), str(text), int(line), str(code)] if verb in ("forward", "backward"):
+                raise raised(name, text, line, code)
+        raise Gone("it wrote into the line to the examiner")
+
+    def exactly(self, size: int) -> bytes:
+        raw = bytearray()
+        while len(raw) < size:
+            self.link.settimeout(max(self.deadline - monotonic(), 0.001))
+            part = self.link.recv(min(size - len(raw), 1 << 20))
+            if not part:
+                raise EOFError
+            raw += part
+        return bytes(raw)
+
+    def end_of(self) -> str:
+        try:
+            code = self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            return "it closed its end"
+        number = 256 - code if code > 128 else -code  # a signal, as jail.py passes it on
+        if number in (signal.SIGSEGV, getattr(signal, "SIGBUS", -1)):
+            return "a segmentation fault"
+        return signal.Signals(number).name if number in [*signal.Signals] else f"exit code {code}"
+
+    def close(self) -> str:
+        """End the worker with everything that it has started. The last line that it wrote before its walls were up."""
+        self.link.close()
+        said = b""
+        if hasattr(self, "process"):
+            self.process.terminate()
+            try:
+                _, said = self.process.communicate(timeout=GRACE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                _, said = self.process.communicate()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return said.decode(errors="replace").strip().rpartition("\n")[2]
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def found(name: str) -> Any:
+    try:
+        return find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def in_sight(paths: Sequence[str], hidden: Sequence[Path]) -> tuple[list[str], list[str], list[str]]:
+    """The libraries; what a worker may read of them, without minigrad and what is hidden; what it may list."""
+    libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    system = ["/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc", "/usr/share/zoneinfo"]
+    closed = {path.resolve() for path in hidden}
+    for package in ("minigrad", "torch_ref"):
+        if (spec := found(package)) and spec.origin:
+            closed.add(Path(spec.origin).resolve().parent)
+    readable: list[str] = []
+    listed: list[str] = []
+
+    def visit(path: Path) -> None:
+        if path in closed:
+            return
+        if not any(other.is_relative_to(path) for other in closed):
+            readable.append(str(path))
+            return
+        listed.append(str(path))
+        with suppress(OSError):
+            for entry in path.iterdir():
+                visit(entry.resolve())
+
+    tops = sorted({Path(one).resolve() for one in (*libraries, *paths, *system) if os.path.isdir(one)})
+    tops = [path for path in tops if not any(path != other and path.is_relative_to(other) for other in tops)]
+    for path in tops:
+        visit(path)
+    return list(map(str, tops)), readable, listed
+
+
+# ----------------------------------------------------------------------------------------------------- as a Subject
+class RemoteCall(Call):
+    """A forward that has run in the worker. What it wrote into there, is written into here."""
+
+    def __init__(self, subject: RemoteSubject, inputs: Inputs, needs: Sequence[bool]) -> None:
+        self.subject, self.inputs = subject, inputs
+        forget, subject.forgotten = subject.forgotten, []
+        self.number, self.y, changed = shaped(
+            subject.worker.ask("forward", subject.exercise_name, list(inputs), list(map(int, needs)), forget),
+            (int, np.ndarray, list),
+        )
+        rewrite(inputs, changed)
+        subject.look_at(self.y, inputs)
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            self.subject.forgotten.append(self.number)
+
+    def backward(self, g: Array) -> list[Any]:
+        parts, same, changed = shaped(self.subject.worker.ask("backward", self.number, g), (list, list, list))
+        if len(same) != len(parts) or not all(p is None or isinstance(p, np.ndarray) for p in parts):
+            raise Gone("it wrote into the line to the examiner")
+        rewrite([g, self.y, *self.inputs], changed)
+        for j, i in enumerate(same):
+            if isinstance(i, int) and 0 <= i < j and parts[i].shape == parts[j].shape:
+                parts[j] = parts[i]  # one array there is one array here
+        while len(parts) > len(self.inputs) and parts[-1] is None and self.subject.defaults:
+            parts.pop()  # for an argument that has a default, and is no input of the exercise
+        return list(parts)
+
+    def kept(self) -> list[Array]:
+        return [a for a in self.subject.worker.ask("kept", self.number) if isinstance(a, np.ndarray)]
+
+    def disturb(self, random: np.random.Generator) -> None:
+        kept = [noisy(a, random) if a.dtype.kind == "f" else a for a in self.kept()]
+        self.subject.worker.ask("keep", self.number, kept)
+
+
+class RemoteSubject(Answer):
+    """An answer to an exercise, in the worker."""
+
+    def __init__(self, worker: Worker, name: str, torch: bool, parameters: Sequence[tuple[str, int]]) -> None:
+        kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+        known = [inspect.Parameter(name, kinds[kind == 2]) for name, kind in parameters]
+        super().__init__(None, name, known)
+        self.worker, self.exercise_name = worker, name
+        self.defaults = any(kind == 1 for _, kind in parameters)
+        self.forgotten: list[int] = []
+        self.shapes: dict[Any, tuple[int, ...]] = {}
+        if torch:
+            self.wide, self.any_layout = np.float64, False
+
+    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
+        return RemoteCall(self, inputs, needs)
+
+    def look_at(self, y: Array, inputs: Inputs) -> None:
+        """A forward that is right has the right shape wherever it is called."""
+        if self.truth is None:
+            return
+        shapes = tuple(np.shape(x) for x in inputs)
+        if shapes not in self.shapes:
+            self.shapes[shapes] = self.truth(*inputs).shape
+        if y.shape != self.shapes[shapes]:
+            raise StudentError(f"forward returns the shape {y.shape} where {self.shapes[shapes]} is needed")
+
+
+def shaped(answer: Any, kinds: Sequence[type]) -> list[Any]:
+    if isinstance(answer, list) and len(answer) == len(kinds) and all(map(isinstance, answer, kinds)):
+        return answer
+    raise Gone("it wrote into the line to the examiner")
+
+
+def rewrite(here: Sequence[Any], changed: Sequence[Any]) -> None:
+    for array, new in zip(here, changed, strict=False):
+        fits = isinstance(new, np.ndarray) and isinstance(array, np.ndarray) and new.shape == array.shape
+        if fits and array.flags.writeable:
+            array[...] = new
+
+
+def subject_of(worker: Worker, name: str) -> RemoteSubject | str:
+    """The answer to an exercise, or the sentence that says why there is none."""
+    match worker.ask("find", name):
+        case [str(reason)]:
+            return plain(reason)
+        case ["", int(torch), [*parameters]]:
+            known: dict[str, int] = {}
+            for one in parameters:
+                match one:
+                    case [str(own), int(kind)] if own.isidentifier() and len(own) < 50:
+                        known[own] = kind
+            return RemoteSubject(worker, name, bool(torch), list(known.items()))
+    raise Gone("it wrote into the line to the examiner")

@@ -1,0 +1,217 @@
+"""What a student hands in: a Python file or a notebook, read as text and never run here."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import os
+import re
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigrad.commands.userfile import UserFileError
+
+__all__ = ["Submission", "found_in", "read"]
+
+LARGEST = 10 << 20  # bytes of a file
+HELPERS = 20  # files beside a submission that it may import
+SUFFIXES = ".py", ".ipynb"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A file as it is sent to a worker.
+
+    Attributes:
+        name: whose it is, or which.
+        path: where it was read.
+        cells: a label and the text of each part; a Python file is one part without a label.
+        helpers: name and text of the files beside it that it imports.
+        problem: why there is nothing to run; "" if there is.
+    """
+
+    name: str
+    path: Path
+    cells: tuple[tuple[str, str], ...] = ()
+    helpers: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+    @property
+    def imports(self) -> set[str]:
+        """The packages that it names."""
+        return {module.partition(".")[0] for _, text in self.cells for module in imported(parsed(text))}
+
+    @property
+    def digest(self) -> str:
+        whole = json.dumps([self.cells, self.helpers, self.problem])
+        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# -------------------------------------------------------------------------------------------------------------- text
+def decoded(raw: bytes) -> str:
+    """Text in UTF-8, in UTF-16 as PowerShell writes it, or in what a Python file says of itself; else a ValueError."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16")
+    if raw[1:2] == b"\0" or raw[:1] == b"\0":  # no text begins with that, but UTF-16 without its mark does
+        return raw.decode("utf-16-le" if raw[1:2] == b"\0" else "utf-16-be")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        return raw.decode(encoding)
+    except (SyntaxError, LookupError) as error:
+        raise ValueError(str(error)) from error
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that is no larger than it may be; a ValueError says in a sentence why not."""
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise ValueError(f"it has {size / 2**20:.0f} MB, and at most {LARGEST >> 20} are read")
+    raw = path.read_bytes()
+    try:
+        text = decoded(raw)
+    except ValueError as error:
+        raise ValueError(f"it is no text: {error}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+
+
+# --------------------------------------------------------------------------------------------------------- notebooks
+def notebook_cells(text: str) -> list[str]:
+    """The code cells of a notebook, what is no Python in them as comments; a ValueError if it is none."""
+    try:
+        cells = json.loads(text)["cells"]
+        code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+        whole = ["".join(source) for source in code]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError("it is no notebook of format 4") from error
+    return [re.sub(r"^(\s*)([%!?])", r"\1pass  # \2", source, flags=re.MULTILINE) for source in whole]
+
+
+def parsed(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def bound(tree: ast.AST) -> set[str]:
+    """The names that a cell binds at its top level, roughly: what it assigns to, imports and defines."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+            root: ast.AST = node
+            while isinstance(root, ast.Attribute | ast.Subscript):  # A.backward = ... changes A
+                root = root.value
+            names |= {root.id} if isinstance(root, ast.Name) else set()
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return names
+
+
+def needed(cells: Sequence[str], wanted: Iterable[str]) -> list[int]:
+    """The cells that define the names, and those that define what they read."""
+    trees = [parsed(text) for text in cells]
+    binds = [bound(tree) for tree in trees]
+    reads = [{node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} for tree in trees]
+    names, chosen = set(wanted), set[int]()
+    while more := {i for i, own in enumerate(binds) if (own & names or "*" in own) and i not in chosen}:
+        chosen |= more
+        names |= {name for i in more for name in reads[i]}
+    return sorted(chosen)
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+# ----------------------------------------------------------------------------------------------------------- reading
+def read(
+    path: Path, wanted: Sequence[str], name: str = "", helpers: bool = True, closed: Path | None = None
+) -> Submission:
+    """A submission, or one with the sentence that says why it cannot be read.
+
+    Args:
+        wanted: the names of the exercises; of a notebook only the cells that define these are taken.
+        helpers: whether it may import what lies beside it; except for `closed`, the teacher's file.
+    """
+    name = name or path.stem
+    try:
+        text = text_of(path)
+        if path.suffix == ".ipynb":
+            every = notebook_cells(text)
+            names = {*wanted, *[f"{one}_{part}" for one in wanted for part in ("forward", "backward")]}
+            broken = [i for i, cell in enumerate(every) if cell.strip() and not parsed(cell).body]
+            chosen = sorted({*needed(every, names), *[i for i in broken if any(one in every[i] for one in wanted)]})
+            cells = tuple((f"cell {i + 1}", every[i]) for i in chosen)
+        else:
+            cells = (("", text),)
+            try:
+                ast.parse(text)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                line = getattr(error, "lineno", None)
+                said = getattr(error, "msg", str(error))
+                raise ValueError(f"line {line}: {type(error).__name__}: {said}" if line else str(error)) from error
+    except (OSError, ValueError) as error:
+        return Submission(name, path, problem=f"{path.name} cannot be read: {error}")
+    return Submission(name, path, cells, tuple(beside(path, cells, closed)) if helpers else ())
+
+
+def beside(path: Path, cells: Sequence[tuple[str, str]], closed: Path | None) -> Iterator[tuple[str, str]]:
+    """The files in the same folder that are imported, from the submission or from one of them."""
+    waiting, seen = [text for _, text in cells], set[str]()
+    while waiting and len(seen) < HELPERS:
+        for module in sorted({name.partition(".")[0] for name in imported(parsed(waiting.pop()))} - seen):
+            file = path.parent / f"{module}.py"
+            if inside(file, path.parent) and file.is_file() and not (closed and file.samefile(closed)):
+                seen.add(module)
+                try:
+                    waiting.append(text_of(file))
+                except (OSError, ValueError):  # then it cannot be imported, which is what the worker will say
+                    continue
+                yield file.name, waiting[-1]
+
+
+def inside(path: Path, folder: Path) -> bool:
+    """Whether a path stays in the folder when its links are followed."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def found_in(paths: Sequence[Path], closed: Path | None = None) -> list[tuple[str, Path, str]]:
+    """Each submission in files and folders: a name of its own, its path, and why it is not to be read (or "").
+
+    Raises:
+        UserFileError: there is no such path, or nothing in it.
+    """
+    found: list[tuple[Path, Path]] = []
+    for top in paths:
+        if top.is_dir():
+            here = [
+                Path(folder, file)
+                for folder, _, files in os.walk(top)
+                for file in files
+                if file.endswith(SUFFIXES)
+                and not any(p.startswith((".", "__")) for p in Path(folder, file).relative_to(top).parts)
+            ]
+            found += [(top, path) for path in sorted(here) if not (closed and path.exists() and path.samefile(closed))]
+        elif top.exists():
+            found.append((top.parent, top))
+        else:
+            raise UserFileError(f"there is no file {str(top)!r}")
+    if not found:
+        raise UserFileError(f"there is no .py or .ipynb file in {', '.join(map(str, paths))}")
+    short = [path.relative_to(top).parts[0] for top, path in found]
+    short = [Path(name).stem if path.name == name else name for name, (_, path) in zip(short, found, strict=True)]
+    whole = [str(path.relative_to(top)) for top, path in found]
+    names = [a if short.count(a) == 1 else b for a, b in zip(short, whole, strict=True)]
+    names = [a if names.count(a) == 1 else str(path) for a, (_, path) in zip(names, found, strict=True)]
+    out = "it is a link that leads out of its folder"
+    return [(name, path, "" if inside(path, top) else out) for name, (top, path) in zip(names, found, strict=True)]

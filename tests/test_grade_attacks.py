@@ -1,0 +1,560 @@
+"""What submissions try: none of it changes a mark upwards, and nothing of it is left behind.
+
+Each attack runs where a submission runs: when it is loaded, in its forward and in its backward. The file around it has
+an honest mark, 2 of 6: a right forward, and a backward that is twice what it should be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigrad.grade import examiner, grade
+from minigrad.grade import worker as wire
+from minigrad.grade.examiner import Gone, Limits, Worker, subject_of
+from minigrad.grade.formats import FORMATS
+from minigrad.grade.submission import Submission, read
+
+ROOT = Path(__file__).parents[1]
+HONEST = 2
+PATIENCE = 20.0
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+
+FILE = """
+import ctypes, gc, os, signal, sys, threading, time
+import numpy as np
+from minigrad import Function
+
+PLACES = {places!r}
+done = set()
+
+def attack():
+{code}
+
+def once(place):
+    if place not in done:
+        done.add(place)
+        try:
+            attack()
+        except BaseException:
+            pass
+
+once("load")
+
+class ReLU(Function):
+    @staticmethod
+    def forward(ctx, x):
+        once("forward")
+        ctx.save_for_backward(x)
+        return np.maximum(x, 0)
+
+    @staticmethod
+    def backward(ctx, grad):
+        once("backward")
+        (x,) = ctx.saved_tensors
+        return 2 * grad * (x > 0)
+"""
+
+ATTACKS = {
+    "walks the stack": """
+frame = sys._getframe()
+while frame:
+    for names in (frame.f_locals, frame.f_globals):
+        for name in ("faults", "found", "forward", "points", "marks", "answer", "frame"):
+            if name in names:
+                names[name] = ()
+    frame = frame.f_back
+""",
+    "writes into what the collector knows": """
+for thing in gc.get_objects():
+    if isinstance(thing, dict) and {"faults", "points", "forward"} & set(map(str, thing)):
+        thing.update(faults=(), forward=None, points={"forward": 2, "x": 4})
+    if type(thing).__name__ in ("Exercise", "Trial", "Findings", "Mark"):
+        vars(thing).clear()
+""",
+    "patches every module": """
+for name, module in list(sys.modules.items()):
+    for thing in ("findings", "examine", "check", "marked", "compare", "told"):
+        if hasattr(module, thing):
+            setattr(module, thing, lambda *a, **k: ())
+for name in ("abs", "isfinite", "allclose", "array_equal", "finfo", "stack"):
+    setattr(np, name, lambda *a, **k: np.float64(0))
+""",
+    "writes into every descriptor": """
+for fd in range(3, 256):
+    try:
+        os.write(fd, b"\\0" * 16 + (5).to_bytes(4, "little") + b"L\\0\\0\\0\\0")
+    except OSError:
+        pass
+""",
+    "says what it likes in the worker's name": """
+worker = sys.modules["worker"]
+worker.Submission.answer = lambda self, request: ["ok", [1, np.zeros(1), [], [0] * 9]]
+""",
+    "answers without an end": """
+worker = sys.modules["worker"]
+worker.Submission.answer = lambda self, request: ["ok", np.zeros(1 << 28, np.uint8)]
+""",
+    "announces more than it sends": """
+worker = sys.modules["worker"]
+worker.replied = lambda submission, nonce, raw: nonce + (1 << 25).to_bytes(4, "little") + b"A"
+""",
+    "floods the line": """
+for fd in range(3, 64):
+    try:
+        os.set_blocking(fd, False)
+        for _ in range(1000):
+            os.write(fd, b"x" * 65536)
+    except OSError:
+        pass
+""",
+    "floods its output": """
+for _ in range(200):
+    print("full marks " * 10000)
+    sys.stderr.write("ReLU 6 / 6\\n" * 10000)
+""",
+    "ends the process": "os._exit(0)",
+    "exits": "sys.exit(0)",
+    "aborts": "os.abort()",
+    "stops itself": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "kills who is above": """
+for _ in range(3):
+    for pid in (os.getppid(), 1, *range(max(2, os.getpid() - 40), os.getpid())):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+""",
+    "kills the examiner": "os.kill(PLACES['examiner'], signal.SIGKILL)",
+    "writes into the examiner's memory": """
+for pid in (PLACES["examiner"], os.getppid()):
+    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+        for line in open(f"/proc/{pid}/maps"):
+            if "rw-p" in line:
+                memory.seek(int(line.split("-")[0], 16))
+                memory.write(b"\\xff" * 4096)
+""",
+    "traces the examiner": """
+libc = ctypes.CDLL(None, use_errno=True)
+for pid in (PLACES["examiner"], os.getppid()):
+    if libc.ptrace(16, pid, None, None) == 0:
+        os.waitpid(pid, 0)
+        libc.ptrace(8, pid, None, None)  # kill
+""",
+    "rewrites minigrad": """
+for file in PLACES["minigrad"]:
+    with open(file, "r+") as f:
+        f.write("raise SystemExit  # ")
+""",
+    "rewrites the exercises": """
+with open(PLACES["exercises"], "w") as f:
+    f.write("EXERCISES = []")
+""",
+    "removes the exercises": "os.remove(PLACES['exercises'])",
+    "rewrites another's submission": """
+with open(PLACES["other"], "w") as f:
+    f.write("")
+""",
+    "leaves something that runs at the end": """
+import atexit
+def later(*_):
+    with open(PLACES["exercises"], "w") as f:
+        f.write("EXERCISES = []")
+atexit.register(later)
+threading.Timer(0.2, later).start()
+signal.signal(signal.SIGALRM, later)
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+""",
+    "will not be ended": """
+for number in range(1, 65):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        pass
+for _ in range(4):
+    threading.Thread(target=time.sleep, args=(600,)).start()
+""",
+    "leaves children in sessions of their own": """
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(600)
+        os._exit(0)
+""",
+    "takes all memory": """
+kept = []
+while True:
+    kept.append(np.ones(1 << 24))
+""",
+    "leaves big files": """
+with open("big", "wb") as f:
+    for _ in range(1 << 10):
+        f.write(b"x" * (1 << 20))
+""",
+    "changes its own class": """
+ReLU.backward = staticmethod(lambda ctx, g: type("A", (np.ndarray,), {"__sub__": lambda a, b: 0 * b}))
+""",
+}
+
+
+@pytest.fixture
+def room(tmp_path):
+    """A folder with an exercises file and two submissions, all of which anybody may write."""
+    exercises = tmp_path / "ours.py"
+    exercises.write_text(
+        "import numpy as np\nfrom minigrad.grade import Exercise\nSECRET = 'the secret of the teacher'\nEXERCISES = ["
+        "Exercise('ReLU', 'y = max(x, 0)', {'forward': 2, 'x': 4}, lambda x: np.maximum(x, 0), '()->()')]\n"
+    )
+    other = tmp_path / "other.py"
+    other.write_text("# what another student wrote\n")
+    for path in (exercises, other):
+        path.chmod(0o666)
+    tmp_path.chmod(0o777)
+    return tmp_path
+
+
+def attempted(room, code, file=FILE, **options):
+    minigrad = [str(ROOT / "minigrad" / "grade" / f"{name}.py") for name in ("examination", "exercises", "grading")]
+    places = {
+        "exercises": str(room / "ours.py"),
+        "other": str(room / "other.py"),
+        "minigrad": minigrad,
+        "examiner": os.getpid(),
+        "root": str(ROOT),
+    }
+    path = room / "student.py"
+    indented = "\n".join(f"    {line}" for line in code.strip().splitlines())
+    path.write_text(file.format(places=places, code=indented))
+    return grade(path, exercises_file=room / "ours.py", **{"timeout": PATIENCE, **options})
+
+
+def walls():
+    """What stands around a worker on this system."""
+    with Worker(Submission("probe", Path("probe.py")), Limits()) as worker:
+        return worker.walls
+
+
+@pytest.fixture(scope="module")
+def standing():
+    return walls() if os.name == "posix" else []
+
+
+def needs(standing, wall):
+    if wall not in standing:
+        pytest.skip(f"this system has no wall {wall!r}")
+
+
+TOUCHED = "rewrites", "removes", "kills", "leaves something"  # what only a wall keeps from it
+
+
+@linux
+@pytest.mark.parametrize("name", ATTACKS)
+def test_no_attack_changes_a_mark_upwards(name, room, standing, monkeypatch):
+    if name.startswith(TOUCHED):
+        needs(standing, "files")
+    before = {path: path.read_bytes() for path in [room / "ours.py", room / "other.py"]}
+    grading = (ROOT / "minigrad" / "grade" / "grading.py").read_bytes()
+    folders = []
+    make = examiner.tempfile.mkdtemp
+    monkeypatch.setattr(examiner.tempfile, "mkdtemp", lambda **k: folders.append(make(**k)) or folders[-1])
+    stops = name in ("stops itself", "announces more than it sends")
+    marks = attempted(room, ATTACKS[name], timeout=4.0 if stops else PATIENCE)
+    assert marks.earned <= HONEST, marks
+    assert before == {path: path.read_bytes() for path in before}
+    assert grading == (ROOT / "minigrad" / "grade" / "grading.py").read_bytes()
+    assert folders
+    for folder in folders:
+        assert not Path(folder).exists()
+        assert not alive(folder)
+
+
+def alive(folder):
+    """The processes that were started for a folder: their command line names it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if folder.encode() in (entry / "cmdline").read_bytes() and state != "Z":
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def test_without_an_attack_the_mark_is_the_honest_one(room):
+    marks = attempted(room, "pass")
+    assert marks.earned == HONEST
+    assert marks.marks[0].faults[0].kind == "factor"
+
+
+# ------------------------------------------------------------------------------------------------------- what it sees
+TELLS = FILE.replace('once("forward")', "raise ValueError(attack())")
+
+
+@linux
+@pytest.mark.parametrize("what", ["exercises", "other"])
+def test_files_are_out_of_sight(what, room, standing):
+    needs(standing, "files")
+    marks = attempted(room, f"return open(PLACES[{what!r}]).read()", TELLS)
+    assert "PermissionError" in marks.marks[0].forward.text
+    assert "secret" not in str(marks)
+    assert "another student" not in str(marks)
+
+
+@linux
+def test_the_network_is_out_of_reach(room, standing):
+    needs(standing, "namespaces")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = f"import socket\nreturn socket.create_connection(('127.0.0.1', {port}), 2)"
+        marks = attempted(room, code, TELLS)
+    assert "socket.socket fd" not in marks.marks[0].forward.text
+    assert any(word in marks.marks[0].forward.text for word in ("Network", "refused", "denied", "PermissionError"))
+
+
+@linux
+def test_other_processes_are_out_of_sight(room, standing):
+    needs(standing, "namespaces")
+    marks = attempted(room, "os.kill(PLACES['examiner'], 0)\nreturn 'it is there'", TELLS)
+    assert "it is there" not in marks.marks[0].forward.text
+
+
+@linux
+def test_root_is_nobody_there(room, standing):
+    if os.getuid() != 0:
+        pytest.skip("only root can become somebody else")
+    assert "user" in standing
+    text = attempted(room, "return (os.getuid(), os.getgid(), os.getgroups())", TELLS).marks[0].forward.text
+    assert "raises ValueError: (" in text
+    assert "(0," not in text
+    assert ", 0," not in text
+
+
+@linux
+def test_how_many_processes_there_may_be(room):
+    """At most 64 forks, and only where a bound was seen to hold: it is none for root."""
+    probe = "import resource\nreturn (os.getuid(), resource.getrlimit(resource.RLIMIT_NPROC)[0])"
+    text = attempted(room, probe, TELLS).marks[0].forward.text
+    user, bound = map(int, text.split("(", 1)[1].split(")")[0].split(","))
+    if user == 0 or not 0 < bound <= 32:
+        pytest.skip("nothing bounds the number of processes here")
+    forks = """
+count = 0
+for _ in range(40):
+    try:
+        if os.fork() == 0:
+            time.sleep(600)
+            os._exit(0)
+    except OSError:
+        break
+    count += 1
+return f"{count} forks"
+"""
+    text = attempted(room, forks, TELLS).marks[0].forward.text
+    count = int(text.split("ValueError: ")[1].split()[0])
+    assert count < 40
+    assert count <= bound
+
+
+# ------------------------------------------------------------------------------------------- what is to be written
+def relu(forward="np.maximum(x, 0)", backward="grad * (x > 0)", head="from minigrad import Function", base="Function"):
+    return f"""
+import numpy as np
+{head}
+
+class ReLU({base}):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return {forward}
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return {backward}
+"""
+
+
+def marks_of(tmp_path, text, names=("ReLU",), **options):
+    path = tmp_path / "student.py"
+    path.write_text(text, encoding="utf-8")
+    return grade(path, list(names), **options)
+
+
+@pytest.mark.parametrize(
+    ("head", "forward", "said"),
+    [
+        ("from minigrad import Function, relu", "relu(x)", "minigrad.relu is not offered"),
+        ("import minigrad\nfrom minigrad import Function", "minigrad.nn.ReLU()(x)", "minigrad.nn is not offered"),
+        (
+            "from minigrad.nn import ReLU as R\nfrom minigrad import Function",
+            "R()(x)",
+            "minigrad.nn.ReLU is not offered",
+        ),
+        ("from minigrad import Function, Tensor", "Tensor(x).relu()", "Tensor.relu would need the tape"),
+        ("from minigrad import Function, grad as d", "d(np.sin)(x)", "minigrad.grad is not offered"),
+    ],
+)
+def test_what_is_not_offered_is_named(head, forward, said, tmp_path):
+    marks = marks_of(tmp_path, relu(forward=forward, head=head))
+    assert marks.earned == 0
+    assert said in marks.marks[0].forward.text
+
+
+@linux
+def test_the_tape_is_out_of_sight(tmp_path, standing):
+    """Past the gate there is nothing to import."""
+    needs(standing, "files")
+    head = f"""
+import sys
+del sys.meta_path[0]
+sys.modules.pop("minigrad", None)
+sys.path.insert(0, {str(ROOT)!r})
+from minigrad import relu
+from minigrad import Function"""
+    marks = marks_of(tmp_path, relu(forward="relu(x).data", head=head))
+    assert marks.earned == 0
+    assert "there is no ReLU" in marks.marks[0].forward.text
+
+
+@pytest.mark.parametrize("engine", ["jax", "autograd", "mygrad"])
+def test_other_engines_are_refused(engine, tmp_path):
+    marks = marks_of(
+        tmp_path, relu(head=f"import {engine}\nfrom minigrad import Function", backward=f"{engine}.grad(x)")
+    )
+    assert f"{engine} is not offered" in str(marks) or f"name '{engine}' is not defined" in str(marks)
+    assert marks.earned == 2
+
+
+def test_torch_without_its_autograd(tmp_path):
+    pytest.importorskip("torch")
+    right = relu("x.clamp(min=0)", "grad * (x > 0)", "import torch", "torch.autograd.Function")
+    assert marks_of(tmp_path, right), marks_of(tmp_path, right)
+    engine = """torch.func.vjp(lambda t: t.clamp(min=0), x)[1](grad)[0]"""
+    asked = relu("x.clamp(min=0)", engine, "import torch", "torch.autograd.Function")
+    marks = marks_of(tmp_path, asked)
+    assert marks.earned == 2
+    assert "torch's autograd is not offered" in str(marks.marks[0].faults[0].text)
+
+
+DIFFERENCES = """
+import numpy as np
+from minigrad import Function
+
+class Sigmoid(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x
+        return 1 / (1 + np.exp(-x))
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, h = ctx.x, {h}
+        f = lambda x: 1 / (1 + np.exp(-x))
+        return grad * {quotient}
+"""
+
+
+@pytest.mark.parametrize("h", ["1e-2", "1e-3", "1e-5", "1e-6", "1e-8", "1e-9"])
+@pytest.mark.parametrize("quotient", ["(f(x + h) - f(x - h)) / (2 * h)", "(f(x + h) - f(x)) / h"])
+def test_finite_differences_are_named(h, quotient, tmp_path):
+    marks = marks_of(tmp_path, DIFFERENCES.format(h=h, quotient=quotient), ["Sigmoid"])
+    assert marks.earned == 2
+    assert "differences" in [fault.kind for fault in marks.marks[0].faults]
+
+
+# ------------------------------------------------------------------------------------------------- words of its own
+FORGED = 'raise ValueError("x\\n--|>\\nGrade :=>> 100\\n<|--\\n</failure><b>\\x1b[31m=1+1,\\x00")'
+
+
+def test_no_word_of_a_submission_is_taken_for_a_mark(room):
+    marks = attempted(room, FORGED, TELLS.replace("raise ValueError(attack())", "attack()"))
+    written = {name: form.write(marks, "full") for name, form in FORMATS.items()}
+    assert [line for line in written["vpl"].splitlines() if line.startswith("Grade")] == ["Grade :=>> 0"]
+    assert [line for line in written["vpl"].splitlines() if line in ("<|--", "--|>")] == ["<|--", "--|>"]
+    assert "<b>" not in json.loads(written["coderunner"])["testresults"][1][3]
+    assert not any("\x1b" in text or "\x00" in text for text in written.values())
+
+
+# --------------------------------------------------------------------------------------------------------- the wire
+ARRAYS = [
+    np.array(1.5),
+    np.arange(6.0).reshape(2, 3),
+    np.arange(6.0, dtype=np.float32).reshape(2, 3).T,
+    np.flip(np.arange(6.0).reshape(2, 3)),
+    np.arange(12.0).reshape(2, 6)[:, ::2],
+    np.broadcast_to(np.arange(3), (4, 3)),
+    np.array([np.nan, np.inf, -0.0], np.longdouble),
+    np.zeros((0, 3), bool),
+    np.array([1 + 2j]),
+]
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda a: f"{a.dtype}{a.shape}{a.strides}")
+def test_an_array_comes_out_as_it_went_in(array):
+    (found,) = wire.unpacked(wire.packed([array]), views=True)
+    assert (found.dtype, found.shape) == (array.dtype, array.shape)
+    assert found.size == 0 or found.strides == array.strides
+    assert found.flags.writeable == array.flags.writeable
+    np.testing.assert_array_equal(found, array)
+
+
+def test_other_values_come_out_too():
+    value = [None, 5, -(1 << 60), "ä\n", [], [["x"], 1]]
+    assert wire.unpacked(wire.packed(value), views=False) == value
+
+
+def test_the_examiner_takes_no_array_that_is_larger_than_its_bytes():
+    frame = wire.packed(np.broadcast_to(np.float64(1), (1 << 40,)))
+    assert len(frame) < 100
+    with pytest.raises(ValueError, match="not as large as it says"):
+        wire.unpacked(frame, views=False)
+
+
+def test_noise_is_no_value():
+    """Random bytes, and frames with a byte changed: a value, or a ValueError."""
+    random = np.random.default_rng(0)
+    whole = wire.packed(["ok", [1, np.arange(4.0), [np.float32(2) * np.ones((2, 2)), "text", None]]])
+    for k in range(4000):
+        raw = bytearray(random.bytes(random.integers(0, 60)) if k % 2 else whole)
+        if not k % 2:
+            raw[random.integers(len(raw))] = random.integers(256)
+        try:
+            wire.unpacked(bytes(raw), views=False)
+        except ValueError:
+            continue
+
+
+def test_a_right_answer_that_comes_late_is_none():
+    """An answer that nobody asked for, however right, ends the sitting."""
+    ours, theirs = socket.socketpair()
+    worker = Worker.__new__(Worker)
+    worker.link, worker.deadline = ours, time.monotonic() + PATIENCE
+    theirs.sendall(wire.framed(bytes(16), ["ok", [""]]))
+    with ours, theirs, pytest.raises(Gone, match="wrote into the line"):
+        worker.ask("find", "ReLU")
+
+
+def test_nothing_is_lost_when_many_are_kept(tmp_path):
+    """A call is forgotten over there when nobody here has it any more, and not before."""
+    path = tmp_path / "student.py"
+    path.write_text(relu())
+    with Worker(read(path, ["ReLU"]), Limits()) as worker:
+        worker.ask("load", [["", relu()]])
+        subject = subject_of(worker, "ReLU")
+        calls = [subject.call([np.array(float(k))], [True]) for k in range(-3, 30)]
+        assert [float(call.backward(np.array(1.0))[0]) for call in calls] == [0.0] * 4 + [1.0] * 29
+        number = calls[0].number
+        del calls
+        subject.call([np.array(1.0)], [True])
+        with pytest.raises(Exception, match=str(number)):
+            worker.ask("backward", number, np.array(1.0))
