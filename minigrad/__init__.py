@@ -42,7 +42,7 @@ else:
         """A view, when somebody asks for it; and what ``from minigrad import *`` gives."""
         if name == "__all__":
             return [public for public in __dir__() if not public.startswith("_")]
-        if module := _views.named(name):
+        if module := _views.find(name):
             return globals().setdefault(name, getattr(module, name))
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -116,7 +116,7 @@ def has_state(part: Any) -> bool:
 
 
 def state_of(part: Any) -> Any:
-    """What is saved of a part: its state, or the part itself if it has none."""
+    """The part of `part` that is saved: its state, or all of it if it has none."""
     if isinstance(part, np.random.Generator):
         return dict(part.bit_generator.state)
     if has_state(part):

@@ -52,14 +52,14 @@ def matched(values: Any, tree: Any, name: str) -> list[Any]:
 finished: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
 
 
-class Call:
+class Evaluation:
     """One call of `fn` on variables of our own, so that they are told from every other use of the same arrays.
 
     Attributes:
         tree: the arguments that are differentiated.
         variables: a Tensor for each array in `tree`.
         output: what fn returned, a Tensor or a nesting of Tensors; `outputs` is the list of these.
-        aux: what fn returned beside it, with has_aux.
+        aux: a list of what fn returned beside it, with has_aux.
         wrapped: whether fn was called with Tensors.
         open: whether the output depends on something outside that is being differentiated.
     """
@@ -76,7 +76,7 @@ class Call:
         if has_aux and not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(f"has_aux=True: the function must return (output, aux), and it returned {result!r}")
         self.output: Any = result[0] if has_aux else result
-        self.aux: Any = result[1] if has_aux else None
+        self.aux: list[Any] = [result[1]] if has_aux else []
         self.outputs = leaves(self.output)
         for y in self.outputs:
             if type(y) is not Tensor:
@@ -111,6 +111,10 @@ class Call:
         if self.wrapped or any(type(t) is Tensor for t in others):
             return like(tree, [Tensor(t.array) if type(t) is Tensor and t.op else t for t in results])
         return like(tree, [t.array if type(t) is Tensor else t for t in results])
+
+    def beside(self, others: Sequence[Any] = ()) -> list[Any]:
+        """`aux`, as the caller gets it."""
+        return [self.given(aux, leaves(aux), others) for aux in self.aux]
 
 
 def variable(x: Any) -> Tensor:
@@ -199,11 +203,11 @@ def value_and_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Calla
 
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        call = Call(functools.partial(fn, **kwargs), args, selected(argnums, args), has_aux)
-        value = call.given(call.output, [call.number("grad")])
-        found = call.given(call.tree, call.pull([None], call.records()))
+        run = Evaluation(functools.partial(fn, **kwargs), args, selected(argnums, args), has_aux)
+        value = run.given(run.output, [run.number("grad")])
+        found = run.given(run.tree, run.pull([None], run.records()))
         slope = found[0] if isinstance(argnums, int) else found
-        return ((value, call.given(call.aux, leaves(call.aux))) if has_aux else value), slope
+        return (value, *run.beside()) if has_aux else value, slope
 
     return differentiated
 
@@ -238,15 +242,15 @@ def vjp(fn: Fn, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     >>> pullback(10.0)
     (array(50.), array(20.))
     """
-    call = Call(fn, primals, range(len(primals)), has_aux)
+    run = Evaluation(fn, primals, range(len(primals)), has_aux)
 
     def pullback(u: Any) -> tuple[Any, ...]:
-        us = matched(u, call.output, "the cotangent")
-        found: tuple[Any, ...] = call.given(call.tree, call.pull(us, call.records(us)), us)
+        us = matched(u, run.output, "the cotangent")
+        found: tuple[Any, ...] = run.given(run.tree, run.pull(us, run.records(us)), us)
         return found
 
-    value = call.given(call.output, call.outputs)
-    return (value, pullback, call.given(call.aux, leaves(call.aux))) if has_aux else (value, pullback)
+    value = run.given(run.output, run.outputs)
+    return value, pullback, *run.beside()
 
 
 def jvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
@@ -257,13 +261,13 @@ def jvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool =
     >>> jvp(lambda x: x**3, (2.0,), (0.5,))
     (array(8.), array(6.))
     """
-    call = Call(fn, sequence(primals, "jvp"), range(len(primals)), has_aux)
+    run = Evaluation(fn, sequence(primals, "jvp"), range(len(primals)), has_aux)
     vs = matched(tangents, primals, "tangents")
-    us = [Tensor(np.zeros_like(y.array), requires_grad=True) for y in call.outputs]
-    moved = derivatives(inner(call.pull(us, True), vs), us, call.records(vs))
-    value = call.given(call.output, call.outputs, vs)
-    derivative = call.given(call.output, moved, vs)
-    return (value, derivative, call.given(call.aux, leaves(call.aux), vs)) if has_aux else (value, derivative)
+    us = [Tensor(np.zeros_like(y.array), requires_grad=True) for y in run.outputs]
+    moved = derivatives(inner(run.pull(us, True), vs), us, run.records(vs))
+    value = run.given(run.output, run.outputs, vs)
+    derivative = run.given(run.output, moved, vs)
+    return value, derivative, *run.beside(vs)
 
 
 def hvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
@@ -272,11 +276,11 @@ def hvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, .
     >>> hvp(lambda x, y: x * x * y, (3.0, 5.0), (1.0, 0.0))
     (array(10.), array(6.))
     """
-    call = Call(fn, sequence(primals, "hvp"), range(len(primals)))
-    call.number("hvp")
+    run = Evaluation(fn, sequence(primals, "hvp"), range(len(primals)))
+    run.number("hvp")
     vs = matched(tangents, primals, "tangents")
-    moved = derivatives(inner(call.pull([None], True), vs), call.variables, call.records(vs))
-    result: tuple[Any, ...] = call.given(call.tree, moved, vs)
+    moved = derivatives(inner(run.pull([None], True), vs), run.variables, run.records(vs))
+    result: tuple[Any, ...] = run.given(run.tree, moved, vs)
     return result
 
 
@@ -294,20 +298,20 @@ def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
 
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        call = Call(functools.partial(fn, **kwargs), args, selected(argnums, args), has_aux)
+        run = Evaluation(functools.partial(fn, **kwargs), args, selected(argnums, args), has_aux)
 
         def of(y: Tensor) -> Any:
             units = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
-            rows = [derivatives(y, call.variables, call.records(), unit) for unit in units]
-            blocks = [flat(np.zeros(y.shape + x.shape, x.dtype)) for x in call.variables]
+            rows = [derivatives(y, run.variables, run.records(), unit) for unit in units]
+            blocks = [flat(np.zeros(y.shape + x.shape, x.dtype)) for x in run.variables]
             for i, column in enumerate(zip(*rows, strict=True)):  # a row for each entry, a column for each variable
                 rowwise: Any = np.stack(column)
                 blocks[i] = rowwise.reshape(blocks[i].shape)
-            found = call.given(call.tree, blocks)
+            found = run.given(run.tree, blocks)
             return found[0] if isinstance(argnums, int) else found
 
-        result = like(call.output, map(of, call.outputs))
-        return (result, call.given(call.aux, leaves(call.aux))) if has_aux else result
+        result = like(run.output, map(of, run.outputs))
+        return (result, *run.beside()) if has_aux else result
 
     return differentiated
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.commands.userfile import UserFileError, fail, load_object
+from minigrad.lab.descent import clipped_update, loss, update
 from minigrad.program.program import Program
 from minigrad.program.recording import TraceError, parameters, record_tape
 from minigrad.program.source import source
@@ -62,8 +63,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def lab_step(options: argparse.Namespace) -> Any:
-    from minigrad.lab.descent import clipped_update, loss, update
-
     rows, features = options.batch_size, 8
     x, y, W, b = [np.zeros(shape, options.dtype) for shape in ((rows, features), (rows, 1), (features, 1), (1,))]
     numbers = [np.asarray(n, options.dtype) for n in (0.01, options.clip_norm) if n is not None]

@@ -30,7 +30,7 @@ exit codes: 0 all well, 2 wrong usage, or the script fails
 
 
 def configure(parser: argparse.ArgumentParser, command: str) -> None:
-    view = views.named(command).COMMAND
+    view = views.find(command).COMMAND
     parser.description, parser.epilog = view.description, EPILOG
     parser.add_argument("script", metavar="FILE.py[:NAME]", help="the script, and which of its tensors to show")
     view.configure(parser)
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
 def run(options: argparse.Namespace) -> int:
     trace = trace_of(options.script)
     try:
-        views.named(options.command).COMMAND.show(trace, options)
+        views.find(options.command).COMMAND.show(trace, options)
     except ValueError as error:  # an argument that the view cannot obey
         return fail(2, str(error))
     return 0

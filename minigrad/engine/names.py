@@ -1,4 +1,4 @@
-"""What to call the nodes of a tape: names of tensors, the user's line, the code of a rule."""
+"""Names for the nodes of a tape: the user's variables and lines, and the code of a rule."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def within(variable: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def names_of(nodes: Sequence[Tensor], given: Mapping[int, str]) -> dict[Tensor, str]:
-    """What each node is called, no two alike: as the variable that holds it, as its line calls it, or by its number.
+    """The name of each node, no two alike: as the variable that holds it, as its line calls it, or by its number.
 
     A line may make several nodes: turns of a loop, which are told apart as h#3 and h#7; and the parts of a composed
     operation, or a recorded sweep, which that line has no name for.
@@ -111,7 +111,7 @@ def assignments(file: str, lines: tuple[str, ...]) -> dict[tuple[int | None, ...
 
 
 def kind(node: Tensor) -> str:
-    """What a node is to the reader: "parameter", "data" or "result"."""
+    """The part that a node plays for the reader: "parameter", "data" or "result"."""
     return "result" if node.op is not None else "parameter" if node.requires_grad else "data"
 
 

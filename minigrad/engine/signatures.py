@@ -1,4 +1,4 @@
-"""What a function calls its arguments."""
+"""The names that a function has for its arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def positional_parameters(function: Callable[..., Any], skip: int = 0) -> list[i
 
 
 def argument_names(parameters: Sequence[inspect.Parameter], count: int) -> list[str]:
-    """What `parameters` call the first `count` positional arguments; of ``*xs`` they are xs0, xs1, ...
+    """The names that `parameters` have for the first `count` positional arguments; ``*xs`` are xs0, xs1, ...
 
     Fewer than `count`, where the function does not take so many.
     """

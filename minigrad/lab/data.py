@@ -26,7 +26,7 @@ CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")
 
 
 class LabError(ValueError):
-    """What was asked of the lab cannot be done; the message says in a sentence why, and what would work."""
+    """The lab cannot do what it was asked; the message says in a sentence why, and what would work."""
 
 
 def unknown(what: str, name: Any, known: Iterable[str]) -> LabError:

@@ -33,7 +33,7 @@ class Engine(Protocol):
 
 
 def loss(x: Any, y: Any, W: Any, b: Any) -> Any:
-    """What a step goes down: the mean of (x W + b - y)²."""
+    """The mean of (x W + b - y)², which a step goes down."""
     yhat = linear(x, W, b)
     return mse_loss(yhat, y)
 

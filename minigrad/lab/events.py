@@ -13,6 +13,8 @@ import numpy as np
 
 from minigrad import Tensor
 from minigrad.lab.data import LabError
+from minigrad.views.steps import Trace
+from minigrad.views.tensorboard import event_of, graph_of
 
 Array = np.ndarray[Any, Any]
 
@@ -74,9 +76,6 @@ class EventLog:
 
     def graph(self, loss: Tensor, **names: Tensor | Array) -> None:
         """Log the tape of `loss` and its backward for the Graphs tab, under the `names` of its tensors and arrays."""
-        from minigrad.views.steps import Trace
-        from minigrad.views.tensorboard import event_of, graph_of
-
         trace = Trace(loss, names={id(value): name for name, value in names.items()})
         self._writer.write_event(event_of(graph_of(trace), time.time()))
 

@@ -1,4 +1,4 @@
-"""What comes of a descent: runs, and how they are told, as text, as tables and as a picture."""
+"""Runs, the outcomes of descents, and how they are told: as text, as tables and as a picture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was told, or took by default."""
+    """The settings of a run, those that were given and those by default."""
 
     data: str
     method: str

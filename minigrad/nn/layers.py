@@ -18,7 +18,6 @@ import numpy.typing as npt
 import minigrad
 from minigrad import Tensor
 from minigrad.nn.module import Module, Parameter
-from minigrad.ops.layers import pair
 
 Pair = int | Sequence[int]
 Rng = np.random.Generator | None
@@ -31,6 +30,11 @@ def generator(rng: Rng) -> np.random.Generator:
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng is a Generator, np.random.default_rng(seed), shared by all layers; and not {rng!r}")
     return rng
+
+
+def pair(value: Pair) -> tuple[int, ...]:
+    """A length for height and width each; the operation says what is wrong with other things."""
+    return (value, value) if isinstance(value, int) else tuple(value)
 
 
 class WeightAndBias(Module):
@@ -81,9 +85,8 @@ class Conv2d(WeightAndBias):
         self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0,
         *, bias: bool = True, rng: Rng = None, dtype: npt.DTypeLike = np.float32,
     ) -> None:  # fmt: skip
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
-        self.stride, self.padding = pair("Conv2d", "stride", stride, 1), pair("Conv2d", "padding", padding, 0)
+        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, pair(kernel_size)
+        self.stride, self.padding = pair(stride), pair(padding)
         self.start((out_channels, in_channels, *self.kernel_size), bias, rng, dtype)
 
     def forward(self, x: Any) -> Tensor:

@@ -53,7 +53,7 @@ class Module:
     training = True  # what train() and eval() set, for layers that behave differently in the two
 
     def forward(self, *inputs: Any) -> Any:
-        """What the module computes; a subclass says."""
+        """Compute the output of the module; a subclass says how."""
         raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, ...)")
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:

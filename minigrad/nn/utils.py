@@ -1,4 +1,4 @@
-"""What is done to all gradients together, between backward and step."""
+"""Tools for all gradients together, between backward and step."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def windows_of(name, x, size, stride, padding, outside=0):
     return windows(x, size=size, stride=stride)
 
 
-def pair(name: str, argument: str, value: object, least: int) -> tuple[int, ...]:
+def pair(name, argument, value, least):
     """An int as the tuple (n, n): for height and width."""
     both = (value,) * 2 if isinstance(value, int | np.integer) else value
     if type(both) not in (tuple, list) or len(both) != 2 or not all(isinstance(n, int | np.integer) for n in both):

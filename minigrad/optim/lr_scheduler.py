@@ -59,7 +59,7 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """What changes; the schedule itself is made anew by whoever resumes."""
+        """The epoch and the first step lengths; the schedule itself is made anew by whoever resumes."""
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from minigrad import Tensor
-from minigrad.engine.words import counted
 
 Array = npt.NDArray[Any]
 Group = dict[str, Any]
@@ -142,12 +141,10 @@ class Optimizer:
         self.stale = StaleGradient(self)
 
     def __repr__(self) -> str:
-        groups = [
-            ", ".join(
-                [counted(len(group["params"]), "parameter"), *(f"{k}={v}" for k, v in self.settings(group).items())]
-            )
-            for group in self.param_groups
-        ]
+        groups = []
+        for group in self.param_groups:
+            n, settings = len(group["params"]), self.settings(group)
+            groups.append(f"{n} parameter{'s' * (n != 1)}" + "".join(f", {k}={v}" for k, v in settings.items()))
         return f"{self.name}({'; '.join(groups)})"
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from minigrad.tensor import Tensor
 
-__all__ = ["Command", "named", "names"]
+__all__ = ["Command", "find", "names"]
 
 
 class Command(NamedTuple):
@@ -34,7 +34,7 @@ class Command(NamedTuple):
     configure: Callable[[ArgumentParser], None] = lambda parser: None
 
 
-def named(name: str) -> Any:
+def find(name: str) -> Any:
     """The module of the view `name`; None if there is no such view."""
     module = import_module(f"{__name__}.{name}") if name.isidentifier() and find_spec(f"{__name__}.{name}") else None
     return module if callable(getattr(module, name, None)) else None
@@ -42,17 +42,17 @@ def named(name: str) -> Any:
 
 def names() -> list[str]:
     """The names of all views, each of which is imported for it."""
-    return [module.name for module in iter_modules(__path__) if named(module.name)]
+    return [module.name for module in iter_modules(__path__) if find(module.name)]
 
 
 def _repr_html_(self: Tensor) -> str:
     """A tensor as a notebook shows it. It runs no backward."""
-    return str(named("draw").shown(self))
+    return str(find("draw").shown(self))
 
 
 def _repr_svg_(self: Tensor) -> str | None:
     """The graph alone; None for a leaf."""
-    graph: str | None = named("draw").graph_of(self)
+    graph: str | None = find("draw").svg_of(self)
     return graph
 
 

@@ -222,7 +222,7 @@ class Debugger(cmd.Cmd):
         return " ".join([*self.names(step), step.node.op.name, rule, Place.of(step.node.made_at).text])
 
     def so_far(self, node: Tensor) -> Any:
-        """What has come to `node` up to the present step."""
+        """The sum of all that has come to `node` up to the present step; None if nothing has."""
         if node is self.trace.output:
             return self.trace.cotangents.get(node)
         return next((s.total for s in reversed(self.trace.steps[: self.at + 1]) if s.input is node), None)

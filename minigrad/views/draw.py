@@ -330,7 +330,7 @@ def curve(route: Sequence[Point], aside: float) -> str:
 
 # ----------------------------------------------------------------------------------------------------------- notebooks
 def shown(t: Tensor) -> str:
-    """What a notebook shows of a tensor: value, gradient, line and graph. It runs no backward and calls no hook."""
+    """A tensor as a notebook shows it: value, gradient, line and graph. It runs no backward and calls no hook."""
     place = Place.of(t.made_at)
     rows = [("value", repr(t)), ("shape", f"{t.shape} {t.dtype}")]
     if t.grad is not None:
@@ -341,10 +341,10 @@ def shown(t: Tensor) -> str:
         f'<td style="text-align:left"><pre style="margin:0">{xml(text)}</pre></td></tr>'
         for name, text in rows
     )
-    return f"<table>{cells}</table>{graph_of(t) or ''}"
+    return f"<table>{cells}</table>{svg_of(t) or ''}"
 
 
-def graph_of(t: Tensor) -> str | None:
+def svg_of(t: Tensor) -> str | None:
     """The graph that a notebook shows of a tensor, if it has one that is not too large to draw unasked."""
     trace = Trace(t, None, names_around(None), run=False)
     if t.op is None or len(trace.nodes) > UNASKED:

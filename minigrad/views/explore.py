@@ -94,7 +94,7 @@ def filled(title: str, name: str, graph: str, data: str) -> str:
 
 
 def digest(text: str) -> str:
-    """What allows a script or a style with this text in a Content-Security-Policy."""
+    """The word in a Content-Security-Policy that allows a script or a style with this text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -116,7 +116,7 @@ def forward(trace: Trace) -> Iterable[Block]:
                 if isinstance(v, np.ndarray | float | int)
             ]
             code = source_of(forward_of(node))
-            blocks = [formula([first]), arrays(inputs), *blocks, *code] if first else [arrays(inputs), *blocks, *code]
+            blocks = [equations([first]), arrays(inputs), *blocks, *code] if first else [arrays(inputs), *blocks, *code]
         yield stop("forward", title, f"n{trace.number[node]}", None, source(node), blocks)
 
 
@@ -150,7 +150,7 @@ class Backward:
     def stop(self, step: Step, complete: bool) -> Block:
         trace, node, x = self.trace, step.node, step.input
         name, to, output = trace.name[node], trace.name[x], trace.name[trace.output]
-        blocks = [formula([text.unicode for text in edge(trace, step)]), *source_of(rule_of(node, step.position))]
+        blocks = [equations([text.unicode for text in edge(trace, step)]), *source_of(rule_of(node, step.position))]
         blocks.append(arrays([array(f"cotangent of {name}: d {output} / d {name}", step.cotangent)]))
         local = jacobian(node, step.position)
         if local is not None:
@@ -192,7 +192,7 @@ class Backward:
         return beside(title, step.contribution, others)
 
     def numerical(self, node: Tensor, position: int, g: Array) -> tuple[Array, Array] | None:
-        """What the forward of one node says its backward should give for an input."""
+        """The derivative by one input that the forward of a node has, and its error."""
         return numerical(lambda x, dtype: again(node, position, x, dtype), node.values[position], g, node.array)
 
     def completed(self, x: Tensor) -> list[Block]:
@@ -345,7 +345,7 @@ def stop(phase: str, title: str, node: str, edge: str | None, source: Any, block
     return {"phase": phase, "title": title, "node": node, "edge": edge, "source": source, "blocks": list(blocks)}
 
 
-def formula(lines: Sequence[str]) -> Block:
+def equations(lines: Sequence[str]) -> Block:
     return {"type": "formula", "lines": list(lines)}
 
 

@@ -150,7 +150,7 @@ def bytes_kept(nodes: Sequence[Tensor]) -> list[int]:
 
 
 def undone(partial: Any, contribution: Any) -> str:
-    """What was undone on the way, broadcasting and promotion to a wider dtype: "5×4 → 4"; "" where nothing was."""
+    """The broadcasting and the promotion to a wider dtype that were undone: "5×4 → 4"; "" where nothing was."""
     pairs = (shape(partial), shape(contribution)), (str(partial.dtype), str(contribution.dtype))
     return ", ".join(f"{before} → {after}" for before, after in pairs if before != after)
 
