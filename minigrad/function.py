@@ -21,14 +21,16 @@ arrays and torch tensors share runs under `torch.autograd.Function` as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from minigrad.backprop import record
 from minigrad.engine import errors
-from minigrad.engine.rerun import Rerun
+from minigrad.engine.op import Op
+from minigrad.engine.rerun import Rerun, by_path
+from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.tensor import Tensor
 
 __all__ = ["Function"]
@@ -74,31 +76,44 @@ class Function:
         return record(Application(cls, inputs), inputs, {})
 
 
-class Application:
-    """The operation of one node: a Function together with the ctx of this call."""
+class Application(Op):
+    """The operation of one node: a Function together with the ctx of this call.
 
-    __slots__ = "ctx", "function", "rerun", "result"
-    plain = frozenset[type]()  # what enters forward as it is; `constant` sees to the rest
-    has_constants = False  # any input may have a gradient: backward will say
-    owns_results = False  # a student may return what was saved, or one array for two inputs
-    name = property(lambda self: self.function.__name__)
+    Attributes:
+        result: what forward returned.
+        rerun: the second run of forward, where a tracing has made it already.
+    """
 
-    def __init__(self, function: type[Function], inputs: tuple[Any, ...]) -> None:
-        self.function, self.ctx = function, Context(inputs)
+    __slots__ = "ctx", "rerun", "result", "student"
+    owns_results = False
+    name = property(lambda self: self.student.__name__)
+    code = property(lambda self: self.student.forward)
+
+    def __init__(self, student: type[Function], inputs: tuple[Any, ...]) -> None:
+        self.student, self.ctx = student, Context(inputs)
         self.result = self.rerun = None
 
-    def constant(self, x: Any, position: int) -> Any:
-        return x
-
     def forward(self, *values: Any) -> Any:
-        self.result = result = self.function.forward(self.ctx, *values)
+        self.result = result = self.student.forward(self.ctx, *values)
         if type(result) is tuple:
             raise TypeError(f"{self.name}.forward returned a tuple; a Function has one output: return one array")
         return result
 
     def fresh(self) -> Application:
         """The same Function with an empty ctx, to run forward again."""
-        return Application(self.function, self.ctx._inputs)
+        return Application(self.student, self.ctx._inputs)
+
+    def again(self, values: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        return self.fresh().forward(*values)
+
+    def input_names(self, count: int) -> list[str]:
+        return argument_names(positional_parameters(self.student.forward, 1), count)
+
+    def rule_of(self, position: int) -> Callable[..., Any]:
+        return self.student.backward  # type: ignore[no-any-return]
+
+    def kept(self) -> list[np.ndarray[Any, Any]]:
+        return [value for value in by_path(self.ctx).values() if isinstance(value, np.ndarray)]
 
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
@@ -107,7 +122,7 @@ class Application:
         if type(g) is Tensor:
             grads = (self.rerun or Rerun(self, inputs)).backward(node, g)
         else:
-            grads = self.function.backward(self.ctx, g)
+            grads = self.student.backward(self.ctx, g)
         if type(grads) is not tuple:
             grads = tuple(grads) if type(grads) is list else (grads,)
         if len(grads) != len(inputs):

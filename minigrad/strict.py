@@ -121,7 +121,7 @@ class Guard(Watch):
         where = f"{op.name} made at {at(y.made_at)}, {phase}"
         if all(finite(v) for v in (*values, *params.values())):
             refuse_non_finite(where, y.array, "of finite numbers")
-        if set(getattr(op, "signature", "?")) <= set("(),->"):
+        if set(op.signature) <= set("(),->"):
             shapes = [np.shape(v) for v in values if v is not None]
             if len({len(shape) for shape in shapes}) > 1 and y.shape not in shapes:
                 raise ValueError(
@@ -194,8 +194,7 @@ def restorable(array: Array) -> bool:
 
 def needed(node: Tensor) -> list[Array]:
     """The arrays that the backward of `node` may read: inputs, output, and what a student's forward saved."""
-    saved = node.op.ctx.saved_tensors if hasattr(node.op, "ctx") else ()
-    return [a for a in (*node.values, node.array, *saved) if isinstance(a, np.ndarray)]
+    return [a for a in (*node.values, node.array, *node.op.kept()) if isinstance(a, np.ndarray)]
 
 
 def checksums(node: Tensor) -> list[int]:

@@ -284,7 +284,7 @@ EXPECTED = {
     "tanh": ["y = tanh x", "x̄ = ȳ · (1 - y²)"],
     "matmul": ["y = a @ b", "ā = ȳ bᵀ", "b̄ = aᵀ ȳ"],
     "relu": ["y = max(x, 0), with the derivative 0 at 0", "x̄ = ȳ if x > 0 else 0"],
-    "softmax": ["y = eˣ / Σ eˣ along `axis`", "x̄ = y · (ȳ - Σ[axis] ȳ · y)"],
+    "softmax": ["y = eˣ / Σ eˣ along `axis`, which torch calls dim", "x̄ = y · (ȳ - Σ[axis] ȳ · y)"],
     "sign": ["y = -1, 0 or 1, without a derivative", "x̄ = none"],
     "inv": ["y = x⁻¹, for each matrix", "x̄ = -yᵀ ȳ yᵀ"],
     "sqrt": ["y = √x, with the derivative inf at 0", "x̄ = ȳ / (2 · y)"],

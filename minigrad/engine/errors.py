@@ -200,7 +200,7 @@ def parameter_names(function: Any, count: int) -> list[str]:
 
 
 def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -> Exception:
-    names = parameter_names(application.function, len(inputs))
+    names = application.input_names(len(inputs))
     missing, name = names[len(grads) : len(inputs)], application.name
     which = f"; none for {', '.join(missing)}" if missing else ""
     return RuntimeError(
@@ -212,7 +212,7 @@ def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -
 def misfit(application: Any, grad: Any, x: Tensor, i: int) -> Exception:
     """The error for a gradient from a student that has not the shape or the dtype of its input."""
     name = application.name
-    which = f"input {i} ({parameter_names(application.function, i + 1)[i]})"
+    which = f"input {i} ({application.input_names(i + 1)[i]})"
     if grad.shape != x.shape:
         return RuntimeError(
             f"{name}.backward returned a gradient of shape {grad.shape} for {which} of shape {x.shape}"

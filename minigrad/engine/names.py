@@ -7,8 +7,8 @@ import functools
 import linecache
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.places import Place
-from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.words import number, shape
 from minigrad.tensor import Tensor
 
@@ -118,13 +117,7 @@ def kind(node: Tensor) -> str:
 # ----------------------------------------------------------------------------------------------------- inputs and code
 def input_names(node: Tensor) -> list[str]:
     """The letters that the formula of the node's operation has for its inputs."""
-    op, count = node.op, len(node.inputs)
-    if hasattr(op, "function") and hasattr(op, "ctx"):
-        return argument_names(positional_parameters(op.function.forward, 1), count)
-    if getattr(op, "variadic", False):
-        *named, each = op.inputs
-        return [*named, *(f"{each}{i}" for i in range(count - len(named)))]
-    return list(getattr(op, "inputs", ())) or [f"input{i}" for i in range(count)]
+    return node.op.input_names(len(node.inputs))  # type: ignore[no-any-return]
 
 
 def constant(value: Any, names: Mapping[int, str]) -> str:
@@ -138,7 +131,7 @@ def constant(value: Any, names: Mapping[int, str]) -> str:
 
 def static(node: Tensor) -> str:
     """The static arguments that differ from their defaults, as they would be written in a call."""
-    defaults = getattr(node.op, "defaults", {})
+    defaults = node.op.defaults
     given = {k: v for k, v in node.params.items() if k not in defaults or (defaults[k] is not v and defaults[k] != v)}
     return ", ".join(f"{k}={written(v)}" for k, v in given.items())
 
@@ -153,15 +146,6 @@ def written(value: Any) -> str:
             f":{value.step}" if value.step is not None else ""
         )
     return "..." if value is Ellipsis else np.dtype(value).name if isinstance(value, type) else repr(value)
-
-
-def rule_of(node: Tensor, position: int) -> Callable[..., Any] | None:
-    """The function that makes the cotangent of one input: a rule, or a student's whole backward."""
-    op: Any = getattr(node.op, "op", node.op)  # a checker's stand-in has the operation inside
-    if hasattr(op, "ctx"):
-        return op.function.backward  # type: ignore[no-any-return]
-    rule = next(islice(iter(getattr(op, "rules", ())), position, None), None)
-    return getattr(rule, "func", rule) or None  # of a variadic operation, d_xs bound to a position
 
 
 def line(place: Place) -> str:

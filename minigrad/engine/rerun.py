@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import errors
+from minigrad.engine.op import Op
 from minigrad.engine.places import caller, raised_at
 from minigrad.engine.state import Watch, here, tracing
 from minigrad.tensor import Tensor, next_serial
@@ -66,9 +67,9 @@ class Rerun:
         try:
             ctx = self.op.fresh().ctx
             vars(ctx).update(Kept(self, node).attributes())
-            return self.op.function.backward(ctx, g)
+            return self.op.student.backward(ctx, g)
         finally:
-            take_back(self.op.function, self.serials)
+            take_back(self.op.student, self.serials)
 
 
 class Exits(Watch):
@@ -149,10 +150,8 @@ class Kept:
         return t
 
 
-class Lost:
+class Lost(Op):
     """The operation of a value without a history: it may be used, not differentiated through."""
-
-    has_constants, owns_results = False, True
 
     def __init__(self, function: str, made_at: Any, how: str) -> None:
         self.name, self.reason = f"an intermediate of {function}", (function, made_at, how)

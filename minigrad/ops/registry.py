@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, count
+from itertools import chain, count, islice
 from types import NoneType
 from typing import Any
 
@@ -15,6 +15,7 @@ from minigrad.backprop import record
 from minigrad.broadcasting import unbroadcast
 from minigrad.engine import errors
 from minigrad.engine.numeric import as_numeric, is_operand
+from minigrad.engine.op import Op
 from minigrad.ops.calling import STATIC, Calling, in_order, static, whole_name
 from minigrad.tensor import Tensor
 
@@ -30,7 +31,7 @@ STRONG = frozenset({NoneType})
 WIDE = frozenset(map(np.dtype, "fdgFDG"))
 
 
-class Operation:
+class Operation(Op):
     """One row of the derivative table: a forward, and a rule for each of its array inputs.
 
     Attributes:
@@ -52,8 +53,6 @@ class Operation:
             entry by entry, Python's numbers do, as they have no dtype of their own there; elsewhere they are arrays.
         function: what the user calls.
     """
-
-    owns_results = True  # a rule returns g, a view or fresh memory, never an array that somebody else will keep
 
     def __init__(self, block: Any) -> None:
         self.name: str = block.__name__
@@ -182,6 +181,18 @@ class Operation:
             g = g.astype(np.float32)
         g = unbroadcast(g, x.shape)
         return g if g.dtype == x.dtype else g.astype(x.dtype)
+
+    def input_names(self, count: int) -> list[str]:
+        *named, each = self.inputs
+        return [*named, *(f"{each}{i}" for i in range(count - len(named)))] if self.variadic else self.inputs
+
+    def rule_of(self, position: int) -> Callable[..., Any] | None:
+        rule = next(islice(iter(self.rules), position, None), None)
+        return getattr(rule, "func", rule) or None  # of a variadic operation, d_xs bound to a position
+
+    @property
+    def code(self) -> Callable[..., Any]:
+        return self.forward
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {self.formula.splitlines()[0] if self.formula else ''}>"

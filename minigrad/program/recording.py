@@ -21,6 +21,7 @@ from minigrad.backprop import tape
 from minigrad.engine.errors import at, not_a_number
 from minigrad.engine.names import assigned_to
 from minigrad.engine.numeric import as_numeric
+from minigrad.engine.op import Op
 from minigrad.engine.places import caller, raised_at
 from minigrad.engine.rerun import Rerun, same
 from minigrad.engine.state import Watch, here
@@ -159,10 +160,10 @@ class Tracing(Watch):
 
 
 # -------------------------------------------------------------------------------------------------------- chance
-class Draw:
+class Draw(Op):
     """The operation of a random draw: a method of a generator that is an argument of the program."""
 
-    name, has_constants, owns_results = "draw", False, True
+    name = "draw"
 
     def __init__(self, generator: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.generator, self.method, self.args, self.kwargs = generator, method, args, kwargs

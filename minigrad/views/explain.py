@@ -85,9 +85,9 @@ class Explanation:
                 chains = heapq.nlargest(WIDEST, chains, key=lambda chain: abs(self.beyond(chain[0][-1], chain[1])))
             for nodes, g, _ in chains:
                 edges = self.edges.get(node, [])
-                parts = send(node, g, [position for position, _ in edges])
                 for position, x in edges:
-                    arrived.setdefault(x, []).append(((*nodes, x), parts[position], (node, position, g)))
+                    sent = node.op.send(node, g, position)
+                    arrived.setdefault(x, []).append(((*nodes, x), sent, (node, position, g)))
         return [
             Path(float(g[self.index]), nodes, [] if edge is None else shares(edge, self.index))
             for nodes, g, edge in arrived[self.x]
@@ -99,9 +99,9 @@ class Explanation:
         for at in reversed(self.trace.nodes):
             if at in cotangents and at is not self.x:
                 g, edges = cotangents.pop(at), self.edges[at]
-                parts = send(at, g, [position for position, _ in edges])
                 for position, x in edges:
-                    cotangents[x] = cotangents[x] + parts[position] if x in cotangents else parts[position]
+                    sent = at.op.send(at, g, position)
+                    cotangents[x] = cotangents[x] + sent if x in cotangents else sent
         return float(cotangents[self.x][self.index])
 
     def __str__(self) -> str:
@@ -161,12 +161,6 @@ class Explanation:
         return str(self)
 
 
-def send(node: Tensor, g: Array, positions: Sequence[int]) -> dict[int, Array]:
-    """What `node` makes of a cotangent for the inputs at these positions: of their shapes and dtypes."""
-    partials = node.op.partials(node, lambda x: x.differentiable, np.array(g), node.array, node.values)
-    return {i: np.asarray(node.op.fit(partials[i], node, i)) for i in positions}
-
-
 def shares(edge: tuple[Tensor, int, Array], index: tuple[int, ...]) -> list[Term] | None:
     """For an edge, a node with its cotangent g: which entries of the node have which share in entry `index` of its
     input; None if there are too many to ask.
@@ -178,7 +172,7 @@ def shares(edge: tuple[Tensor, int, Array], index: tuple[int, ...]) -> list[Term
     for at in np.ndindex(node.shape):
         one = np.zeros(node.shape, node.dtype)
         one[at] = 1
-        derivative = float(send(node, one, [position])[position][index])
+        derivative = float(node.op.send(node, one, position)[index])
         if derivative and g[at]:
             terms.append(Term(at, derivative, float(g[at])))
     return terms

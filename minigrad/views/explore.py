@@ -24,14 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.names import call, excerpt, input_names, kind, line, rule_of
+from minigrad.engine.names import call, excerpt, input_names, kind, line
 from minigrad.engine.numerical import numerical_gradient
 from minigrad.engine.places import Place
 from minigrad.engine.words import number, shape, summary
-from minigrad.function import Application
 from minigrad.tensor import Tensor
 from minigrad.views import Command, draw
-from minigrad.views.explain import send
 from minigrad.views.formula import edge
 from minigrad.views.steps import Array, Step, Trace, traced
 from minigrad.views.table import undone
@@ -109,20 +107,15 @@ def forward(trace: Trace) -> Iterable[Block]:
         else:
             called = [trace.called(x, v) for x, v in zip(node.inputs, node.values, strict=True)]
             title = f"{name} = {call(node, called)}"
-            first = getattr(node.op, "formula", "").partition("\n")[0]
+            first = node.op.formula.partition("\n")[0]
             inputs = [
                 array(f"{letter} = {x}", v)
                 for letter, x, v in zip(input_names(node), called, node.values, strict=True)
                 if isinstance(v, np.ndarray | float | int)
             ]
-            code = source_of(forward_of(node))
+            code = source_of(node.op.code)
             blocks = [equations([first]), arrays(inputs), *blocks, *code] if first else [arrays(inputs), *blocks, *code]
         yield stop("forward", title, f"n{trace.number[node]}", None, source(node), blocks)
-
-
-def forward_of(node: Tensor) -> Any:
-    op: Any = node.op
-    return op.function.forward if hasattr(op, "ctx") else getattr(op, "forward", None)
 
 
 # ----------------------------------------------------------------------------------------------------------- backward
@@ -150,7 +143,7 @@ class Backward:
     def stop(self, step: Step, complete: bool) -> Block:
         trace, node, x = self.trace, step.node, step.input
         name, to, output = trace.name[node], trace.name[x], trace.name[trace.output]
-        blocks = [equations([text.unicode for text in edge(trace, step)]), *source_of(rule_of(node, step.position))]
+        blocks = [equations([text.unicode for text in edge(trace, step)]), *source_of(node.op.rule_of(step.position))]
         blocks.append(arrays([array(f"cotangent of {name}: d {output} / d {name}", step.cotangent)]))
         local = jacobian(node, step.position)
         if local is not None:
@@ -222,7 +215,7 @@ class Backward:
                 if numeric is not None:
                     title = f"what {trace.name[x]} should get: the numerical derivative"
                     blocks.append(arrays([array(title, numeric[0])]))
-        blocks += source_of(rule_of(node, 0))
+        blocks += source_of(node.op.rule_of(0))
         title = f"the backward stops at {trace.name[node]}"
         return stop("backward", title, f"n{trace.number[node]}", None, source(node), blocks)
 
@@ -237,7 +230,7 @@ def jacobian(node: Tensor, position: int) -> Array | None:
     for at in np.ndindex(node.shape):
         one = np.zeros(node.shape, node.dtype)
         one[at] = 1
-        rows.append(send(node, one, [position])[position].reshape(-1))
+        rows.append(node.op.send(node, one, position).reshape(-1))
     return np.array(rows)
 
 
@@ -286,11 +279,9 @@ def replayed(trace: Trace, x: Tensor, moved: Array, dtype: Any) -> Any:
 
 
 def run(node: Tensor, values: Sequence[Any]) -> Any:
-    """The forward of a node on other values; of a Function with another ctx, as the tape needs its own."""
-    op: Any = node.op
-    fresh = Application(op.function, node.inputs) if hasattr(op, "ctx") else op
+    """The forward of a node on other values."""
     with np.errstate(all="ignore"):
-        return fresh.forward(*values, **node.params)
+        return node.op.again(values, node.params)
 
 
 def wider(value: Any, dtype: Any) -> Any:
@@ -308,9 +299,8 @@ def with_torch(node: Tensor, position: int, g: Array) -> Array | None:
 
     op: Any = node.op
     function: Any = getattr(torch, op.name, None) or getattr(torch.nn.functional, op.name, None)
-    if hasattr(op, "ctx"):
-        fresh = Application(op.function, node.inputs)
-        function = fresh.forward
+    if op.student is not None:
+        function = op.fresh().forward
     if not callable(function):
         return None
     params = {RENAMED.get(k, k): v for k, v in node.params.items() if v is not None}

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.names import call, input_names, rule_of
+from minigrad.engine.names import call, input_names
 from minigrad.function import Function
 from minigrad.ops.registry import REGISTRY, Operation
 from minigrad.tensor import Tensor
@@ -124,13 +124,13 @@ def edge(trace: Trace, step: Step) -> list[Line]:
 def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Line]:
     """The lines of one rule, the one for the cotangent first."""
     name = input_names(node)[position]
-    op: Any = getattr(node.op, "op", node.op)
-    if hasattr(op, "ctx"):
-        lines = backward_lines(op.function, input_names(node), notation._replace(called=unpacked(node, op, notation)))
+    op: Any = node.op
+    if op.student is not None:
+        lines = backward_lines(op.student, input_names(node), notation._replace(called=unpacked(node, op, notation)))
         left = f"{bar(name, UNICODE)} = "
         found = [line for line in lines if line.unicode.startswith(left)]
         return found + [line for line in lines if line.unicode.startswith("where ")] if found else lines
-    rule = rule_of(node, position)
+    rule = op.rule_of(position)
     if rule is None:
         return [no_derivative(name)]
     known = dict(node.params)
@@ -247,7 +247,7 @@ def backward_lines(function: type[Function], names: Sequence[str], notation: Not
 
 def unpacked(node: Tensor, application: Any, notation: Notation) -> dict[str, str]:
     """For the names under which a backward takes inputs or the output from ctx: what these are called on the tape."""
-    tree = definition(application.function.backward)
+    tree = definition(application.student.backward)
     if tree is None:
         return {}
     inputs = zip(node.values, notation.called.values(), strict=True)

@@ -94,7 +94,7 @@ class Trace(Watch):
         self.failure: Exception | None = None
         self.failed_at: Tensor | None = None
         # A student's backward may write into what it is given, and would change what was shown before.
-        self.kept = np.array if any(not getattr(n.op, "owns_results", True) for n in self.nodes) else np.asarray
+        self.kept = np.array if any(n.op is not None and not n.op.owns_results for n in self.nodes) else np.asarray
         if not run:
             return
         retained = {node: node.grad for node in self.nodes if node.hooks}

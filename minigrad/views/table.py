@@ -135,11 +135,8 @@ def bytes_kept(nodes: Sequence[Tensor]) -> list[int]:
     seen: set[int] = set()
     found = []
     for node in nodes:
-        saved = vars(node.op.ctx).values() if hasattr(node.op, "ctx") else ()
-        held = [node.array, *node.values, *saved]
-        held += [part for several in saved if isinstance(several, tuple) for part in several]
         total = 0
-        for array in held:
+        for array in [node.array, *node.values, *(node.op.kept() if node.op is not None else ())]:
             while isinstance(array, np.ndarray) and isinstance(array.base, np.ndarray):
                 array = array.base
             if isinstance(array, np.ndarray) and id(array) not in seen:
