@@ -39,7 +39,7 @@ class Op:
     student: Any = None
     has_constants = False
     owns_results = True
-    plain: frozenset[type] = frozenset()
+    plain: frozenset[Any] = frozenset()
     defaults: dict[str, Any] = NO_DEFAULTS
     signature = "?"
     batched = variadic = False
