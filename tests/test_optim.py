@@ -551,6 +551,6 @@ def test_frozen_parameters_are_no_hindrance():
 def test_it_is_readable():
     optimizer = optim.SGD([{"params": W}, {"params": Tensor(1.0, requires_grad=True), "lr": 0.5}], lr=0.1)
     assert repr(optimizer) == (
-        "SGD(1 parameters, lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False; "
-        "1 parameters, lr=0.5, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False)"
+        "SGD(1 parameter, lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False; "
+        "1 parameter, lr=0.5, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False)"
     )
