@@ -124,7 +124,7 @@ def test_weights_of_binary_cross_entropy():
     x, t = rng.normal(size=(4, 3)), rng.uniform(size=(4, 3))
     weight, pos_weight = rng.uniform(0.5, 2, (4, 1)), rng.uniform(0.5, 2, 3)
     leaf, twin = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
-    ours = minigrad.binary_cross_entropy_with_logits(leaf, t, weight, pos_weight)
+    ours = minigrad.binary_cross_entropy_with_logits(leaf, t, weight, pos_weight=pos_weight)
     theirs = F.binary_cross_entropy_with_logits(
         twin, torch.tensor(t), torch.tensor(weight), pos_weight=torch.tensor(pos_weight)
     )

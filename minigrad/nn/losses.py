@@ -86,5 +86,5 @@ class BCEWithLogitsLoss(Loss):
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return minigrad.binary_cross_entropy_with_logits(
-            input, target, self.weight, self.pos_weight, reduction=self.reduction
+            input, target, self.weight, pos_weight=self.pos_weight, reduction=self.reduction
         )

@@ -26,7 +26,7 @@ STATIC = {int, float, bool, str, type(None), type, slice, type(Ellipsis)}  # as 
 def whole_name(function: Any) -> str:
     """``np.linalg.solve``, and not ``np.solve``."""
     module = getattr(function, "__module__", None) or "numpy"  # ufuncs have none before NumPy 2.2
-    return f"{module.replace('numpy', 'np', 1)}.{function.__name__}"
+    return f"{module.replace('numpy', 'np', 1)}.{function.__name__}" if "minigrad" not in module else "torch"
 
 
 def static(value: Any) -> Any:

@@ -444,6 +444,7 @@ class astype:
     "y = x in another dtype; an integer or boolean one is a step, without a derivative"
     params = [{"dtype": np.float64}, {"dtype": np.float32}]
     numpy = [np.astype]
+    words = np.ndarray.astype
     def forward(x, *, dtype):       return x.astype(dtype)
     def d_x(g, y, x, *, dtype):     return g
     def public(astype, x, dtype, *, copy=True):

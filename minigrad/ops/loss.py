@@ -1,7 +1,7 @@
 """Losses: a number that says how far off a prediction is.
 
 `reduction` is "mean", "sum", or "none" for the losses one by one. Predictions and targets have one shape; nothing is
-broadcast. The mean of no losses raises.
+broadcast. The mean of no losses raises. `words` has the parameters of torch's function of the same name, in its order.
 """
 
 import numpy as np
@@ -17,6 +17,7 @@ REDUCTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}]
 class mse_loss:
     "L = Σ (input - target)² / N, the mean over all N entries"
     wide = "ebiu"
+    def words(input, target, size_average=None, reduce=None, reduction="mean", weight=None): ...
     params = REDUCTIONS
     signature = "(n,q),(n,q)->()"
     def forward(input, target, *, reduction="mean"):
@@ -45,6 +46,7 @@ def errors(input, target):
 class l1_loss:
     "L = Σ |input - target| / N, the mean over all N entries"
     wide = "ebiu"
+    def words(input, target, size_average=None, reduce=None, reduction="mean", weight=None): ...
     params = REDUCTIONS
     signature = "(n,q),(n,q)->()"
     def compose(input, target, *, reduction="mean"):
@@ -58,6 +60,7 @@ class huber_loss:
     h(e) is e² / 2 up to |e| = delta, and goes on as a straight line, delta |e| - delta² / 2.
     """
     wide = "ebiu"
+    def words(input, target, reduction="mean", delta=1.0, weight=None): ...
     params = [*REDUCTIONS, {"delta": 0.5}]
     signature = "(n,q),(n,q)->()"
     def compose(input, target, *, reduction="mean", delta=1.0):
@@ -77,6 +80,7 @@ class nll_loss:
     ignore_index do not count.
     """
     wide = "ebiu"
+    def words(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"): ...
     params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
     signature = "(n,c),(n),(c)->()"
     domain = {"input": (-np.inf, 0.0), "target": "c", "weight": POSITIVE}
@@ -88,7 +92,7 @@ class nll_loss:
         return -per_row(g, w, reduction) * w
     def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
         return weight_slope(g, y, input, target, weight, ignore_index, reduction)
-    def public(nll_loss, input, target, weight=None, ignore_index=-100, reduction="mean"):
+    def public(nll_loss, input, target, weight=None, *, ignore_index=-100, reduction="mean"):
         return by_rows("nll_loss", nll_loss, input, target, weight, ignore_index, reduction)
 
 
@@ -101,6 +105,10 @@ class cross_entropy:
     ignore_index do not count.
     """
     wide = "ebiu"
+    def words(
+        input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
+        label_smoothing=0.0,
+    ): ...
     params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
     signature = "(n,c),(n),(c)->()"
     domain = {"target": "c", "weight": POSITIVE}
@@ -112,7 +120,7 @@ class cross_entropy:
         return per_row(g, w, reduction) * (probabilities(input) * w.sum(-1, keepdims=True) - w)
     def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
         return weight_slope(g, y, log_probabilities(input), target, weight, ignore_index, reduction)
-    def public(cross_entropy, input, target, weight=None, ignore_index=-100, reduction="mean"):
+    def public(cross_entropy, input, target, weight=None, *, ignore_index=-100, reduction="mean"):
         return by_rows("cross_entropy", cross_entropy, input, target, weight, ignore_index, reduction)
 
 
@@ -222,6 +230,9 @@ class binary_cross_entropy_with_logits:
     weight and pos_weight are broadcast to the shape of the input, and are 1 if left out.
     """
     wide = "ebiu"
+    def words(
+        input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
+    ): ...
     params = REDUCTIONS
     signature = "(n,q),(n,q),(q),(q)->()"
     domain = {"weight": POSITIVE, "pos_weight": POSITIVE}
@@ -235,6 +246,8 @@ class binary_cross_entropy_with_logits:
         if losses.shape != input.shape:
             raise ValueError(f"{loss}: a weight broadcasts the losses of shape {input.shape} to {losses.shape}")
         return reduced(loss, losses, reduction)
+    def public(loss, input, target, weight=None, *, pos_weight=None, reduction="mean"):
+        return loss(input, target, weight, pos_weight, reduction=reduction)
 
 
 EXACT = 40.0  # from here on, softplus(x) is x in every dtype

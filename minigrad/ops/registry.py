@@ -68,7 +68,7 @@ class Operation(Op):
         self.optional = () if self.variadic else tuple(p.default for p in parameters if p.kind is not p.KEYWORD_ONLY)
         self.required = len(self.inputs) - 1 if self.variadic else self.optional.count(inspect.Parameter.empty)
         self.numpy: list[Any] = getattr(block, "numpy", [getattr(np, self.name)] if hasattr(np, self.name) else [])
-        words, renamed = getattr(block, "torch", next(iter(self.numpy), None)), getattr(block, "renamed", {})
+        words, renamed = getattr(block, "words", next(iter(self.numpy), None)), getattr(block, "renamed", {})
         self.public: Any = getattr(block, "public", None)
         if self.public:
             called = list(inspect.signature(self.public).parameters.values())[1:]
