@@ -181,8 +181,8 @@ RENAMED = {"axis": "dim", "keepdims": "keepdim"}
 
 # How an operation is called, where its inputs are not simply its first arguments.
 CALLED: dict[str, Callable[..., Any]] = {
-    "binary_cross_entropy_with_logits": lambda function, x, t, w, p, **params: function(x, t, w, pos_weight=p, **params),
     "batch_norm": lambda function, x, weight, bias, **params: function(x, weight=weight, bias=bias, **params),
+    "binary_cross_entropy_with_logits": lambda function, x, t, w, p, **more: function(x, t, w, pos_weight=p, **more),
     "concatenate": lambda function, *xs, **params: function(xs, **params),
     "dropout": lambda function, x, mask, **params: function(x, mask=mask, **params),
     "einsum": lambda function, *xs, subscripts: function(subscripts, *xs),
