@@ -57,6 +57,20 @@ def as_array(t: Tensor) -> str:
     )
 
 
+def writing(what: str) -> str:
+    return (
+        f"{what} would write a tensor into an array, off the tape. Write a = a + x for a += x, np.where(mask, x, a), "
+        f"np.stack or np.concatenate for a[i] = x, and np.broadcast_to(x, shape) for np.full(shape, x). {EXITS}"
+    )
+
+
+def no_operator(symbol: str) -> str:
+    return (
+        f"{symbol} is no operation of minigrad. Write a - b * np.floor((a / b).data) for a % b, which has its derivative, "
+        "and np.floor((a / b).data) for a // b, which is constant nearly everywhere"
+    )
+
+
 def has_history(t: Tensor) -> str:
     return (
         f"only leaves can be copied or pickled, and this is a result with a history: {described(t)}. t.detach() is a "

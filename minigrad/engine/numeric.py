@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def as_numeric(data: Any) -> np.ndarray[Any, Any]:
     except ValueError as error:  # nested lists of unequal length
         raise TypeError(f"not an array of numbers: {error}") from None
     if array.dtype.kind not in NUMBERS:
-        remedy = "; x.astype(float) makes numbers of numbers in an array of objects" if array.dtype == object else ""
+        remedy = "; float(x), or x.astype(float), makes floats of other numbers" if array.dtype == object else ""
         raise TypeError(
             f"needs an array of numbers, and got {type(data).__name__} (as an array, dtype {array.dtype}){remedy}"
         )
@@ -48,7 +49,7 @@ def is_array_like(x: Any) -> bool:
 
 def is_operand(x: Any) -> bool:
     """Whether an operator has to do with `x`; if not, it leaves the other side its turn."""
-    return isinstance(x, int | float | complex) or hasattr(x, "made_at") or is_array_like(x)
+    return isinstance(x, Number) or hasattr(x, "made_at") or is_array_like(x)
 
 
 def refuse_other_arrays(data: Any) -> None:

@@ -326,21 +326,45 @@ def operand(x: Any) -> Any:
 
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: Any) -> Any:
     """np.exp(tensor), array * tensor: NumPy hands its ufuncs over when one input is a Tensor."""
-    if method != "__call__" or ufunc not in FROM_NUMPY:
-        what = whole_name(ufunc) if method == "__call__" else f"{whole_name(ufunc)}.{method}"
-        raise TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
+    what = whole_name(ufunc) if method == "__call__" else f"{whole_name(ufunc)}.{method}"
     if "out" in params:
-        raise TypeError(f"np.{ufunc.__name__}: out= and in-place operators would write into an array, off the tape")
+        raise TypeError(errors.writing(f"{what} with out=, or in place,"))
+    if method == "at":
+        raise TypeError(errors.writing(what))
+    if ufunc in REMAINDERS:
+        raise TypeError(errors.no_operator(what))
+    if method != "__call__" or ufunc not in FROM_NUMPY:
+        raise TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
     return FROM_NUMPY[ufunc](*inputs, **params)
 
 
 def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """np.sum(tensor, axis=0): NumPy hands its other functions over, too."""
+    if function in WRITERS:
+        raise TypeError(errors.writing(whole_name(function)))
     if function not in FROM_NUMPY:
         raise TypeError(f"{whole_name(function)} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
     return FROM_NUMPY[function](*args, **kwargs)
 
 
 KNOWN = "use operations that minigrad has (dir(minigrad)), or t.detach().numpy() to leave the tape"
+REMAINDERS = {np.remainder, np.fmod, np.floor_divide, np.divmod}
+WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 Tensor.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
 Tensor.__array_function__ = array_function  # type: ignore[attr-defined]
+
+
+def no_operator(symbol: str) -> Callable[[Tensor, Any], Any]:
+    """The method of an operator that has no derivative table."""
+
+    def refuse(self: Tensor, other: Any) -> Any:
+        if is_operand(other):
+            raise TypeError(errors.no_operator(symbol))
+        return NotImplemented
+
+    return refuse
+
+
+for name, symbol in ("mod", "%"), ("floordiv", "//"), ("divmod", "divmod()"):
+    for method in f"__{name}__", f"__r{name}__":
+        setattr(Tensor, method, no_operator(symbol))
