@@ -66,8 +66,8 @@ def writing(what: str) -> str:
 
 def no_operator(symbol: str) -> str:
     return (
-        f"{symbol} is no operation of minigrad. Write a - b * np.floor((a / b).data) for a % b, which has its derivative, "
-        "and np.floor((a / b).data) for a // b, which is constant nearly everywhere"
+        f"{symbol} is no operation of minigrad. Write a - b * np.floor((a / b).data) for a % b, which has its "
+        "derivative, and np.floor((a / b).data) for a // b, which is constant nearly everywhere"
     )
 
 
