@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from test_compile import loss, sgd
 
 import minigrad
-from minigrad import linear, mse_loss
 from minigrad.lab.descent import ProgramEngine, TapeEngine, descend
 from minigrad.program.recording import TraceError
 
 pytest.importorskip("numba", reason="the extra numba is not installed")
 
 rng = np.random.default_rng(0)
-
-
-def loss(x, y, W, b):
-    return mse_loss(linear(x, W, b), y)
-
-
-def sgd(parameters, gradients):
-    return [p - 0.01 * g for p, g in zip(parameters, gradients, strict=True)]
 
 
 def test_batches_of_two_sizes_in_one_loop():

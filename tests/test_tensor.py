@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -333,21 +331,6 @@ def test_places_of_every_kind_of_call():
         assert node.where.file == str(HERE)
 
 
-def test_a_place_is_the_innermost_line_of_the_user():
-    def inner(x):
-        return np.tanh(x)  # inner
-
-    def outer(x):
-        return inner(x) + 1  # outer
-
-    y = outer(leaf(1.0))
-    assert made_at(y) == (str(HERE), line_of(HERE, "outer"))
-    assert y.where.function == "outer"
-    (tanh,) = [t for t in tape(y) if t.op is not None and t.op.name == "tanh"]
-    assert made_at(tanh) == (str(HERE), line_of(HERE, "inner"))
-    assert tanh.where.function == "inner"
-
-
 def test_a_place_in_a_function_application():
     class Double(minigrad.Function):
         @staticmethod
@@ -360,44 +343,6 @@ def test_a_place_in_a_function_application():
 
     y = Double.apply(leaf(1.0))  # applied
     assert made_at(y) == (str(HERE), line_of(HERE, "applied"))
-
-
-def test_columns():
-    a, b = leaf(1.0), leaf(2.0)
-    y = (a * b) + np.exp(a)  # columns
-    source = HERE.read_text().splitlines()[line_of(HERE, "columns") - 1]
-    texts = {}
-    for node in tape(y):
-        place = node.where
-        if place.line == line_of(HERE, "columns"):
-            assert place.end_line == place.line
-            texts[node.op.name] = source[place.column : place.end_column]
-    assert texts == {"multiply": "a * b", "exp": "np.exp(a)", "add": "(a * b) + np.exp(a)"}
-
-
-def test_columns_over_several_lines():
-    a = leaf(1.0)
-    y = np.exp(  # opens
-        a
-    )  # closes
-    assert (y.where.line, y.where.end_line) == (line_of(HERE, "opens"), line_of(HERE, "closes"))
-
-
-def test_a_place_as_text():
-    y = leaf(1.0) * 2  # text
-    assert str(y.where) == f"{HERE}:{line_of(HERE, 'text')}"
-
-
-def test_code_without_a_file_has_a_place():
-    namespace: dict[str, Any] = {"minigrad": minigrad}
-    code = textwrap.dedent(
-        """
-        x = minigrad.Tensor(1.0, requires_grad=True)
-        y = x * 2
-        """
-    )
-    exec(compile(code, "<a cell>", "exec"), namespace)
-    assert str(namespace["y"].where) == "<a cell>:3"
 
 
 def test_a_recorded_sweep_shows_the_line_of_its_forward():

@@ -691,16 +691,6 @@ def test_a_cotangent_that_does_not_fit():
 
 
 # --------------------------------------------------------------------------------------------- sweeps of a tape again
-def test_a_second_backward_over_the_same_tape_adds():
-    x = Tensor([1.0, 2.0], requires_grad=True)
-    y = (x * x * x).sum()
-    y.backward()
-    once = x.grad.copy()
-    for times in (2, 3):
-        y.backward()
-        np.testing.assert_array_equal(x.grad, times * once)
-
-
 def test_backward_through_transforms_adds_to_the_leaf():
     w = Tensor([1.0, 2.0], requires_grad=True)
     loss = (grad(lambda v: (v * v * w).sum())(w) ** 2).sum()  # (2 w²)², summed
