@@ -60,7 +60,8 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     else:
         y.op, y.inputs, y.values, y.params = None, (), (), {}
         y.recorded = y.differentiable = False
-        y.cut = ("no_grad", y.made_at) if differentiable else errors.inherited_cut(inputs, y.made_at)
+    if not y.differentiable:
+        y.cut = ("no_grad", y.made_at) if differentiable else errors.cut_by(op, inputs, y)
     if state.watches:
         tell(state.watches, "forward", op, y, inputs, values, params)
     return y

@@ -51,7 +51,7 @@ class Tensor(Installed):
     __slots__ = (
         "__weakref__",
         "array",  # what `data` returns
-        "cut",  # for a result off the tape: why, and where
+        "cut",  # why no derivative reaches a result, and where it was cut off; None for others
         "differentiable",  # what `requires_grad` returns
         "grad",
         "hooks",  # what register_hook and retain_grad asked for

@@ -132,7 +132,7 @@ def flat(derivative: Any) -> Tensor:
 
 
 def is_flat(t: Tensor) -> bool:
-    return errors.cause_of(t)[0] == "flat"
+    return bool(errors.cause_of(t)[0] == "flat")
 
 
 def derivatives(y: Tensor, xs: Sequence[Tensor], record: bool, u: Any = None) -> list[Tensor]:

@@ -112,17 +112,19 @@ CUTS = {  # in the order in which they are named when several inputs were cut
 RANK = list(CUTS)
 
 
-def cause_of(x: Tensor) -> tuple[str, Any]:
-    """Why no derivative reaches `x`, and where that happened."""
+def cause_of(x: Tensor) -> tuple[Any, ...]:
+    """Why no derivative reaches `x`, and where that happened; for a step, also which operation it was."""
     if x.cut is not None:
-        cut: tuple[str, Any] = x.cut
-        return cut
+        return x.cut  # type: ignore[no-any-return]
     return ("leaf" if x.array.dtype.kind == "f" else "integer"), x.made_at
 
 
-def inherited_cut(inputs: tuple[Any, ...], made_at: Any) -> tuple[str, Any]:
-    """What a result off the tape remembers: the first cause among its inputs."""
-    causes = [("no_grad", made_at) if x.recorded else cause_of(x) for x in inputs if hasattr(x, "cut")]
+def cut_by(op: Any, inputs: tuple[Any, ...], y: Tensor) -> tuple[Any, ...]:
+    """What y remembers, a result that no derivative reaches: how `op` cut it off, or its inputs' first cause."""
+    made_at, tensors = y.made_at, [x for x in inputs if hasattr(x, "cut")]
+    if y.recorded and any(x.differentiable for x in tensors):
+        return "step", made_at, op.name
+    causes = [("no_grad", made_at) if x.recorded and not y.recorded else cause_of(x) for x in tensors]
     return min(causes, key=lambda cause: RANK.index(cause[0]), default=("constant", made_at))
 
 
@@ -130,13 +132,8 @@ def not_differentiable(t: Any) -> Exception:
     """The error for a sweep that has nowhere to go: one message for each cause."""
     if not hasattr(t, "made_at"):
         return TypeError(f"only a Tensor can be differentiated, and this is a {type(t).__name__}: {t!r}")
-    name, (kind, made_at) = "", cause_of(t)
-    if t.op is not None:  # on the tape, but no derivative reaches it: find where it stopped
-        from minigrad.backprop import tape
-
-        steps = [n for n in tape(t) if n.op is not None and any(getattr(x, "requires_grad", False) for x in n.inputs)]
-        kind, made_at, name = ("step", steps[-1].made_at, steps[-1].op.name) if steps else ("leaf", t.made_at, "")
-    reason = CUTS[kind].format(place=at(made_at), name=name)
+    kind, made_at, *name = cause_of(t)
+    reason = CUTS[kind].format(place=at(made_at), name="".join(name))
     return RuntimeError(f"nothing to differentiate: {described(t)} does not require grad, because {reason}")
 
 
