@@ -33,7 +33,6 @@ by_serial, is_differentiable = attrgetter("serial"), attrgetter("differentiable"
 def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     """Run ``op.forward`` on the arrays of `inputs`, and remember how the result was made."""
     values: list[Any] = []
-    plain = op.plain
     recorded = differentiable = False
     for x in inputs:
         kind = type(x)
@@ -41,7 +40,7 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
             values.append(x.array)
             recorded |= x.recorded
             differentiable |= x.differentiable
-        elif (kind is ndarray and x.dtype.num <= LAST_NUMBER) or kind in plain:
+        elif (kind is ndarray and x.dtype.num <= LAST_NUMBER) or kind in op.plain:
             values.append(x)
         else:
             values.append(op.constant(x, len(values)))
@@ -50,7 +49,7 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     array = op.forward(*values, **params)
     state = here.state
     y = new(Tensor)
-    y.array = array if type(array) is np.ndarray else as_numeric(array)  # NumPy gives a scalar where no axis is left
+    y.array = array if type(array) is ndarray else as_numeric(array)  # NumPy gives a scalar where no axis is left
     y.grad = y.hooks = y.cut = None
     y.made_at = state.place or caller(3)
     y.serial = next_serial()

@@ -254,8 +254,10 @@ def op(block: Any) -> Callable[..., Tensor]:
 
     plain = composed if operation.composed else either if operation.helper else apply
 
+    most = calling.most
+
     def prepared(*args: Any, **kwargs: Any) -> Tensor:
-        if not calling.fits(args, kwargs):
+        if (kwargs or len(args) > most) and not calling.fits(args, kwargs):
             args, kwargs = calling.translated(args, kwargs)
         result: Tensor = public(plain, *args, **kwargs)
         return result
@@ -291,7 +293,7 @@ def install_operator(block: Any, operation: Operation, plain: Callable[..., Tens
     """Give Tensor the operator of a block, and its reflection. What is no array of any kind gets a turn of its own."""
     name, public, defaults = block.operator, operation.public, operation.defaults
     if len(operation.inputs) == 1 or operation.variadic:
-        setattr(Tensor, name, operation.function)
+        setattr(Tensor, name, (lambda x, index: public(plain, x, index)) if public else plain)
         return
 
     def operator(a: Any, b: Any) -> Any:
@@ -326,25 +328,28 @@ def operand(x: Any) -> Any:
 
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: Any) -> Any:
     """np.exp(tensor), array * tensor: NumPy hands its ufuncs over when one input is a Tensor."""
+    if method == "__call__" and ufunc in FROM_NUMPY and "out" not in params:
+        return FROM_NUMPY[ufunc](*inputs, **params)
     what = whole_name(ufunc) if method == "__call__" else f"{whole_name(ufunc)}.{method}"
     if "out" in params:
         raise TypeError(errors.writing(f"{what} with out=, or in place,"))
-    if method == "at":
-        raise TypeError(errors.writing(what))
-    if ufunc in REMAINDERS:
-        raise TypeError(errors.no_operator(what))
-    if method != "__call__" or ufunc not in FROM_NUMPY:
-        raise TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
-    return FROM_NUMPY[ufunc](*inputs, **params)
+    raise unknown(ufunc, what, method == "at")
 
 
 def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """np.sum(tensor, axis=0): NumPy hands its other functions over, too."""
-    if function in WRITERS:
-        raise TypeError(errors.writing(whole_name(function)))
-    if function not in FROM_NUMPY:
-        raise TypeError(f"{whole_name(function)} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
-    return FROM_NUMPY[function](*args, **kwargs)
+    if function in FROM_NUMPY:
+        return FROM_NUMPY[function](*args, **kwargs)
+    raise unknown(function, whole_name(function), function in WRITERS)
+
+
+def unknown(function: Any, what: str, writes: bool) -> TypeError:
+    """The error for a NumPy function that is no operation."""
+    if writes:
+        return TypeError(errors.writing(what))
+    if function in REMAINDERS:
+        return TypeError(errors.no_operator(what))
+    return TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
 
 
 KNOWN = "use operations that minigrad has (dir(minigrad)), or t.detach().numpy() to leave the tape"
