@@ -78,7 +78,7 @@ class power:
     @silently
     def d_a(g, y, a, b):    return g * power_slope(a, b)
     @silently
-    def d_b(g, y, a, b):    return g * y * np.log(np.where(np.equal(a, 0) * np.greater_equal(b, 0), 1, a))
+    def d_b(g, y, a, b):    return g * y * power_log(a, b)
 
     def public(power, a, b):  # the square has a simpler rule, defined everywhere
         if type(b) in (int, float) and b == 2 and operand(a).dtype.kind in ("f" if type(b) is float else "fiu"):
@@ -91,8 +91,19 @@ def power_slope(a, b):
     if type(b) in (int, float):
         return b * a ** (b - 1 if b else 0)
     flat = np.equal(b, 0)
-    slope = b * a ** np.where(flat, 0, b - 1)
+    slope = b * a ** np.where(flat, 0, b - 1) + edge(b - 1, np.equal(a, 0) * np.equal(b, 1))
     return np.where(flat, over(np.where(flat, b, 0), np.where(flat, a, 1)), slope)
+
+
+def power_log(a, b):
+    """ln a, but 0 where a is 0 and b is not negative."""
+    zero = np.equal(a, 0) * np.greater_equal(b, 0)
+    return np.log(np.where(zero, 1, a)) + edge(a, zero)
+
+
+def edge(x, here):
+    """0; and where `here` holds, as it may where x is 0, without a derivative."""
+    return over(np.where(here, x, 0), np.where(here, x, 1))
 
 
 @op
