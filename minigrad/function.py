@@ -28,6 +28,7 @@ import numpy as np
 
 from minigrad.backprop import record
 from minigrad.engine import errors
+from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
 from minigrad.engine.rerun import Rerun, by_path
 from minigrad.engine.signatures import argument_names, positional_parameters
@@ -133,7 +134,7 @@ class Application(Op):
                 grad = None
             elif type(grad) is Tensor and type(g) is not Tensor:  # of operations that are recorded everywhere
                 grad = grad.array
-            found.append(grad if type(grad) in ARRAYS else np.asarray(grad))
+            found.append(grad if type(grad) in ARRAYS else as_numeric(grad))
         return found
 
     def fit(self, grad: Any, node: Tensor, i: int) -> Any:

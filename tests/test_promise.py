@@ -21,10 +21,12 @@ import statistics
 import struct
 import threading
 import warnings
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -299,6 +301,11 @@ class Table:
         return np.ones(2)
 
 
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
 class Sparse:
     def toarray(self):
         return np.ones(2)
@@ -310,6 +317,7 @@ with warnings.catch_warnings():
 OTHERS = {
     "masked array": (np.ma.array([1.0, 2.0], mask=[0, 1]), r"MaskedArray .*np\.where\(m\.mask"),
     "masked": ([1.0, np.ma.masked], "MaskedConstant .*mask"),
+    "masked in a pair": (Pair(np.ma.ones(2), deque([np.ma.ones(2)])), "MaskedArray .*mask"),
     "masked in a list": ([np.ma.array([1.0, 2.0], mask=[0, 1])], "MaskedArray .*mask"),
     "matrix": (MATRIX, r"matrix .*np\.asarray\(m\)"),
     "objects": (np.array([1, 2], object), r"object.*astype\(float\)"),
@@ -333,6 +341,7 @@ USES = {
     "seed": lambda a: (leaf([1.0, 2.0]) * 1).backward(a),
     "data": lambda a: setattr(leaf([1.0, 2.0]), "data", a),
     "grad": lambda a: grad(lambda x: (x * x).sum())(a) if not isinstance(a, list) else Tensor(a),
+    "parameter": nn.Parameter,
     "linear": lambda a: minigrad.linear(a, leaf([[1.0], [2.0]])),
 }
 
@@ -357,6 +366,38 @@ def test_a_complex_cotangent_is_refused(g):
             use()
     assert x.grad is None
     np.testing.assert_array_equal(x.data, [1, 2])
+
+
+@pytest.mark.parametrize("dtype", [object, "S8", "m8[s]", "f8,f8"])
+def test_data_are_numbers_only(dtype):
+    with pytest.raises(TypeError, match="a Tensor holds numbers"):
+        leaf([1.0, 2.0]).astype(dtype)
+
+
+def test_any_sequence_of_numbers_is_data():
+    for data in (
+        (1.0, 2.0),
+        range(1, 3),
+        deque([1, 2]),
+        Pair(1.0, 2.0),
+        array.array("d", [1, 2]),
+        memoryview(np.arange(1, 3)),
+    ):
+        assert (Tensor(data) * 2).data.tolist() == [2, 4]
+
+
+def test_a_backward_that_returns_another_kind_of_array_is_refused():
+    class Masks(minigrad.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return np.ma.array(2 * grad, mask=[0, 1])
+
+    with pytest.raises(TypeError, match="MaskedArray"):
+        Masks.apply(leaf([1.0, 2.0])).sum().backward()
 
 
 def test_data_keeps_its_kind():

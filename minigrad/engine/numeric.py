@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def as_numeric(data: Any) -> np.ndarray[Any, Any]:
     except ValueError as error:  # nested lists of unequal length
         raise TypeError(f"not an array of numbers: {error}") from None
     if array.dtype.kind not in NUMBERS:
-        remedy = "; float(x), or x.astype(float), makes floats of other numbers" if array.dtype == object else ""
+        remedy = "; make floats of it first: x.astype(float), float(x), list(x)" if array.dtype == object else ""
         raise TypeError(
             f"needs an array of numbers, and got {type(data).__name__} (as an array, dtype {array.dtype}){remedy}"
         )
@@ -49,19 +50,19 @@ def is_array_like(x: Any) -> bool:
 
 def is_operand(x: Any) -> bool:
     """Whether an operator has to do with `x`; if not, it leaves the other side its turn."""
-    return isinstance(x, Number) or hasattr(x, "made_at") or is_array_like(x)
+    return isinstance(x, Number) or is_array_like(x)
 
 
 def refuse_other_arrays(data: Any) -> None:
     """Raise TypeError for arrays, also in lists, that NumPy would take for its own and would read differently."""
     kind = type(data)
-    if kind in (list, tuple):
+    if kind in TAKEN or isinstance(data, np.generic | str | bytes) or hasattr(data, "made_at"):
+        return  # a Tensor says itself what it may become
+    if isinstance(data, Sequence):
         if not SCALARS.issuperset(map(type, data)):
             for part in data:
                 refuse_other_arrays(part)
-    elif kind not in TAKEN and not isinstance(data, np.generic) and is_array_like(data):
-        if hasattr(data, "made_at"):  # a Tensor says itself what it may become
-            return
+    elif is_array_like(data):
         known = (OTHER_ARRAYS[c.__name__] for c in kind.__mro__ if c.__name__ in OTHER_ARRAYS)
         convert = "x.toarray()" if hasattr(kind, "toarray") else "np.asarray(x)"
         remedy = next(known, f"only NumPy's own arrays are taken; say {convert} first")

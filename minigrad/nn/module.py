@@ -28,7 +28,8 @@ class IncompatibleKeys(NamedTuple):
 
 def Parameter(data: Any) -> Tensor:
     """A copy of `data` to be learned: a Tensor with requires_grad, which is all that a parameter needs to be."""
-    return Tensor(np.array(data), requires_grad=True)
+    constant = data if isinstance(data, Tensor) else Tensor(data)
+    return Tensor(np.array(constant), requires_grad=True)
 
 
 class Module:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minigrad.engine.numeric import NUMBERS
 from minigrad.ops.registry import lifted, op, operand
 from minigrad.tensor import Tensor
 
@@ -461,7 +462,10 @@ class astype:
     def public(astype, x, dtype, *, copy=True):
         if not copy and type(x) is Tensor and x.dtype == dtype:
             return x
-        return astype(x, dtype=dtype) if np.dtype(dtype).kind in "fc" else truncated(lifted(x), dtype=dtype)
+        kind = np.dtype(dtype).kind
+        if kind not in NUMBERS:
+            raise TypeError(f"astype: a Tensor holds numbers, and dtype {np.dtype(dtype)} is for something else")
+        return astype(x, dtype=dtype) if kind in "fc" else truncated(lifted(x), dtype=dtype)
 
 
 @op
