@@ -153,11 +153,6 @@ def line(place: Place) -> str:
     return f"{Path(place.file).name}:{place.line}"
 
 
-def call(node: Tensor, called: Sequence[str]) -> str:
-    """An operation as it would be called with inputs of these names: ``sum(x, axis=1)``."""
-    return f"{node.op.name}({', '.join([*called, *filter(None, [static(node)])])})"
-
-
 class Excerpt(NamedTuple):
     """The lines of code that a place is in: their text, and where in it the place's expression starts and ends."""
 

@@ -9,8 +9,7 @@ from typing import IO, Any
 import numpy as np
 
 from minigrad.broadcasting import stretched_axes
-from minigrad.engine.names import call, excerpt, input_names, line
-from minigrad.engine.places import Place
+from minigrad.engine.names import excerpt, input_names, line
 from minigrad.engine.words import counted, shape, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command
@@ -62,12 +61,11 @@ class Debugger(cmd.Cmd):
         step, name = self.trace.steps[self.at], self.trace.name
         node, x = step.node, step.input
         self.say(f"\n[{self.at + 1}/{len(self.trace.steps)}]  {name[node]} → {name[x]}")
-        place = Place.of(node.made_at)
+        place = node.where
         found = excerpt(place)
         self.say("\n".join([line(place), *(found.marked() if found else ["      (the source is gone)"])]))
-        inputs = [self.trace.called(y, value) for y, value in zip(node.inputs, node.values, strict=True)]
         letters = input_names(node)
-        self.say(f"{name[node]} = {call(node, inputs)}, to its input {letters[step.position]} = {name[x]}")
+        self.say(f"{name[node]} = {self.trace.call(node)}, to its input {letters[step.position]} = {name[x]}")
         self.array(f"cotangent of {name[node]}", step.cotangent)
         self.say("rule         " + "\n             ".join(text.unicode for text in edge(self.trace, step)))
         self.array("it gives", step.partial)
@@ -104,7 +102,7 @@ class Debugger(cmd.Cmd):
             self.say("that was the last step")
             return
         node = trace.failed_at
-        where = f" at {trace.name[node]}, {line(Place.of(node.made_at))}" if node is not None else ""
+        where = f" at {trace.name[node]}, {line(node.where)}" if node is not None else ""
         self.say(f"the backward stops here{where}: {type(trace.failure).__name__}: {trace.failure}")
 
     # --------------------------------------------------------------------------------------------------- commands
@@ -158,7 +156,7 @@ class Debugger(cmd.Cmd):
         rows = []
         for i, step in enumerate(self.trace.steps):
             mark, names = "→" if i == self.at else "", f"{self.trace.name[step.node]} → {self.trace.name[step.input]}"
-            rows.append([mark, str(i + 1), names, edge(self.trace, step)[0].unicode, line(Place.of(step.node.made_at))])
+            rows.append([mark, str(i + 1), names, edge(self.trace, step)[0].unicode, line(step.node.where)])
         self.say(aligned(rows) if rows else "there are no steps")
 
     def do_where(self, argument: str) -> None:
@@ -219,7 +217,7 @@ class Debugger(cmd.Cmd):
 
     def words(self, step: Step) -> str:
         rule = " ".join(text.unicode for text in edge(self.trace, step))
-        return " ".join([*self.names(step), step.node.op.name, rule, Place.of(step.node.made_at).text])
+        return " ".join([*self.names(step), step.node.op.name, rule, step.node.where.text])
 
     def so_far(self, node: Tensor) -> Any:
         """The sum of all that has come to `node` up to the present step; None if nothing has."""

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.names import kind, line, names_around, static
-from minigrad.engine.places import Place
 from minigrad.engine.words import brief, counted, shape, shortened, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command
@@ -168,7 +167,7 @@ def box_of(trace: Trace, node: Tensor, update: Update) -> Box:
     new = update(node) if what == "parameter" else None
     if new is not None:
         lines.append(("update", f"→ {brief(new)}"))
-    place = Place.of(node.made_at)
+    place = node.where
     title = [f"{name}: {what}, {shape(node)} {node.dtype}", f"{line(place)}  {shortened(place.text, 80)}"]
     title.append(f"value {summary(trace.value[node])}")
     title += [f"gradient {summary(gradient)}"] if gradient is not None else []
@@ -227,7 +226,7 @@ def folded(trace: Trace, fold: str, update: Update) -> tuple[list[Box], list[Arr
 
 
 def box_of_run(trace: Trace, run: Sequence[Tensor], leaves: Sequence[Tensor], fold: str) -> Box:
-    last, place, name = run[-1], Place.of(run[-1].made_at), trace.name
+    last, place, name = run[-1], run[-1].where, trace.name
     title = {"line": place.text, "function": f"{place.function}()", "module": module_of(trace, run) or place.text}[fold]
     lines = [("head", short(f"{name[last]} = {title}")), ("note", f"{counted(len(run), 'node')}, {line(place)}")]
     if leaves:
@@ -244,7 +243,7 @@ def box_of_run(trace: Trace, run: Sequence[Tensor], leaves: Sequence[Tensor], fo
 
 def keys(trace: Trace, results: Sequence[Tensor], fold: str) -> list[Any]:
     """For each result what it is folded by. What uses no parameter belongs to the module before it on its line."""
-    places = [Place.of(node.made_at) for node in results]
+    places = [node.where for node in results]
     if fold == "line":
         return [(place.file, place.line, place.function) for place in places]
     if fold == "function":
@@ -331,7 +330,7 @@ def curve(route: Sequence[Point], aside: float) -> str:
 # ----------------------------------------------------------------------------------------------------------- notebooks
 def shown(t: Tensor) -> str:
     """A tensor as a notebook shows it: value, gradient, line and graph. It runs no backward and calls no hook."""
-    place = Place.of(t.made_at)
+    place = t.where
     rows = [("value", repr(t)), ("shape", f"{t.shape} {t.dtype}")]
     if t.grad is not None:
         rows.append(("gradient", np.array2string(t.grad, separator=", ", threshold=60)))

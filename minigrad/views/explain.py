@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.names import call, line
-from minigrad.engine.places import Place
+from minigrad.engine.names import line
 from minigrad.engine.words import number
 from minigrad.tensor import Tensor
 from minigrad.views.steps import Array, Trace, traced
@@ -189,9 +188,8 @@ def position_in(x: Tensor, index: Any, name: str) -> tuple[int, ...]:
 
 
 def described(trace: Trace, node: Tensor) -> str:
-    inputs = [trace.called(x, value) for x, value in zip(node.inputs, node.values, strict=True)]
-    place = Place.of(node.made_at)
-    return f"{trace.name[node]} = {call(node, inputs)}    {line(place)}  {place.text}"
+    place = node.where
+    return f"{trace.name[node]} = {trace.call(node)}    {line(place)}  {place.text}"
 
 
 def digits(x: float) -> str:

@@ -24,9 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.names import call, excerpt, input_names, kind, line
+from minigrad.engine.names import excerpt, input_names, kind, line
 from minigrad.engine.numerical import numerical_gradient
-from minigrad.engine.places import Place
 from minigrad.engine.words import number, shape, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command, draw
@@ -105,12 +104,11 @@ def forward(trace: Trace) -> Iterable[Block]:
         if node.op is None:
             title = f"{name} is {'a parameter' if kind(node) == 'parameter' else 'data'}"
         else:
-            called = [trace.called(x, v) for x, v in zip(node.inputs, node.values, strict=True)]
-            title = f"{name} = {call(node, called)}"
+            title = f"{name} = {trace.call(node)}"
             first = node.op.formula.partition("\n")[0]
             inputs = [
                 array(f"{letter} = {x}", v)
-                for letter, x, v in zip(input_names(node), called, node.values, strict=True)
+                for letter, x, v in zip(input_names(node), trace.inputs(node), node.values, strict=True)
                 if isinstance(v, np.ndarray | float | int)
             ]
             code = source_of(node.op.code)
@@ -365,7 +363,7 @@ def array(title: str, value: Any, wrong: Array | None = None) -> Block:
 
 def source(node: Tensor) -> Block | None:
     """The user's line, and where in it the expression is."""
-    place = Place.of(node.made_at)
+    place = node.where
     found = excerpt(place)
     if found is None:
         return {"at": line(place)}

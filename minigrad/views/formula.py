@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.names import call, input_names
+from minigrad.engine.names import input_names
 from minigrad.function import Function
 from minigrad.ops.registry import REGISTRY, Operation
 from minigrad.tensor import Tensor
@@ -101,8 +101,7 @@ def of_tape(trace: Trace) -> list[Line]:
     lines = []
     for node in trace.nodes:
         if node.op is not None:
-            inputs = [trace.called(x, value) for x, value in zip(node.inputs, node.values, strict=True)]
-            lines.append(text(f"{trace.name[node]} = {call(node, inputs)}"))
+            lines.append(text(f"{trace.name[node]} = {trace.call(node)}"))
     for step in trace.steps:
         lines += edge(trace, step)
     return lines
@@ -111,8 +110,7 @@ def of_tape(trace: Trace) -> list[Line]:
 def edge(trace: Trace, step: Step) -> list[Line]:
     """The rule of one edge of a tape, in the names of the tape; += where it adds to what came on other edges."""
     node = step.node
-    values = zip(node.inputs, node.values, strict=True)
-    called = dict(zip(input_names(node), (trace.called(x, value) for x, value in values), strict=True))
+    called = dict(zip(input_names(node), trace.inputs(node), strict=True))
     notation = Notation(trace.name[node], called)
     first, *rest = edge_lines(node, step.position, notation)
     names = trace.name[step.input]

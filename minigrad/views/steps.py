@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.backprop import sweep, tape
-from minigrad.engine.names import constant, names_around, names_of
+from minigrad.engine.names import constant, names_around, names_of, static
 from minigrad.engine.state import Watch
 from minigrad.tensor import Tensor
 
@@ -122,6 +122,14 @@ class Trace(Watch):
     def called(self, x: Any, value: Any) -> str:
         """The name of an input, or its value if it is a constant without one."""
         return self.name[x] if type(x) is Tensor else constant(value, self.given_names)
+
+    def inputs(self, node: Tensor) -> list[str]:
+        """The inputs of a node, as they are called."""
+        return [self.called(x, value) for x, value in zip(node.inputs, node.values, strict=True)]
+
+    def call(self, node: Tensor) -> str:
+        """The operation of a node, as it would be called: ``sum(x, axis=1)``."""
+        return f"{node.op.name}({', '.join([*self.inputs(node), *filter(None, [static(node)])])})"
 
 
 def traced(output: Tensor, gradient: Any = None) -> Trace:

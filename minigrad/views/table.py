@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.names import call, kind, line
-from minigrad.engine.places import Place
+from minigrad.engine.names import kind, line
 from minigrad.engine.words import counted, shape, shortened, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command
@@ -40,7 +39,7 @@ class Table:
         self.totals = self.sums()
 
     def node(self, node: Tensor, kept: int) -> list[str]:
-        place = Place.of(node.made_at)
+        place = node.where
         values = [
             str(self.trace.number[node]),
             self.trace.name[node],
@@ -51,10 +50,7 @@ class Table:
         return [*values, summary(self.trace.value[node]), size(kept), line(place), shortened(place.text, LONGEST)]
 
     def operation(self, node: Tensor) -> str:
-        if node.op is None:
-            return kind(node)
-        inputs = [self.trace.called(x, value) for x, value in zip(node.inputs, node.values, strict=True)]
-        return call(node, inputs)
+        return kind(node) if node.op is None else self.trace.call(node)
 
     def step(self, i: int) -> list[str]:
         step, name = self.trace.steps[i], self.trace.name

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from minigrad.engine.names import kind, line
-from minigrad.engine.places import Place
 from minigrad.engine.words import summary
 from minigrad.tensor import Tensor
 from minigrad.views.formula import edge
@@ -35,7 +34,7 @@ def graph_of(trace: Trace) -> GraphDef:
         arriving.setdefault(step.input, []).append(step)
     for node in trace.nodes:
         inputs = [names[x] for x in node.inputs if type(x) is Tensor]
-        place = Place.of(node.made_at)
+        place = node.where
         add(graph, names[node], node.op.name if node.op is not None else kind(node), inputs, FORWARD, node.shape,
             line=line(place), code=place.text, value=summary(trace.value[node]), dtype=str(node.dtype))  # fmt: skip
     for node in reversed(trace.nodes):
@@ -44,7 +43,7 @@ def graph_of(trace: Trace) -> GraphDef:
             formulas = [text.unicode for step in steps for text in edge(trace, step)]
             # The first cotangent belongs to the output: where forward and backward hang together.
             inputs = list(dict.fromkeys(gradient_name(names[step.node]) for step in steps)) or [names[node]]
-            lines = list(dict.fromkeys(line(Place.of(step.node.made_at)) for step in steps))
+            lines = list(dict.fromkeys(line(step.node.where) for step in steps))
             add(graph, gradient_name(names[node]), "cotangent" if len(steps) < 2 else f"sum of {len(steps)}", inputs,
                 BACKWARD, node.shape, formula="\n".join(formulas) or "the cotangent that the backward starts with",
                 line=", ".join(lines), value=summary(trace.cotangents[node]))  # fmt: skip
@@ -72,7 +71,7 @@ def scoped_names(trace: Trace) -> dict[Tensor, str]:
     """
     names: dict[Tensor, str] = {}
     taken: set[str] = set()
-    function_of = {node: Place.of(node.made_at).function for node in trace.nodes if node.op is not None}
+    function_of = {node: node.where.function for node in trace.nodes if node.op is not None}
     several = len(set(function_of.values())) > 1
     for node in trace.nodes:
         function, called = function_of.get(node, ""), trace.name[node].replace(".", "/")
