@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.places import Place
-from minigrad.engine.trees import leaves, like
+from minigrad.engine.trees import leaves, like, subscripts
 from minigrad.program.lines import Line, lines_of
-from minigrad.program.recording import Argument, Recording, variable
+from minigrad.program.recording import Recording, variable
 from minigrad.program.simplify import Simplifier, nested
 from minigrad.program.text import literal, named, numbered, renamed, unparse
 from minigrad.tensor import Tensor
@@ -127,8 +127,8 @@ class Program:
 
     def unpacking(self) -> Iterator[str]:
         for name, tree in self.tree:
-            for path, argument in unpacked(tree, name):
-                if path != name:
+            for path, argument in subscripts(tree, name):
+                if argument is not None and path != name:
                     yield f"{argument.name} = {path}"
 
     def body(self) -> Iterator[str]:
@@ -163,18 +163,6 @@ def may_warn(text: ast.AST) -> bool:
     return any(
         isinstance(n, ast.BinOp) or (isinstance(n, ast.Call) and "np." in unparse(n.func)) for n in ast.walk(text)
     )
-
-
-def unpacked(tree: Any, path: str) -> Iterator[tuple[str, Argument]]:
-    """Where in a nested argument each array is: params["W"]."""
-    if isinstance(tree, list | tuple):
-        for i, part in enumerate(tree):
-            yield from unpacked(part, f"{path}[{i}]")
-    elif isinstance(tree, dict):
-        for key, part in tree.items():
-            yield from unpacked(part, f"{path}[{key!r}]")
-    elif tree is not None:
-        yield path, tree
 
 
 def bare(x: Any) -> Any:

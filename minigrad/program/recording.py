@@ -24,6 +24,7 @@ from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
 from minigrad.engine.places import caller, raised_at
 from minigrad.engine.rerun import Rerun, same
+from minigrad.engine.signatures import argument_names
 from minigrad.engine.state import Watch, here
 from minigrad.engine.trees import leaves, like
 from minigrad.function import Application
@@ -407,12 +408,10 @@ def accepted(fn: Any, count: int) -> int:
 
 def parameter_names(fn: Any, count: int) -> list[str]:
     """The names of the first `count` positional parameters; ``*xs`` counts as xs0, xs1, ..."""
-    names: list[str] = []
-    for p in [] if fn is None else parameters(fn):
-        names += [f"{p.name}{i}" for i in range(count - len(names))] if p.kind is p.VAR_POSITIONAL else [p.name]
+    names = [] if fn is None else argument_names(parameters(fn), count)
     if len(names) < count and fn is not None:
         raise TypeError(f"{name_of(fn)} takes {len(names)} positional arguments, and {count} were given")
-    return names[:count]
+    return names
 
 
 # ------------------------------------------------------------------------------------------- what was found outside
