@@ -6,6 +6,7 @@ params), and `calls` draws from that. The arrays are those of `minigrad.checks.s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +49,13 @@ class Call:
 
 
 @st.composite
-def calls(draw: st.DrawFn, operation: Any) -> Call:
+def calls(draw: st.DrawFn, operation: Any, dtypes: Sequence[Any] = (*FLOATS, None)) -> Call:
     """Any use of `operation` that it is defined for."""
     params = draw(st.sampled_from(operation.params)) if len(operation.params) > 1 else operation.params[0]
     form = Form.of(operation, params, more=draw(st.integers(0, 2)) if operation.variadic else 0)
     indexed = any(isinstance(domain, str) for domain in form.domains)  # then there is an entry for each index
     least = 0 if not indexed and draw(one_in_four) else 1
-    case = draw(cases(form, (*FLOATS, None), least))
+    case = draw(cases(form, dtypes, least))
     inputs = tuple(a if a is None else laid_out(a, draw(layouts)) for a in case.inputs)
 
     able = [i for i, a in enumerate(inputs) if a is not None and a.dtype.kind == "f"]

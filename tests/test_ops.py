@@ -51,6 +51,13 @@ def test_values_and_gradients(name, data):
     assert_first_order(REGISTRY[name], data.draw(calls(REGISTRY[name])))
 
 
+@pytest.mark.parametrize("name", sorted(REGISTRY.keys() - WITHOUT_COUNTERPART.keys() - {"inv"}))  # np.linalg has none
+@settings(max_examples=10)
+@given(data=st.data())
+def test_half_precision(name, data):
+    assert_first_order(REGISTRY[name], data.draw(calls(REGISTRY[name], [np.float16])))
+
+
 @each_with_counterpart
 @given(data=st.data())
 def test_second_order(name, data):

@@ -37,6 +37,93 @@ def assert_agrees_with_torch(name, *inputs, second=True, **params):
         assert_second_order(REGISTRY[name], call)
 
 
+# ------------------------------------------------------------------------------- few digits, or none behind the point
+MANY = 70_000  # more than the largest number in half precision, 65,504
+NONE = np.zeros(MANY, np.float16)
+IN_FLOATS = {
+    "sum": lambda x: minigrad.sum(x / 8),
+    "sum of rows": lambda x: minigrad.sum(x.reshape(-1, 2), 0) / 8,
+    "mean": minigrad.mean,
+    "mean of columns": lambda x: minigrad.mean(x.reshape(2, -1), 1),
+    "cumsum": lambda x: minigrad.cumsum(x / 64)[-1],
+    "var": minigrad.var,
+    "std": lambda x: minigrad.std(x * 300),
+    "norm": minigrad.norm,
+    "logsumexp": minigrad.logsumexp,
+    "softmax": lambda x: minigrad.softmax(x.reshape(-1, 2), 0)[0] * 1000,
+    "log_softmax": lambda x: minigrad.log_softmax(x)[0],
+    "mse_loss": lambda x: minigrad.mse_loss(x * 200, NONE[: x.size]) / 1000,
+    "l1_loss": lambda x: minigrad.l1_loss(x, NONE[: x.size]),
+    "huber_loss": lambda x: minigrad.huber_loss(x * 200, NONE[: x.size]),
+    "bce": lambda x: minigrad.binary_cross_entropy_with_logits(x, NONE[: x.size]),
+    "cross_entropy": lambda x: minigrad.cross_entropy(x.reshape(-1, 2), NONE[: x.size // 2].astype(int)),
+    "nll_loss": lambda x: minigrad.nll_loss(x.reshape(-1, 2), NONE[: x.size // 2].astype(int)),
+    "layer_norm": lambda x: minigrad.layer_norm(x, x.shape)[0],
+    "batch_norm": lambda x: minigrad.batch_norm(x.reshape(-1, 1), training=True)[0],
+    "a bias": lambda x: ((np.zeros((MANY, 1), np.float16) + x[:2]) / 64).sum(),
+    "avg_pool2d": lambda x: minigrad.avg_pool2d(x.reshape(1, 1, -1, 200), (x.size // 200, 200)),
+}
+
+
+@pytest.mark.parametrize("name", IN_FLOATS)
+def test_many_numbers_in_half_precision(name):
+    """What the numbers have in double precision, rounded: no sum or count is infinite, and no part lost."""
+    x = np.random.default_rng(4).integers(4, 12, MANY).astype(np.float16) / 8
+    half, double = Tensor(x, requires_grad=True), Tensor(x.astype(np.float64), requires_grad=True)
+    y, want = IN_FLOATS[name](half), IN_FLOATS[name](double)
+    y.sum().backward()
+    want.sum().backward()
+    assert y.dtype == half.grad.dtype == np.float16
+    unit, tiny = np.finfo(np.float16).eps, np.finfo(np.float16).smallest_subnormal
+    np.testing.assert_allclose(y.data, want.data, rtol=4 * unit)
+    np.testing.assert_allclose(half.grad, double.grad, rtol=8 * unit, atol=2 * tiny)
+
+
+OF_INTEGERS = {
+    **{name: REGISTRY[name].function for name in ["mean", "var", "std", "norm", "logsumexp", "softmax", "log_softmax"]},
+    **{name: lambda x, f=REGISTRY[name].function: f(x, x[::-1]) for name in ["mse_loss", "l1_loss", "huber_loss"]},
+    "bce": lambda x: minigrad.binary_cross_entropy_with_logits(x, x > 1),
+    "cross_entropy": lambda x: minigrad.cross_entropy(x.reshape(-1, 2), [0, 1]),
+    "nll_loss": lambda x: minigrad.nll_loss(x.reshape(-1, 2), [0, 1]),
+    "layer_norm": lambda x: minigrad.layer_norm(x, x.shape),
+    "batch_norm": lambda x: minigrad.batch_norm(x.reshape(-1, 1), training=True),
+}
+
+
+@pytest.mark.parametrize("name", OF_INTEGERS)
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint8, bool])
+def test_integers_are_taken_as_floats(name, dtype):
+    """Not even their differences and squares overflow."""
+    x = np.array([100, 0, 3, 127]).astype(dtype)
+    y, want = OF_INTEGERS[name](x), OF_INTEGERS[name](x.astype(float))
+    assert y.dtype == np.float64
+    np.testing.assert_allclose(y.data, want.data, rtol=1e-14)
+
+
+@pytest.mark.parametrize("number", [3.0, 2, [1.0, 2.0], [1, 2], np.float32(2), np.int8(3)], ids=repr)
+@pytest.mark.parametrize(
+    "name",
+    "sum mean prod cumsum var std max min argmax norm logsumexp square abs ravel transpose squeeze flip exp".split(),
+)
+def test_numbers_and_lists_are_arrays(name, number):
+    """Where NumPy's function takes them, too, and gives the same."""
+    y = REGISTRY[name].function(number)
+    theirs = getattr(np, name, getattr(np.linalg, name, None))
+    want = theirs(number) if theirs else np.log(np.exp(np.asarray(number) * 1.0).sum())
+    assert type(y) is Tensor
+    np.testing.assert_allclose(y.data, want, rtol=1e-6 if y.dtype == np.float32 else 1e-14)
+    assert y.dtype == np.asarray(want).dtype
+
+
+def test_a_square_is_one_in_floats_only_where_the_exponent_is():
+    """As np.power: an integer to a float power is a float, and to an integer one an integer."""
+    for x, b in [(np.int32(100_000), 2.0), (np.int8(100), 2.0), (np.uint8(3), 2), (np.array([True]), 2), (3, 2.0)]:
+        y = Tensor(np.asarray(x)) ** b
+        want = np.power(np.asarray(x), b)
+        assert (y.data == want).all()
+        assert y.dtype == want.dtype
+
+
 # ------------------------------------------------------------------------------------------------------- large numbers
 LARGE = [0.0, 1e-30, 1e-5, 0.5, 1.0, 19.0, 21.0, 37.0, 80.0, 90.0, 104.0, 700.0, 710.0, 746.0, 1e4, 1e30]
 

@@ -215,7 +215,8 @@ def op(block: Any) -> Callable[..., Tensor]:
     here when they meet a Tensor (by default the one of the same name); a method that NumPy's arrays have under this
     name is one of Tensors too. A block with ``compose`` instead of ``forward`` is written with other operations and
     needs no rules; it gets Tensors. ``public(apply, ...)`` stands before the operation, to bring its arguments into the
-    form in which the rules are the textbook's.
+    form in which the rules are the textbook's. A call in the words of NumPy's function, or of the one that `words` has,
+    is obeyed or refused by the name of the argument (calling.py); `renamed` says which of its names is which one here.
     """
     operation = Operation(block)
     arity, defaults, bind, wide = operation.arity, operation.defaults, operation.bind, operation.wide
