@@ -28,7 +28,7 @@ FROM_NUMPY: dict[Any, Callable[..., Any]] = {  # np.exp -> minigrad.exp
 }
 WEAK = frozenset({float, int, bool, np.float64, np.float32, NoneType})  # enter an operation as they are
 STRONG = frozenset({NoneType})
-WIDE = frozenset(map(np.dtype, "fdgFDG"))
+WIDE = "fdgFDG"  # the dtypes from single precision on
 
 
 class Operation(Op):
@@ -287,7 +287,7 @@ def op(block: Any) -> Callable[..., Tensor]:
 
 def narrow(x: Any) -> bool:
     """Whether x has no dtype to compute sums in: neither single nor double precision."""
-    return (x.array if type(x) is Tensor else operand(x)).dtype not in WIDE
+    return (x.array if type(x) is Tensor else operand(x)).dtype.char not in WIDE
 
 
 def install_operator(block: Any, operation: Operation, plain: Callable[..., Tensor]) -> None:
