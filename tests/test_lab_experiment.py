@@ -1,5 +1,6 @@
 """Runs: where defaults end, what the books say, when a run stops."""
 
+import inspect
 import math
 import warnings
 
@@ -167,6 +168,14 @@ def test_comparison_that_cannot_be_made():
         lab.compare("synthetic", lr={"adam": 1.0})
     with pytest.raises(LabError, match="at least one method, and none twice"):
         lab.compare("synthetic", methods=["sgd", "sgd"])
+
+
+def test_train_takes_what_compare_takes():
+    own, common = (list(inspect.signature(f).parameters.items()) for f in (lab.train, lab.compare))
+    assert [name for name, _ in own[:3]] == ["data", "method", "lr"]
+    assert own[3:] == common[3:]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'speed'"):
+        lab.train("synthetic", speed=3)
 
 
 def test_batch_of_all_rows_is_batch_descent():

@@ -13,7 +13,7 @@ from minigrad.engine.names import excerpt, input_names, line
 from minigrad.engine.words import counted, shape, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command
-from minigrad.views.formula import edge
+from minigrad.views.formula import edge_equations
 from minigrad.views.steps import Step, Trace, traced
 from minigrad.views.table import aligned, undone
 
@@ -67,7 +67,7 @@ class Debugger(cmd.Cmd):
         letters = input_names(node)
         self.say(f"{name[node]} = {self.trace.call(node)}, to its input {letters[step.position]} = {name[x]}")
         self.array(f"cotangent of {name[node]}", step.cotangent)
-        self.say("rule         " + "\n             ".join(text.unicode for text in edge(self.trace, step)))
+        self.say("rule         " + "\n             ".join(text.unicode for text in edge_equations(self.trace, step)))
         self.array("it gives", step.partial)
         if undone(step.partial, step.contribution):
             self.array(f"for {name[x]}, {self.what_was_undone(step)}", step.contribution)
@@ -156,7 +156,7 @@ class Debugger(cmd.Cmd):
         rows = []
         for i, step in enumerate(self.trace.steps):
             mark, names = "→" if i == self.at else "", f"{self.trace.name[step.node]} → {self.trace.name[step.input]}"
-            rows.append([mark, str(i + 1), names, edge(self.trace, step)[0].unicode, line(step.node.where)])
+            rows.append([mark, str(i + 1), names, edge_equations(self.trace, step)[0].unicode, line(step.node.where)])
         self.say(aligned(rows) if rows else "there are no steps")
 
     def do_where(self, argument: str) -> None:
@@ -216,7 +216,7 @@ class Debugger(cmd.Cmd):
         return self.trace.name[step.node], self.trace.name[step.input]
 
     def words(self, step: Step) -> str:
-        rule = " ".join(text.unicode for text in edge(self.trace, step))
+        rule = " ".join(text.unicode for text in edge_equations(self.trace, step))
         return " ".join([*self.names(step), step.node.op.name, rule, step.node.where.text])
 
     def so_far(self, node: Tensor) -> Any:

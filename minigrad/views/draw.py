@@ -17,7 +17,7 @@ from minigrad.engine.names import kind, line, names_around, static
 from minigrad.engine.words import brief, counted, shape, shortened, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command
-from minigrad.views.formula import edge
+from minigrad.views.formula import edge_equations
 from minigrad.views.layout import Layout, Point, layered
 from minigrad.views.steps import Trace, traced
 
@@ -171,7 +171,7 @@ def box_of(trace: Trace, node: Tensor, update: Update) -> Box:
     title = [f"{name}: {what}, {shape(node)} {node.dtype}", f"{line(place)}  {shortened(place.text, 80)}"]
     title.append(f"value {summary(trace.value[node])}")
     title += [f"gradient {summary(gradient)}"] if gradient is not None else []
-    title += [line.unicode for step in trace.sent[node] for line in edge(trace, step)]
+    title += [line.unicode for step in trace.sent[node] for line in edge_equations(trace, step)]
     output = " output" if node is trace.output else ""
     return Box(f"n{trace.number[node]}", what + output, lines, "\n".join(title))
 

@@ -29,7 +29,7 @@ from minigrad.engine.numerical import numerical_gradient
 from minigrad.engine.words import number, shape, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command, draw
-from minigrad.views.formula import edge
+from minigrad.views.formula import edge_equations
 from minigrad.views.steps import Array, Step, Trace, traced
 from minigrad.views.table import undone
 
@@ -141,7 +141,10 @@ class Backward:
     def stop(self, step: Step, complete: bool) -> Block:
         trace, node, x = self.trace, step.node, step.input
         name, to, output = trace.name[node], trace.name[x], trace.name[trace.output]
-        blocks = [equations([text.unicode for text in edge(trace, step)]), *source_of(node.op.rule_of(step.position))]
+        blocks = [
+            equations([text.unicode for text in edge_equations(trace, step)]),
+            *source_of(node.op.rule_of(step.position)),
+        ]
         blocks.append(arrays([array(f"cotangent of {name}: d {output} / d {name}", step.cotangent)]))
         local = jacobian(node, step.position)
         if local is not None:

@@ -28,7 +28,7 @@ from minigrad.tensor import Tensor
 from minigrad.views.steps import Step, Trace, traced
 
 
-class Line(NamedTuple):
+class Equation(NamedTuple):
     """One equation: on the left a name or a cotangent, on the right an expression."""
 
     unicode: str
@@ -53,7 +53,7 @@ class Formula:
         unicode, latex: all of them; LaTeX in an ``aligned`` environment.
     """
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: Sequence[Equation]) -> None:
         self.lines = list(lines)
 
     @property
@@ -72,7 +72,7 @@ class Formula:
         return f"$\\displaystyle {self.latex}$"
 
 
-def equations_of(subject: Any) -> list[Line]:
+def equations_of(subject: Any) -> list[Equation]:
     """The equations of an operation, its name, or a Function."""
     if isinstance(subject, type) and issubclass(subject, Function):
         return of_function(subject)
@@ -83,7 +83,7 @@ def equations_of(subject: Any) -> list[Line]:
 
 
 # ---------------------------------------------------------------------------------------------------------- subjects
-def of_operation(operation: Operation) -> list[Line]:
+def of_operation(operation: Operation) -> list[Equation]:
     lines = [documented(operation.formula)]
     if operation.composed:
         return [*lines, text("its rules are those of the operations that it is composed of")]
@@ -92,22 +92,22 @@ def of_operation(operation: Operation) -> list[Line]:
     return lines
 
 
-def of_function(function: type[Function]) -> list[Line]:
+def of_function(function: type[Function]) -> list[Equation]:
     names = list(inspect.signature(function.forward).parameters)[1:]
     return backward_lines(function, names, Notation("out" if "y" in names else "y", {}))
 
 
-def of_tape(trace: Trace) -> list[Line]:
+def of_tape(trace: Trace) -> list[Equation]:
     lines = []
     for node in trace.nodes:
         if node.op is not None:
             lines.append(text(f"{trace.name[node]} = {trace.call(node)}"))
     for step in trace.steps:
-        lines += edge(trace, step)
+        lines += edge_equations(trace, step)
     return lines
 
 
-def edge(trace: Trace, step: Step) -> list[Line]:
+def edge_equations(trace: Trace, step: Step) -> list[Equation]:
     """The rule of one edge of a tape, in the names of the tape; += where it adds to what came on other edges."""
     node = step.node
     called = dict(zip(input_names(node), trace.inputs(node), strict=True))
@@ -116,10 +116,10 @@ def edge(trace: Trace, step: Step) -> list[Line]:
     names = trace.name[step.input]
     sign = "=" if step.before is None else "+="
     unicode = f"{bar(names, UNICODE)} {sign} {first.unicode.partition(' = ')[2]}"
-    return [Line(unicode, f"{bar(names, LATEX)} {sign} {first.latex.partition(' = ')[2]}"), *rest]
+    return [Equation(unicode, f"{bar(names, LATEX)} {sign} {first.latex.partition(' = ')[2]}"), *rest]
 
 
-def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Line]:
+def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Equation]:
     """The lines of one rule, the one for the cotangent first."""
     name = input_names(node)[position]
     op: Any = node.op
@@ -138,21 +138,21 @@ def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Line]:
     return rule_lines(rule, name, known, notation)
 
 
-def no_derivative(name: str) -> Line:
-    return Line(f"{bar(name, UNICODE)} = none", f"{bar(name, LATEX)} = \\text{{none}}")
+def no_derivative(name: str) -> Equation:
+    return Equation(f"{bar(name, UNICODE)} = none", f"{bar(name, LATEX)} = \\text{{none}}")
 
 
-def documented(formula: str) -> Line:
+def documented(formula: str) -> Equation:
     """The first line of an operation's docstring, which is written in mathematics already."""
     first = formula.splitlines()[0].replace(" * ", " · ") if formula else "y = …"
-    return Line(first, "y = \\text{" + escaped(first.split("= ", 1)[-1]) + "}")
+    return Equation(first, "y = \\text{" + escaped(first.split("= ", 1)[-1]) + "}")
 
 
-def text(unicode: str) -> Line:
+def text(unicode: str) -> Equation:
     """A line of words, or of words on both sides of " = "."""
     left, equals, right = unicode.partition(" = ")
     latex = f"\\text{{{escaped(left)}}} = \\text{{{escaped(right)}}}" if equals else f"\\text{{{escaped(unicode)}}}"
-    return Line(unicode, latex)
+    return Equation(unicode, latex)
 
 
 def escaped(words: str) -> str:
@@ -184,7 +184,7 @@ def expression_of(function: Any) -> ast.expr | None:
     return body[0].value if len(body) == 1 and isinstance(body[0], ast.Return) else None
 
 
-def rule_lines(rule: Any, name: str, known: Mapping[str, Any], notation: Notation = LETTERS) -> list[Line]:
+def rule_lines(rule: Any, name: str, known: Mapping[str, Any], notation: Notation = LETTERS) -> list[Equation]:
     """``x̄ = ...``, then the rule's own local names, if it has some; its code where it has branches or loops."""
     tree = definition(rule)
     if tree is None:
@@ -212,10 +212,10 @@ def straight_line(body: Sequence[ast.stmt]) -> tuple[list[tuple[str, ast.expr]],
     return (assignments, last.value) if isinstance(last, ast.Return) and last.value is not None else None
 
 
-def as_code(left: str, left_latex: str, body: Sequence[ast.stmt]) -> Line:
+def as_code(left: str, left_latex: str, body: Sequence[ast.stmt]) -> Equation:
     """Branches and loops have no shorter notation."""
     code = " ".join("; ".join(ast.unparse(s) for s in body).split())
-    return Line(f"{left} = {{ {code} }}", f"{left_latex} = \\texttt{{{escaped(code)}}}")
+    return Equation(f"{left} = {{ {code} }}", f"{left_latex} = \\texttt{{{escaped(code)}}}")
 
 
 def where(name: str) -> tuple[str, str]:
@@ -223,7 +223,7 @@ def where(name: str) -> tuple[str, str]:
     return f"where {letter(name, UNICODE)}", f"\\text{{where }} {letter(name, LATEX)}"
 
 
-def backward_lines(function: type[Function], names: Sequence[str], notation: Notation = LETTERS) -> list[Line]:
+def backward_lines(function: type[Function], names: Sequence[str], notation: Notation = LETTERS) -> list[Equation]:
     """The equations of a student's backward: one for each gradient it returns, then those of its local names."""
     tree, name = definition(function.backward), function.__name__
     if tree is None:
@@ -282,11 +282,11 @@ def simplified(expression: ast.expr, names: Mapping[str, Any], known: Mapping[st
         names: the global names of the function that it comes from.
         known: values of static arguments, and of attributes of inputs, as "x.ndim".
     """
-    tree = Simplifier(names, known).visit(copy.deepcopy(expression))
+    tree = Inliner(names, known).visit(copy.deepcopy(expression))
     return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
 
 
-class Simplifier(ast.NodeTransformer):
+class Inliner(ast.NodeTransformer):
     """Rewrites an expression into one of the same value."""
 
     def __init__(self, names: Mapping[str, Any], known: Mapping[str, Any]) -> None:
@@ -305,7 +305,7 @@ class Simplifier(ast.NodeTransformer):
         except TypeError:
             return node
         inner = Substitution(bound.arguments).visit(copy.deepcopy(result))
-        return Simplifier({**self.names, **helper.__globals__}, self.known).visit(inner)  # type: ignore[no-any-return]
+        return Inliner({**self.names, **helper.__globals__}, self.known).visit(inner)  # type: ignore[no-any-return]
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         try:
@@ -394,9 +394,9 @@ def bar(name: str, dialect: str) -> str:
 
 def equation(
     left: str, left_latex: str, right: ast.expr, cotangents: Mapping[str, str], called: Mapping[str, str]
-) -> Line:
+) -> Equation:
     unicode, latex = (Writer(dialect, cotangents, called).write(right) for dialect in (UNICODE, LATEX))
-    return Line(f"{left} = {unicode}", f"{left_latex} = {latex}")
+    return Equation(f"{left} = {unicode}", f"{left_latex} = {latex}")
 
 
 class Writer:

@@ -14,7 +14,7 @@ from minigrad.engine.names import kind, line
 from minigrad.engine.words import counted, shape, shortened, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command
-from minigrad.views.formula import edge
+from minigrad.views.formula import edge_equations
 from minigrad.views.steps import Trace, traced
 
 FORWARD = ["#", "name", "operation", "shape", "dtype", "value", "kept", "line", "code"]
@@ -55,7 +55,7 @@ class Table:
     def step(self, i: int) -> list[str]:
         step, name = self.trace.steps[i], self.trace.name
         what = undone(step.partial, step.contribution)
-        rule = ", ".join(line.unicode for line in edge(self.trace, step))
+        rule = ", ".join(line.unicode for line in edge_equations(self.trace, step))
         adds = summary(step.contribution) if step.before is not None else ""  # else it is all of the gradient so far
         return [str(i), name[step.node], name[step.input], rule, what, adds, summary(step.total)]
 

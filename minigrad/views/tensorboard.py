@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from minigrad.engine.names import kind, line
 from minigrad.engine.words import summary
 from minigrad.tensor import Tensor
-from minigrad.views.formula import edge
+from minigrad.views.formula import edge_equations
 from minigrad.views.steps import Step, Trace
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def graph_of(trace: Trace) -> GraphDef:
     for node in reversed(trace.nodes):
         if node in trace.cotangents:
             steps = arriving.get(node, [])
-            formulas = [text.unicode for step in steps for text in edge(trace, step)]
+            formulas = [text.unicode for step in steps for text in edge_equations(trace, step)]
             # The first cotangent belongs to the output: where forward and backward hang together.
             inputs = list(dict.fromkeys(gradient_name(names[step.node]) for step in steps)) or [names[node]]
             lines = list(dict.fromkeys(line(step.node.where) for step in steps))
