@@ -157,6 +157,60 @@ def test_small_and_large_errors_differ(factor):
     assert "differs" in verdicts(explore(Wrong.apply(x).sum())).values()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_near_an_optimum_rounding_is_measured_against_the_terms(dtype):
+    """The loop of the README: its last gradients are what is left of terms a million times their size, and more."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3)).astype(dtype)
+    y = (x @ [[2.0], [-1.0], [0.5]] + 3.0 + 0.1 * rng.normal(size=(200, 1))).astype(dtype)
+    W, b = (Tensor(np.zeros(shape, dtype), requires_grad=True) for shape in ((3, 1), 1))
+    for _ in range(200):
+        loss = ((x @ W + b - y) ** 2).mean()
+        dW, db = minigrad.gradients(loss, [W, b])
+        W.data, b.data = W.data - 0.1 * dW.data, b.data - 0.1 * db.data
+    loss = ((x @ W + b - y) ** 2).mean()
+    found = verdicts(explore(loss))
+    assert sum("whole" in what for _, what in found) == 2
+    assert set(found.values()) == {"agrees"}
+
+    class Off(Function):
+        @staticmethod
+        def forward(ctx, W):
+            return W * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad + grad.dtype.type(1e-3)
+
+    loss = ((x @ Off.apply(W) + b - y) ** 2).mean()
+    wrong = {title for (title, what), verdict in verdicts(explore(loss)).items() if verdict == "differs"}
+    assert {title.rpartition(" → ")[2] for title in wrong} == {"W"}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_cannot_be_compared_says_so_entry_by_entry(bad):
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 7 * np.ones_like(ctx.saved_tensors[0]) * grad
+
+    page = explore(Wrong.apply(Tensor([bad, 1.0, 3.5], requires_grad=True)).sum())
+    shown = [item for stop in stops(page) for item in items(stop) if "verdict" in item]
+    (numeric,) = [item for item in shown if item["title"] == "numerical derivative"][1:]
+    assert numeric["verdict"] == "differs"
+    assert numeric["wrong"] == [[False, True, False]]
+    assert numeric["unknown"] == [[True, False, False]]
+    assert numeric["uncompared"] == "1 of 3 entries cannot be compared"
+
+    found = verdicts(explore(np.exp(Tensor(bad, requires_grad=True))))
+    assert set(found.values()) == {"unknown"}
+
+
 def test_a_backward_that_fails_ends_with_what_it_should_have_given():
     class Short(Function):
         @staticmethod

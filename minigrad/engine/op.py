@@ -75,6 +75,10 @@ class Op:
         """Run on other values; what the tape needs for its backward stays as it is."""
         return self.forward(*values, **params)
 
+    def fresh(self) -> Op:
+        """What records another call of the same operation."""
+        return self
+
     def input_names(self, count: int) -> list[str]:
         """What the definition calls the first `count` inputs."""
         return [f"input{i}" for i in range(count)]

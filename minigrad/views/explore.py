@@ -24,8 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.backprop import gradients, record
 from minigrad.engine.names import excerpt, input_names, kind, line
 from minigrad.engine.numerical import numerical_gradient
+from minigrad.engine.state import enable_grad
 from minigrad.engine.words import number, shape, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command, draw
@@ -35,6 +37,8 @@ from minigrad.views.table import undone
 
 SIDE = 8  # rows and columns of an array that is written out
 CHECKED = 3000  # entries of all inputs together whose derivative is computed in other ways, too
+NOISE, NOISE_RUNS = 16, 4  # a right gradient is off by so many times what noise changes, in so many runs
+UNRESOLVED = 2.0**-4  # of its terms, by which a numerical derivative may be off and still say something
 ROUNDINGS = 64  # in units of the last place of the gradient's largest sum of terms: what it may be off by
 RENAMED = {"axis": "dim", "keepdims": "keepdim"}  # what torch calls the arguments
 
@@ -178,16 +182,24 @@ class Backward:
         if self.affordable(step.input, 1):
             numeric = self.numerical(node, position, g)
             if numeric is not None:
+                if not np.isfinite(node.array).all():  # what came from there cannot be compared
+                    with np.errstate(all="ignore"):
+                        rest = node.op.send(node, np.where(np.isfinite(node.array), 0, g).astype(g.dtype), position)
+                    numeric = numeric[0], np.where(rest == 0, numeric[1], np.inf)
                 others["numerical derivative"] = numeric
                 reference = with_torch(node, position, g)
                 if reference is not None:
                     rounding = ROUNDINGS * np.finfo(step.input.dtype).eps * abs(reference)
-                    others["torch"] = reference, np.maximum(numeric[1], rounding)
+                    allowed = np.where(np.isfinite(numeric[1]), np.maximum(numeric[1], rounding), rounding)
+                    others["torch"] = reference, allowed
         return beside(title, step.contribution, others)
 
     def numerical(self, node: Tensor, position: int, g: Array) -> tuple[Array, Array] | None:
-        """The derivative by one input that the forward of a node has, and its error."""
-        return numerical(lambda x, dtype: again(node, position, x, dtype), node.values[position], g, node.array)
+        """The derivative by one input that the forward of a node has, of its finite entries, and its error."""
+        finite = np.isfinite(node.array)
+        y = np.where(finite, node.array, 0).astype(node.dtype)
+        f = again if finite.all() else lambda *given: np.where(finite, again(*given), 0)
+        return numerical(lambda x, dtype: f(node, position, x, dtype), node.values[position], g, y)
 
     def completed(self, x: Tensor) -> list[Block]:
         """The gradient of x, of which the last part has come; of a parameter beside that of the whole program."""
@@ -197,7 +209,8 @@ class Backward:
             g, y = trace.cotangents[trace.output], trace.output.array
             numeric = numerical(lambda moved, dtype: replayed(trace, x, moved, dtype), trace.value[x], g, y)
             if numeric is not None:
-                others = {"numerical derivative of the whole program": numeric}
+                value, allowed = numeric
+                others = {"numerical derivative of the whole program": (value, allowed + rounding(trace, x))}
                 blocks.append(arrays(beside(name, trace.cotangents[x], others)))
         return blocks
 
@@ -211,7 +224,7 @@ class Backward:
         g = trace.cotangents[node]
         blocks.append(arrays([array(f"cotangent of {trace.name[node]}", g)]))
         for i, x in enumerate(node.inputs):
-            if type(x) is Tensor and x.requires_grad and self.affordable(x, 1):
+            if type(x) is Tensor and x.requires_grad and np.isfinite(node.array).all() and self.affordable(x, 1):
                 numeric = self.numerical(node, i, g)
                 if numeric is not None:
                     title = f"what {trace.name[x]} should get: the numerical derivative"
@@ -239,7 +252,8 @@ def numerical(f: Callable[[Array, Any], Any], value: Any, g: Array, y: Array) ->
     """The numerical derivative of Σ g · f(value), where f(value) is y, and how far off a right backward may be from it.
 
     It is taken in long double where f computes in that, otherwise in float64; None where f does not run again, or gives
-    something else the second time. `f` gets the dtype, too.
+    something else the second time. `f` gets the dtype, too. How far is infinite where nothing can be said: where f is
+    not finite, or its derivative is as uncertain as its terms are large.
     """
     value = np.asarray(value)
     for dtype in (np.longdouble, np.float64):
@@ -252,7 +266,9 @@ def numerical(f: Callable[[Array, Any], Any], value: Any, g: Array, y: Array) ->
         if second.dtype.kind != "f" or second.shape != y.shape or not close(second, y):
             return None
         found, error, size = (a[0] for a in numerical_gradient(lambda x, d=dtype: np.asarray(f(x, d)), wide, g[None]))  # type: ignore[misc]
-        return found, error + ROUNDINGS * max(eps, np.finfo(value.dtype).eps) * size.max()
+        largest = size.max(initial=0, where=np.isfinite(size))
+        resolved = error <= UNRESOLVED * size + np.finfo(value.dtype).tiny
+        return found, np.where(resolved, error + ROUNDINGS * max(eps, np.finfo(value.dtype).eps) * largest, np.inf)
     return None
 
 
@@ -277,6 +293,30 @@ def replayed(trace: Trace, x: Tensor, moved: Array, dtype: Any) -> Any:
             inputs = zip(node.inputs, node.values, strict=True)
             values[node] = run(node, [values[i] if type(i) is Tensor else wider(v, dtype) for i, v in inputs])
     return values[trace.output]
+
+
+def rounding(trace: Trace, x: Tensor) -> Array:
+    """How far rounding may take the gradient of the leaf x: how much it changes when all values of the tape do, by one
+    or two units in the last place. Where terms cancel, as near an optimum, no size of the gradient knows that.
+    """
+    random, found = np.random.default_rng(0), []
+    for size in (0, *[1] * NOISE_RUNS):
+        made: dict[Tensor, Tensor] = {}
+        with np.errstate(all="ignore"), enable_grad:
+            for node in trace.nodes:
+                t = Tensor(trace.value[node], node.requires_grad) if node.op is None else None
+                if t is None:
+                    inputs = zip(node.inputs, node.values, strict=True)
+                    called = tuple([made[i] if type(i) is Tensor else v for i, v in inputs])
+                    t = record(node.op.fresh(), called, node.params)
+                if t.dtype.kind == "f":
+                    units = size * random.uniform(1, 2, t.shape) * random.choice([-1, 1], t.shape)
+                    t.array = np.asarray((t.array * (1 + np.finfo(t.dtype).eps * units)).astype(t.dtype))
+                made[node] = t
+            (g,) = gradients(made[trace.output], made[x], gradient=trace.cotangents[trace.output])
+        found.append(g.data)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(NOISE * np.fmax.reduce([abs(g - found[0]) for g in found]))
 
 
 def run(node: Tensor, values: Sequence[Any]) -> Any:
@@ -318,17 +358,22 @@ def with_torch(node: Tensor, position: int, g: Array) -> Array | None:
 
 def beside(title: str, ours: Array, others: dict[str, tuple[Array, Array]]) -> list[Block]:
     """Our array and, each with how far off it may be, what others say; what differs is marked in both."""
+    if not others:
+        return [array(title, ours)]
     marks = [differs(ours, theirs, allowed) for theirs, allowed in others.values()]
-    wrong = np.any(marks, axis=0) if marks else None
-    found = [array(title, ours, wrong)]
+    both = (np.any([wrong for wrong, _ in marks], axis=0), np.all([unknown for _, unknown in marks], axis=0))
+    found = [array(title, ours, both)]
     return found + [array(name, value[0], mark) for (name, value), mark in zip(others.items(), marks, strict=True)]
 
 
-def differs(ours: Array, theirs: Array, allowed: Array) -> Array:
-    """Where two gradients are further apart than rounding and the numerical derivative's own error explain."""
+def differs(ours: Array, theirs: Array, allowed: Array) -> tuple[Array, Array]:
+    """Where two gradients are further apart than rounding and the numerical derivative's own error explain; and where
+    that cannot be said, because theirs is not finite or may be anything.
+    """
+    unknown = ~(np.isfinite(theirs) & np.isfinite(allowed))
     with np.errstate(invalid="ignore"):
-        far = abs(ours - theirs) > allowed
-    return np.asarray(far | (np.isnan(ours) & ~np.isnan(theirs)))
+        near = abs(ours - theirs) <= allowed  # not so where ours is nan
+    return np.asarray(~near & ~unknown), np.asarray(unknown)
 
 
 # ------------------------------------------------------------------------------------------------------------- blocks
@@ -348,8 +393,11 @@ def arrays(items: Sequence[Block]) -> Block:
     return {"type": "arrays", "items": list(items)}
 
 
-def array(title: str, value: Any, wrong: Array | None = None) -> Block:
-    """An array for the page: all of its entries, as text, if they fit into SIDE x SIDE; otherwise a summary."""
+def array(title: str, value: Any, marks: tuple[Array, Array] | None = None) -> Block:
+    """An array for the page: all of its entries, as text, if they fit into SIDE x SIDE; otherwise a summary.
+
+    `marks` say which entries differ, and which could not be compared.
+    """
     value = np.asarray(value)
     item: Block = {"title": title, "shape": shape(value)}
     fits = value.ndim <= 2 and max(value.shape, default=1) <= SIDE and value.size
@@ -358,9 +406,11 @@ def array(title: str, value: Any, wrong: Array | None = None) -> Block:
         item["summary"] = summary(value)
     else:
         item["rows"] = [[number(entry) for entry in row] for row in rows]
-    if wrong is not None:
-        item["verdict"] = "differs" if wrong.any() else "agrees"
-        item["wrong"] = np.atleast_2d(wrong).tolist() if rows is not None else None
+    if marks is not None:
+        wrong, unknown = marks
+        item["verdict"] = "differs" if wrong.any() else "unknown" if unknown.all() else "agrees"
+        item["uncompared"] = f"{unknown.sum()} of {unknown.size} entries cannot be compared" if unknown.any() else ""
+        item["wrong"], item["unknown"] = (np.atleast_2d(mark).tolist() if rows is not None else None for mark in marks)
     return item
 
 

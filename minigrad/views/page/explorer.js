@@ -56,13 +56,17 @@ function source({ at: place, text, first, start, end }) {
   return element("figure", "source", element("figcaption", "", place), element("pre", "", code));
 }
 
-function array({ title, shape, rows, summary, verdict, wrong }) {
+const verdicts = { agrees: "✓ agrees", differs: "✗ differs", unknown: "? not compared" };
+
+function array({ title, shape, rows, summary, verdict, uncompared, wrong, unknown }) {
   const caption = element("figcaption", "", `${title} · ${shape}`);
-  if (verdict) caption.append(element("span", `verdict ${verdict}`, verdict === "agrees" ? "✓ agrees" : "✗ differs"));
+  if (verdict) caption.append(element("span", `verdict ${verdict}`, verdicts[verdict]));
+  if (uncompared) caption.append(element("span", "verdict unknown", uncompared));
   if (!rows) return element("figure", "array", caption, element("div", "value", summary));
   const table = element("table", "");
   rows.forEach((row, i) => {
-    table.append(element("tr", "", ...row.map((entry, j) => element("td", wrong && wrong[i][j] ? "wrong" : "", entry))));
+    const mark = (j) => (wrong && wrong[i][j] ? "wrong" : unknown && unknown[i][j] ? "unknown" : "");
+    table.append(element("tr", "", ...row.map((entry, j) => element("td", mark(j), entry))));
   });
   return element("figure", "array", caption, element("div", "scroll", table));
 }
