@@ -149,6 +149,8 @@ class Tensor(Installed):
     def __format__(self, spec: str) -> str:
         if not spec:
             return str(self)
+        if self.size == 1:
+            return format(self.array.item(), spec)
         return np.array2string(self.array, separator=", ", formatter={"all": lambda entry: format(entry, spec)})
 
     def __setitem__(self, index: Any, value: Any) -> None:
