@@ -28,7 +28,8 @@ FROM_NUMPY: dict[Any, Callable[..., Any]] = {  # np.exp -> minigrad.exp
 }
 WEAK = frozenset({float, int, bool, np.float64, np.float32, NoneType})  # enter an operation as they are
 STRONG = frozenset({NoneType})
-WIDE = "fdgFDG"  # the dtypes from single precision on
+WIDE = frozenset(map(np.dtype, "fdgFDG"))  # from single precision on
+DOUBLE = np.dtype("d")
 
 
 class Operation(Op):
@@ -103,11 +104,13 @@ class Operation(Op):
 
     def bind(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort the arguments of a call into inputs and static arguments, defaults filled in."""
-        count = None if self.variadic else len(self.inputs)
-        taken, extra = inputs[:count], inputs[count:] if count else ()
-        given = dict(zip(self.positional, extra, strict=False)) | params
+        taken, extra, given = inputs, (), params
+        if not self.variadic and len(inputs) > len(self.inputs):
+            taken, extra = inputs[: len(self.inputs)], inputs[len(self.inputs) :]
+            given = dict(zip(self.positional, extra, strict=False)) | params
         for name, value in given.items():
-            if type(value) not in STATIC:
+            kind = type(value)
+            if kind not in STATIC and (kind is not tuple or not STATIC.issuperset(map(type, value))):
                 given[name] = self.static(name, value)
         found = {**self.defaults, **given}
         if (
@@ -228,7 +231,7 @@ def op(block: Any) -> Callable[..., Tensor]:
         else:
             params = defaults
         rounded = None
-        if wide and narrow(inputs[0]):
+        if wide and (type(x := inputs[0]) is not Tensor or x.array.dtype is not DOUBLE) and narrow(x):
             inputs, rounded = operation.widened(inputs)
         try:
             y = record(operation, inputs, params)
@@ -287,7 +290,7 @@ def op(block: Any) -> Callable[..., Tensor]:
 
 def narrow(x: Any) -> bool:
     """Whether x has no dtype to compute sums in: neither single nor double precision."""
-    return (x.array if type(x) is Tensor else operand(x)).dtype.char not in WIDE
+    return (x.array if type(x) is Tensor else operand(x)).dtype not in WIDE
 
 
 def install_operator(block: Any, operation: Operation, plain: Callable[..., Tensor]) -> None:

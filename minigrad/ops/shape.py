@@ -26,9 +26,10 @@ class reshape:
     def forward(x, *, shape):           return x.reshape(shape)
     def d_x(g, y, x, *, shape):         return g.reshape(x.shape)
     def public(reshape, x, *sizes, shape=None, order="C"):
-        if len(sizes) == 2 and isinstance(sizes[1], str):  # np.reshape(x, (2, 3), "F")
-            *sizes, order = sizes
-        shape = sizes_or_tuple(sizes) if sizes else shape
+        if sizes:
+            if type(sizes[-1]) is str:  # np.reshape(x, (2, 3), "F")
+                *sizes, order = sizes
+            shape = sizes_or_tuple(sizes)
         if order == "C":
             return reshape(x, shape=shape)
         if order != "F":
@@ -45,7 +46,8 @@ class transpose:
     def forward(x, *, axes=None):       return np.transpose(x, axes)
     def d_x(g, y, x, *, axes):          return np.transpose(g, axes and inverse(axes))
     def public(transpose, x, *order, axes=None):
-        return transpose(x, axes=sizes_or_tuple(order) if order else axes)
+        axes = sizes_or_tuple(order) if order else axes
+        return transpose(x) if axes is None else transpose(x, axes=axes)
 
 
 def inverse(axes):
