@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from minigrad.commands.userfile import UserFileError, fail
-from minigrad.grade.examiner import Limits
-from minigrad.grade.exercise import load_exercises, template
+from minigrad.commands.userfile import fail
+from minigrad.grade.calibration import broken, calibration
+from minigrad.grade.examiner import Limits, WorkerError
+from minigrad.grade.exercise import Exercise, load_exercises, template
+from minigrad.grade.folder import HEADER, Class, write_csv
 from minigrad.grade.formats import FORMATS
 from minigrad.grade.grading import HINTS, Rules, chosen, closed_files, grade_submission
-from minigrad.grade.submission import SUFFIXES, read
+from minigrad.grade.report import OURS, page, show, summary
+from minigrad.grade.submission import SUFFIXES, found_in, read
 
 EXAMPLES = """\
 examples:
@@ -23,13 +29,18 @@ examples:
   minigrad grade student.ipynb Linear MSE       of these only
   minigrad grade student.py --exercises ours.py --hints kind
   minigrad grade student.py --format gradescope -o /autograder/results/results.json
+  minigrad grade hw/ --jobs 2 -o marks.csv --report class.html
+  minigrad grade --exercises ours.py --check-exercises
 
 The file runs in a process of its own, which gets arrays and returns arrays: it cannot reach the marks, and an endless
 loop or a crash costs its exercise. What it prints goes nowhere.
 
+Of a folder or of several files each is graded as if it were alone; a row of the CSV is an exercise of a student, or a
+total. Stopped, or with new files in the folder, the same command goes on: what has been found is kept in FILE.jsonl.
+
 exit codes: 0 full marks, 1 less, 2 the file cannot be loaded or wrong usage, 130 stopped by Ctrl-C. In the formats of
 gradescope, prairielearn, classroom50, coderunner and vpl 0 also for less: the marks are in the result, which says why a
-file cannot be loaded, too.
+file cannot be loaded, too. 0 also for a folder, when all of it is graded.
 """
 
 
@@ -45,11 +56,14 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     )
     add("--exercises", type=Path, metavar="FILE", help="a file with a list EXERCISES (default: the ten of minigrad)")
     add("--list", action="store_true", help="print the exercises and exit")
+    add("--check-exercises", action="store_true", help="what their references earn, and what planted mistakes cost")
     add("--template", action="store_true", help="write a file to begin with and exit")
     add("--format", choices=FORMATS, default="text", help="what the marks are written for (default text)")
     add("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     add("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
     add("--force", action="store_true", help="replace what stands there, whatever it is")
+    add("--jobs", type=count, default=1, metavar="N", help="of several files, how many are graded at once (default 1)")
+    add("--report", type=Path, metavar="FILE", help="of several files, write the class report there, as HTML")
     add("--hints", choices=HINTS, default="full", help="how much a student is told (default full)")
     add(
         "--follow-through",
@@ -78,6 +92,13 @@ def seconds(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"a number of jobs is at least 1, and this is {text}")
+    return value
+
+
 def part(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
@@ -97,7 +118,7 @@ def limits(text: str) -> dict[str, int]:
     return found
 
 
-seconds.__name__ = part.__name__ = "number"  # argparse puts it into "invalid ... value"
+seconds.__name__ = part.__name__ = count.__name__ = "number"  # argparse puts it into "invalid ... value"
 
 
 def run(options: Any) -> int:
@@ -106,64 +127,151 @@ def run(options: Any) -> int:
         print("\n".join(str(e) for e in exercises.values() if not e.hidden))
         return 0
     if options.template:
-        return write(template(exercises), options, "exercises in backpropagation")
+        return write(template(exercises), options.output, "Exercises in backpropagation", options.force)
     paths = [Path(word) for word in options.words if is_path(word)]
-    names = [word for word in options.words if not is_path(word)]
-    if not paths:
-        return fail(2, "grade: which file? minigrad grade student.py (--template writes one to begin with)")
     try:
-        wanted = chosen(exercises, names)
+        wanted = chosen(exercises, [word for word in options.words if not is_path(word)])
     except ValueError as error:
         return fail(2, f"grade: {error}")
+    if options.check_exercises:
+        return check_exercises(wanted)
+    if not paths:
+        return fail(2, "grade: which file? minigrad grade student.py (--template writes one to begin with)")
+    for e in wanted.values() if options.exercises else ():
+        if reason := broken(e):
+            return fail(2, f"grade: {options.exercises}: exercise {e.name}: {reason}")
     rules = Rules(
         dataclasses.replace(Limits(time=options.timeout), **options.limits),
         options.total_timeout,
         options.seed,
         options.follow_through,
     )
-    return one(paths[0], wanted, rules, options)
+    try:
+        if len(paths) > 1 or paths[0].is_dir():
+            return several(paths, wanted, rules, options)
+        return one(paths[0], wanted, rules, options)
+    except WorkerError as error:
+        return fail(2, f"grade: {error}")
 
 
 def is_path(word: str) -> bool:
     return word.endswith(SUFFIXES) or "/" in word or "\\" in word or Path(word).exists()
 
 
-def one(path: Path, exercises: Any, rules: Rules, options: Any) -> int:
+def check_exercises(exercises: dict[str, Exercise]) -> int:
+    """What the references earn, and what mistakes cost: a table for each exercise."""
+    good = True
+    for e in exercises.values():
+        if reason := broken(e):
+            good = False
+            print(f"{e.name}: {reason}")
+            continue
+        for text, mark, right in calibration(e):
+            good &= right
+            line = f"{e.name:14}{mark.earned:4g} / {e.total:<4g} {text}"
+            print(line if right else f"{line}: too much" if mark.earned else f"{line}: too little", flush=True)
+            if not right:
+                print("\n".join(f"    {remark}" for remark in mark.remarks()))
+    return 0 if good else 1
+
+
+def one(path: Path, exercises: dict[str, Exercise], rules: Rules, options: Any) -> int:
     """Marks for one file."""
-    if not path.is_file():
-        raise UserFileError(f"there is no file {str(path)!r}")
+    found_in([path])
     form = FORMATS[options.format]
     live = options.format == "text" and options.output is None
     submission = read(path, list(exercises), closed=options.exercises)
-    try:
-        marks = grade_submission(
-            submission,
-            exercises,
-            rules,
-            closed_files(options.exercises),
-            (lambda mark: print(mark.text(options.hints), flush=True)) if live else None,
-        )
-    except RuntimeError as error:
-        return fail(2, f"grade: {error}")
+    marks = grade_submission(
+        submission,
+        exercises,
+        rules,
+        closed_files(options.exercises),
+        (lambda mark: print(mark.text(options.hints), flush=True)) if live else None,
+    )
     if live:
         print("\n".join(filter(None, [marks.explanation(options.hints), marks.sum])))
-        if marks.problem:
-            print(f"minigrad: {marks.problem}", file=sys.stderr)
-    elif code := write(form.write(marks, options.hints), options, "score"):
+    elif code := write(form.write(marks, options.hints), options.output, form.ours, options.force):
         return code
     if not form.strict:
         return 0
     return 2 if marks.problem else 0 if marks else 1
 
 
-def write(text: str, options: Any, ours: str) -> int:
+def several(paths: list[Path], exercises: dict[str, Exercise], rules: Rules, options: Any) -> int:
+    """Marks for a class."""
+    from rich.console import Console
+
+    if options.format != "text":
+        return fail(2, f"grade: --format {options.format} is for one file; of several there is a CSV, with -o")
+    for path, ours in ((options.output, ",".join(HEADER)), (options.report, OURS)):
+        if path and not replaceable(path, ours, options.force):
+            return fail(2, f"grade: {path} is not of this command: --force replaces it")
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Path(f"{options.output}.jsonl") if options.output else Path(folder, "journal")
+        if not replaceable(journal, '"minigrad": "grade"', options.force):
+            return fail(2, f"grade: {journal} is not of this command: --force replaces it")
+        flat = frozenset(path for path in paths if path.is_dir()) | {path.parent for path in paths if path.is_file()}
+        whole = Class(found_in(paths, options.exercises), options.exercises, tuple(exercises), rules, flat)
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            places = run_with_progress(whole, journal, options.jobs)
+        except KeyboardInterrupt:
+            if options.output:
+                done = len(whole.places(journal))
+                print(f"{done} of {len(whole.submissions)} are graded; the same command goes on", file=sys.stderr)
+            raise
+        if options.output:
+            with replacing(options.output) as file:
+                write_csv(file, whole.entries(journal, places), options.hints)
+        found = summary(whole.entries(journal, places))
+        show(found, Console())
+        if options.report:
+
+            def text_of(student: str, name: str) -> tuple[str, str]:
+                (entry,) = whole.entries(journal, {student: places[student]})
+                return entry.marks.file, entry.code[name][1]
+
+            with replacing(options.report) as file:
+                file.write(page(found, text_of))
+    return 0
+
+
+def run_with_progress(whole: Class, journal: Path, jobs: int) -> dict[str, int]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.fields[name]}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=len(whole.submissions), name="")
+        return whole.run(journal, jobs, lambda name: bar.update(task, advance=1, name=name))
+
+
+# ------------------------------------------------------------------------------------------------------------- files
+def replaceable(path: Path, ours: str, force: bool) -> bool:
+    """Whether nothing stands there, or something of this command, which has the words `ours` in it."""
+    if force or not path.exists():
+        return True
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return ours in file.read(1 << 20)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """A new file in the place of `path`, which is there in full or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
+    with new.open("w", encoding="utf-8", newline="") as file:
+        yield file
+    new.replace(path)
+
+
+def write(text: str, path: Path | None, ours: str, force: bool) -> int:
     """To standard output or a file, which is replaced if it is one of ours or --force is given."""
-    if options.output is None:
+    if path is None:
         print(text, end="")
         return 0
-    path: Path = options.output
-    if path.exists() and not options.force and ours not in path.read_text(encoding="utf-8", errors="replace").lower():
+    if not replaceable(path, ours, force):
         return fail(2, f"grade: {path} is not of this command: --force replaces it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    with replacing(path) as file:
+        file.write(text)
     return 0

@@ -29,9 +29,10 @@ JITTER = 2.0**-36  # relative: no rule moves so much at a change of one unit in 
 STEPS = [10.0**k for k in range(-10, 0)]  # of finite differences
 
 WORDS = {  # for what may be wrong with a forward, and with the whole
-    "missing": "it is not there",
+    "absent": "it is not there",
     "unwritten": "it is not written yet",
     "ended": "the process ended, or was stopped",
+    "error": "an error in minigrad",
     "raises": "forward raises an exception",
     "shape": "forward returns another shape",
     "values": "forward returns other numbers",

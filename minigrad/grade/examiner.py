@@ -61,6 +61,10 @@ class Limits:
     processes: int = 32
 
 
+class WorkerError(RuntimeError):
+    """No worker can be started."""
+
+
 class Gone(BaseException):
     """The worker is no more, or no use any more; the message says why in half a sentence.
 
@@ -105,7 +109,7 @@ class Worker:
             theirs.close()
             said = self.close()
             if isinstance(error, Gone | OSError):
-                raise RuntimeError(f"the worker does not start: {said or error}") from None
+                raise WorkerError(f"the worker does not start: {said or error}") from None
             raise
 
     def start(

@@ -203,21 +203,21 @@ def junit(marks: Marks, hints: str) -> str:
 
 
 class Format(NamedTuple):
-    """A system: how its result is written, where it expects it (None for standard output), and whether the exit code is
-    to say if all marks are full, or 0 whenever there is a result."""
+    """A system: how its result is written, by what words a file is known as such a result, and whether the exit code
+    is to say if all marks are full, or 0 whenever there is a result."""
 
     write: Callable[[Marks, str], str]
-    place: str | None
+    ours: str
     strict: bool
 
 
 FORMATS = {
-    "text": Format(as_text, None, True),
-    "json": Format(as_json, None, True),
-    "gradescope": Format(gradescope, "/autograder/results/results.json", False),
-    "prairielearn": Format(prairielearn, "/grade/results/results.json", False),
-    "classroom50": Format(classroom50, "result.json", False),
-    "coderunner": Format(coderunner, None, False),
-    "vpl": Format(vpl, None, False),
-    "junit": Format(junit, None, True),
+    "text": Format(as_text, "total  ", True),
+    "json": Format(as_json, '"max_score"', True),
+    "gradescope": Format(gradescope, '"stdout_visibility"', False),
+    "prairielearn": Format(prairielearn, '"gradable"', False),
+    "classroom50": Format(classroom50, "classroom50/result/v1", False),
+    "coderunner": Format(coderunner, '"fraction"', False),
+    "vpl": Format(vpl, "Grade :=>>", False),
+    "junit": Format(junit, "minigrad grade", True),
 }

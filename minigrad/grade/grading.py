@@ -9,11 +9,12 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
+from traceback import extract_tb
 from typing import Any
 
 from minigrad.commands.userfile import UserFileError
 from minigrad.grade.examination import WORDS, Findings, Remark, examine, whole
-from minigrad.grade.examiner import Gone, Limits, Worker, plain, subject_of
+from minigrad.grade.examiner import Gone, Limits, Worker, WorkerError, plain, subject_of
 from minigrad.grade.exercise import Exercise, builtin, load_exercises
 from minigrad.grade.submission import Submission, read
 
@@ -112,7 +113,7 @@ class Marks:
         """What is to be said of the whole file."""
         if self.problem:
             return self.problem
-        missing = any(mark.forward and mark.forward.kind == "missing" for mark in self.marks)
+        missing = any(mark.forward and mark.forward.kind == "absent" for mark in self.marks)
         if not self.notes or hints == "none" or not missing:
             return ""
         more = f"; and {len(self.notes) - 1} more" if len(self.notes) > 1 else ""
@@ -165,7 +166,7 @@ def grade(
     Raises:
         UserFileError: the file does not exist, or that of the exercises is none.
         ModuleNotFoundError: the package hypothesis is not installed.
-        RuntimeError: no worker can be started.
+        WorkerError: no worker can be started; a RuntimeError.
         ValueError: an exercise of that name does not exist.
     """
     path = Path(path)
@@ -214,6 +215,12 @@ def grade_submission(
     return Marks(submission.name, str(submission.path), tuple(marks), sitting.problem, tuple(sitting.notes))
 
 
+def nothing(submission: Submission, exercises: dict[str, Exercise], problem: str) -> Marks:
+    """No marks, and why."""
+    marks = tuple(marked(exercise, whole("absent", problem)) for exercise in exercises.values())
+    return Marks(submission.name, str(submission.path), marks, problem)
+
+
 class Sitting:
     """One submission's workers, one at a time: after one that has ended, the next exercise has another."""
 
@@ -226,7 +233,7 @@ class Sitting:
 
     def findings(self, exercise: Exercise) -> Findings:
         if self.problem:
-            return whole("missing", self.problem)
+            return whole("absent", self.problem)
         if self.end <= monotonic():
             return whole("ended", OVER)
         try:
@@ -234,11 +241,17 @@ class Sitting:
             worker.deadline = min(monotonic() + self.rules.limits.time, self.end)
             subject = subject_of(worker, exercise.name)
             if isinstance(subject, str):
-                return whole("missing", subject)
+                return whole("absent", subject)
             return examine(exercise, subject, self.rules.seed)
         except Gone as gone:
             self.close()
-            return whole("ended", self.told(str(gone))) if not self.problem else whole("missing", self.problem)
+            return whole("ended", self.told(str(gone))) if not self.problem else whole("absent", self.problem)
+        except WorkerError:
+            raise
+        except Exception as error:  # what the submission raises has been caught where it was called
+            at = extract_tb(error.__traceback__)[-1]
+            bug = f"{type(error).__name__}: {error} (line {at.lineno} of {Path(at.filename).name})"
+            return whole("error", f"not graded: an error in minigrad, and not in the file: {plain(bug)}")
 
     def ready(self) -> Any:
         """A worker that has loaded the file."""
