@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+from functools import partial
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import minigrad
-from minigrad import Tensor, linear, mse_loss
+from minigrad import Function, Tensor, linear, mse_loss
 from minigrad.lab.descent import ProgramEngine, TapeEngine, descend
 from minigrad.ops.layers import windows
 from minigrad.program.recording import TraceError
@@ -224,6 +227,169 @@ def test_running_statistics_are_refused_or_given():
     evaluated(x)
     mean += 1.0
     np.testing.assert_array_equal(evaluated(x), minigrad.batch_norm(x, mean, var).data)
+
+
+# ------------------------------------------------------------------------------------- what is outside and changes
+K, ACT = 2.0, np.tanh
+SETTINGS = {"rate": 2.0, "rates": [1.0, 2.0], "deep": SimpleNamespace(rate=2.0)}
+MODULE = ModuleType("settings_of_a_test")
+MODULE.rate = 2.0  # type: ignore[attr-defined]
+SMALL = np.array([2.0, 3.0])
+NAMES = {2.0}
+
+
+class Scaled(Function):
+    scale = 2.0
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * Scaled.scale
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * Scaled.scale
+
+
+class Model:
+    bias = 1.0
+
+    def __init__(self):
+        self.scale, self.layers = 2.0, deque([3.0])
+
+    @property
+    def twice(self):
+        return self.scale * 2
+
+    def scaled(self):
+        return self.scale * self.layers[0]
+
+    def __call__(self, x):
+        return x * self.scaled() + self.twice + self.bias
+
+
+def defaulted(x, k=2.0, *, s=SETTINGS["rates"]):
+    return x * k * s[0]
+
+
+def nested(x):
+    def inner(y):
+        return deeper(y)
+
+    return inner(x)
+
+
+def deeper(y):
+    return y * K
+
+
+def set_global(name, value):
+    globals()[name] = value
+
+
+MODEL = Model()
+OUTSIDE = {  # a function, and what happens between two calls
+    "global": (lambda x: x * K, lambda: set_global("K", 3.0)),
+    "sign of zero": (lambda x: x * SETTINGS["zero"], lambda: SETTINGS.update(zero=0.0)),
+    "function": (lambda x: ACT(x), lambda: set_global("ACT", np.exp)),
+    "of what it calls": (nested, lambda: set_global("K", 5.0)),
+    "entry of a dict": (lambda x: x * SETTINGS["rate"], lambda: SETTINGS.update(rate=3.0)),
+    "entry of a list": (lambda x: x * SETTINGS["rates"][1], lambda: SETTINGS["rates"].__setitem__(1, 5.0)),
+    "a list grows": (lambda x: x * len(SETTINGS["rates"]), lambda: SETTINGS["rates"].append(5.0)),
+    "attribute": (lambda x: x * SETTINGS["deep"].rate, lambda: setattr(SETTINGS["deep"], "rate", 3.0)),
+    "of a module": (lambda x: x * MODULE.rate, lambda: setattr(MODULE, "rate", 3.0)),
+    "of a class": (MODEL, lambda: setattr(Model, "bias", 3.0)),
+    "in the place of the class's": (MODEL, lambda: setattr(MODEL, "bias", 4.0)),
+    "of a callable": (MODEL, lambda: setattr(MODEL, "scale", 3.0)),
+    "of a bound method": (MODEL.__call__, lambda: MODEL.layers.append(MODEL.layers.popleft() + 1)),
+    "of a Function": (lambda x: Scaled.apply(x), lambda: setattr(Scaled, "scale", 3.0)),
+    "default": (defaulted, lambda: setattr(defaulted, "__defaults__", (7.0,))),
+    "mutable default": (defaulted, lambda: SETTINGS["rates"].__setitem__(0, 9.0)),
+    "partial": (partial(lambda x, s: x * s["rate"], s=SETTINGS), lambda: SETTINGS.update(rate=4.0)),
+    "number of an array": (lambda x: x * float(SMALL.sum()), lambda: SMALL.__setitem__(0, 5.0)),
+    "set": (lambda x: x * sum(NAMES), lambda: NAMES.add(5.0)),
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_what_has_changed_outside_is_traced_again(name):
+    f, change = OUTSIDE[name]
+    SETTINGS["zero"] = -0.0
+    compiled, x = minigrad.compile(f), np.array([1.0, -2.0])
+    for _ in range(2):
+        before = compiled(x)
+        assert before.tobytes() == f(Tensor(x)).data.tobytes()
+    change()
+    for _ in range(2):
+        got = compiled(x)
+        assert got.tobytes() == f(Tensor(x)).data.tobytes()
+        assert got.tobytes() != before.tobytes()
+    assert len(compiled.programs) == 2
+    assert got.tobytes() == compiled(Tensor(x)).tobytes()
+
+
+def test_a_cell_that_changes_and_comes_back():
+    k, log = 2.0, []
+
+    @minigrad.compile
+    def f(x):
+        log.append(k)  # what it writes itself is not looked at
+        return x * k
+
+    for k in (2.0, 3.0, float("2"), 3.0):
+        assert f(np.ones(1))[0] == k
+    assert len(log) == 4  # two runs for each of two programs
+
+
+def test_static_objects_are_compared_by_what_they_hold():
+    f = minigrad.compile(lambda x, model: model(x))
+    model, x = Model(), np.ones(2)
+    first = f(x, model)
+    model.scale = 5.0
+    assert f(x, model)[0] != first[0]
+    assert len(f.programs) == 2
+    g = minigrad.compile(lambda x, k: x * k)
+    assert [str(g(np.ones(1), k)[0]) for k in (0.0, -0.0, float("nan"), float("nan"))] == ["0.0", "-0.0", "nan", "nan"]
+    assert len(g.programs) == 3
+
+
+# ------------------------------------------------------------------------------------------------------- the results
+def test_results_are_memory_of_their_own():
+    x, kept = np.array([1.0, 2.0]), Tensor([5.0, 6.0])
+    f = minigrad.compile(
+        lambda x: {"x": x, "again": [x, x[1:]], "kept": kept, "n": 3, "none": None, "ones": np.ones(2)}
+    )
+    for _ in range(2):
+        got = f(x)
+        assert (got["n"], got["none"]) == (3, None)
+        assert [a.tolist() for a in (got["x"], *got["again"], got["kept"])] == [
+            [1.0, 2.0],
+            [1.0, 2.0],
+            [2.0],
+            [5.0, 6.0],
+        ]
+        for a in (got["x"], *got["again"], got["kept"], got["ones"]):
+            a += 1.0
+    assert x.tolist() == [1.0, 2.0]
+    assert kept.data.tolist() == [5.0, 6.0]
+    assert minigrad.compile(lambda x: x)(x).tolist() == [1.0, 2.0]
+    _, slope = minigrad.compile(lambda x: x.sum(), grad=True)(x)
+    slope += 1.0  # and no read-only view of a single one
+
+
+def test_the_history_of_a_result_does_not_end_in_silence():
+    f = minigrad.compile(lambda x: x * 2)
+    x = Tensor([1.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"returns arrays.*t\.detach\(\)"):
+        f(x * 3)
+    assert f(x)[0] == f((x * 1).detach())[0] == 2.0
+    value, slope = minigrad.compile(lambda x: f(x).sum() * 2, grad=True)(np.ones(2))
+    assert (value, slope.tolist()) == (8.0, [4.0, 4.0])
+
+
+@pytest.mark.parametrize("transform", [minigrad.jacobian, lambda f: minigrad.hessian(lambda x: f(x).sum())])
+def test_transforms_of_many_entries(transform):
+    f, x = transform(lambda x: (x @ x.T) ** 2), np.random.default_rng(0).normal(size=(9, 3))
+    np.testing.assert_array_equal(minigrad.compile(f)(x), f(x))
 
 
 # ------------------------------------------------------------------------------------------------------- the options

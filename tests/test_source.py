@@ -470,6 +470,10 @@ def test_tracebacks_show_its_lines():
     ("call", "message"),
     [
         (lambda: source(loss, *data(), grad_of="V"), "grad_of='V' is no array argument; there are x, y, W, b"),
+        (
+            lambda: source(lambda x, k: x * k, np.ones(3), 2.0, grad_of=("k",)),
+            r"k'.* is 2.0, a static.*np.asarray\(2.0",
+        ),
         (lambda: source(lambda x: x * 2, np.ones(3), grad_of="x"), "one number"),
         (lambda: source(loss, *data(), update=sgd), "update= needs grad_of="),
         (lambda: source(lambda x: 2.0, np.ones(3)), "returned a float"),

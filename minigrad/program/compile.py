@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad.engine.errors import at
+from minigrad.engine.errors import at, described
+from minigrad.engine.state import tracing
 from minigrad.engine.trees import leaves
 from minigrad.program.buffers import faster, taken_apart, with_buffers
+from minigrad.program.lines import traced
+from minigrad.program.outside import SIMPLE, Outside, places, said
 from minigrad.program.program import Program, bare, defined
 from minigrad.program.recording import Recording, TraceError, accepted, parameter_names
-from minigrad.program.source import traced
 from minigrad.program.text import unparse
 from minigrad.tensor import Tensor
 
@@ -94,6 +96,7 @@ class Compiled:
         self.programs: dict[Any, CompiledProgram | NumbaProgram] = {}
         self.loops: dict[Any, list[Loop]] = {}
         self.fast: Callable[..., Any] | None = None
+        self.outside = Outside(fn, options["update"])
         self.lock = threading.RLock()
 
     def __call__(self, *args: Any, **static: Any) -> Any:
@@ -103,6 +106,16 @@ class Compiled:
 
     def slow(self, *args: Any, **static: Any) -> Any:
         """Any call: find the program for it, or trace one."""
+        plain = self.options["grad_of"] is None and self.options["update"] is None
+        for x in leaves([args, static]):
+            if type(x) is not Tensor or not (tracing() or (x.op is not None and x.differentiable)):
+                continue
+            if tracing() and plain:
+                return self.fn(*args, **static)  # the program that is being traced computes this, too
+            raise TypeError(
+                f"{self.__name__} is compiled and returns arrays, so the history of {described(x)} would end here. "  # type: ignore[attr-defined]
+                "Give it t.detach(), or call the function that was compiled: .__wrapped__"
+            )
         given = [bare(x) for x in args]
         program = self.program(*given, **static)
         arrays = [x for x in given if any(is_array(part) for part in leaves(x))]
@@ -113,11 +126,13 @@ class Compiled:
         given = [bare(x) for x in args]
         key = tuple([signature(x) for x in given]), tuple(sorted((k, signature(v)) for k, v in static.items()))
         with self.lock:  # one thread traces, others wait for its program
-            if key not in self.programs:
-                self.programs[key] = self.make(given, static)
+            program = self.programs.get((key, self.outside.now()))
+            if program is None:
+                program = self.make(given, static)
+                self.programs[key, self.outside.ran()] = program
                 if not static and all(is_array(x) for x in given):
                     self.fast = self.fast or entry(self)
-            return self.programs[key]
+            return program
 
     def make(self, given: Sequence[Any], static: dict[str, Any]) -> CompiledProgram | NumbaProgram:
         recording = self.recording(given, static)
@@ -214,7 +229,7 @@ class Compiled:
             tuple([signature(x[:1] if n in over else x) for n, x in zip(names, arrays, strict=True)]),
         )
         with self.lock:
-            loops = self.loops.setdefault(like_these, [])
+            loops = self.loops.setdefault((like_these, self.outside.now()), [])
             loop = next((loop for loop in loops if sizes <= loop.sizes), None)
             if loop is None:
                 recordings = {
@@ -258,7 +273,7 @@ def signature(x: Any) -> Any:
         hash(x)
     except TypeError:
         raise TypeError(f"a static argument is part of the signature and must be hashable: {x!r}") from None
-    return type(x), x
+    return said(x) if isinstance(x, SIMPLE) else (x, tuple([(p.name, said(p.value)) for p in places(x)]))
 
 
 def refuse_what_is_outside(recording: Recording, constants: Sequence[Any]) -> None:
@@ -268,11 +283,11 @@ def refuse_what_is_outside(recording: Recording, constants: Sequence[Any]) -> No
             continue
         if any(c == a.name if isinstance(c, str) else c is a.held or c is a.held.base for c in constants):
             continue
-        reader = next(n for n in recording.nodes if any(x is a.value or x is a.held for x in n.inputs))
+        readers = [n for n in recording.nodes if any(x is a.value or x is a.held for x in n.inputs)]
         raise TraceError(
             f"{recording.name} uses the array {a.name} of shape {a.held.shape}, which is no argument, at "
-            f"{at(reader.made_at)}: a program would not notice when {a.name} becomes another array. Make it an "
-            f"argument or a Tensor, or say constants=[{a.name}] if it never does"
+            f"{at((readers or [a.value])[0].made_at)}: a program would not notice when {a.name} becomes another array. "
+            f"Make it an argument or a Tensor, or say constants=[{a.name}] if it never does"
         )
 
 
@@ -293,8 +308,8 @@ def {name}({names}):
         key = {key}
     except AttributeError:  # a Tensor, a number, a list
         return _slow({names})
-    known, pool = _last[0]
-    if key != known:
+    known, pool, unchanged = _last[0]
+    if key != known or (unchanged and not unchanged()):
         return _other(key, {names})
     try:
         run = pool.pop()
@@ -318,14 +333,17 @@ def entry(compiled: Compiled) -> Callable[..., Any]:
     names = [name for name, _ in program.tree]
     parts = [f"type({n})" if n not in program.specialised else f"{n}.shape, {n}.dtype, {n}.strides" for n in names]
     known: dict[Any, Any] = {}
-    last: list[Any] = [(None, None)]
+    last: list[Any] = [(None, None, None)]
 
     def other(key: Any, *arrays: Any) -> Any:
-        if key not in known:
-            known[key] = compiled.program(*arrays)
-        program = known[key]
+        state = compiled.outside.now()
+        if (key, state) not in known:
+            program = compiled.program(*arrays)
+            known[key, compiled.outside.now()] = program
+        else:
+            program = known[key, state]
         if isinstance(program, CompiledProgram) and not program.outside:
-            last[0] = key, program.pool
+            last[0] = key, program.pool, compiled.outside.unchanged
         return program.function(*arrays)
 
     text = ENTRY.format(name=program.name, names=", ".join(names), key=f"({', '.join(parts)},)")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine.errors import at
-from minigrad.program.recording import Draw, Recording
+from minigrad.engine.trees import mapped
+from minigrad.program.recording import Draw, Recording, record
 from minigrad.program.symbol import Body, TraceError, body_of
-from minigrad.program.text import literal, named, names_read, renamed
+from minigrad.program.text import literal, named, names_read, renamed, unparse
 from minigrad.tensor import Tensor
 
-__all__ = ["Line", "lines_of"]
+__all__ = ["Line", "lines_of", "traced"]
 
 Array = np.ndarray[Any, Any]
 
@@ -100,6 +102,35 @@ def lines_of(recording: Recording) -> tuple[list[Line], dict[Tensor, str]]:
     for node in recording.alias:
         names[node] = names.get(original(node, recording.alias), "")
     return settled(lines), names
+
+
+def traced(
+    fn: Any, examples: Any, static: Mapping[str, Any], grad_of: Any, order: int, update: Callable[..., Any] | None
+) -> Recording:
+    """The recording of `fn`, if it does the same on other numbers of the same shapes."""
+    if not callable(fn):
+        raise TypeError(f"source(fn, *examples): fn is a function or a Tensor, and this is a {type(fn).__name__}")
+    recording = record(fn, examples, static, grad_of, order, update)
+    if not recording.tree:
+        raise TypeError(f"source({recording.name}, *examples): there is no array among the examples")
+    again = record(fn, examples, static, grad_of, order, update, moved=True)
+    for (a, place), (b, _) in zip_longest(said(recording), said(again), fillvalue=("nothing", None)):
+        if a != b:
+            where = f"at {at(place)} it computes" if place else "it returns"
+            raise TraceError(
+                f"{recording.name} cannot become a program: {where} {a} for the examples, and {b} when it is run again "
+                "on other numbers of the same shapes. Something there depends on the numbers, on chance or on an "
+                "earlier call. Choose by value with np.where; draw from a np.random.Generator that is an argument; "
+                "pass a changing number as np.asarray(number)"
+            )
+    return recording
+
+
+def said(recording: Recording) -> Iterator[tuple[str, Any]]:
+    """What a recording computes, line by line with the user's places, and what it returns."""
+    lines, names = lines_of(recording)
+    yield from ((f"`{unparse(line.text)}`", line.place) for line in lines)
+    yield repr(mapped(lambda y: names[y] if type(y) is Tensor else y, recording.result)), None
 
 
 def original(node: Tensor, alias: Mapping[Tensor, Tensor]) -> Tensor:

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.errors import at
-from minigrad.engine.trees import leaves, like
+from minigrad.engine.trees import leaves, like, mapped
 from minigrad.program.buffers import Buffer, of_one_row, taken_apart, with_buffers
 from minigrad.program.lines import Line
 from minigrad.program.program import Program, commented, defined, held
 from minigrad.program.recording import Recording, TraceError
-from minigrad.program.text import literal, named, numpys, renamed, unparse
+from minigrad.program.text import literal, named, names_read, numpys, renamed, unparse
+from minigrad.tensor import Tensor
 
 __all__ = ["Loop", "NumbaProgram"]
 
@@ -39,7 +40,7 @@ class NumbaProgram(Program):
         apart = taken_apart(recording, [])
         self.helpers, self.nesting = [], recording.result
         self.lines = [in_numbas_words(line) for line in apart.lines]
-        self.result = ast.Tuple([named(name) for name in apart.returned], ast.Load())
+        self.result = ast.Tuple(list(arrays_in(apart.result)), ast.Load())
         self.text = "\n".join(self.print()) + "\n"
         examples = [held(a.value) for a in self.arguments]
         self.machine_code = jitted(defined(self, self.text, self.name), examples, self.text, self.lines)
@@ -57,7 +58,18 @@ class NumbaProgram(Program):
     def function(self, *arrays: Any) -> Any:
         """Run the program on its own arguments; what it found outside is supplied."""
         outside = [held(a.held) for a in self.arguments if a.held is not None]
-        return like(self.nesting, self.machine_code(*flat(self.tree, arrays), *outside))
+        found = iter(self.machine_code(*flat(self.tree, arrays), *outside))
+        return mapped(lambda y: next(found) if type(y) is Tensor else y, self.nesting)
+
+
+def arrays_in(result: Any) -> Iterator[ast.expr]:
+    """The expressions of a result, one by one."""
+    match result:
+        case ast.Tuple(parts) | ast.List(parts) | ast.Dict(_, parts):
+            for part in parts:
+                yield from arrays_in(part)
+        case _ if any(True for _ in names_read(result)):
+            yield result
 
 
 def flat(tree: Sequence[tuple[str, Any]], arrays: Sequence[Any]) -> Iterator[Any]:

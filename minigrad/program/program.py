@@ -223,21 +223,31 @@ class Text:
         final = final_names(taken, self.lines, titles_of(recording, self.lines, now))
         new = {old: named(name) for old, name in final.items()}
         lines = [dataclasses.replace(line, name=final[line.name], text=renamed(line.text, new)) for line in self.lines]
-        return lines, structure(recording.result, {node: final.get(name, name) for node, name in now.items()}, set())
+        names = {node: final.get(name, name) for node, name in now.items()}
+        shared = {owner(a.value.array) for a in recording.arguments if type(a.value) is Tensor}
+        return lines, structure(recording.result, names, shared)
 
 
-def structure(result: Any, names: Mapping[Tensor, str], said: set[str]) -> ast.expr:
-    """What the program returns, nested as the traced function returned it; no array twice."""
+def structure(result: Any, names: Mapping[Tensor, str], shared: set[Any]) -> ast.expr:
+    """What the program returns, nested as the traced function returned it; no memory twice, and none in `shared`."""
     if type(result) is Tensor:
-        again, text = names[result] in said and result.ndim > 0, named(names[result])
-        said.add(names[result])
-        return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], []) if again else text
+        text, memory = named(names[result]), owner(result.array)
+        copied = not result.array.flags.writeable or memory in shared
+        shared.add(memory)
+        return ast.Call(ast.Attribute(text, "copy", ast.Load()), [], []) if copied else text
     if isinstance(result, list | tuple):
-        parts = [structure(part, names, said) for part in result]
+        parts = [structure(part, names, shared) for part in result]
         return ast.List(parts, ast.Load()) if isinstance(result, list) else ast.Tuple(parts, ast.Load())
     if isinstance(result, dict):
-        return ast.Dict([literal(key) for key in result], [structure(part, names, said) for part in result.values()])
+        return ast.Dict([literal(key) for key in result], [structure(part, names, shared) for part in result.values()])
     return literal(result)
+
+
+def owner(array: Any) -> int:
+    """The identity of what has the memory of an array."""
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return id(array)
 
 
 def titles_of(recording: Recording, lines: Sequence[Line], now: Mapping[Tensor, str]) -> dict[str, str]:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,9 @@ from minigrad.engine.places import caller, raised_at
 from minigrad.engine.rerun import Rerun, same
 from minigrad.engine.signatures import argument_names
 from minigrad.engine.state import Watch, here
-from minigrad.engine.trees import leaves, like
+from minigrad.engine.trees import leaves, like, mapped
 from minigrad.function import Application
+from minigrad.program.outside import SIMPLE, arrays_outside
 from minigrad.program.symbol import TraceError
 from minigrad.program.text import numbered
 from minigrad.tensor import Tensor, next_serial
@@ -119,6 +119,13 @@ class Tracing(Watch):
         self.made.append(t)
         self.holder.setdefault(id(t.array), t)
         return t
+
+    def tensor_of(self, array: Array, made_at: Any = None) -> Tensor:
+        """The Tensor that stands for an array."""
+        if id(array) not in self.holder:
+            t = self.hold(Tensor(array))
+            t.made_at = made_at or t.made_at
+        return self.holder[id(array)]
 
     def forward(
         self, op: Any, y: Tensor, inputs: tuple[Any, ...], values: Sequence[Any], params: dict[str, Any]
@@ -218,16 +225,10 @@ def record(
     with np.errstate(all="ignore" if moved else None), Tracing() as tracing:
         recording.starts = [("forward", tracing.serial)]
         inputs = [given(recording, tracing, name, x, moved) for name, x in zip(names, examples, strict=True)]
-        wanted = selected(grad_of, names[:own], inputs[:own], outside(fn))
+        wanted = selected(grad_of, names[:own], inputs[:own], arrays_outside(fn))
         try:
             value = fn(*inputs[:own], **static)
-            recording.result = value
-            for y in leaves(value):
-                if type(y) is not Tensor:
-                    raise TraceError(
-                        f"{recording.name} returned a {type(y).__name__}, and a program computes arrays: it left the "
-                        "tape, or does not depend on its arguments"
-                    )
+            recording.result = value = as_results(recording, tracing, value)
             if wanted is not None:
                 recording.result = value, *differentiated(recording, value, wanted, order)
             if update is not None:
@@ -240,8 +241,21 @@ def record(
             raise
     recording.alias, recording.quiet = tracing.alias, tracing.quiet
     recording.nodes = reached([y for y in leaves(recording.result) if type(y) is Tensor] + tracing.draws, tracing)
-    name_what_is_outside(recording, tracing, {**outside(update), **outside(fn)})
+    name_what_is_outside(recording, tracing, {**arrays_outside(update), **arrays_outside(fn)})
     return recording
+
+
+def as_results(recording: Recording, tracing: Tracing, value: Any) -> Any:
+    """What a function returned, with Tensors for all of its arrays; numbers and words beside these are constants."""
+    value = mapped(lambda y: tracing.tensor_of(y) if type(y) is np.ndarray else y, value)
+    parts = leaves(value)
+    for y in parts:
+        if type(y) is not Tensor and not (isinstance(y, SIMPLE) and any(type(part) is Tensor for part in parts)):
+            raise TraceError(
+                f"{recording.name} returned a {type(y).__name__}, and a program computes arrays: it left the "
+                "tape, or does not depend on its arguments"
+            )
+    return value
 
 
 def differentiated(recording: Recording, value: Any, wanted: Any, order: int) -> Iterator[Any]:
@@ -379,8 +393,14 @@ def selected(grad_of: Any, names: Sequence[str], inputs: Sequence[Any], around: 
     found = {name: x for name, x in around.values() if type(x) is Tensor} | dict(zip(names, inputs, strict=True))
     x = inputs[grad_of] if isinstance(grad_of, int) and -len(inputs) <= grad_of < len(inputs) else found.get(grad_of)
     tensors = [t for t in leaves(x) if type(t) is Tensor]
+    if not tensors and isinstance(x, SIMPLE) and x is not None:
+        raise ValueError(
+            f"grad_of={grad_of!r}: this argument is {x!r}, a static {type(x).__name__}, and gradients are of arrays of "
+            f"floats. Pass np.asarray({x!r})"
+        )
     if not tensors:
-        raise ValueError(f"grad_of={grad_of!r} is no array argument; there are {', '.join(found)}")
+        arrays = [name for name, x in found.items() if any(type(t) is Tensor for t in leaves(x))]
+        raise ValueError(f"grad_of={grad_of!r} is no array argument; there are {', '.join(arrays) or 'none'}")
     for t in tensors:
         t.requires_grad = True
     return x
@@ -425,52 +445,11 @@ def reached(roots: Sequence[Tensor], tracing: Tracing) -> list[Tensor]:
                 tracing.alias[node] = holder
         for x in [tracing.alias[node]] if node in tracing.alias else node.inputs:
             if type(x) is np.ndarray:
-                if id(x) not in tracing.holder:
-                    tracing.hold(Tensor(x)).made_at = node.made_at
-                x = tracing.holder[id(x)]
+                x = tracing.tensor_of(x, node.made_at)
             if type(x) is Tensor and x not in seen:
                 seen.add(x)
                 nodes.append(x)
     return sorted(nodes, key=lambda node: (node.op is not None or node in tracing.alias, node.serial))
-
-
-def outside(fn: Any) -> dict[int, tuple[str, Any]]:
-    """The Tensors and arrays that a function can reach without its arguments: by identity, name and object."""
-    found: dict[int, tuple[str, Any]] = {}
-    seen: set[int] = set()
-    todo: list[tuple[str, Any, int]] = [("", fn, 0)]
-    for name, x, depth in todo:  # which grows meanwhile
-        if id(x) in seen or depth > 8 or isinstance(x, ModuleType | type | str | bytes):
-            continue
-        seen.add(id(x))
-        if isinstance(x, Tensor | np.ndarray):
-            found[id(x)] = name or "array", x
-        elif isinstance(x, FunctionType):
-            package, _, rest = (x.__module__ or "").partition(".")
-            if package == "numpy" or (package == "minigrad" and rest.startswith("ops")):
-                continue
-            cells = zip(x.__code__.co_freevars, x.__closure__ or (), strict=True)
-            todo += [(n, cell.cell_contents, depth + 1) for n, cell in cells if has_contents(cell)]
-            if package == "minigrad":  # a transform or a layer: what it works on is in its cells
-                continue
-            todo += [(n, x.__globals__[n], depth + 1) for n in names_in(x.__code__) if n in x.__globals__]
-            todo += [(n, v, depth + 1) for n, v in (x.__kwdefaults__ or {}).items()]
-            todo += [(name, v, depth + 1) for v in (x.__defaults__ or ())]
-        elif isinstance(x, MethodType):
-            todo += [("", x.__self__, depth + 1), (name, x.__func__, depth + 1)]
-        elif isinstance(x, partial):
-            todo += [(name, x.func, depth + 1), (name, x.args, depth + 1), ("", x.keywords, depth + 1)]
-        elif isinstance(x, list | tuple) and len(x) <= MANY:
-            todo += [(f"{name}{i}", part, depth + 1) for i, part in enumerate(x)]
-        elif isinstance(x, dict) and len(x) <= MANY:
-            todo += [(f"{name}_{key}".lstrip("_"), part, depth + 1) for key, part in x.items()]
-        else:
-            held = {k: getattr(x, k) for k in slots(x) if hasattr(x, k)} | getattr(x, "__dict__", {})
-            todo += [(f"{name}_{key}".lstrip("_"), part, depth + 1) for key, part in held.items()]
-            called = vars(type(x)).get("__call__")
-            if isinstance(called, FunctionType):
-                todo.append((name, called, depth + 1))
-    return {key: (re.sub(r"\W", "_", name), x) for key, (name, x) in found.items()}
 
 
 def name_what_is_outside(recording: Recording, tracing: Tracing, around: Mapping[int, tuple[str, Any]]) -> None:
@@ -501,24 +480,3 @@ def name_of_memory(array: Any, around: Mapping[int, tuple[str, Any]]) -> str | N
             return around[id(array)][0]
         array = getattr(array, "base", None)
     return None
-
-
-MANY = 1000  # entries of a list or dict that are looked through
-
-
-def slots(x: Any) -> list[str]:
-    found = [getattr(c, "__slots__", ()) for c in type(x).__mro__]
-    return [name for names in found for name in ([names] if isinstance(names, str) else names)]
-
-
-def has_contents(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:  # a variable that is not assigned yet
-        return False
-
-
-def names_in(code: Any) -> list[str]:
-    """The global names that a function and the functions inside of it may read."""
-    inner = [c for c in code.co_consts if hasattr(c, "co_names")]
-    return [*code.co_names, *(name for c in inner for name in names_in(c))]

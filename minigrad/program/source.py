@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minigrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from minigrad.program.program import Program
-    from minigrad.program.recording import Recording
 
 __all__ = ["compile", "source"]
 
@@ -73,6 +72,7 @@ def source(
     >>> p(np.array([0.0, 1.0, 2.0]))[1].round(2)
     array([1.  , 0.42, 0.07])
     """
+    from minigrad.program.lines import traced
     from minigrad.program.program import Program
 
     if type(fn) is Tensor:
@@ -104,6 +104,12 @@ def compile(
     traced once, as `source` does it. The program is the one that `source` prints, with its results in buffers that are
     allocated once and used in turn; ``print(compiled)`` shows it. What is returned is never a buffer. Threads may share
     a compiled function: each call has buffers of its own.
+
+    What fn finds outside of its arguments is compared at each call, and fn is traced again if it has changed: global
+    variables and those of enclosing functions, defaults, attributes, entries of lists and dicts, attributes of modules,
+    and arrays of up to a thousand entries; those of the functions that it calls, too. Not seen is what only running fn
+    can tell: the clock, files, the state of an iterator or of another library, numbers taken out of larger arrays. Most
+    of these are refused, since fn is run twice when it is traced, and has to do the same.
 
     Args:
         fn: a function of Tensors. Left out, as in ``@compile(grad=True)``, compile returns a decorator.
@@ -144,33 +150,3 @@ def compile(
     if backend not in ("numpy", "numba"):
         raise ValueError(f"there is no backend {backend!r}; take 'numpy' or 'numba'")
     return Compiled(fn, options, constants, donate, backend, fallback)
-
-
-def traced(
-    fn: Any, examples: Any, static: Mapping[str, Any], grad_of: Any, order: int, update: Callable[..., Any] | None
-) -> Recording:
-    """The recording of `fn`, if it does the same on other numbers of the same shapes."""
-    from minigrad.engine.errors import at
-    from minigrad.program.lines import lines_of
-    from minigrad.program.recording import TraceError, record
-    from minigrad.program.text import unparse
-
-    if not callable(fn):
-        raise TypeError(f"source(fn, *examples): fn is a function or a Tensor, and this is a {type(fn).__name__}")
-    recording = record(fn, examples, static, grad_of, order, update)
-    if not recording.tree:
-        raise TypeError(f"source({recording.name}, *examples): there is no array among the examples")
-    again = record(fn, examples, static, grad_of, order, update, moved=True)
-    one, two = lines_of(recording)[0], lines_of(again)[0]
-    for a, b in zip([*one, None], [*two, None], strict=False):
-        if a is None or b is None or unparse(a.text) != unparse(b.text):
-            line = a or b or one[-1]
-            found = ["nothing" if line is None else f"`{unparse(line.text)[:60]}`" for line in (a, b)]
-            if found[0] != found[1]:
-                raise TraceError(
-                    f"{recording.name} cannot become a program: at {at(line.place)} it computes {found[0]} for the "
-                    f"examples, and {found[1]} when it is run again on other numbers of the same shapes. Something "
-                    "there depends on the numbers, on chance or on an earlier call. Choose by value with np.where; "
-                    "draw from a np.random.Generator that is an argument; pass a changing number as np.asarray(number)"
-                )
-    return recording

@@ -125,6 +125,9 @@ def structural(array: Array) -> ast.expr | None:
     if array.dtype.kind in "iu" and same(array.reshape(-1), np.arange(array.size, dtype=array.dtype)):
         made = call("arange", literal(array.size), keywords=[] if array.dtype == np.int64 else kind)
         return made if array.ndim == 1 else ast.Call(ast.Attribute(made, "reshape", ast.Load()), [shape], [])
+    if array.size > FEW and np.count_nonzero(array) == 1 and array.max() == 1 and not np.signbit(array).any():
+        row = entry(call("eye", literal(array.size), keywords=kind), literal(int(array.argmax())))
+        return row if array.ndim == 1 else ast.Call(ast.Attribute(row, "reshape", ast.Load()), [shape], [])
     if array.ndim == 2 and same(array, np.eye(*array.shape, dtype=array.dtype)):
         return call("eye", *[literal(n) for n in dict.fromkeys(array.shape)], keywords=kind)
     return None
