@@ -380,7 +380,7 @@ def test_a_backward_changes_nothing_it_is_given(words):
 
 def test_a_forward_changes_nothing_it_is_given():
     clip = function(lambda x: np.maximum(x, 0, out=x).copy(), lambda x, g: g * (x > 0))
-    assert "changes its input 0" in failure(clip, leaf([-1.0, 2.0]))
+    assert "forward writes into its input 0 (x)" in failure(clip, leaf([-1.0, 2.0]))
 
 
 def test_a_saved_intermediate_that_is_used_up():
@@ -404,15 +404,16 @@ def test_randomness_is_named():
     dropout = function(lambda x: x * (random.random(x.shape) < 0.5), lambda x, g: g)
     assert "randomness" in failure(dropout, normal(20))
     forgetful = function(lambda x: x * 1, lambda x, g: g * (random.random(x.shape) < 0.5))
-    assert "same cotangent" in failure(forgetful, normal(20))
+    assert "randomness" in failure(forgetful, normal(20))
     calls = iter([True, True])  # one for each of two cotangents
     tired = function(lambda x: x * 1, lambda x, g: g if next(calls, False) else None)
-    assert "same cotangent" in failure(tired, normal(3))
+    assert "at call number" in failure(tired, normal(3))
 
 
 def test_a_point_outside_the_domain():
     with np.errstate(invalid="ignore"):
-        assert "not finite around it" in failure(minigrad.log, leaf([1.0, -1.0]))
+        assert "is nan at entry (1,) of its result" in failure(minigrad.log, leaf([1.0, -1.0]))
+        assert "not finite around it" in failure(minigrad.sqrt, leaf([1.0, 0.0]))
 
 
 # ------------------------------------------------------------------------------------------------- precision, arguments

@@ -54,6 +54,7 @@ class Form:
         params: Mapping[str, Any] | None = None,
     ) -> None:
         self.groups = groups(signature)
+        self.output: list[str] | None = groups(signature, output=True)[0]
         self.domains = list(domains or [ANY] * len(self.groups))
         self.constant, self.optional, self.params = constant, optional, params or {}
         self.elementwise = not any(self.groups)
@@ -67,7 +68,7 @@ class Form:
         if operation.variadic and names == operation.inputs:
             each, names = each + each[-1:] * more, names + names[-1:] * more
         parameters = inspect.signature(operation.forward).parameters
-        return cls(
+        form = cls(
             ",".join(f"({','.join(group)})" for group in each) + "->()",
             [operation.domain.get(name, ANY) for name in names],
             constant=[i for i, (_, rule) in enumerate(zip(names, operation.rules, strict=False)) if not rule],
@@ -75,6 +76,16 @@ class Form:
             batched=operation.batched,
             params=params,
         )
+        form.output = None  # it is the operation's own business, and depends on its parameters
+        return form
+
+    def result(self, shapes: Sequence[Shape], lengths: Mapping[str, int]) -> tuple[int | None, ...] | None:
+        """The lengths of the axes of the result; None where nothing is known of them."""
+        if self.output is None or self.batched != self.elementwise or any("?" in axis for axis in self.output):
+            return None
+        if self.elementwise and not self.output:
+            return np.broadcast_shapes(*shapes)
+        return tuple(int(axis) if axis.isdigit() else lengths.get(axis) for axis in self.output)
 
     def allows(self, shapes: Sequence[tuple[int, ...]]) -> bool:
         """Whether the axes in `params` exist."""
@@ -94,8 +105,8 @@ class Form:
         return sum(map(math.prod, self.shapes(lengths)))
 
 
-def groups(text: str) -> list[list[str]]:
-    """The axes of each input of a signature, such as [["n", "p"], ["p"]]; ValueError for what is none."""
+def groups(text: str, output: bool = False) -> list[list[str]]:
+    """The axes of each input of a signature, such as [["n", "p"], ["p"]], or of its output; ValueError for no other."""
     group = r"\((?:\w+\??(?:,\w+\??)*)?\)"
     compact = text.replace(" ", "")
     if not re.fullmatch(rf"{group}(?:,{group})*->{group}", compact):
@@ -103,8 +114,8 @@ def groups(text: str) -> list[list[str]]:
             f"signature {text!r}: needed is one group of axes for each input, an arrow, and the output's, as in "
             '"(n,p),(p,q),(q)->(n,q)" or, entry by entry, "(),()->()"'
         )
-    before, _ = compact.split("->")
-    return [[axis for axis in inside.split(",") if axis] for inside in re.findall(r"\((.*?)\)", before)]
+    part = compact.split("->")[output]
+    return [[axis for axis in inside.split(",") if axis] for inside in re.findall(r"\((.*?)\)", part)]
 
 
 def designed(form: Form, seed: int) -> Iterator[Case]:
@@ -179,9 +190,11 @@ def draw(
         else:
             values = eighths(domain, shape, random) if grid else normal(domain, shape, random, scale)
             array = np.asarray(values, dtype)
+            if not callable(domain) and not ((domain[0] < array) & (array < domain[1])).all():
+                array = np.asarray(values)  # float32 rounds it out of a narrow interval
             inputs.append(domain(array) if callable(domain) else array)
             able += [position] * (position not in form.constant)
-    return Case(tuple(inputs), tuple(able), lengths, seed, form.elementwise)
+    return Case(tuple(inputs), tuple(able), lengths, seed, form.elementwise, result=form.result(shapes, lengths))
 
 
 def normal(domain: Any, shape: tuple[int, ...], random: np.random.Generator, scale: float) -> Array:
@@ -196,10 +209,21 @@ def normal(domain: Any, shape: tuple[int, ...], random: np.random.Generator, sca
     return np.asarray(random.uniform(low + (high - low) / 16, high - (high - low) / 16, shape))
 
 
+def sixteenths(low: float, high: float) -> Array:
+    """Numbers in an interval that holds no round ones; near its end, if it has only one."""
+    if np.isinf(high):
+        high = low + max(abs(low), 1.0)
+    elif np.isinf(low):
+        low = high - max(abs(high), 1.0)
+    return low + (high - low) * np.arange(1, 16) / 16
+
+
 def eighths(domain: Any, shape: tuple[int, ...], random: np.random.Generator) -> Array:
     low, high = (-np.inf, np.inf) if callable(domain) else domain
     values = np.arange(-16, 17) / 8
     values = values[(low < values) & (values < high)]
+    if not values.size:
+        return np.asarray(random.choice(sixteenths(low, high), shape))
     halves, zeros = values[values * 2 % 1 == 0], values[values == 0]
     return np.asarray(random.choice(np.concatenate([halves] * 3 + [zeros] * 12 + [values]), shape))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import contextlib
+import io
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,24 +13,24 @@ import numpy as np
 from minigrad.checks.cases import ANY, Form, designed, groups, square
 from minigrad.checks.contract import (
     BROADCASTING,
+    CONTRACT,
     GRADIENTS,
     KINKS,
-    NAMING,
-    ONCE,
-    QUICK,
     Broken,
     NotChecked,
     Promise,
+    broadcast,
+    differences,
+    kind_of,
     wrong_inputs,
 )
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
-from minigrad.checks.engines import differences, engine_of
 from minigrad.checks.known import formula_of, recognised
 from minigrad.checks.report import Example, Report, Verdict
-from minigrad.checks.subject import Subject, UsageError, subject_of
+from minigrad.checks.subject import Subject, UsageError, as_called, reference_of, subject_of
 from minigrad.checks.trial import Case, Trial
+from minigrad.engine.words import counted
 from minigrad.ops.registry import Operation
-from minigrad.tensor import Tensor
 
 __all__ = ["check"]
 
@@ -47,7 +47,9 @@ def check(
     domain: dict[str, Any] | None = None,
     params: dict[str, Any] | None = None,
     against: Any = None,
+    surrogate: Any = None,
     seed: int = 0,
+    verbose: bool = False,
 ) -> Report:
     """Check a backward, and say what is wrong with it.
 
@@ -58,15 +60,18 @@ def check(
         target: a Function (the class), a function of Tensors that returns one, a pair ``(forward, vjp)`` of functions
             of arrays with ``vjp(g, *inputs)`` a gradient for each input, a torch.autograd.Function, or an operation of
             minigrad, which brings its own signature, domain and params.
-        inputs: a tensor, an array, or a sequence. If some are tensors that require grad, these are differentiated,
-            otherwise all arrays of floats.
+        inputs: a tensor, an array, a number, or a sequence of them. If some are tensors that require grad, these are
+            differentiated, otherwise all arrays and lists of floats; numbers only where there is no array.
         signature: the shapes of the inputs in gufunc notation, such as "(n,p),(p,q),(q)->(n,q)". "(),()->()" is entry
             by entry, with broadcasting. Left out, it is an attribute of `target` or of `against`.
         domain: for an input, by its name, the open interval on which the function is defined and smooth; bool for a
             mask; a letter of the signature for integers that index its axis. Other inputs are any floats.
         params: static arguments, passed on by name.
         against: another target, of torch for instance, that must give the same values and gradients.
+        surrogate: another function of the same inputs, whose derivative the backward is meant to be (straight-through,
+            gradient reversal, clipping).
         seed: draws other inputs.
+        verbose: let the report show every promise, and how sure it is.
 
     Returns:
         A report, which is true when nothing is wrong: ``assert check(MyFunction, ...)``.
@@ -80,20 +85,19 @@ def check(
     target, source = unpacked(target)
     if signature is None and not hasattr(source, "signature"):  # two that are to give the same take the same inputs
         signature = getattr(unpacked(against)[1], "signature", None)
-    search = Search(subject_of(target, params), seed)
-    if inputs is not None:
-        search.try_case(given(inputs, seed))
-    else:
-        several = [params] if params is not None else getattr(source, "params", None) or [{}]
-        for one in several:
+    several = [params] if params is not None else getattr(source, "params", None) or [{}]
+    with Search(seed) as search:
+        for one in several if inputs is None else several[:1]:
             search.subject = subject_of(target, one)
-            search.search(form_of(search.subject, signature, domain, source, one))
-    if against is not None:
-        search.compare_with(engine_of(against))
-    report = search.report(source)
-    if not report and "PYTEST_CURRENT_TEST" in os.environ and "pytest" in sys.modules:
-        print(report, file=sys.stderr)  # pytest shows that in full, and cuts what it asserts to 240 characters
-    return report
+            if surrogate is not None:
+                search.subject.truth = reference_of(surrogate)
+            if inputs is not None:
+                search.try_case(given(search.subject, inputs, seed))
+            else:
+                search.search(form_of(search.subject, signature, domain, source, one))
+        if against is not None:
+            search.compare_with(as_called(against))
+        return search.report(source, verbose)
 
 
 def unpacked(target: Any) -> tuple[Any, Any]:
@@ -107,10 +111,11 @@ def first_case(
     target: Any, inputs: Any, signature: str | None, domain: dict[str, Any] | None = None, seed: int = 0
 ) -> Case:
     """Where a check begins."""
-    if inputs is not None:
-        return given(inputs, seed)
     target, source = unpacked(target)
-    return next(designed(form_of(subject_of(target), signature, domain, source, {}), seed))
+    subject = subject_of(target)
+    if inputs is not None:
+        return given(subject, inputs, seed)
+    return next(designed(form_of(subject, signature, domain, source, {}), seed))
 
 
 def form_of(
@@ -131,7 +136,7 @@ def form_of(
     names = [getattr(p, "name", "") for p in parameters]
     if unknown := domain.keys() - set(names):
         raise UsageError(f"domain: {', '.join(sorted(unknown))} is no input; the inputs are {', '.join(names)}")
-    return Form(
+    form = Form(
         signature,
         [domain.get(name, ANY) for name in names],
         constant=known.constant if known else (),
@@ -139,20 +144,28 @@ def form_of(
         batched=known is not None and known.batched,
         params=params,
     )
+    if known:
+        form.output = None
+    return form
 
 
-def given(inputs: Any, seed: int) -> Case:
-    """The inputs of a call as a case: tensors that require grad are differentiated, or else every array of floats."""
-    single = isinstance(inputs, Tensor | np.ndarray) or hasattr(inputs, "requires_grad")
-    arguments = (inputs,) if single else tuple(inputs)
-    explicit = any(getattr(x, "requires_grad", False) for x in arguments)
-    values = [x.detach().numpy() if hasattr(x, "detach") else x for x in arguments]
+def given(subject: Subject, inputs: Any, seed: int) -> Case:
+    """The inputs of a call as a case: tensors that require grad are differentiated, or else every array of floats.
+
+    Lists are arrays. A number is a constant beside arrays, as in torch, and an input where there is no array.
+    """
+    if not isinstance(inputs, tuple | list) or (len(subject.parameters) == 1 and is_list_of_numbers(inputs)):
+        inputs = (inputs,)
+    explicit = any(getattr(x, "requires_grad", False) for x in inputs)
+    values = [subject.engine.back(np.array(x) if isinstance(x, list) else x) for x in inputs]
+    if not any(isinstance(x, np.ndarray) for x in values):
+        values = [np.array(x) if isinstance(x, float) else x for x in values]
     able = [
         i
-        for i, (x, value) in enumerate(zip(arguments, values, strict=True))
+        for i, (x, value) in enumerate(zip(inputs, values, strict=True))
         if isinstance(value, np.ndarray)
         and value.dtype.kind == "f"
-        and (not explicit or getattr(x, "requires_grad", 0))
+        and (not explicit or getattr(x, "requires_grad", False))
     ]
     if not able:
         raise UsageError(
@@ -161,27 +174,35 @@ def given(inputs: Any, seed: int) -> Case:
     return Case(tuple(values), tuple(able), {}, seed)
 
 
+def is_list_of_numbers(x: Any) -> bool:
+    return isinstance(x, list) and all(isinstance(v, float | int) or is_list_of_numbers(v) for v in x)
+
+
 class Sighting(NamedTuple):
     """A fault, the promise that it breaks, and where it was first seen."""
 
     fault: Fault
-    promise: str
+    promise: Promise
     trial: Trial
 
 
-class Search:
-    """Tries cases, and remembers what was wrong."""
+class Search(contextlib.ExitStack):
+    """Tries cases, and remembers what was wrong. What a student's code prints is shown at the first, and only there."""
 
-    def __init__(self, subject: Subject, seed: int) -> None:
-        self.subject, self.seed = subject, seed
+    subject: Subject
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
         self.trials: list[Trial] = []
         self.found: dict[tuple[str, str | None], Sighting] = {}  # by kind and input
         self.judged: set[tuple[str, str | None]] = set()  # promise and input: what need not be said again
         self.wrong: dict[int, list[Trial]] = {}  # for an input, where its gradient has wrong numbers
         self.kept: dict[str, int] = {}  # how often a promise was found kept
         self.unchecked: dict[str, str] = {}  # why a promise was not looked at
+        self.kinds: set[tuple[Any, ...]] = set()  # of the cases that were tried
         self.form: Form | None = None
-        self.same: dict[str, Promise] = {}  # to give what another implementation gives
+        self.same: list[Promise] = []  # to give what another implementation gives
         self.stopped = False
 
     # ------------------------------------------------------------------------------------------------------ trying
@@ -190,16 +211,25 @@ class Search:
             return
         trial = Trial(self.subject, case, tuple(self.trials))
         first = not self.trials
-        if not (usable(trial) or first):  # forward refuses what the signature allows, and backward cannot help it
+        usable(trial)
+        if first:
+            with contextlib.suppress(Exception):  # which the first promise names
+                trial.returned  # noqa: B018
+            self.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        elif not usable(trial):  # forward refuses what the signature allows, and backward cannot help it
             return
         self.trials.append(trial)
-        for name, promise in {**QUICK, **(ONCE if first else {})}.items():
+        new = kind_of(trial) not in self.kinds
+        self.kinds.add(kind_of(trial))
+        for promise in CONTRACT:
+            if not (promise.always or new):
+                continue
             try:
-                self.note(name, promise(trial), trial)
+                self.note(promise, promise.look(trial), trial)
             except NotChecked as reason:
-                self.unchecked[name] = str(reason)
+                self.unchecked.setdefault(promise.text, str(reason))
             except Broken as broken:
-                self.note(name, broken.args, trial)
+                self.note(promise, broken.args, trial)
                 self.stopped = broken.args[0].kind in NEVER_THE_SAME
                 return
             if self.found.keys() & {(kind, name) for kind in NEVER_THE_SAME for name in (None, *trial.names)}:
@@ -210,14 +240,14 @@ class Search:
             self.wrong.setdefault(i, []).append(trial)
         self.kept[GRADIENTS] = self.kept.get(GRADIENTS, 0) + (not wrong)
 
-    def note(self, promise: str, faults: Iterable[Fault], trial: Trial) -> None:
+    def note(self, promise: Promise, faults: Iterable[Fault], trial: Trial) -> None:
         kept, said = True, frozenset(self.judged)  # the first trial says it best, as its sizes are unlike
         for fault in faults:
             kept = False
-            if (promise, fault.input) not in said:
-                self.judged.add((promise, fault.input))
+            if (promise.text, fault.input) not in said:
+                self.judged.add((promise.text, fault.input))
                 self.found.setdefault((fault.kind, fault.input), Sighting(fault, promise, trial))
-        self.kept[promise] = self.kept.get(promise, 0) + kept
+        self.kept[promise.text] = self.kept.get(promise.text, 0) + kept
 
     def search(self, form: Form) -> None:
         """The designed cases, and if all is well there, drawn ones."""
@@ -240,24 +270,24 @@ class Search:
         """Where a transpose is missing, square matrices do not raise, and their numbers tell."""
         trial = Trial(self.subject, square(form, self.seed))
         try:
-            for promise in QUICK.values():
-                list(promise(trial))
+            for promise in CONTRACT[:RUN]:
+                list(promise.look(trial))
         except Broken:
             return
         for i in wrong_inputs(trial):
             for fault in diagnose([trial], i):
                 if fault.kind != "unknown":
-                    self.found[fault.kind, fault.input] = Sighting(fault, GRADIENTS, trial)
+                    self.found[fault.kind, fault.input] = Sighting(fault, NUMBERS, trial)
 
     def compare_with(self, other: Subject) -> None:
-        name = f"values and gradients are those of {other.name}"
-        self.same[name] = partial(differences, other=other)
+        promise = Promise(f"values and gradients are those of {other.name}", partial(differences, other=other))
+        self.same.append(promise)
         for trial in self.trials:
-            self.note(name, self.same[name](trial), trial)
+            self.note(promise, promise.look(trial), trial)
 
     def diagnose(self) -> None:
         """Say why numbers are wrong, for each input whose gradient has not been named for something else."""
-        named = {seen.fault.input for seen in self.found.values() if seen.promise in NAMING}
+        named = {seen.fault.input for seen in self.found.values() if seen.promise.names}
         for i, trials in self.wrong.items():
             name = trials[0].names[i]
             ignoring = ("cotangent-ignored", name) in self.found
@@ -271,7 +301,7 @@ class Search:
             elif faults[0].kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
                 text = faults[0].text.replace("no known pattern fits", "only where the inputs broadcast")
                 faults = [faults[0]._replace(kind="broadcasting", text=text)]
-            self.note(GRADIENTS, faults, trials[0])
+            self.note(NUMBERS, faults, trials[0])
 
     # ---------------------------------------------------------------------------------------------------- smallest
     def smallest(self, seen: Sighting) -> Trial | None:
@@ -282,41 +312,42 @@ class Search:
         if self.form is None:
             return trial
         case = with_hypothesis().smallest(
-            self.form, self.seed, lambda case: shows(Trial(trial.subject, case), fault, promise, self.same)
+            self.form, self.seed, lambda case: shows(Trial(trial.subject, case), fault, promise)
         )
         return trial if case is None else Trial(trial.subject, case)
 
     # --------------------------------------------------------------------------------------------------- reporting
-    def report(self, source: Any) -> Report:
+    def report(self, source: Any, verbose: bool = False) -> Report:
         self.diagnose()
         order = list(KINDS)
         seen = sorted(self.found.values(), key=lambda s: order.index(s.fault.kind))
         faults = tuple(s.fault for s in seen)
         small = self.smallest(seen[0]) if seen else None
-        example = Example.of(seen[0].fault, small, self.subject.code) if small else None
+        example = Example.of(seen[0].fault, small, self.subject.code) if small and self.form else None
         operation = source if isinstance(source, Operation) else recognised(self.trials[:3]) if self.wrong else None
         formula = formula_of(operation, self.trials[0].names) if operation and self.wrong else ""
-        return Report(self.subject.name, faults, self.verdicts(), example, formula, len(self.trials))
+        return Report(self.subject.name, faults, self.verdicts(), example, formula, len(self.trials), verbose)
 
     def verdicts(self) -> tuple[Verdict, ...]:
-        broken = {s.promise for s in self.found.values()}
+        broken = {s.promise.text for s in self.found.values()}
         verdicts = []
-        for name in [GRADIENTS, *QUICK, *ONCE, *self.same]:
+        for name in [GRADIENTS, *(promise.text for promise in (*CONTRACT, *self.same))]:
             count = self.kept.get(name, 0)
             if name in broken:
                 verdicts.append(Verdict(name, "fault", ""))
-            elif name in self.unchecked or not count:
+            elif not count:
                 verdicts.append(Verdict(name, "not checked", self.unchecked.get(name, "")))
             else:
-                verdicts.append(Verdict(name, "ok", self.certainty() if name == GRADIENTS else cases(count)))
+                verdicts.append(Verdict(name, "ok", self.certainty() if name == GRADIENTS else counted(count, "case")))
         broad = [t for t in self.trials if broadcast(t)]
         failing = [s.trial for s in self.found.values()]
         status = "not checked" if not broad else "fault" if any(t in failing for t in broad) else "ok"
-        verdicts.append(Verdict(BROADCASTING, status, cases(len(broad)) if broad else "no two inputs broadcast"))
+        sure = counted(len(broad), "case") if broad else "no two inputs broadcast"
+        verdicts.append(Verdict(BROADCASTING, status, sure))
         kinks = sum(int(t.compare(i).kinks.sum()) for t in self.trials for i in t.comparisons)
         if kinks:
-            where = "1 entry" if kinks == 1 else f"{kinks} entries"
-            text = f"{where} where left and right derivative differ: any slope between is right"
+            entries = counted(kinks, "entry", "entries")
+            text = f"{entries} where left and right derivative differ: any slope between is right"
             verdicts.append(Verdict(KINKS, "kink", text))
         return tuple(verdicts)
 
@@ -328,11 +359,14 @@ class Search:
                 resolved = np.isfinite(comparison.allowed) & ~comparison.kinks
                 largest = abs(comparison.true[resolved]).max(initial=0)
                 if largest:
-                    seen.setdefault(trial.inputs[i].dtype, []).append(
-                        float(comparison.allowed[resolved].max() / largest)
-                    )
+                    error = float(comparison.allowed[resolved].max() / largest)
+                    seen.setdefault(trial.inputs[i].dtype, []).append(error)
         limits = ", ".join(f"{np.median(values):.0e} in {dtype}" for dtype, values in seen.items())
-        return f"{cases(len(self.trials))}; an error of {limits} would show"
+        return f"{counted(len(self.trials), 'case')}; an error of {limits} would show"
+
+
+NUMBERS = Promise(GRADIENTS, lambda trial: ())  # whose faults have reasons, see `Search.diagnose`
+RUN = 5  # of the contract, those that are about the form of what is returned
 
 
 def with_hypothesis() -> Any:
@@ -347,36 +381,27 @@ def with_hypothesis() -> Any:
     return strategies
 
 
-def cases(count: int) -> str:
-    return f"{count} case{'s' * (count != 1)}"
-
-
 def usable(trial: Trial) -> bool:
     """Whether forward has a finite result."""
     try:
-        return bool(np.isfinite(trial.y).all())
+        return bool(trial.finite.all())
     except Exception:  # whatever a student's code raises: the first promise names it
         return False
 
 
-def shows(trial: Trial, fault: Fault, promise: str, more: dict[str, Promise]) -> bool:
+def shows(trial: Trial, fault: Fault, promise: Promise) -> bool:
     """Whether a trial breaks the same promise in the same way."""
     if not usable(trial):
         return False
     try:
-        for name in dict.fromkeys([next(iter(QUICK)), promise]):
-            if name == GRADIENTS:
+        for one in dict.fromkeys([CONTRACT[0], promise]):
+            if one is NUMBERS:
                 i = trial.names.index(fault.input or "")
                 return i in trial.able and trial.gradient(i) is not None and bool(trial.compare(i).wrong.any())
-            if any(f.kind == fault.kind and f.input == fault.input for f in {**QUICK, **ONCE, **more}[name](trial)):
+            if any(f.kind == fault.kind and f.input == fault.input for f in one.look(trial)):
                 return True
     except Broken as broken:
         return bool(broken.args[0].kind == fault.kind)
     except NotChecked:
         pass
     return False
-
-
-def broadcast(trial: Trial) -> bool:
-    """Whether the inputs have unlike shapes, where each entry depends on one of each."""
-    return trial.case.elementwise and len({trial.inputs[i].shape for i in trial.able}) > 1

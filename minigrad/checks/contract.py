@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,21 +12,39 @@ from minigrad.broadcasting import unbroadcast
 from minigrad.checks.backward import GradcheckError
 from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault, stretch_to
-from minigrad.checks.trial import NOISE, TERMS, Trial, copied
+from minigrad.checks.subject import Exited, Subject
+from minigrad.checks.trial import CLOSER, RESOLVED, TERMS, Trial, as_floats, copied
 from minigrad.engine.errors import axes_to_sum
-from minigrad.engine.numerical import numerical_gradient
+from minigrad.engine.numerical import derivative, numerical_gradient
+from minigrad.engine.places import Place
 from minigrad.engine.words import counted
 
 Array = np.ndarray[Any, Any]
-Promise = Callable[[Trial], Iterator[Fault]]
 SECOND = 2**10  # roundings of the terms of a second derivative: many, and still far below a mistake
 CLOSE = 1e-6  # relative to the largest entry: far above rounding, and no two gradients are so alike by chance
 CALLS = 128  # that must all be alike: a counter or a cache shows when it is full
-
+GROUPS = 8  # values at which ties are looked at
+LONG = 64  # roundings on the way to one value, where one operation is several
 
 GRADIENTS = "gradients equal the numerical derivative"
 BROADCASTING = "right under broadcasting"
 KINKS = "kinks and ties"
+
+
+class Promise(NamedTuple):
+    """One clause of the contract.
+
+    Attributes:
+        text: what is promised.
+        look: what is wrong with it at a trial.
+        always: whether it is looked at at every case, or once for each kind of case (see `kind_of`).
+        names: whether a fault of an input says why its numbers are wrong, so that no other reason is looked for.
+    """
+
+    text: str
+    look: Callable[[Trial], Iterable[Fault]]
+    always: bool = True
+    names: bool = False
 
 
 class Broken(Exception):
@@ -36,32 +55,71 @@ class NotChecked(Exception):
     """The reason why a promise is not one that this subject makes."""
 
 
-def attempt(trial: Trial, call: Callable[[], Any], what: str) -> Any:
+def attempt(call: Callable[[], Any], what: str) -> Any:
     """The result of calling a student's code; an exception of it ends the trial, as a fault."""
     try:
         return call()
     except GradcheckError as error:  # from the watch over a function of Tensors
         raise Broken(Fault("mutates", None, f"{error}.")) from error
     except Exception as error:
-        raise Broken(Fault("raises", None, f"{what} raises {type(error).__name__}: {error}")) from error
+        raise Broken(Fault("raises", None, f"{what} raises {told(error)}")) from error
+
+
+LIBRARIES = "minigrad", "torch", "numpy"  # whose lines are not the student's
+
+
+def place_of(error: BaseException) -> Place | None:
+    """The innermost line that is the student's."""
+    place, step = None, (error.__cause__ if isinstance(error, Exited) and error.__cause__ else error).__traceback__
+    while step is not None:
+        module = step.tb_frame.f_globals.get("__name__", "")
+        if module.split(".")[0] not in LIBRARIES or module.startswith("minigrad.zoo"):
+            place = Place.of((step.tb_frame.f_code, step.tb_lasti))
+        step = step.tb_next
+    return place
+
+
+def told(error: BaseException) -> str:
+    """An exception in words, with the line of the student's file that it comes from."""
+    place = place_of(error)
+    where = f" (line {place.line} of {os.path.basename(place.file)}: `{place.text}`)" if place else ""
+    name = "" if isinstance(error, Exited) else f"{type(error).__name__}: "
+    return f"{name}{error}{where}"
 
 
 # ------------------------------------------------------------------------------------------------------- promises
 def runs(trial: Trial) -> Iterator[Fault]:
     """It runs, and returns one gradient for each input."""
-    y = attempt(trial, lambda: trial.y, "forward")
+    y = attempt(lambda: trial.y, "forward")
     if y.dtype.kind != "f":
         raise Broken(Fault("raises", None, f"forward returns {y.dtype}; only real floating results have a derivative"))
-    grads = attempt(trial, lambda: trial.returned, "backward")[0]
-    if len(grads) != len(trial.inputs):
-        names = ", ".join(trial.names)
-        returned, needed = counted(len(grads), "gradient"), counted(len(trial.inputs), "input")
-        told = f"backward returned {returned}, and forward has {needed} ({names}): return one for each, None where "
-        raise Broken(Fault("count", None, told + "there is no derivative."))
+    if y.size and not trial.finite.any():
+        text = f"forward is {y.flat[0]} at every entry of its result: nothing can be checked there. Give inputs inside "
+        raise Broken(Fault("unchecked", None, text + "of its domain."))
+    for grads in attempt(lambda: trial.returned, "backward"):
+        spare = grads[len(trial.inputs) :]
+        if len(grads) < len(trial.inputs) or any(part is not None for part in spare):
+            names = ", ".join(trial.names)
+            returned, needed = counted(len(grads), "gradient"), counted(len(trial.inputs), "input")
+            text = f"backward returned {returned}, and forward has {needed} ({names}): return one for each, None where "
+            raise Broken(Fault("count", None, text + "there is no derivative."))
     yield from ()
 
 
-def repeatable(trial: Trial) -> Iterator[Fault]:
+def as_signed(trial: Trial) -> Iterator[Fault]:
+    """The result has the shape that the signature says."""
+    result, shape = trial.case.result, trial.y.shape
+    if result is None or (
+        len(result) == len(shape) and all(n in (None, m) for n, m in zip(result, shape, strict=True))
+    ):
+        return
+    needed = f"({', '.join('any' if n is None else str(n) for n in result)}{',' * (len(result) == 1)})"
+    given = ", ".join(f"{name} {np.shape(x)}" for name, x in zip(trial.names, trial.inputs, strict=True))
+    text = f"forward returns the shape {shape} for {given}, and the signature says {needed}: one of the two is wrong."
+    yield Fault("shape", None, text)
+
+
+def repeatable(trial: Trial, calls: int = CALLS) -> Iterator[Fault]:
     """The same inputs give the same result, at the second call and at the hundredth."""
     g = trial.cotangents[0]
 
@@ -69,10 +127,10 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
         call = trial.run()
         return copied([call.y, *call.backward(np.array(g))])
 
-    first = attempt(trial, once, "a second call")
+    first = attempt(once, "a second call")
     if any(not alike(a, b) for a, b in zip(trial.returned[0], first[1:], strict=False)) or not alike(trial.y, first[0]):
         first = [trial.y, *trial.returned[0]]
-    later = [attempt(trial, once, f"call number {k}") for k in range(2, CALLS)]
+    later = [attempt(once, f"call number {k}") for k in range(2, calls)]
     for position in range(len(first)):
         same = [alike(first[position], results[position]) for results in later]
         if not all(same):
@@ -98,10 +156,8 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
             trial.run(moved)
         except Exception:  # outside of the domain
             return
-    one = attempt(
-        trial, lambda: copied(call.backward(np.array(g))), "backward, when forward has run once more in between"
-    )
-    two = attempt(trial, lambda: copied(call.backward(np.array(g))), "a second backward of the same call")
+    one = attempt(lambda: copied(call.backward(np.array(g))), "backward, when forward has run once more in between")
+    two = attempt(lambda: copied(call.backward(np.array(g))), "a second backward of the same call")
     for i, (a, b, c) in enumerate(zip(first[1:], one, two, strict=True)):
         if not alike(a, b):
             yield Fault(
@@ -124,10 +180,10 @@ def unmutated(trial: Trial) -> Iterator[Fault]:
     xs, g = copied(trial.inputs), np.array(trial.cotangents[1])
     call = trial.subject.call(xs, trial.needs)
     for name, x, before in zip(trial.names, xs, trial.inputs, strict=True):
-        if changed(x, before):
-            yield Fault("mutates", name, f"forward writes into its input {name}, and others read it. Make a new array.")
+        if changed(x, before) and not any(np.shares_memory(x, dirty) for dirty in call.dirty):
+            yield Fault("mutates", name, f"forward writes into {its {name if name.startswith('input') else 'input ' + name}}, and others read it. Make a new array.")
     y, kept, inputs, before_g = call.y.copy(), copied(call.kept()), copied(xs), g.copy()
-    attempt(trial, lambda: call.backward(g), "backward")
+    attempt(lambda: call.backward(g), "backward")
     if changed(g, before_g):
         yield Fault(
             "mutates",
@@ -222,7 +278,7 @@ def typed(trial: Trial) -> Iterator[Fault]:
 
 def separate(trial: Trial) -> Iterator[Fault]:
     """No two gradients are one array."""
-    if not trial.subject.direct:
+    if trial.subject.direct is None:
         raise NotChecked("the engine makes copies")
     grads = [
         (i, grad) for i, grad in enumerate(trial.run().backward(np.array(trial.cotangents[0]))) if grad is not None
@@ -245,9 +301,8 @@ def linear(trial: Trial) -> Iterator[Fault]:
     g, h = trial.cotangents
 
     def at(cotangent: Array) -> list[Any]:
-        return list(attempt(trial, lambda: trial.pull(cotangent), "backward"))
+        return list(attempt(lambda: trial.pull(cotangent), "backward"))
 
-    at_g, at_h = trial.returned
     expected: list[tuple[str, list[Any], Callable[[Any, Any], Any]]] = [
         ("doubled", at(2 * g), lambda a, b: 2 * a),
         ("negated", at(-g), lambda a, b: -a),
@@ -256,29 +311,30 @@ def linear(trial: Trial) -> Iterator[Fault]:
         ("the sum of two", at(g + h), lambda a, b: a + b),
     ]
     for i in trial.able:
-        if at_g[i] is None or at_h[i] is None:
+        if (rows := trial.gradient(i)) is None:
             continue
-        size = abs(at_g[i]) + abs(at_h[i])
+        at_g, at_h = rows.reshape(2, *trial.inputs[i].shape)
+        size = abs(at_g) + abs(at_h)
         unit = TERMS * max(np.finfo(size.dtype).eps, np.finfo(g.dtype).eps)
         for what, found, rule in expected:
-            want = rule(at_g[i], at_h[i])
-            if found[i] is None or found[i].shape != want.shape:
+            want = rule(at_g, at_h)
+            if found[i] is None or found[i].shape != want.shape or not np.isfinite(want).all():
                 continue
             scale = 1024 if what == "times 1024" else 2
             # Where entries cancel inside, the largest one says what rounding there is.
             with np.errstate(all="ignore"):
-                off = abs(found[i] - want) - scale * unit * (size + size.max(initial=0))
-            if (off > 0).any() and trial.gradient(i) is not None:  # or all of them do: then noise says it
-                off -= scale * NOISE * trial.noise[i].sum(axis=0).reshape(off.shape)
-            if (off > 0).any() and np.isfinite(want).all():
-                yield named_nonlinearity(trial, i, what, found[i], at_g[i])
+                off = abs(as_floats(found[i]) - want) - scale * unit * (size + size.max(initial=0))
+            if (off > 0).any():  # or all of them do: then noise says it
+                off -= scale * trial.noise[i].sum(axis=0).reshape(off.shape)
+            if (off > 0).any():
+                yield named_nonlinearity(trial, i, what, as_floats(found[i]), at_g)
                 break
 
 
 def named_nonlinearity(trial: Trial, i: int, what: str, found: Array, at_g: Array) -> Fault:
     name = trial.names[i]
-    same = np.array_equal(found, at_g)
-    if what == "doubled" and same and alike(trial.returned[0][i], trial.returned[1][i]):
+    rows = trial.gradient(i)
+    if what == "doubled" and np.array_equal(found, at_g) and rows is not None and alike(*rows):
         text = f"the gradient of {name} is the same whatever the incoming cotangent: multiply by grad (the chain rule)."
         return Fault("cotangent-ignored", name, text)
     if what == "doubled" and alike(found, 4 * at_g):
@@ -299,7 +355,7 @@ def for_some(trial: Trial) -> Iterator[Fault]:
         try:
             grads = trial.pull(g, needs=needs)
         except Exception as error:
-            text = f"backward raises when only {named} needs a gradient: {type(error).__name__}: {error}"
+            text = f"backward raises when only {named} needs a gradient: {told(error)}"
             yield Fault("partial", trial.names[wanted[0]], text)
             return
         for i in wanted:
@@ -316,7 +372,7 @@ def for_some(trial: Trial) -> Iterator[Fault]:
 def in_any_layout(trial: Trial) -> Iterator[Fault]:
     """The same for Fortran-ordered, reversed, strided and read-only arrays."""
     for layout in LAYOUTS[1:]:
-        if not trial.subject.any_layout and layout in ("backwards", "read-only"):  # torch has no such tensors
+        if not trial.subject.engine.any_layout and layout in ("backwards", "read-only"):  # torch has no such tensors
             continue
         if layout == "read-only" and any(unmutated(trial)):  # which says it better than the exception here
             continue
@@ -329,7 +385,7 @@ def in_any_layout(trial: Trial) -> Iterator[Fault]:
             try:
                 grads = trial.subject.call(xs, trial.needs).backward(g)
             except Exception as error:
-                yield Fault("layout", None, f"it raises when the {what} {layout}: {type(error).__name__}: {error}")
+                yield Fault("layout", None, f"it raises when the {what} {layout}: {told(error)}")
                 return
             for i in trial.able:
                 if not alike(grads[i], trial.returned[0][i]):
@@ -347,6 +403,8 @@ def twice(trial: Trial) -> Iterator[Fault]:
     """Right to second order, where a recorded backward can be differentiated at all."""
     if wrong_inputs(trial) or any(trial.gradient(i) is None for i in trial.able):
         raise NotChecked("the first derivative is not right yet")
+    if any(trial.compare(i).kinks.any() or trial.compare(i).unresolved.any() for i in trial.able):
+        raise NotChecked("at a kink, or where the first derivative is not known")
     g = np.array(trial.cotangents[0])
     directions = [trial.random.uniform(0.5, 2, x.shape).astype(x.dtype) for x in (trial.inputs[i] for i in trial.able)]
     try:
@@ -364,13 +422,17 @@ def twice(trial: Trial) -> Iterator[Fault]:
             return np.concatenate([part.reshape(-1) for part in parts]).astype(trial.wide)
 
         x = trial.inputs[i]
-        true, blur, terms = numerical_gradient(slopes, wide[i], weights)
         got = np.zeros(x.shape) if second is None else second
-        off = abs(got - true[0])
-        # The terms of a second derivative may cancel whatever the inputs are: each is as large as a first one, per x.
-        size = float(abs(weights[0]) @ abs(slopes(wide[i]))) / abs(x[x != 0]).min(initial=np.inf)
-        if (off > blur[0] + SECOND * np.finfo(x.dtype).eps * (terms[0].max(initial=0) + size)).any():
-            worst = np.unravel_index(off.argmax(), off.shape)
+        for closer in (1.0, CLOSER):  # what is wrong only for large steps has been leapt over
+            true, blur, terms = numerical_gradient(slopes, wide[i], weights, closer=closer)
+            off = abs(got - true[0])
+            # The terms of a second derivative may cancel whatever the inputs are: each is as large as a first, per x.
+            size = float(abs(weights[0]) @ abs(slopes(wide[i]))) / abs(x[x != 0]).min(initial=np.inf)
+            wrong = off > blur[0] + SECOND * np.finfo(x.dtype).eps * (terms[0].max(initial=0) + size)
+            if not wrong.any():
+                break
+        else:
+            worst = np.unravel_index(np.where(wrong, off, 0).argmax(), off.shape)
             yield Fault(
                 "second-order",
                 trial.names[i],
@@ -386,29 +448,114 @@ def wrong_inputs(trial: Trial) -> list[int]:
     return [i for i in trial.able if trial.gradient(i) is not None and trial.compare(i).wrong.any()]
 
 
-QUICK: dict[str, Promise] = {
-    "runs, and returns a gradient for each input": runs,
-    "every differentiable input has a gradient": present,
-    "shapes are those of the inputs": shaped,
-    "dtypes are those of the inputs": typed,
-}
-ONCE: dict[str, Promise] = {
-    "the same at the second call and at the hundredth": repeatable,
-    "changes nothing that it is given": unmutated,
-    "no two gradients are one array": separate,
-    "linear in the incoming cotangent": linear,
-    "right when only some inputs need a gradient": for_some,
-    "right in any memory layout": in_any_layout,
-    "right to second order": twice,
-}
+def shared(trial: Trial) -> Iterator[Fault]:
+    """At ties the cotangent is given to one, or shared: where equal entries move together, it counts once.
+
+    Along such a direction a maximum, a median or a sort is smooth, and the gradient must say what it does.
+    """
+    kinks = {i: trial.compare(i).kinks & np.isfinite(trial.inputs[i].reshape(-1)) for i in trial.able}
+    values = np.unique(np.concatenate([trial.inputs[i].reshape(-1)[kinks[i]] for i in trial.able] or [np.zeros(0)]))
+    wide = trial.widened(trial.wide)
+    g = trial.cotangents[0].astype(trial.wide)
+    for value in values[:GROUPS]:
+        tied = {i: ((trial.inputs[i] == value) & kinks[i].reshape(trial.inputs[i].shape)) for i in trial.able}
+        if sum(int(mask.sum()) for mask in tied.values()) < 2 or any(trial.gradient(i) is None for i in trial.able):
+            continue
+
+        def along(t: Array, tied: dict[int, Array] = tied) -> Array:
+            moved = [x + t * tied[i] if i in tied else x for i, x in enumerate(wide)]
+            return np.asarray((g * trial.truth.evaluate(copied(moved))).sum())
+
+        size = max(float(abs(wide[i]).max(initial=0)) for i in trial.able) or 1.0
+        with np.errstate(all="ignore"):
+            slope, error, jump = derivative(along, np.zeros((), trial.wide), (), size / 8)
+            got, terms = 0.0, 0.0
+            for i, mask in tied.items():
+                part = (trial.gradient(i)[0].reshape(mask.shape))[mask]  # type: ignore[index]
+                got, terms = got + float(part.sum()), terms + float(abs(part).sum())
+        if not (error <= RESOLVED * terms and abs(jump) <= RESOLVED * terms):  # a kink in this direction, too
+            continue
+        if abs(got - slope) > RESOLVED * terms:
+            name = next(trial.names[i] for i, mask in tied.items() if mask.any())
+            yield Fault(
+                "region",
+                name,
+                f"d{name} is wrong exactly where entries are equal (ties): together, those equal to {value:g} get "
+                f"{got:.6g}, and where they move together the result changes by {float(slope):.6g} only. The cotangent "
+                "of a tie goes to one of its entries, or is divided among them; it is not paid to each in full.",
+            )
+            return
 
 
-NAMING = (
-    "every differentiable input has a gradient",
-    "shapes are those of the inputs",
-    "linear in the incoming cotangent",
+def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
+    """What another implementation gives for the same inputs, where it is not the same."""
+    try:
+        call = other.call(copied(trial.inputs), trial.needs)
+        y = np.asarray(call.y)
+        grads = call.backward(np.array(trial.cotangents[0], y.dtype).reshape(y.shape))
+    except Exception as error:
+        yield Fault("differs", None, f"{other.name} raises where this does not: {told(error)}")
+        return
+    if y.shape != trial.y.shape:
+        yield Fault("differs", None, f"the result has shape {trial.y.shape}, and that of {other.name} has {y.shape}")
+        return
+    size = abs(trial.y) + sum(
+        (abs(trial.jacobian(i).value) @ abs(trial.inputs[i].reshape(-1))).reshape(y.shape) for i in trial.able
+    )
+    unit = max(np.finfo(y.dtype).eps, np.finfo(trial.y.dtype).eps)
+    if (abs(y - trial.y) > LONG * unit * size).any():
+        worst = np.unravel_index((abs(y - trial.y) / size).argmax(), y.shape)
+        at = f" at entry {tuple(map(int, worst))}" if worst else ""
+        text = f"the value{at} is {trial.y[worst]:.6g}, and that of {other.name} is {y[worst]:.6g}"
+        yield Fault("differs", None, text)
+        return
+    for i in trial.able:
+        mine, theirs = trial.gradient(i), grads[i]
+        if mine is None or (theirs is not None and theirs.shape != trial.inputs[i].shape):
+            continue
+        comparison = trial.compare(i)
+        there = 0 * mine[0] if theirs is None else theirs.reshape(-1)
+        slack = comparison.allowed[0] + comparison.error[0] + TERMS * unit * (abs(mine[0]) + comparison.terms[0])
+        off = (abs(mine[0] - there) > 2 * slack) & np.isfinite(comparison.true[0])
+        if not off.any():
+            continue
+        k = int(off.argmax())
+        entry = tuple(map(int, np.unravel_index(k, trial.inputs[i].shape)))
+        true = float(comparison.true[0][k])
+        sides = {"this": abs(mine[0][k] - true), other.name: abs(there[k] - true)}
+        wrong = [side for side, distance in sides.items() if not distance <= slack[k]]
+        text = f"the gradient of {trial.names[i]} at entry {entry} is {mine[0][k]:.6g}, and that of {other.name} is "
+        text += f"{there[k]:.6g}; the numerical derivative is {true:.6g}"
+        text += f", so {wrong[0]} is wrong there" if len(wrong) == 1 else ", so both are wrong there" if wrong else ""
+        yield Fault("differs", trial.names[i], text)
+
+
+CONTRACT = (
+    Promise("runs, and returns a gradient for each input", runs),
+    Promise("the result has the shape of the signature", as_signed),
+    Promise("every differentiable input has a gradient", present, names=True),
+    Promise("shapes are those of the inputs", shaped, names=True),
+    Promise("dtypes are those of the inputs", typed),
+    Promise("changes nothing that it is given", unmutated),
+    Promise("no two gradients are one array", separate),
+    Promise("linear in the incoming cotangent", linear, names=True),
+    Promise("what is tied is paid once", shared, names=True),
+    Promise("the same at the second call and at the hundredth", repeatable, always=False),
+    Promise("right when only some inputs need a gradient", for_some, always=False),
+    Promise("right in any memory layout", in_any_layout, always=False),
+    Promise("right to second order", twice, always=False),
 )
-assert {*NAMING} <= {*QUICK, *ONCE}  # where these are broken for an input, its numbers need no reason of their own
+
+
+def kind_of(trial: Trial) -> tuple[Any, ...]:
+    """What may make a promise fail at one case that is kept at others: dtypes, what is missing, what broadcasts."""
+    dtypes = [x.dtype if isinstance(x, np.ndarray) else type(x) for x in trial.inputs]
+    return (*dtypes, broadcast(trial))
+
+
+def broadcast(trial: Trial) -> bool:
+    """Whether the inputs have unlike shapes, where each entry depends on one of each."""
+    return trial.case.elementwise and len({trial.inputs[i].shape for i in trial.able}) > 1
 
 
 # ------------------------------------------------------------------------------------------------------------- tools

@@ -49,6 +49,7 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
     "region": "wrong exactly in one region: where x < 0, x == 0, at one index of an axis, ...",
     "shape": "not of the shape of its input",
     "raises": "an exception",
+    "unchecked": "forward has no finite result, and nothing can be checked",
     "broadcasting": "wrong when the inputs broadcast",
     "partial": "wrong when only some of the inputs need a gradient",
     "layout": "wrong for arrays that lie in memory in another way",
@@ -94,7 +95,8 @@ class Evidence:
             comparison = comparison._replace(
                 true=self.g @ self.jacobian, allowed=comparison.allowed + self.terms / 2**20
             )
-        self.got, self.true, _, self.allowed, self.kinks = comparison
+        self.got, self.true = comparison.got, comparison.true
+        self.allowed, self.kinks = comparison.allowed, comparison.kinks
         self.wrong = comparison.wrong
 
     @cached_property

@@ -1,30 +1,24 @@
-"""gradcheck: every entry of every gradient against a numerical derivative.
-
-Three numbers decide on an entry: what the backward gives, what the numerical derivative says, and how far apart the two
-may be when the backward is right. The third is measured as well: the numerical derivative comes with an estimate of its
-own error (`numerical.py`), and the backward is run again on noisy values to see how much rounding it suffers
-(`backward.py`). So one check serves data near 1e-6 and near 1e4, float32 and float64, and no constant hides an error.
-"""
+"""gradcheck: every entry of every gradient against a numerical derivative, for functions of Tensors."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.checks.backward import GradcheckError, evaluate, is_checked, on_leaves, run_backward
-from minigrad.engine.numerical import numerical_gradient, step_without_size
-from minigrad.function import Function
+from minigrad.checks.backward import GradcheckError
+from minigrad.checks.contract import Broken, repeatable, runs, unmutated
+from minigrad.checks.subject import MINIGRAD, Subject, subject_of
+from minigrad.checks.trial import Case, Comparison, Trial
+from minigrad.engine.signatures import argument_names
 from minigrad.tensor import Tensor
 
 __all__ = ["GradcheckError", "gradcheck"]
 
 Array = np.ndarray[Any, Any]
-
-NOISE = 16  # a right backward is off by at most so many times what noise of one unit in the last place changes
+CALLS = 8  # that must all be alike
 
 
 class InputReport(NamedTuple):
@@ -91,84 +85,89 @@ def gradcheck(
     >>> bool(gradcheck(lambda x: (x * x).sum(), x))
     True
     """
-    arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    if not any(map(is_checked, arguments)):
+    arguments = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    checked = [i for i, x in enumerate(arguments) if type(x) is Tensor and x.requires_grad]
+    if not checked:
         raise ValueError(
             "gradcheck: no input requires grad, so there is nothing to check; "
             "pass Tensor(x, requires_grad=True) for each input that is to be checked"
         )
-    name, names = describe(fn, len(arguments))
-    wide = widen(fn, arguments)
-    in_float64 = next(filter(is_checked, wide)).dtype == np.float64
-    method = f"Richardson extrapolation in {'float64' if in_float64 else 'long double'}"
-    try:
-        cotangents, gradients = run_backward(fn, arguments)
-    except GradcheckError as wrong:
-        if raise_exception:
-            wrong.args = (f"gradcheck of {name}: {wrong}",)
-            raise
-        return Report(name, method, (), str(wrong))
 
-    found = []
-    for i, gradient in gradients.items():
+    def bound(*leaves: Any) -> Any:
+        given = list(arguments)
+        for i, x in zip(checked, leaves, strict=True):  # fn may differentiate inside
+            given[i] = x if x.requires_grad else Tensor(x.data, requires_grad=True)
+        return fn(*given)
 
-        def f(moved: Array, i: int = i) -> Array:
-            return evaluate(fn, [*wide[:i], Tensor(moved, requires_grad=True), *wide[i + 1 :]]).data
-
-        step = eps or step_without_size(wide[i].data, [x.data for x in wide if isinstance(x, Tensor)])
-        expected, error, magnitude = numerical_gradient(f, wide[i].data, cotangents, step)
-        tiny = np.finfo(arguments[i].dtype).tiny  # numbers below it have no relative precision
-        allowed = error + tiny + atol + (NOISE * gradient.noise if rtol is None else rtol * abs(expected))
-        ratio, failure = judge(gradient.value, expected, allowed)
-        certain = np.maximum(1e-3 * magnitude, 1e-6 * magnitude.max(initial=0))
-        unresolved = int((error > certain).any(axis=0).sum())
-        found.append(InputReport(names[i], expected.shape[1:], arguments[i].dtype, ratio, unresolved, failure))
-    failure = "; ".join(f"{r.name}: {r.failure}" for r in found if r.failure)
+    described = subject_of(fn)
+    name = described.name
+    trial = Trial(
+        Subject(bound, name, bound, MINIGRAD, bound),
+        Case(tuple(arguments[i].data for i in checked), tuple(range(len(checked))), {}),
+        step=eps,
+    )
+    called = argument_names(described.parameters, len(arguments))
+    trial.names = [f"input {i} ({called[i]})" if i < len(called) else f"input {i}" for i in checked]
+    if trial.y.dtype.kind != "f":
+        raise TypeError(
+            f"gradcheck: the function returned a Tensor of {trial.y.dtype}; needed is a real floating dtype"
+        )
+    wide = "float64" if trial.wide == np.float64 else "long double"
+    report = Report(name, f"Richardson extrapolation in {wide}", (), "")
+    failure, cause = promises_broken(trial)
+    if not failure:
+        found = []
+        for i, x in enumerate(trial.inputs):
+            comparison = trial.compare(i)
+            if rtol is not None:
+                allowed = comparison.error + np.finfo(x.dtype).tiny + rtol * abs(comparison.true)
+                comparison = comparison._replace(allowed=allowed)
+            comparison = comparison._replace(allowed=comparison.allowed + atol)
+            ratio, wrong = judge(comparison, x.shape)
+            doubtful = int((comparison.unresolved | comparison.kinks).sum())
+            found.append(InputReport(trial.names[i], x.shape, x.dtype, ratio, doubtful, wrong))
+        report = report._replace(inputs=tuple(found))
+        failure = "; ".join(f"{r.name}: {r.failure}" for r in found if r.failure)
     if failure and raise_exception:
-        raise GradcheckError(f"gradcheck of {name}: {failure}")
-    return Report(name, method, tuple(found), failure)
+        raise GradcheckError(f"gradcheck of {name}: {failure}") from cause
+    return report._replace(failure=failure)
 
 
-def judge(given: Array | None, expected: Array, allowed: Array) -> tuple[float, str]:
-    """The largest |given - expected| / allowed, and if that is above 1 what is wrong; arrays (2, *shape)."""
+def promises_broken(trial: Trial) -> tuple[str, BaseException | None]:
+    """The first promise of the contract that is broken before any number is compared; "" if there is none."""
+    try:
+        for promise in (runs, unmutated, partial(repeatable, calls=CALLS)):
+            for fault in promise(trial):
+                return fault.text, None
+    except Broken as broken:
+        return broken.args[0].text, broken.__cause__
+    if not trial.finite.all():
+        at = tuple(map(int, np.argwhere(~trial.finite)[0]))
+        what = f"the function is {trial.y[at]} at entry {at} of its result"
+        return f"{what}: check at a point inside its domain", None
+    return "", None
+
+
+def judge(comparison: Comparison, shape: tuple[int, ...]) -> tuple[float, str]:
+    """The largest |got - true| / allowed, and if that is above 1 what is wrong."""
+    got, true, allowed, *_ = comparison.got, comparison.true, comparison.allowed
     with np.errstate(invalid="ignore"):
-        ratio = abs((0 if given is None else given) - expected) / allowed
+        ratio = abs((0 if got is None else got) - true) / allowed
     ratio = np.where(np.isnan(ratio), np.inf, ratio)
     largest = float(ratio.max(initial=0))
     if largest <= 1:
         return largest, ""
     worst = np.unravel_index(ratio.argmax(), ratio.shape)
-    got, right = 0.0 if given is None else float(given[worst]), float(expected[worst])
+    entry = tuple(map(int, np.unravel_index(worst[1], shape)))
+    given, right = 0.0 if got is None else float(got[worst]), float(true[worst])
     failure = (
-        f"{(ratio > 1).any(axis=0).sum()} of {ratio[0].size} entries are wrong; at entry {tuple(map(int, worst[1:]))} "
-        f"the backward gives {'None' if given is None else got} and the numerical derivative is {right}"
+        f"{(ratio > 1).any(axis=0).sum()} of {ratio[0].size} entries are wrong; at entry {entry} "
+        f"the backward gives {'None' if got is None else given} and the numerical derivative is {right}"
     )
     if np.isnan(right):
         return largest, f"{failure}, as the function is not finite around it: check at a point inside its domain"
-    of_both = got / right if right else np.inf
-    return largest, f"{failure}: ratio {of_both:.6g}, difference {got - right:.3g}, allowed {float(allowed[worst]):.3g}"
-
-
-def widen(fn: Callable[..., Tensor], arguments: Sequence[Any]) -> list[Any]:
-    """The arguments, those that are checked in the widest dtype that `fn` keeps."""
-    if np.finfo(np.longdouble).eps < np.finfo(np.float64).eps:
-        wide = on_leaves(arguments, lambda x: x.astype(np.longdouble))
-        with suppress(Exception):  # not every function takes long double; other errors will come up again
-            if evaluate(fn, wide).dtype == np.longdouble:
-                return wide
-    return on_leaves(arguments, lambda x: x.astype(np.float64))
-
-
-def describe(fn: Any, count: int) -> tuple[str, list[str]]:
-    """What to call the function and each of its inputs."""
-    function: Any = getattr(fn, "__self__", None)  # of MyFunction.apply
-    applied = isinstance(function, type) and issubclass(function, Function)
-    try:
-        parameters = [*inspect.signature(function.forward if applied else fn).parameters.values()][applied:]
-    except (TypeError, ValueError):  # a callable written in C may have no signature
-        parameters = []
-    names: list[str] = []
-    for p in parameters:
-        names += [f"{p.name}{i}" for i in range(count - len(names))] if p.kind is p.VAR_POSITIONAL else [p.name]
-    name = getattr(function if applied else fn, "__name__", repr(fn))
-    return name, [f"input {i} ({names[i]})" if i < len(names) else f"input {i}" for i in range(count)]
+    of_both = given / right if right else np.inf
+    return (
+        largest,
+        f"{failure}: ratio {of_both:.6g}, difference {given - right:.3g}, allowed {float(allowed[worst]):.3g}",
+    )

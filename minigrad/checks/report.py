@@ -114,9 +114,10 @@ class Report:
         example: Example | None = None,
         formula: str = "",
         cases: int = 0,
+        verbose: bool = False,
     ) -> None:
         self.function, self.faults, self.verdicts = function, faults, verdicts
-        self.example, self.formula, self.cases = example, formula, cases
+        self.example, self.formula, self.cases, self.verbose = example, formula, cases, verbose
 
     def __bool__(self) -> bool:
         return not self.faults

@@ -27,7 +27,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigrad.checks.cases import ANY, LAYOUTS, Form, groups, laid_out, scales
+from minigrad.checks.cases import ANY, LAYOUTS, Form, groups, laid_out, scales, sixteenths
 from minigrad.checks.trial import Case
 
 __all__ = ["LAYOUTS", "arguments", "arrays", "broadcastable", "grid", "laid_out", "layouts", "shapes"]
@@ -75,7 +75,7 @@ def grid(low: float = -np.inf, high: float = np.inf) -> Array:
     eighths = np.array(sorted(range(-BOUND * GRID, BOUND * GRID + 1), key=lambda i: (i % GRID > 0, abs(i), -i))) / GRID
     inside = eighths[(low < eighths) & (eighths < high)]
     if not len(inside):
-        return low + (high - low) * (np.arange(GRID - 1) + 1) / GRID
+        return sixteenths(low, high)
     halves = inside[inside * 2 % 1 == 0]
     return np.concatenate([*[halves] * (len(inside) // max(len(halves), 1)), inside])
 
@@ -108,7 +108,10 @@ def arrays(
         return of_values(shape, np.int64, np.arange(length))
     if callable(domain):
         return of_values(shape, dtype, grid()).map(domain)
-    return of_values(shape, dtype, grid(*domain) * scale)
+    values = grid(*domain) * scale
+    rounded = values.astype(dtype)
+    inside = ((domain[0] < rounded) & (rounded < domain[1])).all()
+    return of_values(shape, dtype if inside else np.float64, values)
 
 
 # ---------------------------------------------------------------------------------------------------------- layouts
@@ -150,7 +153,8 @@ def cases(
         inputs.append(draw(arrays(shape, dtype or draw(st.sampled_from(FLOATS)), domain, scale, length)))
     able = [i for i, x in enumerate(inputs) if x is not None and x.dtype.kind == "f" and i not in form.constant]
     named = {axis: n for axis, n in lengths.items() if not axis.isdigit()}
-    return Case(tuple(inputs), tuple(able), named, 0 if simple else draw(seeds), form.elementwise, simple)
+    result = form.result(drawn, named)
+    return Case(tuple(inputs), tuple(able), named, 0 if simple else draw(seeds), form.elementwise, simple, result)
 
 
 def arguments(

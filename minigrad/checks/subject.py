@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.backprop import gradients, record
-from minigrad.checks.backward import Noisy, Watched, compute_again, each, noisy, replace_operations
+from minigrad.checks.backward import watch
 from minigrad.engine.numeric import as_numeric
+from minigrad.engine.signatures import argument_names, positional_parameters
+from minigrad.engine.trees import leaves, mapped
 from minigrad.function import Context, Function
 from minigrad.ops.registry import Operation, lifted
 from minigrad.tensor import Tensor
@@ -29,47 +30,146 @@ class UsageError(ValueError):
     """A check was called so that there is nothing to check; no error of the function, nor of the checker."""
 
 
+class Exited(RuntimeError):
+    """What a student's sys.exit becomes, so that it ends no check, and no grading."""
+
+
+# ---------------------------------------------------------------------------------------------------------- adapters
+class Engine(NamedTuple):
+    """The values that a function computes with: how they are made of arrays, read again, and differentiated.
+
+    Attributes:
+        to: an input as such a value; the second argument says whether its gradient is wanted.
+        back: what was computed, as an array; what is none stays as it is.
+        grad: the gradients of an output by a list of values for a cotangent, None where no derivative arrives; the
+            last argument says whether the sweep is recorded.
+        extended: whether it computes in long double, too.
+        any_layout: whether arrays may be read-only, or run backwards.
+    """
+
+    to: Callable[[Any, bool], Any]
+    back: Callable[[Any], Any]
+    grad: Callable[[Any, list[Any], Any, bool], Sequence[Any]]
+    extended: bool = True
+    any_layout: bool = True
+
+    @property
+    def wide(self) -> Any:
+        """The widest dtype there is."""
+        return np.longdouble if self.extended else np.float64
+
+
+def to_tensor(x: Any, needed: bool) -> Any:
+    """Floats as a Tensor; masks, indices and constants as they are."""
+    return Tensor(x, requires_grad=needed) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+
+
+def by_minigrad(output: Any, inputs: list[Any], g: Any, recorded: bool) -> Sequence[Any]:
+    return gradients(output, inputs, recorded, gradient=g, allow_unused=True)
+
+
+def to_torch(x: Any, needed: bool) -> Any:
+    import torch
+
+    if not isinstance(x, np.ndarray):
+        return x
+    tensor = torch.as_tensor(x)  # which shares the memory: what is written is seen
+    return tensor.clone().requires_grad_() if needed else tensor
+
+
+def by_torch(output: Any, inputs: list[Any], g: Any, recorded: bool) -> Sequence[Any]:
+    import torch
+
+    keep = {"create_graph": recorded, "retain_graph": True, "allow_unused": True}
+    return torch.autograd.grad(output, inputs, to_torch(g, False), **keep)
+
+
+def to_numpy(x: Any) -> Any:
+    """The array of a Tensor of minigrad, or of a tensor of torch."""
+    return x.data if type(x) is Tensor else x.detach().numpy() if hasattr(x, "detach") else x
+
+
+MINIGRAD = Engine(to_tensor, to_numpy, by_minigrad)
+TORCH = Engine(to_torch, to_numpy, by_torch, False, False)
+NUMPY = Engine(lambda x, _: x, to_numpy, by_minigrad)  # a Function of minigrad: its body takes arrays
+
+
+# ----------------------------------------------------------------------------------------------------------- subjects
 class Subject:
     """A function of arrays that knows its backward.
 
     Attributes:
-        name, names: what to call it, and its parameters.
-        direct: whether a backward is called directly, so that what it returns is seen as it is.
-        wide: the dtype in which `evaluate` may be asked for a reference, the widest that can be had.
-        any_layout: whether its arrays may be read-only, or run backwards.
+        target, name: what is checked, and what to call it.
+        engine: what its body computes with. `outside` is the engine of who calls `apply`.
+        apply: the function of tensors; None if there is none.
+        direct: the Function whose forward and backward are called as they stand; None where an engine does it.
+        parameters: those that take inputs; `fixed` are the values of others by position, `named` by name.
     """
 
-    direct = any_layout = True
-    wide: Any = np.longdouble
-
-    def __init__(self, target: Any, name: str, parameters: Any) -> None:
-        self.target, self.name, self.parameters = target, name, parameters
+    def __init__(
+        self,
+        target: Any,
+        name: str,
+        function: Callable[..., Any],
+        engine: Engine,
+        apply: Callable[..., Any] | None,
+        params: dict[str, Any] | None = None,
+        *,
+        direct: Any = None,
+        skip: int = 0,
+    ) -> None:
+        self.target, self.name, self.engine, self.apply, self.direct = target, name, engine, apply, direct
+        self.outside = MINIGRAD if engine is NUMPY else engine
+        self.named = dict(params or {})
+        self.every = positional_parameters(function, skip)
+        self.parameters = [p for p in self.every if p.name not in self.named]
+        self.truth = self  # whose derivative the backward is to be
+        self.fixed = [(i, self.named.pop(p.name)) for i, p in enumerate(self.every) if p.name in self.named]
+        if unknown := [key for key in self.named if not takes_by_name(function, key)]:
+            raise UsageError(f"check: params: {name} has no parameter {', '.join(unknown)}")
 
     @property
     def code(self) -> str:
         """How to write it."""
-        return self.name
+        return f"({', '.join(map(name_of, self.target))})" if isinstance(self.target, tuple) else self.name
 
     def names(self, count: int) -> list[str]:
-        names: list[str] = []
-        for p in self.parameters:
-            names += [f"{p.name}{i}" for i in range(count - len(names))] if p.kind is p.VAR_POSITIONAL else [p.name]
-        return names[:count] + [f"input {i}" for i in range(len(names), count)]
+        names = argument_names(self.parameters, count)
+        return names + [f"input {i}" for i in range(len(names), count)]
 
     def parameter(self, position: int) -> Any:
         """The parameter of an input; the last one, if that takes any number."""
         return self.parameters[min(position, len(self.parameters) - 1)] if self.parameters else None
 
+    def arguments(self, inputs: Inputs) -> list[Any]:
+        """The inputs, with what is fixed in its place between them."""
+        given = list(inputs)
+        for position, value in self.fixed:
+            given += [p.default for p in self.every[len(given) : position]]
+            given.insert(position, value)
+        return given
+
     def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
         """Run forward; `needs` says for each input whether its gradient is wanted."""
-        raise NotImplementedError
+        return (DirectCall if self.direct else EngineCall)(self, inputs, needs)
 
     def evaluate(self, inputs: Inputs) -> Array:
         return self.call(inputs, [False] * len(inputs)).y
 
     def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
         """The gradients of Σ direction · gradient, by a backward that is recorded; an exception where there is none."""
-        raise TypeError("functions of arrays leave no tape")
+        if self.apply is None:
+            raise TypeError("functions of arrays leave no tape")
+        engine = self.outside
+        xs = [engine.to(x, i in able) for i, x in enumerate(inputs)]
+        wanted = [xs[i] for i in able]
+        parts = engine.grad(student(self.apply, *self.arguments(xs), **self.named), wanted, g, True)
+        total: Any = sum(
+            (u * engine.to(d, False)).sum() for u, d in zip(parts, directions, strict=True) if u is not None
+        )
+        if not getattr(total, "requires_grad", False):  # the gradients are constant
+            return [None] * len(wanted)
+        return [engine.back(u) for u in engine.grad(total, wanted, None, False)]
 
 
 class Call:
@@ -77,9 +177,11 @@ class Call:
 
     Attributes:
         y: what it returned, an array.
+        dirty: the inputs that it says it has written into.
     """
 
     y: Array
+    dirty: Sequence[Any] = ()
 
     def backward(self, g: Array) -> list[Any]:
         """What the backward returns, one by one: arrays or None."""
@@ -89,17 +191,25 @@ class Call:
         """The arrays that wait for the backward."""
         return []
 
-    def disturb(self, random: np.random.Generator) -> None:
-        """Make what waits for the backward a little wrong, as if each of it had been rounded once more."""
+    def disturb(self, change: Callable[[Array], Array]) -> None:
+        """Change what waits for the backward."""
 
 
-# ------------------------------------------------------------------------------------------------------- a Function
+def student(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The result of a student's function, which ends no program."""
+    try:
+        return function(*args, **kwargs)
+    except SystemExit as end:
+        raise Exited(f"it calls sys.exit({end.code!r}), which ends the program: raise an error instead") from end
+
+
 class DirectContext(Context):
-    """The ctx of a call that no engine makes."""
+    """The ctx of a call that no engine makes; with what torch's has besides."""
 
     def __init__(self, needs: Sequence[bool]) -> None:
         super().__init__(())
         self._needs = tuple(needs)
+        self._dirty: tuple[Any, ...] = ()
 
     @property
     def needs_input_grad(self) -> tuple[bool, ...]:
@@ -109,279 +219,171 @@ class DirectContext(Context):
     def saved(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
+    def mark_dirty(self, *inputs: Any) -> None:
+        self._dirty = inputs
 
-class FunctionCall(Call):
-    def __init__(self, function: Any, inputs: Inputs, needs: Sequence[bool]) -> None:
-        self.function, self.ctx = function, DirectContext(needs)
-        result = function.forward(self.ctx, *inputs)
-        if isinstance(result, tuple | list):
-            raise TypeError(f"forward returned a {type(result).__name__}; a Function has one output: return one array")
-        self.y = as_numeric(result)
-
-    def backward(self, g: Array) -> list[Any]:
-        return [part if part is None else as_numeric(part) for part in as_list(self.function.backward(self.ctx, g))]
-
-    def kept(self) -> list[Array]:
-        return arrays_in(list(self.ctx.saved.values()))
-
-    def disturb(self, random: np.random.Generator) -> None:
-        vars(self.ctx).update(each_of(self.ctx.saved, lambda a: noisy(a, random)))
-
-
-def second_by_minigrad(
-    apply: Callable[..., Tensor], inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]
-) -> list[Any]:
-    xs = [Tensor(x, requires_grad=True) if i in able else x for i, x in enumerate(inputs)]
-    leaves = [xs[i] for i in able]
-    found = gradients(apply(*xs), leaves, create_graph=True, gradient=g, allow_unused=True)
-    total = sum((u * d).sum() for u, d in zip(found, directions, strict=True) if u is not None)
-    if not getattr(total, "requires_grad", False):  # the gradients are constant
-        return [None] * len(leaves)
-    return [u if u is None else u.data for u in gradients(total, leaves, allow_unused=True)]
-
-
-class OfFunction(Subject):
-    """A subclass of minigrad.Function."""
-
-    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
-        return second_by_minigrad(self.target.apply, inputs, able, g, directions)
-
-    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
-        return FunctionCall(self.target, inputs, needs)
-
-
-# ------------------------------------------------------------------------------------------ a pair of NumPy functions
-class PairCall(Call):
-    def __init__(self, pair: Any, inputs: Inputs) -> None:
-        forward, self.vjp = pair
-        self.inputs = inputs
-        self.y = as_numeric(forward(*inputs))
-
-    def backward(self, g: Array) -> list[Any]:
-        return [part if part is None else as_numeric(part) for part in as_list(self.vjp(g, *self.inputs))]
-
-
-class OfPair(Subject):
-    """``(forward, vjp)``: forward(*inputs) returns an array, and vjp(g, *inputs) a gradient for each of the inputs."""
-
-    @property
-    def code(self) -> str:
-        return f"({', '.join(map(name_of, self.target))})"
-
-    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
-        return PairCall(self.target, inputs)
-
-
-# ---------------------------------------------------------------------------------------------- a function of Tensors
-def as_tensor(x: Any, needed: bool) -> Any:
-    """Floats as a Tensor; masks, indices and constants as they are."""
-    return Tensor(x, requires_grad=needed) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
-
-
-class TensorCall(Call):
-    def __init__(self, function: Any, inputs: Inputs, needs: Sequence[bool], params: dict[str, Any]) -> None:
-        self.inputs = [as_tensor(x, needed) for x, needed in zip(inputs, needs, strict=True)]
-        self.output = function(*self.inputs, **params)
-        if type(self.output) is not Tensor:
-            raise TypeError(f"the function returned a {type(self.output).__name__}; needed is one Tensor")
-        self.y = self.output.data
-        self.needed = [x for x, needed in zip(self.inputs, needs, strict=True) if needed]
-        self.watched = False
-
-    def backward(self, g: Array) -> list[Any]:
-        if not self.output.requires_grad:
-            return [None] * len(self.inputs)
-        if not self.watched:
-            replace_operations(self.output, Watched)
-            self.watched = True
-        found = iter(gradients(self.output, self.needed, gradient=g, allow_unused=True))
-        per_input = [next(found) if type(x) is Tensor and x.requires_grad else None for x in self.inputs]
-        return [part if part is None else part.data for part in per_input]
-
-    def disturb(self, random: np.random.Generator) -> None:
-        compute_again(self.output, random)
-        replace_operations(self.output, lambda op: Noisy(op, random))
-        self.watched = True
-
-
-class OfTensors(Subject):
-    """A function of Tensors that returns one."""
-
-    direct = False
-
-    def __init__(self, target: Any, name: str, parameters: Any, params: dict[str, Any] | None = None) -> None:
-        super().__init__(target, name, parameters)
-        self.params = params or {}
-
-    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
-        return TensorCall(self.target, inputs, needs, self.params)
-
-    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
-        return second_by_minigrad(partial(self.target, **self.params), inputs, able, g, directions)
-
-    def evaluate(self, inputs: Inputs) -> Array:
-        result = self.target(*[as_tensor(x, False) for x in inputs], **self.params)
-        return np.asarray(result.data)
-
-
-# --------------------------------------------------------------------------------------------------------- PyTorch's
-def to_torch(x: Any) -> Any:
-    import torch
-
-    return torch.as_tensor(x) if isinstance(x, np.ndarray) else x  # which shares the memory: what is written is seen
-
-
-def from_torch(x: Any) -> Any:
-    return x.detach().numpy() if hasattr(x, "detach") else x
-
-
-class TorchCall(FunctionCall):
-    """A torch.autograd.Function, called directly: torch's engine would sum and cast what its backward returns."""
-
-    def __init__(self, function: Any, inputs: Inputs, needs: Sequence[bool]) -> None:
-        self.function, self.ctx = function, TorchContext(needs)
-        given = [to_torch(x) for x in inputs]
-        if takes_ctx(function):
-            result = function.forward(self.ctx, *given)
-        else:
-            result = function.forward(*given)
-            function.setup_context(self.ctx, tuple(given), result)
-        if isinstance(result, tuple | list):
-            raise TypeError(f"forward returned a {type(result).__name__}; only Functions of one output can be checked")
-        self.y = as_numeric(from_torch(result))
-
-    def backward(self, g: Array) -> list[Any]:
-        parts = as_list(self.function.backward(self.ctx, to_torch(g)))
-        return [part if part is None else as_numeric(from_torch(part)) for part in parts]
-
-    def kept(self) -> list[Array]:
-        return arrays_in([from_torch(a) for value in self.ctx.saved.values() for a in as_list(value)])
-
-    def disturb(self, random: np.random.Generator) -> None:
-        def changed(value: Any) -> Any:
-            if isinstance(value, tuple | list):
-                return type(value)([changed(v) for v in value])
-            floating = hasattr(value, "is_floating_point") and value.is_floating_point()
-            return to_torch(noisy(from_torch(value), random)) if floating else value
-
-        vars(self.ctx).update({name: changed(value) for name, value in self.ctx.saved.items()})
-
-
-class TorchContext(DirectContext):
-    """What torch's ctx has besides."""
-
-    def mark_dirty(self, *_: Any) -> None: ...
     def mark_non_differentiable(self, *_: Any) -> None: ...
     def set_materialize_grads(self, _: bool) -> None: ...
     def save_for_forward(self, *_: Any) -> None: ...
 
 
-def second_by_torch(
-    apply: Callable[..., Any], inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]
-) -> list[Any]:
-    import torch
+class DirectCall(Call):
+    """A Function, called without an engine: it would sum and cast what the backward returns."""
 
-    xs = [to_torch(x) for x in inputs]
-    leaves = [xs[i].requires_grad_() for i in able]
-    find: Any = partial(torch.autograd.grad, allow_unused=True)
-    found = find(apply(*xs), leaves, to_torch(g), create_graph=True)
-    total: Any = sum((u * to_torch(d)).sum() for u, d in zip(found, directions, strict=True) if u is not None)
-    if not getattr(total, "requires_grad", False):  # the gradients are constant
-        return [None] * len(leaves)
-    return [from_torch(u) for u in find(total, leaves)]
-
-
-class OfTorchFunction(Subject):
-    """A subclass of torch.autograd.Function. torch has no long double, so the reference is in float64."""
-
-    wide, any_layout = np.float64, False
-
-    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
-        return second_by_torch(self.target.apply, inputs, able, g, directions)
-
-    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
-        return TorchCall(self.target, inputs, needs)
-
-
-class TorchTensorCall(Call):
-    def __init__(self, function: Any, inputs: Inputs, needs: Sequence[bool]) -> None:
-        self.inputs = [to_torch(x) for x in inputs]
-        self.needed = [i for i, needed in enumerate(needs) if needed]
-        for i in self.needed:
-            self.inputs[i] = self.inputs[i].clone().requires_grad_()
-        self.output = function(*self.inputs)
-        self.y = as_numeric(from_torch(self.output))
+    def __init__(self, subject: Subject, inputs: Inputs, needs: Sequence[bool]) -> None:
+        self.subject, function, engine = subject, subject.direct, subject.engine
+        given = subject.arguments([engine.to(x, False) for x in inputs])
+        wanted = list(needs)
+        for position, _ in subject.fixed:
+            wanted.insert(position, False)
+        self.ctx = DirectContext(wanted)
+        if takes_ctx(function):
+            result = student(function.forward, self.ctx, *given, **subject.named)
+        else:
+            result = student(function.forward, *given, **subject.named)
+            student(function.setup_context, self.ctx, tuple(given), result)
+        if isinstance(result, tuple | list):
+            raise TypeError(f"forward returned a {type(result).__name__}; a Function has one output: return one array")
+        self.y = as_numeric(engine.back(result))
+        self.dirty = [engine.back(x) for x in self.ctx._dirty]
 
     def backward(self, g: Array) -> list[Any]:
-        import torch
+        engine = self.subject.engine
+        returned = student(self.subject.direct.backward, self.ctx, engine.to(g, False))
+        parts = list(returned) if isinstance(returned, tuple | list) else [returned]
+        for position, _ in reversed(self.subject.fixed):
+            del parts[position : position + 1]
+        return [part if part is None else as_numeric(engine.back(part)) for part in parts]
 
+    def kept(self) -> list[Array]:
+        found = [self.subject.engine.back(value) for value in leaves(list(self.ctx.saved.values()))]
+        return [value for value in found if isinstance(value, np.ndarray)]
+
+    def disturb(self, change: Callable[[Array], Array]) -> None:
+        engine = self.subject.engine
+
+        def changed(value: Any) -> Any:
+            array = engine.back(value)
+            floats = isinstance(array, np.ndarray | np.generic) and array.dtype.kind == "f"
+            return engine.to(change(array), False) if floats else value
+
+        vars(self.ctx).update(mapped(changed, self.ctx.saved))
+
+
+class EngineCall(Call):
+    """A function of tensors, with the engine that differentiates it."""
+
+    def __init__(self, subject: Subject, inputs: Inputs, needs: Sequence[bool]) -> None:
+        engine = self.engine = subject.engine
+        self.inputs = [engine.to(x, needed) for x, needed in zip(inputs, needs, strict=True)]
+        self.output = student(subject.apply or subject.target, *subject.arguments(self.inputs), **subject.named)
+        self.needed = [i for i, needed in enumerate(needs) if needed]
+        if engine is MINIGRAD and type(self.output) is not Tensor:
+            raise TypeError(f"the function returned a {type(self.output).__name__}; needed is one Tensor")
+        self.y = as_numeric(engine.back(self.output))
+        if engine is MINIGRAD and any(needs):
+            watch(self.output)
+
+    def backward(self, g: Array) -> list[Any]:
         found: list[Any] = [None] * len(self.inputs)
-        if self.output.requires_grad:
-            needed = [self.inputs[i] for i in self.needed]
-            parts = torch.autograd.grad(self.output, needed, to_torch(g), retain_graph=True, allow_unused=True)
+        if self.output.requires_grad and self.needed:
+            wanted = [self.inputs[i] for i in self.needed]
+            parts = student(self.engine.grad, self.output, wanted, g, False)
             for i, part in zip(self.needed, parts, strict=True):
-                found[i] = from_torch(part)
+                found[i] = self.engine.back(part)
         return found
 
 
-class OfTorchTensors(Subject):
-    """A function of torch tensors, through torch's own engine."""
+class Pair:
+    """``(forward, vjp)`` in the form of a Function: vjp(g, *inputs) returns a gradient for each of the inputs."""
 
-    direct, wide, any_layout = False, np.float64, False
+    def __init__(self, forward: Callable[..., Any], vjp: Callable[..., Any]) -> None:
+        self.of_arrays, self.vjp = forward, vjp
 
-    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
-        return second_by_torch(self.target, inputs, able, g, directions)
+    def forward(self, ctx: Any, *inputs: Any, **params: Any) -> Any:
+        ctx._given = inputs, params
+        return self.of_arrays(*inputs, **params)
 
-    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
-        return TorchTensorCall(self.target, inputs, needs)
+    def backward(self, ctx: Any, g: Array) -> Any:
+        inputs, params = ctx._given
+        return self.vjp(g, *inputs, **params)
 
 
 # ------------------------------------------------------------------------------------------------- what a target is
+PAIRS = "check((forward, vjp), inputs), where vjp(g, *inputs) returns a gradient for each input"
+FOREIGN = {
+    "jax": f"{{name}} is a function of JAX, whose values minigrad cannot follow; check its arrays as a pair: {PAIRS}; "
+    "vjp may be lambda g, *xs: jax.vjp({name}, *xs)[1](g), in 64 bits (jax_enable_x64)",
+    "autograd": f"{{name}} is a function of HIPS autograd, whose rules minigrad cannot see; check them as a pair: "
+    f"{PAIRS}; vjp may be lambda g, *xs: autograd.make_vjp({{name}}, argnum)(*xs)[0](g) for each argnum",
+}
+
+
 def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
-    """The subject that `target` is; TypeError for what cannot be checked."""
-    if isinstance(target, Subject):
-        return target
+    """The subject that `target` is; a UsageError for what cannot be checked."""
     applied = getattr(target, "__self__", None)  # MyFunction, of MyFunction.apply
     if isinstance(applied, type) and getattr(target, "__name__", "") == "apply":
         target = applied
     if isinstance(target, type):
-        forward: Any = getattr(target, "forward", None)
-        if issubclass(target, Function):
-            return OfFunction(target, target.__name__, parameters_of(forward)[1:])
-        if any(map(is_torchs, target.__mro__)):
-            return OfTorchFunction(target, target.__name__, parameters_of(forward)[takes_ctx(target) :])
-        raise UsageError(f"check: the class {target.__name__} is no Function; write class {target.__name__}(Function)")
+        engine = TORCH if any(comes_from(cls, "torch") for cls in target.__mro__) else NUMPY
+        if engine is NUMPY and not issubclass(target, Function):
+            name = target.__name__
+            raise UsageError(f"check: the class {name} is no Function; write class {name}(Function)")
+        forward, apply = target.forward, target.apply  # type: ignore[attr-defined]
+        skip = int(takes_ctx(target))
+        return Subject(target, target.__name__, forward, engine, apply, params, direct=target, skip=skip)
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
-        return OfPair(target, name_of(target[0]), parameters_of(target[0]))
+        return Subject(target, name_of(target[0]), target[0], NUMPY, None, params, direct=Pair(*target))
     if isinstance(operation := getattr(target, "operation", target), Operation):
-        return OfTensors(row(operation), operation.name, input_parameters(operation), params)
-    if callable(target) and speaks_torch(target):
-        return OfTorchTensors(target, name_of(target), parameters_of(target))
-    if callable(target):
-        return OfTensors(target, name_of(target), parameters_of(target), params)
-    raise UsageError(
-        f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair (forward, "
-        "vjp) of functions of arrays, a torch.autograd.Function, or an operation of minigrad"
-    )
+        return Subject(target, operation.name, operation.forward, MINIGRAD, row(operation), params)
+    if not callable(target):
+        raise UsageError(
+            f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair "
+            "(forward, vjp) of functions of arrays, a torch.autograd.Function, or an operation of minigrad"
+        )
+    for library, advice in FOREIGN.items():
+        if speaks(target, library):
+            raise UsageError(f"check: {advice.format(name=name_of(target))}")
+    return Subject(target, name_of(target), target, TORCH if speaks(target, "torch") else MINIGRAD, target, params)
 
 
-def speaks_torch(function: Any) -> bool:
-    """Whether it is a function of torch's, or one that names torch."""
+def as_called(target: Any) -> Subject:
+    """A Function of torch as its users call it, with torch's engine behind it; others as they are."""
+    subject = subject_of(target)
+    if subject.engine is not TORCH or subject.direct is None:
+        return subject
+    name, forward = f"{subject.name} (torch)", subject.direct.forward
+    return Subject(subject.apply, name, forward, TORCH, subject.apply, skip=int(takes_ctx(subject.direct)))
+
+
+def reference_of(target: Any) -> Subject:
+    """What only its values are wanted of: a function of arrays will do."""
+    if isinstance(target, type | tuple) or hasattr(target, "operation") or speaks(target, "torch"):
+        return subject_of(target)
+    return Subject(target, name_of(target), target, NUMPY, None, direct=Pair(target, target))
+
+
+def speaks(function: Any, library: str) -> bool:
+    """Whether it is a function of a library, or one that names it."""
     code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    named = [name for name in code.co_names if name == "torch" or is_torchs(known.get(name))] if code else []
-    return bool(named) or is_torchs(function)
+    names = code.co_names if code else ()
+    return comes_from(function, library) or any(n == library or comes_from(known.get(n), library) for n in names)
 
 
-def is_torchs(thing: Any) -> bool:
-    module = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", None)
-    return str(module).split(".")[0] == "torch"
+def comes_from(thing: Any, library: str) -> bool:
+    """Whether a module, class, function or object is one of a library's, or wrapped by it."""
+    if isinstance(thing, ModuleType):
+        homes: list[Any] = [thing.__name__]
+    else:
+        homes = [getattr(thing, "__module__", None), type(thing).__module__]
+        homes += [getattr(thing, "__globals__", {}).get("__name__")]
+    return any(str(home).split(".")[0] == library for home in homes)
 
 
 def takes_ctx(function: Any) -> bool:
-    """Whether forward of a torch Function takes ctx, as it does unless there is a setup_context."""
-    from torch.autograd import Function as TorchFunction
-
-    return bool(function.setup_context is TorchFunction.setup_context)
+    """Whether forward of a Function takes ctx, as it does unless there is a setup_context of torch's newer style."""
+    own = getattr(function, "setup_context", None)
+    return own is None or own.__module__.split(".")[0] == "torch"
 
 
 def row(operation: Operation) -> Callable[..., Tensor]:
@@ -398,32 +400,14 @@ def row(operation: Operation) -> Callable[..., Tensor]:
     return apply
 
 
-def input_parameters(operation: Operation) -> list[Any]:
-    return [p for p in parameters_of(operation.forward) if p.kind is not p.KEYWORD_ONLY]
-
-
-def parameters_of(function: Any) -> list[Any]:
+def takes_by_name(function: Any, name: str) -> bool:
+    """Whether `name` is a keyword of `function`; of one that is written in C nobody knows."""
     try:
-        return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # a callable written in C may have no signature
-        return []
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(p.kind is p.VAR_KEYWORD or (p.kind is p.KEYWORD_ONLY and p.name == name) for p in found)
 
 
 def name_of(function: Any) -> str:
     return str(getattr(function, "__name__", repr(function)))
-
-
-def as_list(returned: Any) -> list[Any]:
-    return list(returned) if isinstance(returned, tuple | list) else [returned]
-
-
-def arrays_in(value: Any) -> list[Array]:
-    if isinstance(value, tuple | list):
-        return [array for part in value for array in arrays_in(part)]
-    if isinstance(value, dict):
-        return arrays_in(list(value.values()))
-    return [value] if isinstance(value, np.ndarray) else []
-
-
-def each_of(values: dict[str, Any], change: Callable[[Array], Array]) -> dict[str, Any]:
-    return {name: each(value, change) for name, value in values.items()}

@@ -15,6 +15,7 @@ LEVELS = 6  # steps in one extrapolation
 RATIO = 1.9  # of one step to the next; with 2, round numbers would be rounded alike at each, and agree on a wrong slope
 DESCENTS = 4  # extrapolations at ever smaller steps, until one converges
 BENT = 2.0**-10  # of the difference of the slopes at the largest step: what is left of it at step zero is a kink
+ELSEWHERE = -0.7548, 0.5698  # of the largest step: at no round number, as steps of a staircase are there
 SAFETY = 20  # the error of an extrapolation is taken as so many times its last correction
 
 
@@ -49,10 +50,13 @@ def numerical_derivative(
 
 
 @np.errstate(all="ignore")  # a step may leave the domain; what is not finite there is not used
-def derivative(f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None) -> Derivative:
+def derivative(
+    f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None, closer: float = 1
+) -> Derivative:
+    """The same with the jump, from steps `closer` times smaller."""
     middle = f(x)
     centre, eps = x[index], np.finfo(middle.dtype).eps
-    largest = step or (abs(centre) or abs(x).max() or x.dtype.type(1)) / 8
+    largest = (step or (abs(centre) or abs(x).max() or x.dtype.type(1)) / 8) / x.dtype.type(closer)
     best, best_error = np.full(middle.shape, np.nan, middle.dtype), np.full(middle.shape, np.inf, middle.dtype)
     steepest, best_jump = np.zeros(middle.shape, middle.dtype), np.zeros(middle.shape, middle.dtype)
 
@@ -73,9 +77,14 @@ def derivative(f: Callable[[Array], Array], x: Array, index: tuple[int, ...], st
         jump, _ = extrapolate(np.stack(jumps), steps)
         rounding = eps * (abs(above) + abs(below)) / (up - down)
         error = SAFETY * (correction + rounding) + abs(jump) / 2
-        # A function that moves over large steps and stands still over small ones may have lost the entry in rounding.
+        # A function that moves over large steps and stands still over small ones may have lost the entry in rounding;
+        # not so if it does move over small steps from elsewhere, beyond a kink.
         steepest = np.fmax(steepest, np.fmax.reduce(np.abs(slopes)))
-        error = error + SAFETY * steepest * np.equal(slopes, 0).any(axis=0)
+        still = np.equal(slopes, 0).any(axis=0)
+        if (still & (steepest > 0)).any():
+            far = [at(centre + way * largest + h) - at(centre + way * largest - h) for way in ELSEWHERE]
+            still &= ~(np.abs(far) > 0).any(axis=0)
+        error = error + SAFETY * steepest * still
         better = error < best_error
         best, best_error = np.where(better, slope, best), np.where(better, error, best_error)
         bent = abs(jump) > BENT * np.fmax.reduce(np.abs(jumps))  # else the slopes on both sides only drift apart
@@ -103,17 +112,22 @@ def extrapolate(values: Array, t: Array) -> tuple[Array, Array]:
     return values[0], abs(before - values).max(axis=0)
 
 
-def numerical_jacobian(f: Callable[[Array], Array], x: Array, step: float | None = None) -> Derivative:
-    """The derivatives of each entry of f(x) by each of `x`, with their errors and jumps: (*f(x).shape, *x.shape)."""
-    columns = [derivative(f, x, index, step) for index in np.ndindex(x.shape)]
-    shape = (*f(x).shape, *x.shape)
+def numerical_jacobian(
+    f: Callable[[Array], Array],
+    x: Array,
+    step: float | None = None,
+    entries: Iterable[tuple[int, ...]] | None = None,
+    closer: float = 1,
+) -> Derivative:
+    """The derivatives of each entry of f(x) by `entries` of x, or by all of them: matrices (f(x).size, entries)."""
+    columns = [derivative(f, x, index, step, closer) for index in (np.ndindex(x.shape) if entries is None else entries)]
     if not columns:
-        return Derivative(*np.zeros((3, *shape), x.dtype))
-    return Derivative(*(np.stack(part, axis=-1).reshape(shape) for part in zip(*columns, strict=True)))
+        return Derivative(*np.zeros((3, f(x).size, 0), x.dtype))
+    return Derivative(*(np.stack([a.reshape(-1) for a in part], axis=1) for part in zip(*columns, strict=True)))
 
 
 def numerical_gradient(
-    f: Callable[[Array], Array], x: Array, cotangents: Array, step: float | None = None
+    f: Callable[[Array], Array], x: Array, cotangents: Array, step: float | None = None, closer: float = 1
 ) -> tuple[Array, Array, Array]:
     """The gradients by x of Σ g · f(x), for each g along the first axis of `cotangents`, (k, *f(x).shape).
 
@@ -122,6 +136,6 @@ def numerical_gradient(
         with every term taken positive: what an error is small or large against.
     """
     g = cotangents.reshape(len(cotangents), -1).astype(x.dtype)
-    slope, error, _ = (part.reshape(g.shape[1], x.size) for part in numerical_jacobian(f, x, step))
+    slope, error, _ = numerical_jacobian(f, x, step, closer=closer)
     shape = (len(g), *x.shape)
     return (g @ slope).reshape(shape), (abs(g) @ error).reshape(shape), (abs(g) @ abs(slope)).reshape(shape)
