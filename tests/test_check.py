@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from students import linear_of, mse_of, slope_saved_of
+from students import linear_of, mse_of
 
 import minigrad
 import torch_ref
@@ -246,17 +246,18 @@ class UsesUpWhatItSaved(Function):
         return ctx.slope.copy()
 
 
-class LengthAsANumber(Function):
+class KeepsItsSlope(torch.autograd.Function):
+    """torch takes for constant what forward has computed; minigrad runs forward once more."""
+
     @staticmethod
     def forward(ctx, x):
-        ctx.save_for_backward(x)
-        ctx.length = float(np.sqrt((x * x).sum()))
-        return np.sqrt((x * x).sum())
+        ctx.save_for_backward(2 * x)
+        return x * x
 
     @staticmethod
     def backward(ctx, g):
-        (x,) = ctx.saved_tensors
-        return g * x / ctx.length
+        (slope,) = ctx.saved_tensors
+        return slope * g
 
 
 class OnlyIfBothAreNeeded(Function):
@@ -359,7 +360,7 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
         "broadcasting", "a",
         product_with(lambda g, a, b: (np.resize(g * b, a.shape), np.resize(g * a, b.shape))), PAIR,
     ),
-    "a length that is a number": ("second-order", "x", LengthAsANumber, "(n)->()"),
+    "a slope that is kept": ("second-order", "x", KeepsItsSlope, EACH),
     "one gradient of three": ("count", None, linear_with(lambda g, x, W, b: (g @ W.T,)), LINEAR),
     "raises": ("raises", None, unary(np.sin, lambda g, x: g * x.nothing), EACH),
     "nonsense": ("unknown", "x", unary(np.sin, lambda g, x: g * np.cos(x) + np.sin(7 * x) * g), EACH),
@@ -383,7 +384,7 @@ def test_says_what_is_wrong(name):
 
 
 def test_every_kind_of_fault_is_seen():
-    assert {kind for kind, *_ in WRONG.values()} | {"differs"} == set(KINDS)
+    assert {kind for kind, *_ in WRONG.values()} | {"differs", "unchecked"} == set(KINDS)
 
 
 SENTENCES = {
@@ -450,11 +451,11 @@ def test_what_torch_would_repair_is_seen():
     assert kinds(check(Unsummed, signature=LINEAR)) == [("unsummed", "b"), ("dtype", "x")]
 
 
-def test_a_torch_backward_that_is_wrong_twice():
-    assert kinds(check(slope_saved_of(torch.autograd.Function), signature=EACH)) == [("second-order", "x")]
-    report = check(slope_saved_of(Function), signature=EACH)
-    assert report, "minigrad raises there: it is not claimed"
-    assert status(report, "second order") == "not checked"
+def test_what_forward_keeps_is_right_to_second_order_in_minigrad():
+    class Kept(Function):
+        forward, backward = staticmethod(KeepsItsSlope.forward), staticmethod(KeepsItsSlope.backward)
+
+    assert status(check(Kept, signature=EACH), "second order") == "ok"
 
 
 # ------------------------------------------------------------------------------------------------ small, and the same
@@ -590,8 +591,13 @@ def test_the_text(reports):
     assert good.startswith("check of MSE: ok\n")
     assert mean.startswith("check of Made: averaged of b\n")
     assert "db returned, * wrong" in mean
-    assert "linear: y = x @ W + b" in mean
-    assert "dx = g @ W.T" in mean
+    assert "verbose=True, or -v, lists them" in mean
+    reports[1].verbose = True
+    whole = repr(reports[1])
+    reports[1].verbose = False
+    assert "linear: y = x @ W + b" in whole
+    assert "dx = g @ W.T" in whole
+    assert whole.count("  ok    ") > 5
 
 
 def test_the_operation_is_recognised_by_its_values():
@@ -655,14 +661,36 @@ def test_sine():
 """
 
 
-def test_a_failing_assert_prints_the_report(tmp_path):
+def test_the_message_of_a_failing_assert_is_the_report(tmp_path):
     (tmp_path / "test_it.py").write_text(FAILING)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    lines = [line.strip() for line in done.stdout.splitlines()]
-    assert any("assert check of Sine: sign of x" in line for line in lines)
-    assert "dx has the wrong sign: it is exactly the negative of the gradient." in lines
-    assert "print(check(Sine, (x,)))" in lines
+    message = [line[1:].strip() for line in done.stdout.splitlines() if line.startswith("E")]
+    assert message[0] == "AssertionError: check of Sine: sign of x"
+    assert "dx has the wrong sign: it is exactly the negative of the gradient." in message
+    assert "print(check(Sine, (x,)))" in message
+
+
+def plainly_asserted(report, how):
+    """An assertion as Python compiles it, and not as pytest does; what it raises, or None."""
+    try:
+        exec(how, {"report": report})
+    except AssertionError as error:
+        return str(error)
+    return None
+
+
+def test_an_assert_without_pytest():
+    wrong, right = (
+        check(unary(np.sin, lambda g, x: g), np.ones(2)),
+        check(unary(np.sin, lambda g, x: g * np.cos(x)), np.ones(2)),
+    )
+    assert plainly_asserted(wrong, "assert report") == repr(wrong)
+    assert plainly_asserted(wrong, "assert 1 and report") == repr(wrong)
+    assert plainly_asserted(wrong, "assert report, 'mine'") == "mine"
+    for asked in ("assert not report", "bool(report)", "if report: pass", "assert (report or 1)"):
+        assert plainly_asserted(wrong, asked) is None
+    assert plainly_asserted(right, "assert report") is None
 
 
 # ----------------------------------------------------------------------------------------------------------- bad calls

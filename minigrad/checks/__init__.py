@@ -3,10 +3,9 @@
 from importlib import import_module
 from typing import Any
 
-from minigrad.checks.backward import GradcheckError
 from minigrad.checks.checker import check
 from minigrad.checks.engines import both_engines
-from minigrad.checks.gradcheck import gradcheck
+from minigrad.checks.gradcheck import GradcheckError, gradcheck
 from minigrad.engine.numerical import numerical_derivative, numerical_gradient
 
 __all__ = ["GradcheckError", "both_engines", "check", "gradcheck", "numerical_derivative", "numerical_gradient"]

@@ -26,7 +26,7 @@ from minigrad.checks.contract import (
 )
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
 from minigrad.checks.known import formula_of, recognised
-from minigrad.checks.report import Example, Report, Verdict
+from minigrad.checks.report import SAME, Example, Report, Verdict
 from minigrad.checks.subject import Subject, UsageError, as_called, reference_of, subject_of
 from minigrad.checks.trial import Case, Trial
 from minigrad.engine.words import counted
@@ -35,6 +35,7 @@ from minigrad.ops.registry import Operation
 __all__ = ["check"]
 
 NEVER_THE_SAME = "random", "first-call"  # what else may be wrong cannot be told then, nor shown again
+SHOWN = 8  # entries that are named one by one
 EXAMPLES, ENTRIES = 20, 300  # at most so many are drawn after the designed ones, and with so many entries in all
 
 
@@ -280,7 +281,7 @@ class Search(contextlib.ExitStack):
                     self.found[fault.kind, fault.input] = Sighting(fault, NUMBERS, trial)
 
     def compare_with(self, other: Subject) -> None:
-        promise = Promise(f"values and gradients are those of {other.name}", partial(differences, other=other))
+        promise = Promise(f"{SAME}{other.name}", partial(differences, other=other))
         self.same.append(promise)
         for trial in self.trials:
             self.note(promise, promise.look(trial), trial)
@@ -323,10 +324,36 @@ class Search(contextlib.ExitStack):
         seen = sorted(self.found.values(), key=lambda s: order.index(s.fault.kind))
         faults = tuple(s.fault for s in seen)
         small = self.smallest(seen[0]) if seen else None
-        example = Example.of(seen[0].fault, small, self.subject.code) if small and self.form else None
+        given = self.form is None
+        example = Example.of(seen[0].fault, small, self.subject.code, given) if small else None
         operation = source if isinstance(source, Operation) else recognised(self.trials[:3]) if self.wrong else None
         formula = formula_of(operation, self.trials[0].names) if operation and self.wrong else ""
-        return Report(self.subject.name, faults, self.verdicts(), example, formula, len(self.trials), verbose)
+        parts = faults, self.verdicts(), example, formula, len(self.trials), self.doubts()
+        return Report(self.subject.name, *parts, verbose)
+
+    def doubts(self) -> tuple[str, ...]:
+        """What could not be judged: by index at inputs that were given, else where it is all of an input."""
+        found = []
+        compared = [trial for trial in self.trials if trial.comparisons]
+        for trial in compared if self.form is None else ():
+            for at in np.argwhere(~trial.finite)[:SHOWN]:
+                text = f"forward is {trial.y[tuple(at)]} at entry {tuple(map(int, at))} of its result"
+                found.append(f"{text}: nothing can be checked there")
+            for k, value in enumerate(trial.inputs):
+                if isinstance(value, float) and trial.returned[0][k] is not None:
+                    found.append(f"{trial.names[k]} = {value} is taken as a constant: pass np.array({value})")
+        for i in dict.fromkeys(i for trial in compared for i in trial.comparisons):
+            judged = [(trial, trial.compare(i).unresolved) for trial in compared if i in trial.comparisons]
+            blind = all(unresolved.all() for _, unresolved in judged) and any(u.size for _, u in judged)
+            name, (trial, unresolved) = judged[0][0].names[i], judged[0]
+            if blind:
+                found.append(f"no entry of {name}: rounding, or a function that is not smooth, hides its derivative")
+            elif self.form is None and unresolved.any():
+                entries = [tuple(map(int, at)) for at in np.argwhere(unresolved.reshape(trial.inputs[i].shape))]
+                text = ", ".join(f"{name}[{', '.join(map(str, at))}]" for at in entries[:SHOWN])
+                more = f" and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
+                found.append(f"{text}{more}: an error as large as the gradient could hide there")
+        return tuple(found)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         broken = {s.promise.text for s in self.found.values()}

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.checks.backward import GradcheckError
 from minigrad.checks.contract import Broken, repeatable, runs, unmutated
 from minigrad.checks.subject import MINIGRAD, Subject, subject_of
 from minigrad.checks.trial import Case, Comparison, Trial
@@ -19,6 +18,10 @@ __all__ = ["GradcheckError", "gradcheck"]
 
 Array = np.ndarray[Any, Any]
 CALLS = 8  # that must all be alike
+
+
+class GradcheckError(AssertionError):
+    """A gradient is not what the numerical derivative says, or a backward did what no backward may."""
 
 
 class InputReport(NamedTuple):

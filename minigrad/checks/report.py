@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dis
 import html
 import json
+import sys
 import textwrap
 from collections.abc import Iterator
+from itertools import dropwhile
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.checks.diagnosis import Fault
 from minigrad.checks.trial import Trial
+from minigrad.engine.words import counted
 
 __all__ = ["Example", "Report", "Verdict"]
 
@@ -20,6 +25,8 @@ Line = list[tuple[str, str]]  # stretches of text, each with its style
 
 WIDTH = 79
 SHOWN = 8  # rows and columns of a gradient
+SAME = "values and gradients are those of "  # another function's
+FULL = 3  # faults that are told in full, so that a report fits on a screen
 STYLES = {  # name: (in rich's words, in CSS)
     "title": ("bold", "font-weight:bold"),
     "fault": ("bold red", "font-weight:bold;color:#d64545"),
@@ -49,14 +56,14 @@ class Table(NamedTuple):
 
 
 class Example(NamedTuple):
-    """Inputs that show a fault, as code, and for wrong numbers the two gradients of one input."""
+    """Inputs that show a fault, as code, or "" if they were given; for wrong numbers the two gradients of one input."""
 
     code: str
     input: str
     table: Table | None
 
     @classmethod
-    def of(cls, fault: Fault, trial: Trial, target: str) -> Example:
+    def of(cls, fault: Fault, trial: Trial, target: str, given: bool) -> Example:
         names = trial.names
         lines = [f"{name} = {literal(x)}" for name, x in zip(names, trial.inputs, strict=True)]
         table = None
@@ -71,7 +78,7 @@ class Example(NamedTuple):
                 table = tabulated(trial.inputs[i].shape, *(part[row] for part in parts))
         arguments = f"({', '.join(names)}{',' * (len(names) == 1)})"
         lines = ["import numpy as np", "from minigrad import check", "", *lines, f"print(check({target}, {arguments}))"]
-        return cls("\n".join(lines), fault.input or "", table)
+        return cls("" if given else "\n".join(lines), fault.input or "", table)
 
 
 def literal(x: Any) -> str:
@@ -95,15 +102,17 @@ def tabulated(shape: tuple[int, ...], got: Array, true: Array, wrong: Array) -> 
 
 
 class Report:
-    """What `check` found. True when nothing is wrong.
+    """What `check` found. True when nothing is wrong; a bare ``assert`` of one that is not raises with its text.
 
     Attributes:
         function: the name of what was checked.
         faults: what is wrong, the most specific diagnosis first.
         verdicts: the promises of the contract, whether each is kept, and how sure that is.
         example: the smallest inputs found that show the first fault, or None.
+        doubts: what could not be judged, a sentence each.
         formula: the rule, where minigrad knows the operation, or "".
         cases: how many sets of inputs were tried.
+        verbose: whether its text shows every promise, and the rule.
     """
 
     def __init__(
@@ -114,12 +123,17 @@ class Report:
         example: Example | None = None,
         formula: str = "",
         cases: int = 0,
+        doubts: tuple[str, ...] = (),
         verbose: bool = False,
     ) -> None:
         self.function, self.faults, self.verdicts = function, faults, verdicts
-        self.example, self.formula, self.cases, self.verbose = example, formula, cases, verbose
+        self.example, self.formula, self.cases = example, formula, cases
+        self.doubts, self.verbose = doubts, verbose
 
     def __bool__(self) -> bool:
+        __tracebackhide__ = True  # in pytest, whose message would be the first 240 characters of one line
+        if self.faults and asserted(sys._getframe(1)):
+            raise AssertionError(repr(self))
         return not self.faults
 
     def __repr__(self) -> str:
@@ -158,37 +172,83 @@ class Report:
             "example": example,
             "formula": self.formula,
             "cases": self.cases,
+            "doubts": list(self.doubts),
         }
 
     def to_json(self, indent: int | None = 2) -> str:
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
 
+def asserted(frame: FrameType) -> bool:
+    """Whether the truth value that `frame` is asking for is that of an ``assert`` without a message.
+
+    Python has no other way to give such an assertion its message. pytest compiles assertions to code of its own.
+    """
+    ahead = dropwhile(lambda step: step.offset < frame.f_lasti, dis.get_instructions(frame.f_code))
+    steps = [step for step in ahead if step.opname not in ("TO_BOOL", "NOT_TAKEN")]
+    if len(steps) < 3 or "IF_TRUE" not in steps[0].opname:
+        return False
+    fails, then = steps[1:3]
+    by_python = fails.opname == "LOAD_ASSERTION_ERROR" or fails.argval is AssertionError
+    by_pytest = isinstance(fails.argval, str) and fails.argval.startswith("assert ")
+    return (by_python and then.opname == "RAISE_VARARGS") or by_pytest
+
+
 # ------------------------------------------------------------------------------------------- one text, for all readers
 def lines(report: Report) -> Iterator[Line]:
     """The report line by line, each in stretches with a style."""
     named = [f"{fault.kind}{f' of {fault.input}' if fault.input else ''}" for fault in report.faults]
-    yield [(f"check of {report.function}: ", "title"), (", ".join(named) or "ok", "fault" if named else "ok")]
-    for fault, name in zip(report.faults, named, strict=True):
+    good = ("ok, but not all of it could be judged", "kink") if report.doubts else ("ok", "ok")
+    yield [(f"check of {report.function}: ", "title"), (", ".join(named), "fault") if named else good]
+    for number, (fault, name) in enumerate(zip(report.faults, named, strict=True)):
+        if number == FULL and not report.verbose:
+            yield []
+            text = f"and {counted(len(named) - FULL, 'more fault')}: verbose=True, or -v, has all of it"
+            yield from ([(line, "dim")] for line in paragraph(text, 2))
+            break
         yield []
         yield [(f"  {name}", "fault")]
         yield from ([(line, "")] for line in paragraph(fault.text, 4))
-    if report.example:
+    if report.example and report.example.code:
         yield []
         yield [("  the smallest inputs found that show it", "title")]
         yield from ([(f"    {line}", "code")] if line else [] for line in report.example.code.splitlines())
-        if report.example.table:
-            yield []
-            yield from side_by_side(report.example.input, report.example.table)
-    if report.formula:
+    if report.example and report.example.table:
+        yield []
+        yield from side_by_side(report.example.input, report.example.table)
+    if report.formula and report.verbose:
         yield []
         yield [("  the operation, as minigrad has it", "title")]
         yield from ([(f"    {line}", "code")] for line in report.formula.splitlines())
+    if report.doubts:
+        yield []
+        for doubt in report.doubts:
+            yield from labelled("not judged", "kink", doubt)
+    if not report.verdicts:
+        return
     yield []
+    if not report.verbose:
+        yield from ([(line, "dim")] for line in paragraph(in_one_line(report), 2))
+        return
     for verdict in report.verdicts:
-        first, *more = paragraph(verdict.name + (f": {verdict.sure}" if verdict.sure else ""), 14)
-        yield [(f"  {verdict.status:12}", verdict.status), (first.lstrip(), "")]
-        yield from ([(line, "")] for line in more)
+        text = verdict.name + (f": {verdict.sure}" if verdict.sure else "")
+        yield from labelled(verdict.status, verdict.status, text)
+
+
+def labelled(label: str, style: str, text: str) -> Iterator[Line]:
+    first, *more = paragraph(text, 14)
+    yield [(f"  {label:12}", style), (first.lstrip(), "")]
+    yield from ([(line, "")] for line in more)
+
+
+def in_one_line(report: Report) -> str:
+    """What was checked."""
+    kept = sum(verdict.status == "ok" for verdict in report.verdicts)
+    skipped = sum(verdict.status == "not checked" for verdict in report.verdicts)
+    text = f"checked at {counted(report.cases, 'case')}: {counted(kept, 'promise')} kept"
+    text += f", {counted(skipped, 'promise')} not applicable" if skipped else ""
+    text += "".join(f"; {v.name}" for v in report.verdicts if v.status == "ok" and v.name.startswith(SAME))
+    return f"{text}; verbose=True, or -v, lists them"
 
 
 def paragraph(text: str, indent: int) -> list[str]:

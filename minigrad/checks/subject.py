@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.backprop import gradients, record
-from minigrad.checks.backward import watch
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.trees import leaves, mapped
@@ -281,8 +280,6 @@ class EngineCall(Call):
         if engine is MINIGRAD and type(self.output) is not Tensor:
             raise TypeError(f"the function returned a {type(self.output).__name__}; needed is one Tensor")
         self.y = as_numeric(engine.back(self.output))
-        if engine is MINIGRAD and any(needs):
-            watch(self.output)
 
     def backward(self, g: Array) -> list[Any]:
         found: list[Any] = [None] * len(self.inputs)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.subject import Call, Subject
-from minigrad.engine.numerical import Derivative, numerical_jacobian, step_without_size
+from minigrad.engine.numerical import CLOSER, Derivative, numerical_jacobian, step_without_size
 
 Array = np.ndarray[Any, Any]
 
@@ -26,7 +26,6 @@ NOISE_RUNS = 8  # in each the noise of several sources may cancel by chance
 ROUNDING = 2  # or by so many times what a wider dtype changes, which is its rounding itself
 TERMS = 16  # or by so many units of the sum of its terms
 RESOLVED = 2.0**-10  # of the sum of its terms: what is known no better than that is not called wrong or right
-CLOSER = 2.0**10  # steps so many times smaller decide where the usual ones say that a gradient is wrong
 NEAR = 2.0**-20  # of the inputs: so near there is another slope only at a kink
 NEIGHBOURS = 2, 10  # points around a kink, for the slopes that meet there; the others only where the first differ
 FEW = 5  # entries; where all of so many are wrong beyond excuse, no more are looked at

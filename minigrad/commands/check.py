@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     )
     add("--against", metavar="FILE.py:NAME", help="another that must give the same values and gradients")
     add("--seed", type=int, default=0, help="draws other inputs (default 0)")
+    add("-v", "--verbose", action="store_true", help="show every promise, and how sure it is")
     add("--json", action="store_true", help="the report as JSON")
 
 
@@ -68,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
             domain=dict(options.domain) or None,
             against=against,
             seed=options.seed,
+            verbose=options.verbose,
         )
     except UsageError as error:  # what the function itself raises is in the report
         return fail(2, str(error))

@@ -15,7 +15,8 @@ LEVELS = 6  # steps in one extrapolation
 RATIO = 1.9  # of one step to the next; with 2, round numbers would be rounded alike at each, and agree on a wrong slope
 DESCENTS = 4  # extrapolations at ever smaller steps, until one converges
 BENT = 2.0**-10  # of the difference of the slopes at the largest step: what is left of it at step zero is a kink
-ELSEWHERE = -0.7548, 0.5698  # of the largest step: at no round number, as steps of a staircase are there
+CLOSER = 2**10  # times smaller is a step that hardly meets a jump
+ELSEWHERE = -0.754877666, 0.569840291  # of the largest step: at no round number, as steps of a staircase are there
 SAFETY = 20  # the error of an extrapolation is taken as so many times its last correction
 
 
@@ -82,7 +83,8 @@ def derivative(
         steepest = np.fmax(steepest, np.fmax.reduce(np.abs(slopes)))
         still = np.equal(slopes, 0).any(axis=0)
         if (still & (steepest > 0)).any():
-            far = [at(centre + way * largest + h) - at(centre + way * largest - h) for way in ELSEWHERE]
+            near = h / CLOSER
+            far = [at(centre + way * largest + near) - at(centre + way * largest - near) for way in ELSEWHERE]
             still &= ~(np.abs(far) > 0).any(axis=0)
         error = error + SAFETY * steepest * still
         better = error < best_error
