@@ -27,7 +27,7 @@ from minigrad.checks.contract import (
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
 from minigrad.checks.known import formula_of, recognised
 from minigrad.checks.report import SAME, Example, Report, Verdict
-from minigrad.checks.subject import Subject, UsageError, as_called, reference_of, subject_of
+from minigrad.checks.subject import Subject, UsageError, as_called, reference_of, subject_of, to_numpy
 from minigrad.checks.trial import Case, Trial
 from minigrad.engine.words import counted
 from minigrad.ops.registry import Operation
@@ -91,7 +91,7 @@ def check(
         for one in several if inputs is None else several[:1]:
             search.subject = subject_of(target, one)
             if surrogate is not None:
-                search.subject.truth = reference_of(surrogate)
+                search.subject.reference = reference_of(surrogate)
             if inputs is not None:
                 search.try_case(given(search.subject, inputs, seed))
             else:
@@ -158,7 +158,7 @@ def given(subject: Subject, inputs: Any, seed: int) -> Case:
     if not isinstance(inputs, tuple | list) or (len(subject.parameters) == 1 and is_list_of_numbers(inputs)):
         inputs = (inputs,)
     explicit = any(getattr(x, "requires_grad", False) for x in inputs)
-    values = [subject.engine.back(np.array(x) if isinstance(x, list) else x) for x in inputs]
+    values = [to_numpy(np.array(x) if isinstance(x, list) else x) for x in inputs]
     if not any(isinstance(x, np.ndarray) for x in values):
         values = [np.array(x) if isinstance(x, float) else x for x in values]
     able = [

@@ -298,7 +298,7 @@ def typed(trial: Trial) -> Iterator[Fault]:
 
 def separate(trial: Trial) -> Iterator[Fault]:
     """No two gradients are one array."""
-    if trial.subject.direct is None:
+    if not trial.subject.direct:
         raise NotChecked("the engine makes copies")
     grads = [
         (i, grad) for i, grad in enumerate(trial.run().backward(np.array(trial.cotangents[0]))) if grad is not None
@@ -392,7 +392,7 @@ def for_some(trial: Trial) -> Iterator[Fault]:
 def in_any_layout(trial: Trial) -> Iterator[Fault]:
     """The same for Fortran-ordered, reversed, strided and read-only arrays."""
     for layout in LAYOUTS[1:]:
-        if not trial.subject.engine.any_layout and layout in ("backwards", "read-only"):  # torch has no such tensors
+        if not trial.subject.any_layout and layout in ("backwards", "read-only"):  # torch has no such tensors
             continue
         if layout == "read-only" and any(unmutated(trial)):  # which says it better than the exception here
             continue

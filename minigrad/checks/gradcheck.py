@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.contract import Broken, repeatable, runs, unmutated
-from minigrad.checks.subject import MINIGRAD, Subject, subject_of
+from minigrad.checks.subject import MINIGRAD, Body, subject_of
 from minigrad.checks.trial import Case, Comparison, Trial
 from minigrad.engine.signatures import argument_names
 from minigrad.tensor import Tensor
@@ -105,7 +105,7 @@ def gradcheck(
     described = subject_of(fn)
     name = described.name
     trial = Trial(
-        Subject(bound, name, bound, MINIGRAD, bound),
+        Body(bound, name, bound, MINIGRAD, bound),
         Case(tuple(arguments[i].data for i in checked), tuple(range(len(checked))), {}),
         step=eps,
     )

@@ -52,11 +52,6 @@ class Engine(NamedTuple):
     extended: bool = True
     any_layout: bool = True
 
-    @property
-    def wide(self) -> Any:
-        """The widest dtype there is."""
-        return np.longdouble if self.extended else np.float64
-
 
 def to_tensor(x: Any, needed: bool) -> Any:
     """Floats as a Tensor; masks, indices and constants as they are."""
@@ -98,34 +93,19 @@ class Subject:
     """A function of arrays that knows its backward.
 
     Attributes:
-        target, name: what is checked, and what to call it.
-        engine: what its body computes with. `outside` is the engine of who calls `apply`.
-        apply: the function of tensors; None if there is none.
-        direct: the Function whose forward and backward are called as they stand; None where an engine does it.
-        parameters: those that take inputs; `fixed` are the values of others by position, `named` by name.
+        target, name, parameters: what is checked, what to call it, and what its inputs are called.
+        reference: the subject whose derivative the backward is to be; None where it is its own.
+        direct: whether a backward is called directly, so that what it returns is seen as it is.
+        wide: the dtype in which `evaluate` may be asked for a reference, the widest that can be had.
+        any_layout: whether its arrays may be read-only, or run backwards.
     """
 
-    def __init__(
-        self,
-        target: Any,
-        name: str,
-        function: Callable[..., Any],
-        engine: Engine,
-        apply: Callable[..., Any] | None,
-        params: dict[str, Any] | None = None,
-        *,
-        direct: Any = None,
-        skip: int = 0,
-    ) -> None:
-        self.target, self.name, self.engine, self.apply, self.direct = target, name, engine, apply, direct
-        self.outside = MINIGRAD if engine is NUMPY else engine
-        self.named = dict(params or {})
-        self.every = positional_parameters(function, skip)
-        self.parameters = [p for p in self.every if p.name not in self.named]
-        self.truth = self  # whose derivative the backward is to be
-        self.fixed = [(i, self.named.pop(p.name)) for i, p in enumerate(self.every) if p.name in self.named]
-        if unknown := [key for key in self.named if not takes_by_name(function, key)]:
-            raise UsageError(f"check: params: {name} has no parameter {', '.join(unknown)}")
+    direct = any_layout = True
+    wide: Any = np.longdouble
+    reference: Subject | None = None
+
+    def __init__(self, target: Any, name: str, parameters: Sequence[Any]) -> None:
+        self.target, self.name, self.parameters = target, name, parameters
 
     @property
     def code(self) -> str:
@@ -140,6 +120,50 @@ class Subject:
         """The parameter of an input; the last one, if that takes any number."""
         return self.parameters[min(position, len(self.parameters) - 1)] if self.parameters else None
 
+    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
+        """Run forward; `needs` says for each input whether its gradient is wanted."""
+        raise NotImplementedError
+
+    def evaluate(self, inputs: Inputs) -> Array:
+        return self.call(inputs, [False] * len(inputs)).y
+
+    def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
+        """The gradients of Σ direction · gradient, by a backward that is recorded; an exception where there is none."""
+        raise TypeError("it leaves no tape")
+
+
+class Body(Subject):
+    """A function in this process.
+
+    Attributes:
+        engine: what its body computes with.
+        apply: the function of tensors; None if there is none.
+        function: the Function whose forward and backward are called as they stand; None where an engine does it.
+        fixed, named: the values of parameters that take no inputs, by position and by name.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        name: str,
+        forward: Callable[..., Any],
+        engine: Engine,
+        apply: Callable[..., Any] | None,
+        params: dict[str, Any] | None = None,
+        *,
+        function: Any = None,
+        skip: int = 0,
+    ) -> None:
+        self.named = dict(params or {})
+        self.every = positional_parameters(forward, skip)
+        super().__init__(target, name, [p for p in self.every if p.name not in self.named])
+        self.fixed = [(i, self.named.pop(p.name)) for i, p in enumerate(self.every) if p.name in self.named]
+        if unknown := [key for key in self.named if not takes_by_name(forward, key)]:
+            raise UsageError(f"check: params: {name} has no parameter {', '.join(unknown)}")
+        self.engine, self.apply, self.function = engine, apply, function
+        self.direct, self.any_layout = function is not None, engine.any_layout
+        self.wide = np.longdouble if engine.extended else np.float64
+
     def arguments(self, inputs: Inputs) -> list[Any]:
         """The inputs, with what is fixed in its place between them."""
         given = list(inputs)
@@ -149,23 +173,17 @@ class Subject:
         return given
 
     def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
-        """Run forward; `needs` says for each input whether its gradient is wanted."""
         return (DirectCall if self.direct else EngineCall)(self, inputs, needs)
 
-    def evaluate(self, inputs: Inputs) -> Array:
-        return self.call(inputs, [False] * len(inputs)).y
-
     def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
-        """The gradients of Σ direction · gradient, by a backward that is recorded; an exception where there is none."""
         if self.apply is None:
             raise TypeError("functions of arrays leave no tape")
-        engine = self.outside
+        engine = MINIGRAD if self.engine is NUMPY else self.engine
         xs = [engine.to(x, i in able) for i, x in enumerate(inputs)]
         wanted = [xs[i] for i in able]
         parts = engine.grad(student(self.apply, *self.arguments(xs), **self.named), wanted, g, True)
-        total: Any = sum(
-            (u * engine.to(d, False)).sum() for u, d in zip(parts, directions, strict=True) if u is not None
-        )
+        weighed = zip(parts, directions, strict=True)
+        total: Any = sum((u * engine.to(d, False)).sum() for u, d in weighed if u is not None)
         if not getattr(total, "requires_grad", False):  # the gradients are constant
             return [None] * len(wanted)
         return [engine.back(u) for u in engine.grad(total, wanted, None, False)]
@@ -229,8 +247,8 @@ class DirectContext(Context):
 class DirectCall(Call):
     """A Function, called without an engine: it would sum and cast what the backward returns."""
 
-    def __init__(self, subject: Subject, inputs: Inputs, needs: Sequence[bool]) -> None:
-        self.subject, function, engine = subject, subject.direct, subject.engine
+    def __init__(self, subject: Body, inputs: Inputs, needs: Sequence[bool]) -> None:
+        self.subject, function, engine = subject, subject.function, subject.engine
         given = subject.arguments([engine.to(x, False) for x in inputs])
         wanted = list(needs)
         for position, _ in subject.fixed:
@@ -248,7 +266,7 @@ class DirectCall(Call):
 
     def backward(self, g: Array) -> list[Any]:
         engine = self.subject.engine
-        returned = student(self.subject.direct.backward, self.ctx, engine.to(g, False))
+        returned = student(self.subject.function.backward, self.ctx, engine.to(g, False))
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
         for position, _ in reversed(self.subject.fixed):
             del parts[position : position + 1]
@@ -272,7 +290,7 @@ class DirectCall(Call):
 class EngineCall(Call):
     """A function of tensors, with the engine that differentiates it."""
 
-    def __init__(self, subject: Subject, inputs: Inputs, needs: Sequence[bool]) -> None:
+    def __init__(self, subject: Body, inputs: Inputs, needs: Sequence[bool]) -> None:
         engine = self.engine = subject.engine
         self.inputs = [engine.to(x, needed) for x, needed in zip(inputs, needs, strict=True)]
         self.output = student(subject.apply or subject.target, *subject.arguments(self.inputs), **subject.named)
@@ -318,6 +336,8 @@ FOREIGN = {
 
 def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
     """The subject that `target` is; a UsageError for what cannot be checked."""
+    if isinstance(target, Subject):
+        return target
     applied = getattr(target, "__self__", None)  # MyFunction, of MyFunction.apply
     if isinstance(applied, type) and getattr(target, "__name__", "") == "apply":
         target = applied
@@ -328,11 +348,11 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
             raise UsageError(f"check: the class {name} is no Function; write class {name}(Function)")
         forward, apply = target.forward, target.apply  # type: ignore[attr-defined]
         skip = int(takes_ctx(target))
-        return Subject(target, target.__name__, forward, engine, apply, params, direct=target, skip=skip)
+        return Body(target, target.__name__, forward, engine, apply, params, function=target, skip=skip)
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
-        return Subject(target, name_of(target[0]), target[0], NUMPY, None, params, direct=Pair(*target))
+        return Body(target, name_of(target[0]), target[0], NUMPY, None, params, function=Pair(*target))
     if isinstance(operation := getattr(target, "operation", target), Operation):
-        return Subject(target, operation.name, operation.forward, MINIGRAD, row(operation), params)
+        return Body(target, operation.name, operation.forward, MINIGRAD, row(operation), params)
     if not callable(target):
         raise UsageError(
             f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair "
@@ -341,23 +361,23 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
     for library, advice in FOREIGN.items():
         if speaks(target, library):
             raise UsageError(f"check: {advice.format(name=name_of(target))}")
-    return Subject(target, name_of(target), target, TORCH if speaks(target, "torch") else MINIGRAD, target, params)
+    return Body(target, name_of(target), target, TORCH if speaks(target, "torch") else MINIGRAD, target, params)
 
 
 def as_called(target: Any) -> Subject:
     """A Function of torch as its users call it, with torch's engine behind it; others as they are."""
     subject = subject_of(target)
-    if subject.engine is not TORCH or subject.direct is None:
+    if not (isinstance(subject, Body) and subject.engine is TORCH and subject.direct):
         return subject
-    name, forward = f"{subject.name} (torch)", subject.direct.forward
-    return Subject(subject.apply, name, forward, TORCH, subject.apply, skip=int(takes_ctx(subject.direct)))
+    name, forward = f"{subject.name} (torch)", subject.function.forward
+    return Body(subject.apply, name, forward, TORCH, subject.apply, skip=int(takes_ctx(subject.function)))
 
 
 def reference_of(target: Any) -> Subject:
     """What only its values are wanted of: a function of arrays will do."""
     if isinstance(target, type | tuple) or hasattr(target, "operation") or speaks(target, "torch"):
         return subject_of(target)
-    return Subject(target, name_of(target), target, NUMPY, None, direct=Pair(target, target))
+    return Body(target, name_of(target), target, NUMPY, None, function=Pair(target, target))
 
 
 def speaks(function: Any, library: str) -> bool:

@@ -88,7 +88,7 @@ class Trial:
     """What a subject does at one case. Everything is computed when somebody asks, and once.
 
     Attributes:
-        truth: the subject whose derivative is the right one; `subject` itself, unless there is a surrogate.
+        truth: the subject whose derivative is the right one; `subject` itself, unless it has another reference.
         step: the largest step of the numerical derivative; None takes it from the inputs.
     """
 
@@ -96,7 +96,7 @@ class Trial:
         self, subject: Subject, case: Case, earlier: Sequence[Trial] = (), *, step: float | None = None
     ) -> None:
         self.subject, self.case, self.earlier, self.step = subject, case, earlier, step
-        self.truth = subject.truth
+        self.truth = subject.reference or subject
         self.inputs, self.able = case.inputs, case.able
         self.names = subject.names(len(self.inputs))
         self.needs = tuple(i in self.able for i in range(len(self.inputs)))
@@ -150,7 +150,7 @@ class Trial:
     @cached_property
     def wide(self) -> Any:
         """The widest dtype that forward keeps."""
-        wide = self.truth.engine.wide
+        wide = self.truth.wide
         if np.finfo(wide).eps < np.finfo(np.float64).eps:
             with suppress(Exception):  # not every function takes long double; other errors have come up before
                 if self.truth.evaluate(self.widened(wide)).dtype == wide:
@@ -293,7 +293,7 @@ class Trial:
             change = Noise(random)
             inputs = [change(x) if i in self.able else x for i, x in enumerate(self.inputs)]
             note([self.pull(change(g), inputs) for g in self.cotangents], NOISE)
-        wide, unit = self.subject.engine.wide, min(np.finfo(self.inputs[i].dtype).eps for i in self.able)
+        wide, unit = self.subject.wide, min(np.finfo(self.inputs[i].dtype).eps for i in self.able)
         if np.finfo(wide).eps < unit:
             with suppress(Exception):  # not every backward takes long double; this one was fine without
                 note([self.pull(g.astype(wide), self.widened(wide)) for g in self.cotangents], ROUNDING)

@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks import check
-from minigrad.checks.backward import NOISE_RUNS, noisy
 from minigrad.checks.cases import designed
 from minigrad.checks.diagnosis import KINDS
 from minigrad.checks.subject import Call, Inputs, Subject, subject_of
-from minigrad.checks.trial import Case, Trial
+from minigrad.checks.trial import NOISE, NOISE_RUNS, Case, Noise, Trial
 from minigrad.grade.exercise import Exercise
 
 Array = np.ndarray[Any, Any]
@@ -180,7 +179,7 @@ def exact(exercise: Exercise, case: Case, constants: dict[str, float]) -> tuple[
     random = np.random.default_rng(case.seed)
     with np.errstate(all="ignore"):
         right = reference(lambda x: x)
-        spread = [abs(reference(lambda x: noisy(x, random)) - right) for _ in range(NOISE_RUNS)]
+        spread = [abs(reference(Noise(random)) - right) for _ in range(NOISE_RUNS)]
         return right, SLACK * (np.max(spread, axis=0) + eps * abs(right) + np.finfo(np.float32).tiny)
 
 
@@ -213,7 +212,7 @@ def differences(exercise: Exercise, subject: Answer, seed: int, ours: dict[str, 
         off = abs(got - comparison.true).max(initial=0)
         if off <= 2.0**-44 * size:
             continue
-        jitters = off < 2.0**-10 * size and trial.noise[i].max(initial=0) > JITTER * size
+        jitters = off < 2.0**-10 * size and trial.noise[i].max(initial=0) > NOISE * JITTER * size
         if jitters or quotient(trial, i, got, off):
             name = trial.names[i]
             text = f"d{name} is computed by finite differences, which are never exact: write the derivative"
