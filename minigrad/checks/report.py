@@ -228,7 +228,8 @@ def lines(report: Report) -> Iterator[Line]:
         return
     yield []
     if not report.verbose:
-        yield from ([(line, "dim")] for line in paragraph(in_one_line(report), 2))
+        same = [verdict.name for verdict in report.verdicts if verdict.status == "ok" and verdict.name.startswith(SAME)]
+        yield from ([(line, "dim")] for text in (*same, in_one_line(report)) for line in paragraph(text, 2))
         return
     for verdict in report.verdicts:
         text = verdict.name + (f": {verdict.sure}" if verdict.sure else "")
@@ -247,7 +248,6 @@ def in_one_line(report: Report) -> str:
     skipped = sum(verdict.status == "not checked" for verdict in report.verdicts)
     text = f"checked at {counted(report.cases, 'case')}: {counted(kept, 'promise')} kept"
     text += f", {counted(skipped, 'promise')} not applicable" if skipped else ""
-    text += "".join(f"; {v.name}" for v in report.verdicts if v.status == "ok" and v.name.startswith(SAME))
     return f"{text}; verbose=True, or -v, lists them"
 
 
