@@ -330,124 +330,34 @@ class where:
 
 
 # ---------------------------------------------------- steps: constant nearly everywhere, and so without a derivative
-@op
-class sign:
-    "y = -1, 0 or 1, without a derivative"
-    def forward(x): return np.sign(x)
-    d_x = None
+def step(formula, function, **block):
+    """The operation y = function(x) or y = function(a, b), entry by entry; `block` is what else it says of itself."""
+    if function.nin == 1:
+        block |= {"forward": lambda x: function(x), "d_x": None}
+    else:
+        block |= {"forward": lambda a, b: function(a, b), "d_a": None, "d_b": None}
+    return op(type(function.__name__, (), {"__doc__": f"y = {formula}, without a derivative", **block}))
 
 
-@op
-class equal:
-    "y = a == b, without a derivative"
-    operator = comparison = "__eq__"
-    def forward(a, b): return np.equal(a, b)
-    d_a = d_b = None
+MASKS = {"a": bool, "b": bool}
 
+sign = step("-1, 0 or 1", np.sign)
+isnan = step("whether x is nan", np.isnan)
+isfinite = step("whether x is neither nan nor infinite", np.isfinite)
 
-@op
-class not_equal:
-    "y = a != b, without a derivative"
-    operator = comparison = "__ne__"
-    def forward(a, b): return np.not_equal(a, b)
-    d_a = d_b = None
+equal = step("a == b", np.equal, operator="__eq__", comparison=True)
+not_equal = step("a != b", np.not_equal, operator="__ne__", comparison=True)
+less = step("a < b", np.less, operator="__lt__", comparison=True)
+less_equal = step("a <= b", np.less_equal, operator="__le__", comparison=True)
+greater = step("a > b", np.greater, operator="__gt__", comparison=True)
+greater_equal = step("a >= b", np.greater_equal, operator="__ge__", comparison=True)
 
-
-@op
-class less:
-    "y = a < b, without a derivative"
-    operator = comparison = "__lt__"
-    def forward(a, b): return np.less(a, b)
-    d_a = d_b = None
-
-
-@op
-class less_equal:
-    "y = a <= b, without a derivative"
-    operator = comparison = "__le__"
-    def forward(a, b): return np.less_equal(a, b)
-    d_a = d_b = None
-
-
-@op
-class greater:
-    "y = a > b, without a derivative"
-    operator = comparison = "__gt__"
-    def forward(a, b): return np.greater(a, b)
-    d_a = d_b = None
-
-
-@op
-class greater_equal:
-    "y = a >= b, without a derivative"
-    operator = comparison = "__ge__"
-    def forward(a, b): return np.greater_equal(a, b)
-    d_a = d_b = None
-
-
-@op
-class logical_and:
-    "y = a and b, entry by entry, without a derivative"
-    domain = {"a": bool, "b": bool}
-    def forward(a, b): return np.logical_and(a, b)
-    d_a = d_b = None
-
-
-@op
-class logical_or:
-    "y = a or b, entry by entry, without a derivative"
-    domain = {"a": bool, "b": bool}
-    def forward(a, b): return np.logical_or(a, b)
-    d_a = d_b = None
-
-
-@op
-class logical_not:
-    "y = not x, entry by entry, without a derivative"
-    domain = {"x": bool}
-    def forward(x): return np.logical_not(x)
-    d_x = None
-
-
-@op
-class bitwise_and:
-    "y = a & b, for masks and integers, without a derivative"
-    operator = "__and__"
-    domain = {"a": bool, "b": bool}
-    def forward(a, b): return np.bitwise_and(a, b)
-    d_a = d_b = None
-
-
-@op
-class bitwise_or:
-    "y = a | b, for masks and integers, without a derivative"
-    operator = "__or__"
-    domain = {"a": bool, "b": bool}
-    def forward(a, b): return np.bitwise_or(a, b)
-    d_a = d_b = None
-
-
-@op
-class invert:
-    "y = ~x, for masks and integers, without a derivative"
-    operator = "__invert__"
-    domain = {"x": bool}
-    def forward(x): return np.invert(x)
-    d_x = None
-
-
-@op
-class isnan:
-    "y = whether x is nan, without a derivative"
-    def forward(x): return np.isnan(x)
-    d_x = None
-
-
-@op
-class isfinite:
-    "y = whether x is neither nan nor infinite, without a derivative"
-    def forward(x): return np.isfinite(x)
-    d_x = None
+logical_and = step("a and b, entry by entry", np.logical_and, domain=MASKS)
+logical_or = step("a or b, entry by entry", np.logical_or, domain=MASKS)
+logical_not = step("not x, entry by entry", np.logical_not, domain={"x": bool})
+bitwise_and = step("a & b, for masks and integers", np.bitwise_and, operator="__and__", domain=MASKS)
+bitwise_or = step("a | b, for masks and integers", np.bitwise_or, operator="__or__", domain=MASKS)
+invert = step("~x, for masks and integers", np.invert, operator="__invert__", domain={"x": bool})
 
 
 # --------------------------------------------------------------------------------------------------------------- dtypes

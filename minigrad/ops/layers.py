@@ -238,7 +238,8 @@ class max_pool2d:
     signature = "(n,2,3,4)->()"
     def compose(input, *, kernel_size, stride=None, padding=0):
         size, stride, padding = pooling("max_pool2d", kernel_size, stride, padding)
-        columns = windows_of("max_pool2d", input, size, stride, padding, -np.inf).transpose(2, 3, 0, 1, 4, 5)
+        least = np.iinfo(input.dtype).min if input.dtype.kind in "iu" else -np.inf
+        columns = windows_of("max_pool2d", input, size, stride, padding, least).transpose(2, 3, 0, 1, 4, 5)
         return largest(columns.reshape(size[0] * size[1], *columns.shape[2:]))
 
 

@@ -126,12 +126,14 @@ class Operation(Op):
         except TypeError:
             raise self.call.mistake(inputs, params) from None
         bound.apply_defaults()
-        found = {k: static(v) for k, v in bound.arguments.items() if k not in self.inputs}
+        found = {k: self.static(k, v) for k, v in bound.arguments.items() if k not in self.inputs}
         return inputs if self.variadic else tuple(bound.arguments[name] for name in self.inputs), found
 
     def static(self, name: str, value: Any) -> Any:
         """A static argument as the tape keeps it. A tensor is none: no derivative would reach it."""
-        if type(value) is Tensor and not self.composed and name in self.statics:
+        if self.composed:  # it is none of this operation's
+            return value
+        if type(value) is Tensor and name in self.statics:
             raise TypeError(
                 f"{self.name}: {name} is a static argument, a number or a tuple of numbers, and this is a tensor, to "
                 "which no derivative would reach; .item() says that its history ends here"
