@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from itertools import pairwise
@@ -11,9 +11,8 @@ from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from minigrad import compile, linear, mse_loss
+from minigrad import compile, linear, mse_loss, no_grad
 from minigrad.lab.data import FloatArray, unknown
 from minigrad.nn import Parameter
 
@@ -43,34 +42,36 @@ def update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any) -> list
     return [p - lr * g for p, g in zip(parameters, gradients, strict=True)]
 
 
-def clipped_update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any, most: Any) -> list[Any]:
-    """One step against the gradient, which is scaled so that its norm, taken together, is at most `most`.
+def clipped_rate(gradients: Sequence[Any], lr: Any, most: Any) -> Any:
+    """The rate at which a step is `lr` times the gradient, scaled so that its norm, taken together, is at most `most`.
 
     The 1e-6 that keeps a zero norm from dividing is that of `torch.nn.utils.clip_grad_norm_`.
     """
     norm = np.sqrt(reduce(add, [(g * g).sum() for g in gradients]))
-    return update(parameters, gradients, lr * np.minimum(1, most / (norm + 1e-6)))
+    return lr * np.minimum(1, most / (norm + 1e-6))
 
 
-class Stepper:
-    """The rule of a step, and its numbers in the dtype of the parameters."""
-
-    def __init__(self, lr: float, clip_norm: float | None, dtype: npt.DTypeLike) -> None:
-        self.rule: Callable[..., list[Any]] = update if clip_norm is None else clipped_update
-        self.numbers = [np.asarray(n, dtype) for n in (lr, clip_norm) if n is not None]
+def clipped_update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any, most: Any) -> list[Any]:
+    """One step against the gradient, clipped."""
+    return update(parameters, gradients, clipped_rate(gradients, lr, most))
 
 
-class TapeEngine(Stepper):
+class TapeEngine:
     """The engine this project is about: the gradient comes from minigrad's tape."""
 
     def __init__(self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None) -> None:
-        super().__init__(lr, clip_norm, weights.dtype)
         self.W, self.b = Parameter(weights), Parameter(bias)
+        self.lr, self.clip_norm = lr, clip_norm
 
     def step(self, x: FloatArray, y: FloatArray) -> None:
         W, b = self.W, self.b
         mse_loss(linear(x, W, b), y).backward()
-        W.data, b.data = self.rule([W.data, b.data], [W.grad, b.grad], *self.numbers)
+        assert W.grad is not None  # backward has just filled it
+        assert b.grad is not None
+        lr = self.lr if self.clip_norm is None else clipped_rate((W.grad, b.grad), self.lr, self.clip_norm)
+        with no_grad():
+            W -= lr * W.grad
+            b -= lr * b.grad
         W.zero_grad()
         b.zero_grad()
 
@@ -79,20 +80,21 @@ class TapeEngine(Stepper):
 
 
 @cache
-def program(rule: Callable[..., list[Any]], backend: str) -> Any:
+def program(clipped: bool, backend: str) -> Any:
     """The step as a program: of any rate, so that one is traced for all runs."""
+    rule = clipped_update if clipped else update
     return compile(loss, grad_of=("W", "b"), update=rule, donate=("W", "b"), backend=backend)
 
 
-class ProgramEngine(Stepper):
+class ProgramEngine:
     """The same steps, as the program that the tape prints; with numba, stretches of steps at once."""
 
     def __init__(
         self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, backend: str = "numpy"
     ) -> None:
-        super().__init__(lr, clip_norm, weights.dtype)
         self.W, self.b = weights.copy(), bias.copy()
-        self.run = program(self.rule, backend)
+        self.numbers = [np.asarray(n, weights.dtype) for n in (lr, clip_norm) if n is not None]
+        self.run = program(clip_norm is not None, backend)
         if backend == "numba":
             self.steps = self.many
 
