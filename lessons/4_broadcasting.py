@@ -251,5 +251,5 @@ else:
 # ## Read next
 #
 # - `minigrad/broadcasting.py`: the whole of it, one function.
-# - `Operation.fit` in `minigrad/ops/registry.py`, the one place that calls it; `minigrad/strict.py`, which catches the
+# - `Operation.fit` in `minigrad/ops/operation.py`, the one place that calls it; `minigrad/strict.py`, which catches the
 #   accident.

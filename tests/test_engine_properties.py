@@ -326,7 +326,7 @@ def test_a_sweep_that_fails_leaves_nothing_behind():
 # -------------------------------------------------------------------------------------------------------------- linear
 def lines_of_a_step(n: int, create_graph: bool) -> tuple[int, int, int]:
     """Lines of the engine executed, rules called and nodes visited in one sweep over a chain of n operations."""
-    files = {backprop.__file__, minigrad.ops.registry.__file__}
+    files = {backprop.__file__, minigrad.ops.operation.__file__}
     lines = 0
 
     def count(frame: Any, event: str, _: Any) -> Any:

@@ -33,7 +33,7 @@ from programs import EXACT, LARGEST, LEAF, STEPS, Step, anything, choices, chose
 import minigrad
 from minigrad import Tensor, backprop, function, gradients, no_grad, tape
 from minigrad.engine.state import State, here
-from minigrad.ops import registry
+from minigrad.ops import operation
 
 
 @dataclass(eq=False)
@@ -277,7 +277,7 @@ def rewritten(holder: Any, name: str, old: str, new: str) -> Iterator[None]:
     made: dict[str, Any] = {}
     exec(textwrap.dedent(source).replace(old, new), dict(vars(inspect.getmodule(before))), made)
     after = made[name]
-    holders = [h for h in (holder, registry, function, Tensor) if getattr(h, name, None) is before]
+    holders = [h for h in (holder, operation, function, Tensor) if getattr(h, name, None) is before]
     for h in holders:
         setattr(h, name, after)
     try:
@@ -297,7 +297,7 @@ PLANTED = {  # what is wrong: whose function, its name, the text it has, and the
     "intermediates keep their cotangent": (backprop, "sweep", "cotangents.pop(node)", "cotangents[node]"),
     "what a hook returns is lost": (backprop, "sweep", "cotangents[node] = node.hooks(", "node.hooks("),
     "gradients share memory": (backprop, "sweep", "partial if fresh else partial.copy()", "partial"),
-    "broadcasting is not undone": (registry.Operation, "fit", "unbroadcast(g, x.shape)", "g"),
+    "broadcasting is not undone": (operation.Operation, "fit", "unbroadcast(g, x.shape)", "g"),
     "detach keeps the history": (Tensor, "detach", "Tensor(self.array)", "+self"),
     "zero_grad does nothing": (Tensor, "zero_grad", "self.grad = None", "pass"),
 }

@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.checks.subject import UsageError
 from minigrad.checks.trial import Case
-from minigrad.ops.registry import Operation
+from minigrad.ops.operation import Operation
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]

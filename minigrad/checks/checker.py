@@ -30,7 +30,7 @@ from minigrad.checks.report import SAME, Example, Report, Verdict
 from minigrad.checks.subject import Subject, UsageError, as_called, reference_of, subject_of, to_numpy
 from minigrad.checks.trial import Case, Trial
 from minigrad.engine.words import counted
-from minigrad.ops.registry import Operation
+from minigrad.ops.operation import Operation
 
 __all__ = ["check"]
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from minigrad.checks.subject import row
 from minigrad.checks.trial import Trial, copied
-from minigrad.ops.registry import REGISTRY, Operation
+from minigrad.ops.operation import Operation
+from minigrad.ops.registry import REGISTRY
 
 __all__ = ["formula_of", "recognised"]
 

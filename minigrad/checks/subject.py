@@ -18,7 +18,7 @@ from minigrad.engine.numeric import as_numeric
 from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.trees import leaves, mapped
 from minigrad.function import Context, Function
-from minigrad.ops.registry import Operation, lifted
+from minigrad.ops.operation import Operation, lifted
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]

@@ -82,7 +82,7 @@ class Calling:
         self.name, self.source = name, words
         self.words = signature_of(words) or inspect.Signature()
         by_position = [p.name for p in self.words.parameters.values() if p.kind is not p.KEYWORD_ONLY]
-        self.renamed = dict(zip(by_position[:inputs], [p.name for p in parameters], strict=False)) | renamed
+        self.renamed = dict(zip(by_position[:inputs], [p.name for p in parameters], strict=False)) | dict(renamed)
         self.signature = inspect.Signature(parameters)
         kinds = [p.kind for p in parameters]
         by_name = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from minigrad.engine.numeric import NUMBERS
-from minigrad.ops.registry import lifted, op, operand
+from minigrad.ops.operation import lifted, operand
+from minigrad.ops.registry import op
 from minigrad.tensor import Tensor
 
 POSITIVE = (0.0, np.inf)

@@ -7,7 +7,8 @@ in an index (numbers, slices, ..., np.newaxis) is a parameter; arrays of integer
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from minigrad.ops.registry import op, operand
+from minigrad.ops.operation import operand
+from minigrad.ops.registry import op
 from minigrad.tensor import Tensor
 
 HOLE = np.ndarray  # in the static part of an index: an array stands here

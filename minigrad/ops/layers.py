@@ -6,7 +6,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from minigrad.engine.state import tracing
-from minigrad.ops.registry import op, operand
+from minigrad.ops.operation import operand
+from minigrad.ops.registry import op
 from minigrad.tensor import Tensor
 
 

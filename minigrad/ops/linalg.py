@@ -4,7 +4,8 @@ from string import ascii_letters
 
 import numpy as np
 
-from minigrad.ops.registry import op, operand
+from minigrad.ops.operation import operand
+from minigrad.ops.registry import op
 
 
 @op

@@ -7,7 +7,8 @@ broadcast. The mean of no losses raises. `words` has the parameters of torch's f
 import numpy as np
 
 from minigrad.ops.elementwise import POSITIVE, softplus, subtract
-from minigrad.ops.registry import op, operand
+from minigrad.ops.operation import operand
+from minigrad.ops.registry import op
 from minigrad.tensor import Tensor
 
 REDUCTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}]

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.ops.index import getitem
-from minigrad.ops.registry import FROM_NUMPY, lifted, op, operand
+from minigrad.ops.operation import lifted, operand
+from minigrad.ops.registry import FROM_NUMPY, op
 
 
 def sizes_or_tuple(arguments):

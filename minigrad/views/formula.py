@@ -23,7 +23,8 @@ import numpy as np
 
 from minigrad.engine.names import input_names
 from minigrad.function import Function
-from minigrad.ops.registry import REGISTRY, Operation
+from minigrad.ops.operation import Operation
+from minigrad.ops.registry import REGISTRY
 from minigrad.tensor import Tensor
 from minigrad.views.steps import Step, Trace, traced
 
