@@ -22,7 +22,8 @@ COMMANDS = {  # name: (module, what it does), beside those of the views
     "train": ("minigrad.commands.lab", "linear regression by one method of gradient descent"),
     "compare": ("minigrad.commands.lab", "batch, sgd and minibatch descent on the same budget"),
     "check": ("minigrad.commands.check", "what is wrong with a backward that you have written"),
-    "grade": ("minigrad.commands.grade", "marks for a student's file of Functions, with what is wrong"),
+    "grade": ("minigrad.commands.grade", "marks for students' files of Functions, with what is wrong"),
+    "progress": ("minigrad.commands.progress", "which exercises of the lessons are solved"),
     "source": ("minigrad.commands.source", "a function or the lab's training step as a NumPy program"),
 }
 # What to install for a package that is missing; for all others the lab's extra.

@@ -6,11 +6,10 @@ import argparse
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from minigrad.commands.outputs import replaceable, replacing, write
 from minigrad.commands.userfile import fail
 from minigrad.grade.calibration import broken, calibration
 from minigrad.grade.examiner import Limits, WorkerError
@@ -18,6 +17,7 @@ from minigrad.grade.exercise import Exercise, load_exercises, template
 from minigrad.grade.folder import HEADER, Class, write_csv
 from minigrad.grade.formats import FORMATS
 from minigrad.grade.grading import HINTS, Rules, chosen, closed_files, grade_submission
+from minigrad.grade.notebooks import cells_of, export, of_exercises, of_lesson
 from minigrad.grade.report import OURS, page, show, summary
 from minigrad.grade.submission import SUFFIXES, found_in, read
 
@@ -31,6 +31,7 @@ examples:
   minigrad grade student.py --format gradescope -o /autograder/results/results.json
   minigrad grade hw/ --jobs 2 -o marks.csv --report class.html
   minigrad grade --exercises ours.py --check-exercises
+  minigrad grade --export nbgrader lessons/3_function.py -o source/lesson3/
 
 The file runs in a process of its own, which gets arrays and returns arrays: it cannot reach the marks, and an endless
 loop or a crash costs its exercise. What it prints goes nowhere.
@@ -58,6 +59,11 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     add("--list", action="store_true", help="print the exercises and exit")
     add("--check-exercises", action="store_true", help="what their references earn, and what planted mistakes cost")
     add("--template", action="store_true", help="write a file to begin with and exit")
+    add(
+        "--export",
+        choices=("nbgrader", "otter"),
+        help="write the exercises, or the lessons named, as notebooks into -o",
+    )
     add("--format", choices=FORMATS, default="text", help="what the marks are written for (default text)")
     add("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     add("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
@@ -128,6 +134,8 @@ def run(options: Any) -> int:
         return 0
     if options.template:
         return write(template(exercises), options.output, "Exercises in backpropagation", options.force)
+    if options.export:
+        return export_notebooks(exercises, options)
     paths = [Path(word) for word in options.words if is_path(word)]
     try:
         wanted = chosen(exercises, [word for word in options.words if not is_path(word)])
@@ -152,6 +160,28 @@ def run(options: Any) -> int:
         return one(paths[0], wanted, rules, options)
     except WorkerError as error:
         return fail(2, f"grade: {error}")
+
+
+def export_notebooks(exercises: dict[str, Exercise], options: Any) -> int:
+    """Notebooks for another system: of lessons if there are any, else of the exercises."""
+    if options.output is None:
+        return fail(2, "grade: --export writes into a folder: say which, with -o")
+    files: dict[str, str] = {}
+    for path in map(Path, options.words):
+        answers = path.parent / "solutions" / path.name
+        try:
+            known = {cell.title: cell.source for cell in cells_of(answers)} if answers.exists() else {}
+            files |= export(options.export, path.stem, of_lesson(cells_of(path), known))
+        except (OSError, ValueError) as error:
+            return fail(2, f"grade: {path}: {error}")
+    if not options.words:
+        name = options.exercises.stem if options.exercises else "exercises"
+        file = options.exercises and options.exercises.name
+        files = export(options.export, name, of_exercises(exercises, file))
+    for file, text in files.items():
+        if code := write(text, options.output / file, "minigrad", options.force):
+            return code
+    return 0
 
 
 def is_path(word: str) -> bool:
@@ -244,34 +274,3 @@ def run_with_progress(whole: Class, journal: Path, jobs: int) -> dict[str, int]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=len(whole.submissions), name="")
         return whole.run(journal, jobs, lambda name: bar.update(task, advance=1, name=name))
-
-
-# ------------------------------------------------------------------------------------------------------------- files
-def replaceable(path: Path, ours: str, force: bool) -> bool:
-    """Whether nothing stands there, or something of this command, which has the words `ours` in it."""
-    if force or not path.exists():
-        return True
-    with path.open(encoding="utf-8", errors="replace") as file:
-        return ours in file.read(1 << 20)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """A new file in the place of `path`, which is there in full or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w", encoding="utf-8", newline="") as file:
-        yield file
-    new.replace(path)
-
-
-def write(text: str, path: Path | None, ours: str, force: bool) -> int:
-    """To standard output or a file, which is replaced if it is one of ours or --force is given."""
-    if path is None:
-        print(text, end="")
-        return 0
-    if not replaceable(path, ours, force):
-        return fail(2, f"grade: {path} is not of this command: --force replaces it")
-    with replacing(path) as file:
-        file.write(text)
-    return 0

@@ -2,5 +2,6 @@
 
 from minigrad.grade.exercise import Exercise, load_exercises
 from minigrad.grade.grading import Mark, Marks, grade
+from minigrad.grade.notebooks import assert_right, heard
 
-__all__ = ["Exercise", "Mark", "Marks", "grade", "load_exercises"]
+__all__ = ["Exercise", "Mark", "Marks", "assert_right", "grade", "heard", "load_exercises"]

@@ -1,8 +1,8 @@
 """Start the worker where it can do little harm: as another user, seeing no other process, no network, few files.
 
 It is started as a file, with one argument, a job in JSON: the `folder` that is the worker's own, the `libraries` and
-what of them is `readable` and may be `listed`, `limits`, the `paths` to import from, and what to import before the
-walls are up (`imports`).
+what of them is `readable` and may be `listed`, `limits`, the `paths` to import from, what to import before the walls
+are up (`imports`), and whether there is a `gate` to keep minigrad's operations out.
 
 Each wall is put up where the system has it, and the worker says which stand: "user", "namespaces", "files". This
 process stays outside, waits for the worker, and ends what is left of it. It needs Linux for anything but the limits; on
@@ -214,7 +214,7 @@ def begin(job: dict[str, Any], worker: Any, uid: int, walls: list[str]) -> NoRet
         raise SystemExit("it would run as root: Python lies where no other user may read it")
     code = 1
     try:
-        worker.main(walls)
+        worker.main(walls, job["gate"])
         code = 0
     finally:
         os._exit(code)

@@ -87,7 +87,12 @@ def notebook_cells(text: str) -> list[str]:
         whole = ["".join(source) for source in code]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError("it is no notebook of format 4") from error
-    return [re.sub(r"^(\s*)([%!?])", r"\1pass  # \2", source, flags=re.MULTILINE) for source in whole]
+    return [only_python(source) for source in whole]
+
+
+def only_python(source: str) -> str:
+    """A cell with its magics and shell commands as comments."""
+    return re.sub(r"^(\s*)([%!?])", r"\1pass  # \2", source, flags=re.MULTILINE)
 
 
 def parsed(text: str) -> ast.Module:

@@ -12,7 +12,10 @@ noticed.
 from __future__ import annotations
 
 import ast
+import contextlib
 import ctypes
+import io
+import linecache
 import os
 import re
 import socket
@@ -443,7 +446,8 @@ class Submission:
     def answer(self, request: list[Any]) -> list[Any]:
         """["ok", ...], or ["error", type, text, line, code] if the submission's code raises."""
         verb, *arguments = request
-        without_autograd()
+        if verb != "run":
+            without_autograd()
         try:
             with np.errstate(all="ignore"):
                 return ["ok", getattr(self, f"do_{verb}")(*arguments)]
@@ -455,6 +459,20 @@ class Submission:
 
     def do_load(self, cells: list[list[str]]) -> list[str]:
         return self.load(cells)
+
+    def do_run(self, cells: list[list[str]]) -> list[str]:
+        """Run the cells of a lesson, one after the other whatever happens in them; what each of them prints."""
+        said = []
+        vars(self.module)["__name__"] = "__main__"
+        for label, text in cells:
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                try:
+                    linecache.cache[label] = len(text), None, text.splitlines(keepends=True), label
+                    exec(compile(text, label, "exec"), vars(self.module))
+                except BaseException as error:
+                    print(f"{type(error).__name__}: {error}")
+            said.append(out.getvalue()[-10 * WORDS :])
+        return said
 
     def do_find(self, name: str) -> list[Any]:
         target = self.target(name)
@@ -506,9 +524,10 @@ def changes(now: Sequence[Any], before: Sequence[Any]) -> list[Any]:
     ]
 
 
-def serve(requests: BinaryIO, send: Callable[[bytes], Any], walls: Sequence[str]) -> None:
+def serve(requests: BinaryIO, send: Callable[[bytes], Any], walls: Sequence[str], gate: bool) -> None:
     """Answer until there are no more requests."""
-    sys.meta_path.insert(0, Gate())
+    if gate:
+        sys.meta_path.insert(0, Gate())
     submission = Submission(walls)
     while True:
         try:
@@ -526,8 +545,11 @@ def replied(submission: Submission, nonce: bytes, raw: bytes) -> bytes:
         return framed(nonce, ["error", type(error).__name__, str(error), 0, ""])
 
 
-def main(walls: Sequence[str] = ()) -> None:
-    """Serve on the socket that is standard input, which the submission is not told of; its prints go nowhere."""
+def main(walls: Sequence[str] = (), gate: bool = True) -> None:
+    """Serve on the socket that is standard input, which the submission is not told of; its prints go nowhere.
+
+    Without the `gate` it finds all of minigrad, as the lessons need it.
+    """
     if sys.platform == "win32":
         link = socket.fromshare(sys.stdin.buffer.read())
     else:
@@ -536,8 +558,8 @@ def main(walls: Sequence[str] = ()) -> None:
         for descriptor in 0, 1, 2:
             os.dup2(nowhere.fileno(), descriptor)
     with link, link.makefile("rb") as requests:
-        serve(requests, link.sendall, walls)
+        serve(requests, link.sendall, walls, gate)
 
 
 if __name__ == "__main__":
-    main()
+    main(gate="--no-gate" not in sys.argv)

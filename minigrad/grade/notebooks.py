@@ -1,0 +1,207 @@
+"""Notebooks: what a lesson consists of, which of its exercises are solved, and exports for nbgrader and Otter.
+
+A lesson has cells "exercise 1" to be answered and cells "check 1" below them, which print a verdict.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+from minigrad.grade.examination import Local, examine
+from minigrad.grade.examiner import Gone, Limits, Worker
+from minigrad.grade.exercise import Exercise, load_exercises, skeleton
+from minigrad.grade.grading import marked
+from minigrad.grade.submission import Submission, notebook_cells, only_python, text_of
+
+__all__ = ["VERDICTS", "Cell", "assert_right", "cells_of", "export", "heard", "progress_of"]
+
+VERDICTS = "right", "not yet right", "not answered yet"
+SAID = re.compile(rf"^exercise (\d+): ({'|'.join(sorted(VERDICTS, key=len, reverse=True))})", re.MULTILINE)
+
+
+class Cell(NamedTuple):
+    kind: str  # "code" or "markdown"
+    title: str
+    source: str
+
+
+def cells_of(path: Path) -> list[Cell]:
+    """The cells of a notebook, or of a Python file in the percent format; a ValueError if it cannot be read."""
+    text = text_of(path)
+    if path.suffix == ".ipynb":
+        notebook_cells(text)  # which says what is wrong with it
+        cells = json.loads(text)["cells"]
+        titles = [str(c.get("metadata", {}).get("title", "")) for c in cells]
+        return [Cell(c["cell_type"], title, "".join(c["source"])) for c, title in zip(cells, titles, strict=True)]
+    found = []
+    for part in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]:
+        head, _, body = part.partition("\n")
+        kind = "markdown" if "[markdown]" in head else "code"
+        source = re.sub(r"^# ?", "", body, flags=re.MULTILINE) if kind == "markdown" else body
+        found.append(Cell(kind, head.replace("[markdown]", "").strip(), source.strip("\n")))
+    if not found:
+        raise ValueError("it has no cells")
+    return found
+
+
+def title_of(cells: Sequence[Cell], path: Path) -> str:
+    """What a lesson is called: its first heading."""
+    headings = [re.match(r"# +(.+)", cell.source) for cell in cells if cell.kind == "markdown"]
+    return next((found[1].strip() for found in headings if found), path.stem)
+
+
+def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, str]]:
+    """Run a lesson as a student has left it: what it is called, and the verdict on each of its exercises.
+
+    It runs in a process of its own, as a submission does, but has all of minigrad. A verdict is what the lesson's own
+    check prints: it tells a student where they are, and is no mark.
+
+    Raises:
+        ValueError: it cannot be read, or did not come to an end; the message says why.
+    """
+    cells = cells_of(path)
+    code = [(f"<cell {i}>", only_python(c.source)) for i, c in enumerate(cells) if c.kind == "code"]
+    numbers = dict.fromkeys(n for _, text in code for n in re.findall(r"exercise (\d+):", text))
+    with Worker(Submission(path.stem, path, tuple(code)), limits, gate=False) as worker:
+        worker.deadline = monotonic() + limits.time
+        try:
+            said = worker.ask("run", list(map(list, code)))
+        except Gone as gone:
+            reason = f"it was stopped after {limits.time:g} s" if str(gone) == "over" else str(gone)
+            raise ValueError(reason) from None
+    verdicts = dict(SAID.findall("\n".join(map(str, said))))
+    return title_of(cells, path), {n: verdicts.get(n, "no verdict") for n in numbers}
+
+
+# ----------------------------------------------------------------------------------------------- in other notebooks
+@contextmanager
+def heard(number: str) -> Iterator[None]:
+    """Whatever a check prints in here, it has to say that exercise `number` is right; else an AssertionError says it."""
+    with redirect_stdout(io.StringIO()) as out:
+        yield
+    text = out.getvalue()
+    if dict(SAID.findall(text)).get(number) != "right":
+        raise AssertionError(text.strip() or f"exercise {number}: the check says nothing")
+
+
+def assert_right(answer: Any, name: str, exercises_file: str | Path | None = None) -> None:
+    """An AssertionError with the remarks, unless `answer` has full marks in the exercise; all in this process."""
+    exercise = load_exercises(exercises_file)[name]
+    mark = marked(exercise, examine(exercise, Local(answer)))
+    if not mark.full:
+        raise AssertionError(str(mark))
+
+
+# ------------------------------------------------------------------------------------------------------------ exports
+class Question(NamedTuple):
+    """What is to be answered: name, points, the cell with the answer, and the code that raises unless it is right."""
+
+    name: str
+    points: float
+    answer: str
+    test: str
+
+
+def of_exercises(exercises: Mapping[str, Exercise], file: str | None) -> list[str | Question]:
+    """Text and questions of a file of exercises; hidden ones are left out."""
+    parts: list[str | Question] = ["# Exercises", "```python\nimport numpy as np\nfrom minigrad import Function\n```"]
+    argument = f", {file!r}" if file else ""
+    for e in exercises.values():
+        if not e.hidden:
+            test = f"from minigrad.grade import assert_right\n\nassert_right({e.name}, {e.name!r}{argument})"
+            parts += [f"**{e.name}** ({e.total:g} points). {e.statement}\n\n{e.shapes or e.signature}"]
+            parts += [Question(e.name, e.total, skeleton(e).strip("\n"), test)]
+    return parts
+
+
+def of_lesson(cells: Sequence[Cell], answers: Mapping[str, str]) -> list[Cell | Question]:
+    """The cells of a lesson, each exercise with its check as a question."""
+    parts: list[Cell | Question] = []
+    checks = {c.title: c.source for c in cells if c.title.startswith("check ")}
+    for cell in cells:
+        if cell.title.startswith("exercise ") and (check := checks.get(cell.title.replace("exercise", "check"))):
+            number = cell.title.split()[1]
+            head = f"from minigrad.grade import heard\n\nwith heard({number!r}):\n"
+            test = head + textwrap.indent(check, "    ")
+            parts.append(Question(f"exercise_{number}", 1, answers.get(cell.title, cell.source), test))
+        elif cell.title not in checks:
+            parts.append(cell)
+    return parts
+
+
+def cell(kind: str, source: str, **metadata: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"cell_type": kind, "metadata": metadata, "source": source.splitlines(keepends=True)}
+    return found | {"outputs": [], "execution_count": None} if kind == "code" else found
+
+
+def for_nbgrader(name: str, grade: bool, points: float = 0) -> dict[str, Any]:
+    """The metadata of a cell with an answer, or of one with tests (nbgrader's "JSON Metadata Format")."""
+    known = {
+        "schema_version": 3,
+        "grade_id": name,
+        "grade": grade,
+        "solution": not grade,
+        "locked": grade,
+        "task": False,
+    }
+    return {"nbgrader": known | ({"points": points} if grade else {})}
+
+
+def export(system: str, name: str, parts: Sequence[Any]) -> dict[str, str]:
+    """Files by their names: a notebook for `system`, "nbgrader" or "otter", and for Otter its test files."""
+    cells, files = [], {}
+    if system == "otter":
+        cells.append(cell("code", f'import otter\n\ngrader = otter.Notebook("{name}.ipynb")'))
+    for part in parts:
+        if isinstance(part, str):
+            code = part.startswith("```python")
+            cells.append(cell("code", part[10:-4]) if code else cell("markdown", part))
+        elif isinstance(part, Cell):
+            cells.append(cell(part.kind, part.source, **({"title": part.title} if part.title else {})))
+        elif system == "nbgrader":
+            answer = f"### BEGIN SOLUTION\n{part.answer}\n### END SOLUTION"
+            cells.append(cell("code", answer, **for_nbgrader(part.name, False)))
+            cells.append(cell("code", part.test, **for_nbgrader(f"test_{part.name}", True, part.points)))
+        else:
+            cells.append(cell("code", part.answer))
+            cells.append(cell("code", f'grader.check("{part.name}")'))
+            files[f"tests/{part.name}.py"] = ok_test(part)
+    whole = {
+        "cells": cells,
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 4,
+    }
+    return {f"{name}.ipynb": json.dumps(whole, indent=1, ensure_ascii=False) + "\n", **files}
+
+
+def ok_test(question: Question) -> str:
+    """A test file in OK format (Otter's "Python Format"): one suite, whose cases are doctests."""
+    lines, prompts = question.test.splitlines(), []
+    for node in ast.parse(question.test).body:
+        first, *rest = lines[node.lineno - 1 : node.end_lineno]
+        prompts += [f">>> {first}", *[f"... {line}".rstrip() for line in rest]]
+    code = "\n".join(prompts)
+    test = {
+        "name": question.name,
+        "points": question.points,
+        "suites": [
+            {
+                "cases": [{"code": code + "\n", "hidden": False, "locked": False}],
+                "scored": True,
+                "setup": "",
+                "teardown": "",
+                "type": "doctest",
+            }
+        ],
+    }
+    return f"OK_FORMAT = True\n\ntest = {test!r}\n"

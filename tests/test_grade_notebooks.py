@@ -1,0 +1,161 @@
+"""Lessons and exercises as notebooks: how far a student is, and exports that other systems run."""
+
+from __future__ import annotations
+
+import csv
+import doctest
+import json
+from pathlib import Path
+
+import jupytext
+import nbformat
+import numpy as np
+import pytest
+
+from minigrad.cli import main
+from minigrad.grade import assert_right, heard, load_exercises
+from minigrad.grade.notebooks import cells_of, export, of_exercises, of_lesson
+from minigrad.zoo import RIGHT, SPECIMENS
+
+LESSONS = sorted((Path(__file__).parents[1] / "lessons").glob("[0-9]_*.py"))
+FIRST = LESSONS[0]
+
+
+def answered(path, numbers, target):
+    """The lesson with the answers to some of its exercises, and one of another's that is wrong."""
+    solutions = {cell.title: cell.source for cell in cells_of(path.parent / "solutions" / path.name)}
+    text = path.read_text(encoding="utf-8")
+    for cell in cells_of(path):
+        if cell.title.removeprefix("exercise ") in numbers:
+            text = text.replace(f"# %% {cell.title}\n{cell.source}", f"# %% {cell.title}\n{solutions[cell.title]}")
+    if target.suffix == ".ipynb":
+        jupytext.write(jupytext.reads(text, fmt="py:percent"), target)
+    else:
+        target.write_text(text, encoding="utf-8")
+
+
+def test_progress_of_a_class(tmp_path, capsys):
+    home, out = tmp_path / "class", tmp_path / "progress.csv"
+    for name in ("ann", "bob", "cy"):
+        (home / name).mkdir(parents=True)
+    answered(FIRST, "123", home / "ann" / "1.py")
+    answered(FIRST, "2", home / "bob" / "1.ipynb")
+    (home / "cy" / "1.py").write_text("no cells")
+    assert main(["progress", str(home), "-o", str(out)]) == 1
+    printed = capsys.readouterr()
+    assert "ann: 1. The chain rule on a tape: 3 of 3" in printed.out
+    assert "bob: 1. The chain rule on a tape: 1 of 3" in printed.out
+    assert "it has no cells" in printed.err
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = {(row["student"], row["exercise"]): row["verdict"] for row in rows}
+    right, empty = "right", "not answered yet"
+    assert found == {("ann", n): right for n in "123"} | {("bob", "1"): empty, ("bob", "2"): right, ("bob", "3"): empty}
+    assert main(["progress", str(home / "ann"), "-o", str(out)]) == 0
+
+
+def test_a_cell_that_raises_does_not_stop_it(tmp_path, capsys):
+    text = FIRST.read_text(encoding="utf-8").replace("# %% exercise 1\n", "# %%\n1 / 0\n\n# %% exercise 1\n", 1)
+    path = tmp_path / "lesson.py"
+    path.write_text(text, encoding="utf-8")
+    assert main(["progress", str(path)]) == 1
+    assert "0 of 3 (1 not answered yet, 2 not answered yet, 3 not answered yet)" in capsys.readouterr().out
+
+
+def test_a_lesson_that_does_not_end(tmp_path, capsys):
+    path = tmp_path / "lesson.py"
+    path.write_text("# %%\nwhile True: pass\n")
+    assert main(["progress", str(path), "--timeout", "2"]) == 2
+    assert "it was stopped after 2 s" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------------------ exports
+def test_what_has_to_be_right():
+    assert_right(RIGHT["ReLU"].target, "ReLU")
+    with pytest.raises(AssertionError, match=r"Write \.sum\(0\), not \.mean\(0\)"):
+        assert_right(SPECIMENS["linear_bias_averaged"].target, "Linear")
+    with heard("2"):
+        print("exercise 1: not yet right\nexercise 2: right")
+    with pytest.raises(AssertionError, match="not yet right; try"), heard("2"):
+        print("exercise 1: right\nexercise 2: not yet right; try again")
+    with pytest.raises(AssertionError, match="says nothing"), heard("2"):
+        pass
+
+
+def notebook(files, name):
+    text = files[f"{name}.ipynb"]
+    nbformat.validate(nbformat.reads(text, as_version=4))
+    return json.loads(text)["cells"]
+
+
+@pytest.mark.parametrize("path", LESSONS[:1] + LESSONS[3:4], ids=lambda path: path.stem)
+def test_a_lesson_for_nbgrader(path):
+    """Each exercise has a cell to answer and a locked cell of tests; with the answers all of it runs."""
+    solutions = {cell.title: cell.source for cell in cells_of(path.parent / "solutions" / path.name)}
+    cells = notebook(export("nbgrader", "lesson", of_lesson(cells_of(path), solutions)), "lesson")
+    marked = [cell["metadata"]["nbgrader"] for cell in cells if "nbgrader" in cell["metadata"]]
+    keys = {"schema_version", "grade_id", "grade", "solution", "locked", "task"}
+    for known in marked:
+        assert keys <= set(known) <= {*keys, "points"}
+        assert known["schema_version"] == 3
+        assert ("points" in known) is known["grade"] is known["locked"] is not known["solution"]
+    assert len({known["grade_id"] for known in marked}) == len(marked)
+    assert [known["grade_id"] for known in marked[:2]] == ["exercise_1", "test_exercise_1"]
+    assert sum(known["grade"] for known in marked) == 3
+    namespace = {"__name__": "__main__"}
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["metadata"].get("nbgrader", {}).get("solution"):
+            assert source.startswith("### BEGIN SOLUTION\n")
+            assert source.endswith("\n### END SOLUTION")
+        if cell["cell_type"] == "code":
+            exec(source, namespace)
+
+
+def run_ok(text, namespace):
+    """A test file as Otter runs it: its doctests, with the student's names."""
+    known = {}
+    exec(text, known)
+    assert known["OK_FORMAT"] is True
+    test = known["test"]
+    assert set(test) == {"name", "points", "suites"}
+    (suite,) = test["suites"]
+    assert suite["type"] == "doctest"
+    (case,) = suite["cases"]
+    assert case["hidden"] is False
+    found = doctest.DocTestParser().get_doctest(case["code"], namespace, test["name"], None, None)
+    return doctest.DocTestRunner(verbose=False).run(found, out=lambda _: None).failed == 0
+
+
+def test_a_lesson_for_otter():
+    files = export("otter", "lesson", of_lesson(cells_of(FIRST), {}))
+    cells = notebook(files, "lesson")
+    sources = ["".join(cell["source"]) for cell in cells]
+    assert sources[0] == 'import otter\n\ngrader = otter.Notebook("lesson.ipynb")'
+    assert sources.count('grader.check("exercise_2")') == 1
+    namespace = {"__name__": "__main__"}
+    for cell in cells_of(FIRST):
+        if cell.kind == "code":
+            exec(cell.source, namespace)
+    assert not run_ok(files["tests/exercise_1.py"], dict(namespace))
+    (answer,) = [c.source for c in cells_of(FIRST.parent / "solutions" / FIRST.name) if c.title == "exercise 1"]
+    exec(answer, namespace)
+    assert run_ok(files["tests/exercise_1.py"], dict(namespace))
+
+
+@pytest.mark.parametrize("system", ["nbgrader", "otter"])
+def test_a_file_of_exercises(system):
+    files = export(system, "exercises", of_exercises(load_exercises(), None))
+    sources = ["".join(cell["source"]) for cell in notebook(files, "exercises")]
+    assert sum("class ReLU(Function):" in source for source in sources) == 1
+    if system == "otter":
+        assert len(files) == 11
+        assert run_ok(files["tests/ReLU.py"], {"ReLU": RIGHT["ReLU"].target, "np": np})
+        assert not run_ok(files["tests/ReLU.py"], {"ReLU": SPECIMENS["relu_zeroes_in_place"].target, "np": np})
+
+
+def test_the_command_exports(tmp_path, capsys):
+    assert main(["grade", "--export", "otter", str(FIRST), "-o", str(tmp_path / "out")]) == 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{FIRST.stem}.ipynb", "tests"}
+    assert main(["grade", "--export", "nbgrader"]) == 2
+    assert "with -o" in capsys.readouterr().err
