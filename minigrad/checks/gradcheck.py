@@ -40,7 +40,7 @@ class InputReport(NamedTuple):
         return f"{self.name}, {self.shape} {self.dtype}: {verdict}{doubt}"
 
 
-class Report(NamedTuple):
+class GradcheckReport(NamedTuple):
     """What gradcheck looked at and found; true when all is well. `failure` is the error's message otherwise."""
 
     function: str
@@ -64,7 +64,7 @@ def gradcheck(
     atol: float = 0.0,
     rtol: float | None = None,
     raise_exception: bool = True,
-) -> Report:
+) -> GradcheckReport:
     """Check the gradient of `fn` at `inputs`, in every entry of every input that requires grad.
 
     The gradient is that of L = Σ g · fn(*inputs), for two random cotangents g of opposite signs. The numerical
@@ -116,7 +116,7 @@ def gradcheck(
             f"gradcheck: the function returned a Tensor of {trial.y.dtype}; needed is a real floating dtype"
         )
     wide = "float64" if trial.wide == np.float64 else "long double"
-    report = Report(name, f"Richardson extrapolation in {wide}", (), "")
+    report = GradcheckReport(name, f"Richardson extrapolation in {wide}", (), "")
     failure, cause = promises_broken(trial)
     if not failure:
         found = []

@@ -21,7 +21,7 @@ from minigrad.engine.words import counted
 __all__ = ["Example", "Report", "Verdict"]
 
 Array = np.ndarray[Any, Any]
-Line = list[tuple[str, str]]  # stretches of text, each with its style
+Row = list[tuple[str, str]]  # stretches of text, each with its style
 
 WIDTH = 79
 SHOWN = 8  # rows and columns of a gradient
@@ -47,7 +47,7 @@ class Verdict(NamedTuple):
     sure: str
 
 
-class Table(NamedTuple):
+class Cells(NamedTuple):
     """A gradient beside what it should be: the entries in words, row by row, and which of them are wrong."""
 
     returned: list[list[str]]
@@ -60,7 +60,7 @@ class Example(NamedTuple):
 
     code: str
     input: str
-    table: Table | None
+    table: Cells | None
 
     @classmethod
     def of(cls, fault: Fault, trial: Trial, target: str, given: bool) -> Example:
@@ -89,7 +89,7 @@ def literal(x: Any) -> str:
     return f"np.array({x.tolist()}{dtype})" if x.size else f"np.zeros({x.shape}, dtype=np.{x.dtype})"
 
 
-def tabulated(shape: tuple[int, ...], got: Array, true: Array, wrong: Array) -> Table:
+def tabulated(shape: tuple[int, ...], got: Array, true: Array, wrong: Array) -> Cells:
     """As a matrix, its first rows and columns; the first rows with wrong entries, if these have none."""
     columns = shape[-1] if shape else 1
     cells = [a.reshape(-1, columns) for a in (got, true, wrong)]
@@ -98,7 +98,7 @@ def tabulated(shape: tuple[int, ...], got: Array, true: Array, wrong: Array) -> 
         rows = rows[cells[2].any(axis=1)]
     cells = [a[rows[:SHOWN], :SHOWN] for a in cells]
     texts = [[[f"{float(v):.6g}" for v in row] for row in a] for a in cells[:2]]
-    return Table(texts[0], texts[1], [[bool(v) for v in row] for row in cells[2]])
+    return Cells(texts[0], texts[1], [[bool(v) for v in row] for row in cells[2]])
 
 
 class Report:
@@ -195,7 +195,7 @@ def asserted(frame: FrameType) -> bool:
 
 
 # ------------------------------------------------------------------------------------------- one text, for all readers
-def lines(report: Report) -> Iterator[Line]:
+def lines(report: Report) -> Iterator[Row]:
     """The report line by line, each in stretches with a style."""
     named = [f"{fault.kind}{f' of {fault.input}' if fault.input else ''}" for fault in report.faults]
     good = ("ok, but not all of it could be judged", "kink") if report.doubts else ("ok", "ok")
@@ -236,7 +236,7 @@ def lines(report: Report) -> Iterator[Line]:
         yield from labelled(verdict.status, verdict.status, text)
 
 
-def labelled(label: str, style: str, text: str) -> Iterator[Line]:
+def labelled(label: str, style: str, text: str) -> Iterator[Row]:
     first, *more = paragraph(text, 14)
     yield [(f"  {label:12}", style), (first.lstrip(), "")]
     yield from ([(line, "")] for line in more)
@@ -256,14 +256,14 @@ def paragraph(text: str, indent: int) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=margin, subsequent_indent=margin, break_long_words=False)
 
 
-def side_by_side(name: str, table: Table) -> Iterator[Line]:
+def side_by_side(name: str, table: Cells) -> Iterator[Row]:
     """The two gradients; of the one that was returned, wrong entries have a star."""
     head = f"d{name} returned, * wrong"
     width = max((len(cell) for row in (*table.returned, *table.expected) for cell in row), default=0)
     gap = max(len(head) - (width + 2) * len(table.wrong[0]) - 2, 0) + 3
     yield [(f"    {head:{(width + 2) * len(table.wrong[0]) + 2 + gap}}should be", "dim")]
     for returned, expected, wrong in zip(*table, strict=True):
-        line: Line = [("    [", "")]
+        line: Row = [("    [", "")]
         for cell, bad in zip(returned, wrong, strict=True):
             line.append((f"{cell:>{width + 1}}{'*' if bad else ' '}", "fault" if bad else ""))
         right = "".join(f"{cell:>{width + 1}}" for cell in expected)
