@@ -721,3 +721,22 @@ def test_the_teachers_file_is_no_helper(student, tmp_path):
     path = student("import helper\nfrom ours import *\n")
     found = submission.read(path, [], closed=tmp_path / "ours.py")
     assert [name for name, _ in found.helpers] == ["helper.py"]
+
+
+# ----------------------------------------------------------------------------------------- where there are no processes
+def test_in_a_browser_it_is_one_process_and_says_so(student, monkeypatch):
+    path = student(
+        RELU.replace("import os", "")
+        + LINEAR.replace("grad.sum(0)", "grad.mean(0)")
+        + "from minigrad import sigmoid\nSigmoid = (lambda x: sigmoid(x), lambda g, x: g)\n"
+    )
+    before = sys.modules["minigrad"]
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    marks = grade(path, ["ReLU", "Linear", "Sigmoid"])
+    monkeypatch.undo()
+    assert [mark.earned for mark in marks.marks] == [6, 6, 0]
+    assert "minigrad.sigmoid is not offered" in marks.marks[2].forward.text
+    assert "nothing protects the marks" in str(marks)
+    assert sys.modules["minigrad"] is before
+    assert not any(type(finder).__name__ == "Gate" for finder in sys.meta_path)
+    assert "nothing protects" not in str(grade(path, ["ReLU"]))

@@ -14,7 +14,7 @@ from typing import Any
 
 from minigrad.commands.userfile import UserFileError
 from minigrad.grade.examination import WORDS, Findings, Remark, examine, whole
-from minigrad.grade.examiner import Gone, Limits, Worker, WorkerError, plain, subject_of
+from minigrad.grade.examiner import Gone, Indoors, Limits, Worker, WorkerError, plain, subject_of, without_processes
 from minigrad.grade.exercise import Exercise, builtin, load_exercises
 from minigrad.grade.submission import Submission, read
 
@@ -22,6 +22,7 @@ __all__ = ["HINTS", "Mark", "Marks", "Rules", "grade", "grade_submission"]
 
 WIDTH = 100  # of the report
 HINTS = "none", "kind", "full"
+SAME_PROCESS = "graded in the examiner's own process, as there are no others here: nothing protects the marks"
 OVER = "not graded: the time for the whole file was over"
 
 
@@ -113,6 +114,8 @@ class Marks:
         """What is to be said of the whole file."""
         if self.problem:
             return self.problem
+        if SAME_PROCESS in self.notes:
+            return SAME_PROCESS
         missing = any(mark.forward and mark.forward.kind == "absent" for mark in self.marks)
         if not self.notes or hints == "none" or not missing:
             return ""
@@ -227,7 +230,7 @@ class Sitting:
     def __init__(self, submission: Submission, rules: Rules, hidden: Sequence[Path]) -> None:
         self.submission, self.rules, self.hidden = submission, rules, hidden
         self.end = monotonic() + rules.total
-        self.worker: Any = None
+        self.worker: Worker | None = None
         self.problem = submission.problem
         self.notes: list[str] = []
 
@@ -253,7 +256,7 @@ class Sitting:
             bug = f"{type(error).__name__}: {error} (line {at.lineno} of {Path(at.filename).name})"
             return whole("error", f"not graded: an error in minigrad, and not in the file: {plain(bug)}")
 
-    def ready(self) -> Any:
+    def ready(self) -> Worker:
         """A worker that has loaded the file."""
         if self.worker is None:
             self.worker = start(self.submission, self.rules.limits, self.hidden)
@@ -264,6 +267,8 @@ class Sitting:
                 self.problem = f"{self.submission.path.name} cannot be loaded: {self.told(str(gone))}"
                 raise
             self.notes = [plain(note) for note in notes if isinstance(note, str)]
+            if without_processes():
+                self.notes.insert(0, SAME_PROCESS)
         return self.worker
 
     def told(self, reason: str) -> str:
@@ -281,8 +286,9 @@ class Sitting:
             self.worker = None
 
 
-def start(submission: Submission, limits: Limits, hidden: Sequence[Path]) -> Any:
-    return Worker(submission, limits, hidden)
+def start(submission: Submission, limits: Limits, hidden: Sequence[Path]) -> Worker:
+    """A worker; only where a system has no processes, one in this."""
+    return (Indoors if without_processes() else Worker)(submission, limits, hidden)
 
 
 def marked(exercise: Exercise, found: Findings, follow: float = 0.0) -> Mark:

@@ -85,7 +85,7 @@ def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, str]]:
 # ----------------------------------------------------------------------------------------------- in other notebooks
 @contextmanager
 def heard(number: str) -> Iterator[None]:
-    """Whatever a check prints in here, it has to say that exercise `number` is right; else an AssertionError says it."""
+    """A check in here has to say that exercise `number` is right; else an AssertionError tells what it said."""
     with redirect_stdout(io.StringIO()) as out:
         yield
     text = out.getvalue()
