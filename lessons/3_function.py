@@ -244,7 +244,7 @@ else:
 
 # %% [markdown]
 # `minigrad grade 3_function.py Linear MSE Sigmoid Softmax` gives marks for the classes in this file, each input's
-# gradient by itself (from a notebook: `jupytext --to py:percent` first). `minigrad grade --list` has more to write.
+# gradient by itself (a notebook will do as well). `minigrad grade --list` has more to write.
 #
 # ## Read next
 #

@@ -245,8 +245,7 @@ else:
     print("exercise 3:", "right" if right else "not yet right")
 
 # %% [markdown]
-# `minigrad grade 4_broadcasting.py Multiply` gives marks for the third (from a notebook: `jupytext --to py:percent`
-# first).
+# `minigrad grade 4_broadcasting.py Multiply` gives marks for the third; a notebook will do as well.
 #
 # ## Read next
 #

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
 import multiprocessing
 import os
 import random
+import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from minigrad.cli import main
+from minigrad.commands.grade import configure
 from minigrad.commands.userfile import UserFileError
 from minigrad.grade import folder, load_exercises
 from minigrad.grade.calibration import broken, calibration
 from minigrad.grade.exercise import Exercise
 from minigrad.grade.folder import Class, nameless, write_csv
+from minigrad.grade.formats import FORMATS
 from minigrad.grade.grading import Rules
 from minigrad.grade.report import page, summary
 from minigrad.grade.submission import found_in
@@ -350,3 +356,54 @@ EXERCISES = [
         assert message.count("\n") == 1
     assert main(["grade", "--exercises", str(path), "--check-exercises"]) == 1
     assert all(words in capsys.readouterr().out for words in ["A: its reference fails"])
+
+
+# ------------------------------------------------------------------------------------------- examples and the page
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script")
+@pytest.mark.parametrize(
+    ("files", "score", "said"),
+    [
+        ({"hw.py": f"Square = {list(SQUARES)[2]}\nimport helper\n", "helper.py": "x = 1\n"}, 1, "by one number"),
+        ({"a/hw.ipynb": "no notebook"}, 0, "it is no notebook"),
+        ({"hw.txt": ""}, 0, "there is no .py or .ipynb file"),
+    ],
+)
+def test_the_autograder_for_gradescope(files, score, said, tmp_path, ours):
+    """As Gradescope runs it, in other folders."""
+    for name, text in files.items():
+        (tmp_path / "submission" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "submission" / name).write_text(text)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "exercises.py").write_text(OURS, encoding="utf-8")
+    here = {**os.environ, "AUTOGRADER": str(tmp_path), "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
+    script = ROOT / "examples" / "gradescope" / "run_autograder"
+    subprocess.run(["bash", str(script)], env=here, check=True, capture_output=True)
+    found = json.loads((tmp_path / "results" / "results.json").read_text(encoding="utf-8"))
+    assert found["score"] == score
+    assert said in json.dumps(found)
+    assert (tmp_path / "source").stat().st_mode & 0o77 == 0
+
+
+def test_the_examples_take_minigrad_from_a_wheel():
+    for path in (ROOT / "examples" / "gradescope" / "setup.sh", ROOT / "examples" / "docker" / "Dockerfile"):
+        text = path.read_text(encoding="utf-8")
+        installs = [line for line in text.splitlines() if "pip install" in line]
+        assert installs
+        assert all("wheel" in line and not re.search(r"(^|\s)'?minigrad(\[|'|\s|$)", line) for line in installs)
+
+
+def test_the_page_says_what_is():
+    text = (ROOT / "docs" / "grading.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(program, names)
+    assert [broken(e) for e in names["EXERCISES"]] == [""]
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(FORMATS)
+    options = re.findall(r"(--[a-z][a-z-]+)", text)
+    parser = argparse.ArgumentParser()
+    configure(parser, "grade")
+    known = {name for action in parser._actions for name in action.option_strings}
+    assert set(options) <= known | {"--network"}

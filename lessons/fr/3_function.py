@@ -248,7 +248,7 @@ else:
 
 # %% [markdown]
 # `minigrad grade 3_function.py Linear MSE Sigmoid Softmax` note les classes de ce fichier, le gradient de chaque entrée
-# séparément (depuis un notebook : d'abord `jupytext --to py:percent`). `minigrad grade --list` en propose d'autres.
+# séparément (un notebook convient aussi). `minigrad grade --list` en propose d'autres.
 #
 # ## À lire ensuite
 #

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.commands.outputs import replaceable, replacing, write
-from minigrad.commands.userfile import fail
+from minigrad.commands.userfile import UserFileError, fail
 from minigrad.grade.calibration import broken, calibration
 from minigrad.grade.examiner import Limits, WorkerError
 from minigrad.grade.exercise import Exercise, load_exercises, template
@@ -19,7 +19,7 @@ from minigrad.grade.formats import FORMATS
 from minigrad.grade.grading import HINTS, Rules, chosen, closed_files, grade_submission
 from minigrad.grade.notebooks import cells_of, export, of_exercises, of_lesson
 from minigrad.grade.report import OURS, page, show, summary
-from minigrad.grade.submission import SUFFIXES, found_in, read
+from minigrad.grade.submission import SUFFIXES, found_in, main_file, read
 
 EXAMPLES = """\
 examples:
@@ -155,7 +155,7 @@ def run(options: Any) -> int:
         options.follow_through,
     )
     try:
-        if len(paths) > 1 or paths[0].is_dir():
+        if len(paths) > 1 or (paths[0].is_dir() and options.format == "text"):
             return several(paths, wanted, rules, options)
         return one(paths[0], wanted, rules, options)
     except WorkerError as error:
@@ -206,11 +206,12 @@ def check_exercises(exercises: dict[str, Exercise]) -> int:
 
 
 def one(path: Path, exercises: dict[str, Exercise], rules: Rules, options: Any) -> int:
-    """Marks for one file."""
-    found_in([path])
+    """Marks for one file; in a folder that is graded for another system, the one with the answers."""
+    if not path.exists():
+        raise UserFileError(f"there is no file {str(path)!r}")
     form = FORMATS[options.format]
     live = options.format == "text" and options.output is None
-    submission = read(path, list(exercises), closed=options.exercises)
+    submission = (main_file if path.is_dir() else read)(path, list(exercises), closed=options.exercises)
     marks = grade_submission(
         submission,
         exercises,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from minigrad.commands.userfile import UserFileError
 
-__all__ = ["Submission", "found_in", "read"]
+__all__ = ["Submission", "found_in", "main_file", "read"]
 
 LARGEST = 10 << 20  # bytes of a file
 HELPERS = 20  # files beside a submission that it may import
@@ -168,6 +168,18 @@ def read(
     except (OSError, ValueError) as error:
         return Submission(name, path, problem=f"{path.name} cannot be read: {error}")
     return Submission(name, path, cells, tuple(beside(path, cells, closed)) if helpers else ())
+
+
+def main_file(folder: Path, wanted: Sequence[str], closed: Path | None = None) -> Submission:
+    """Of what lies in a folder that file which defines most of the exercises; it may import the others."""
+    try:
+        found = found_in([folder], closed)
+    except UserFileError as error:
+        return Submission(folder.name, folder, problem=str(error))
+    files = [read(path, wanted, closed=closed) for _, path, problem in found if not problem]
+    if not files:
+        return Submission(folder.name, folder, problem=f"{folder}: {found[0][2]}")
+    return max(files, key=lambda one: sum(len(bound(parsed(text)) & {*wanted}) for _, text in one.cells))
 
 
 def beside(path: Path, cells: Sequence[tuple[str, str]], closed: Path | None) -> Iterator[tuple[str, str]]:
