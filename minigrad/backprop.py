@@ -140,7 +140,7 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
 
 
 def arrived(node: Tensor, g: Any, watches: tuple[Watch, ...]) -> Any:
-    """What the hooks of `node` make of its cotangent, now that all of it is there."""
+    """The cotangent of `node` after its hooks, now that all of it is there."""
     g = node.hooks(node, g) if node.hooks else g
     tell(watches, "arrives", node, g)
     return g

@@ -77,7 +77,7 @@ def open_guard() -> Any:
 
 
 class Guard(Watch):
-    """What strict() knows in one thread, from the outermost ``with`` to its end."""
+    """The knowledge of strict() in one thread, from the outermost ``with`` to its end."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -110,7 +110,7 @@ class Guard(Watch):
                     array.flags.writeable = True
 
     def user(self, array: Array) -> str | None:
-        """What a locked `array` is needed for."""
+        """A sentence on what a locked `array` is needed for; None if it is not locked."""
         found = (self.users[key] for key, locked in self.locked.items() if np.shares_memory(array, locked))
         return next(found, None)
 
@@ -245,7 +245,7 @@ def words_in_expression(code: CodeType, offset: int) -> list[Any]:
 
 
 def entry(held: Any, key: Any) -> tuple[str, Any] | None:
-    """What `held` has under `key`, as an entry or an attribute, and how that is written."""
+    """The entry or attribute that `held` has under `key`, and how that is written."""
     try:
         if isinstance(held, dict | list | tuple):
             return f"[{key!r}]", held[key]

@@ -27,7 +27,7 @@ ANY = -np.inf, np.inf
 
 
 class Form:
-    """What a function takes: a signature, and what is known of each input.
+    """The inputs that a function takes: a signature, and what is known of each.
 
     ``(n,p),(p,q),(q)->(n,q)``: letters are lengths, the same letter the same length; numbers are themselves. Inputs
     that are all written () are taken entry by entry: they have any shapes that broadcast. An axis with a question mark
@@ -62,7 +62,7 @@ class Form:
 
     @classmethod
     def of(cls, operation: Operation, params: Mapping[str, Any] | None = None, more: int = 0) -> Form:
-        """What an operation takes; if that is any number of the last input, `more` than its signature has."""
+        """The form of an operation's inputs; where it takes any number of the last, `more` than its signature has."""
         each = groups(operation.signature)
         names = operation.inputs + operation.inputs[-1:] * (len(each) - len(operation.inputs))
         if operation.variadic and names == operation.inputs:

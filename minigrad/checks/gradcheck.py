@@ -25,7 +25,7 @@ class GradcheckError(AssertionError):
 
 
 class InputReport(NamedTuple):
-    """What was found for one input. `ratio` is the largest |difference| / allowance; up to 1 passes."""
+    """The findings for one input. `ratio` is the largest |difference| / allowance; up to 1 passes."""
 
     name: str
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ class InputReport(NamedTuple):
 
 
 class GradcheckReport(NamedTuple):
-    """What gradcheck looked at and found; true when all is well. `failure` is the error's message otherwise."""
+    """The findings of gradcheck; true when all is well. `failure` is the error's message otherwise."""
 
     function: str
     method: str  # how the numerical derivative was made

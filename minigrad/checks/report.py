@@ -102,7 +102,7 @@ def tabulated(shape: tuple[int, ...], got: Array, true: Array, wrong: Array) -> 
 
 
 class Report:
-    """What `check` found. True when nothing is wrong; a bare ``assert`` of one that is not raises with its text.
+    """The findings of `check`. True when nothing is wrong; a bare ``assert`` of one that is not raises with its text.
 
     Attributes:
         function: the name of what was checked.
@@ -243,7 +243,7 @@ def labelled(label: str, style: str, text: str) -> Iterator[Row]:
 
 
 def in_one_line(report: Report) -> str:
-    """What was checked."""
+    """The inputs and cases that were checked, in words."""
     kept = sum(verdict.status == "ok" for verdict in report.verdicts)
     skipped = sum(verdict.status == "not checked" for verdict in report.verdicts)
     text = f"checked at {counted(report.cases, 'case')}: {counted(kept, 'promise')} kept"

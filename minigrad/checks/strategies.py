@@ -235,7 +235,7 @@ def smallest(form: Form, seed: int, fails: Callable[[Case], bool], count: int = 
 
 
 def complexity(case: Case) -> tuple[float, ...]:
-    """What makes a case easy for people: few entries, then round small numbers."""
+    """How hard a case is for people to read: few entries are easy, then round small numbers."""
     entries = [x.reshape(-1) for x in case.inputs if isinstance(x, np.ndarray)]
     values = np.concatenate(entries).astype(np.float64)
     return len(values), float((values % 1 != 0).sum()), float(abs(values).sum())

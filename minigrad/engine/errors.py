@@ -120,7 +120,7 @@ def cause_of(x: Tensor) -> tuple[Any, ...]:
 
 
 def cut_by(op: Any, inputs: tuple[Any, ...], y: Tensor) -> tuple[Any, ...]:
-    """What y remembers, a result that no derivative reaches: how `op` cut it off, or its inputs' first cause."""
+    """The cause that y remembers, a result that no derivative reaches: how `op` cut it off, or its inputs' first one."""
     made_at, tensors = y.made_at, [x for x in inputs if hasattr(x, "cut")]
     if y.recorded and any(x.differentiable for x in tensors):
         return "step", made_at, op.name

@@ -56,7 +56,7 @@ def read_only(g: Any) -> Any:
 
 
 def replacement(new: Any, t: Tensor, recorded: bool) -> Any:
-    """What a hook returned, as a cotangent of `t`: of its shape and dtype, and memory of its own."""
+    """The result of a hook, as a cotangent of `t`: of its shape and dtype, and memory of its own."""
     array = new.array if type(new) is type(t) else as_numeric(new)
     if array.shape != t.shape:
         raise ValueError(f"a hook returned shape {array.shape} for the cotangent of {errors.described(t)}")
@@ -67,7 +67,7 @@ def replacement(new: Any, t: Tensor, recorded: bool) -> Any:
 
 
 class Handle(NamedTuple):
-    """What register_hook returns; ``remove()`` takes the hook off again."""
+    """A hook that was registered; ``remove()`` takes it off again."""
 
     hooks: Hooks
     key: object

@@ -55,7 +55,7 @@ class Op:
     def partials(
         self, node: Any, wanted: Callable[[Any], bool], g: Any, y: Any, inputs: Sequence[Any]
     ) -> Sequence[Any]:
-        """What the cotangent `g` of `node` makes of the cotangents of its inputs; None for those not `wanted`.
+        """The cotangents of the inputs of `node`, given its own, `g`; None for those not `wanted`.
 
         On arrays `y` and `inputs` are the output and the values; in a recorded sweep all are Tensors.
         """
@@ -76,11 +76,11 @@ class Op:
         return self.forward(*values, **params)
 
     def fresh(self) -> Op:
-        """What records another call of the same operation."""
+        """The function that records another call of the same operation."""
         return self
 
     def input_names(self, count: int) -> list[str]:
-        """What the definition calls the first `count` inputs."""
+        """The names that the definition has for the first `count` inputs."""
         return [f"input{i}" for i in range(count)]
 
     def rule_of(self, position: int) -> Callable[..., Any] | None:

@@ -83,7 +83,7 @@ class Exits(Watch):
 
 
 class Kept:
-    """What forward kept on ctx, value by value: in the first run, in the second, and in plain runs on moved inputs."""
+    """The values that forward kept on ctx: in the first run, in the second, and in plain runs on moved inputs."""
 
     def __init__(self, rerun: Rerun, node: Tensor) -> None:
         self.rerun, self.node, self.op = rerun, node, rerun.op
@@ -96,7 +96,7 @@ class Kept:
         return found
 
     def value(self, path: Any, a: Any) -> Any:
-        """What backward gets for `a`, which the first run kept under `path`."""
+        """The value that backward gets for `a`, which the first run kept under `path`."""
         rerun, t = self.rerun, self.second.get(path)
         if type(t) is Tensor:
             if any(t is x for x in rerun.inputs):

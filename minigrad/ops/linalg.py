@@ -36,7 +36,7 @@ class matmul:
 
 
 def mismatch(name, a, b):
-    """What to say when the shapes of a product do not fit."""
+    """The error for shapes of a product that do not fit."""
     if a.ndim == 0 or b.ndim == 0:
         return f"{name}: a has shape {a.shape} and b {b.shape}, and a number is no matrix: write a * b"
     k, m = a.shape[-1], b.shape[-1 if b.ndim == 1 else -2]

@@ -22,7 +22,7 @@ class mse_loss:
     params = REDUCTIONS
     signature = "(n,q),(n,q)->()"
     def forward(input, target, *, reduction="mean"):
-        error = errors(input, target)
+        error = residuals(input, target)
         if reduction == "mean" and error.size:
             return error.dot(error) / error.size
         return reduced("mse_loss", np.square(error).reshape(np.shape(input)), reduction)
@@ -31,11 +31,11 @@ class mse_loss:
 
 
 def slope(input, reduction):
-    """What an error counts for."""
+    """The weight of an error in the cotangent."""
     return 2 / input.size if reduction == "mean" else 2
 
 
-def errors(input, target):
+def residuals(input, target):
     """The differences as a vector."""
     a, b = getattr(input, "shape", ()), getattr(target, "shape", ())
     if a != b:
@@ -178,7 +178,7 @@ def weights(x, target, weight, ignore_index):
 
 
 def per_row(g, w, reduction):
-    """What -w[t] x[i, t] counts for in the cotangent: a column, of one entry if that is the same for all rows."""
+    """The weight of -w[t] x[i, t] in the cotangent: a column, of one entry if that is the same for all rows."""
     return g.reshape(-1, 1) / w.sum() if reduction == "mean" else g.reshape(-1, 1)
 
 
@@ -273,7 +273,7 @@ def difference(loss, input, target):
 
 
 def mismatch(loss, prediction, target):
-    """What to say when broadcasting would compare every prediction with every target."""
+    """The error for shapes that would have broadcasting compare every prediction with every target."""
     advice = "reshape one of them to the shape of the other"
     if sorted(n for n in prediction if n != 1) == sorted(n for n in target if n != 1):
         advice = f"target.reshape({prediction}) or input.reshape({target}) makes them one shape"

@@ -157,7 +157,7 @@ class Operation(Op):
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
     ) -> Sequence[Any]:
-        """What the cotangent `g` of `node` makes of the cotangents of its inputs; None for those not `wanted`."""
+        """The cotangents of the inputs of `node`, given its own, `g`; None for those not `wanted`."""
         found, params = [], node.params
         if len(inputs) == 2 and not params:  # the most common case, and without * and ** Python calls a rule faster
             a, b = inputs

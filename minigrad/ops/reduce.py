@@ -13,7 +13,7 @@ AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"axi
 
 
 def kept(g, x, axis, keepdims):
-    """What belongs to a reduction of x, with the reduced axes back in place, so that it broadcasts against x."""
+    """An array of a reduction of x, with the reduced axes back in place, so that it broadcasts against x."""
     return g if keepdims or axis is None or x.ndim == 0 else np.expand_dims(g, axis)
 
 

@@ -260,7 +260,7 @@ def is_array(x: Any) -> bool:
 
 
 def signature(x: Any) -> Any:
-    """What a program is specialised for."""
+    """The part of an argument that a program is specialised for."""
     if isinstance(x, np.ndarray | np.generic):
         return x.shape, x.dtype, x.strides
     if isinstance(x, np.random.Generator):

@@ -127,7 +127,7 @@ def traced(
 
 
 def said(recording: Recording) -> Iterator[tuple[str, Any]]:
-    """What a recording computes, line by line with the user's places, and what it returns."""
+    """The computation of a recording, line by line with the user's places, and its result."""
     lines, names = lines_of(recording)
     yield from ((f"`{unparse(line.text)}`", line.place) for line in lines)
     yield repr(mapped(lambda y: names[y] if type(y) is Tensor else y, recording.result)), None
@@ -165,7 +165,7 @@ def read(x: Any, names: Mapping[Any, str], arrays: Mapping[int, Tensor], alias: 
 
 
 def forward_of(node: Tensor, cache: dict[Any, Body]) -> Body:
-    """What the forward of a node computes."""
+    """The body of a node's forward."""
     op = node.op
     values = list(node.values)
     key = op.name, repr(node.params), tuple([signature(v) for v in values])
@@ -182,7 +182,7 @@ def forward_of(node: Tensor, cache: dict[Any, Body]) -> Body:
 
 
 def signature(value: Any) -> Any:
-    """What a specialised forward depends on."""
+    """The part of a value that a specialised forward depends on."""
     return (value.shape, value.dtype.str) if isinstance(value, np.ndarray) else (type(value), repr(value))
 
 

@@ -76,7 +76,7 @@ Held = tuple[str, str, Any, Any, Any]  # a Place without its depth
 
 
 def held_by(name: str, x: Any, names: set[str]) -> Iterator[Held]:
-    """What x holds. `names` are the global variables and attributes that functions read."""
+    """The parts that x holds. `names` are the global variables and attributes that functions read."""
     if isinstance(x, Tensor):
         return
     if isinstance(x, np.ndarray):
@@ -179,7 +179,7 @@ def said(x: Any) -> Any:
 
 
 class Outside:
-    """What some functions find outside, and whether it is still the same.
+    """The values that some functions find outside, and whether they are still the same.
 
     Attributes:
         unchanged: a function that tells whether every place still holds the very object that it held; None if there is

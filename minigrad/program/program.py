@@ -229,7 +229,7 @@ class Text:
 
 
 def structure(result: Any, names: Mapping[Tensor, str], shared: set[Any]) -> ast.expr:
-    """What the program returns, nested as the traced function returned it; no memory twice, and none in `shared`."""
+    """The result of the program, nested as the traced function returned it; no memory twice, and none in `shared`."""
     if type(result) is Tensor:
         text, memory = named(names[result]), owner(result.array)
         copied = not result.array.flags.writeable or memory in shared

@@ -55,7 +55,7 @@ class Argument:
 
 @dataclass
 class Recording:
-    """What one run of a function left.
+    """The traces that one run of a function left.
 
     Attributes:
         name: of the function.
@@ -246,7 +246,7 @@ def record(
 
 
 def as_results(recording: Recording, tracing: Tracing, value: Any) -> Any:
-    """What a function returned, with Tensors for all of its arrays; numbers and words beside these are constants."""
+    """The result of a function, with Tensors for all of its arrays; numbers and words beside these are constants."""
     value = mapped(lambda y: tracing.tensor_of(y) if type(y) is np.ndarray else y, value)
     parts = leaves(value)
     for y in parts:
@@ -286,7 +286,7 @@ def updated(recording: Recording, update: Callable[..., Any], wanted: Any, more:
 
 
 class Cotangents(Watch):
-    """What arrives at each node of a sweep, kept for its name."""
+    """The cotangents that arrive at each node of a sweep, kept for their names."""
 
     def __init__(self) -> None:
         self.found: dict[Tensor, Any] = {}
@@ -436,7 +436,7 @@ def parameter_names(fn: Any, count: int) -> list[str]:
 
 # ------------------------------------------------------------------------------------------- what was found outside
 def reached(roots: Sequence[Tensor], tracing: Tracing) -> list[Tensor]:
-    """What the roots were computed from, and they themselves, in the order it was computed, aliases resolved."""
+    """All that the roots were computed from, and they themselves, in the order it was computed, aliases resolved."""
     seen, nodes = set(roots), list(roots)
     for node in nodes:  # which grows meanwhile
         if node.op is None and node.serial >= tracing.serial:
@@ -474,7 +474,7 @@ def variable(node: Tensor) -> str:
 
 
 def name_of_memory(array: Any, around: Mapping[int, tuple[str, Any]]) -> str | None:
-    """What an array is called, or the array that it is a view of."""
+    """The name of an array, or of the array that it is a view of."""
     while array is not None:
         if id(array) in around:
             return around[id(array)][0]

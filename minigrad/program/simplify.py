@@ -73,7 +73,7 @@ class Simplifier:
         return self.lines
 
     def now(self, name: str) -> str:
-        """What to read for `name`, now that lines have gone."""
+        """The name to read for `name`, now that lines have gone."""
         while name in self.instead:
             name = self.instead[name]
         return name
@@ -87,7 +87,7 @@ class Simplifier:
         return dataclasses.replace(line, text=renamed(line.text, changed), inputs=inputs)
 
     def each(self, change: Callable[[Line], Line | None]) -> Iterator[Line]:
-        """What `change` makes of the lines; None for one that has gone. Lines that say the same become one."""
+        """The lines after `change`, which gives None for one that goes. Lines that say the same become one."""
         said: dict[Any, str] = {}
         for line in self.lines:
             new = change(self.read(line))

@@ -24,7 +24,7 @@ def source(
     raw: bool = False,
     **static: Any,
 ) -> Program:
-    """What `fn` computes, its gradients and a whole training step, as a plain NumPy function: text that also runs.
+    """A plain NumPy function of what `fn` computes, its gradients and a whole training step: text that also runs.
 
     The function runs on Tensors of the shapes and numbers of the examples. What it did is printed as straight-line
     NumPy, which gives the bits of the tape: forward first, then backward, then update, in the user's own names, each

@@ -63,7 +63,7 @@ class Body:
 
 
 def body_of(function: Callable[..., Any], inputs: Mapping[str, Any], params: Mapping[str, Any], result: Any) -> Body:
-    """What ``function(*inputs, **params)`` computes; a tuple among `inputs` stands for several.
+    """The body of ``function(*inputs, **params)``, step by step; a tuple among `inputs` stands for several.
 
     Raises:
         TraceError: it depends on values, or does not compute `result`.
@@ -93,7 +93,7 @@ def body_of(function: Callable[..., Any], inputs: Mapping[str, Any], params: Map
 
 
 class Script:
-    """What was computed of the symbols of one call, in order.
+    """The steps that one call computed of its symbols, in order.
 
     Attributes:
         inputs: the names and arrays of the inputs.
@@ -166,7 +166,7 @@ class Script:
         return new
 
     def target(self, array: Any) -> Symbol:
-        """What is about to be written into, as a symbol."""
+        """The array that is about to be written into, as a symbol."""
         if type(array) is not Symbol:
             if id(array) not in self.made:
                 self.made[id(array)] = array, self.symbol(array, self.text(array))

@@ -39,7 +39,7 @@ class Path(NamedTuple):
 
 
 class Explanation:
-    """What `explain` returns; `str` and `print` give text.
+    """An entry of a gradient as a sum over paths; `str` and `print` give text.
 
     Attributes:
         entry: the entry of the gradient, as the sweep computes it.
@@ -93,7 +93,7 @@ class Explanation:
         ]
 
     def beyond(self, node: Tensor, g: Array) -> float:
-        """What all paths from `node` to x make of `g`, together."""
+        """The contribution that all paths from `node` to x make of `g`, together."""
         cotangents = {node: g}
         for at in reversed(self.trace.nodes):
             if at in cotangents and at is not self.x:
@@ -143,7 +143,7 @@ class Explanation:
         return texts or ["no entry has a share in it"]
 
     def remark(self) -> list[str]:
-        """What to make of a difference between the paths and the sweep."""
+        """A sentence on the difference between the paths and the sweep."""
         left = self.entry - self.total
         if len(self.paths) < self.count:
             many = self.count - len(self.paths)

@@ -37,7 +37,7 @@ class Equation(NamedTuple):
 
 
 class Notation(NamedTuple):
-    """What to write for the output of an operation, whose cotangent is g, and for its inputs."""
+    """The names for the output of an operation, whose cotangent is g, and for its inputs."""
 
     output: str
     called: Mapping[str, str]
@@ -179,7 +179,7 @@ def body_of(tree: ast.FunctionDef) -> list[ast.stmt]:
 
 
 def expression_of(function: Any) -> ast.expr | None:
-    """What a function of one statement returns."""
+    """The expression that a function of one statement returns."""
     tree = definition(function)
     body = body_of(tree) if tree else []
     return body[0].value if len(body) == 1 and isinstance(body[0], ast.Return) else None
