@@ -120,7 +120,7 @@ def cause_of(x: Tensor) -> tuple[Any, ...]:
 
 
 def cut_by(op: Any, inputs: tuple[Any, ...], y: Tensor) -> tuple[Any, ...]:
-    """The cause that y remembers, a result that no derivative reaches: how `op` cut it off, or its inputs' first one."""
+    """Why no derivative reaches the result y, as it remembers: how `op` cut it off, or its inputs' first cause."""
     made_at, tensors = y.made_at, [x for x in inputs if hasattr(x, "cut")]
     if y.recorded and any(x.differentiable for x in tensors):
         return "step", made_at, op.name
