@@ -2,7 +2,22 @@
 
 The *tape* of a result is everything it was computed from, in the order it was computed. The *cotangent* of a value v
 is dL/dv, how much the result L changes with v. The sweep walks the tape backwards; at each node it asks the operation
-what the node's cotangent g makes of those of its inputs, and adds up what reaches a value on several paths.
+what the node's cotangent g makes of those of its inputs, and adds up what reaches a value on several paths:
+
+    def plain(output, g):
+        cotangents = {output: g}
+        for node in reversed(tape(output)):
+            if node.op is None or node not in cotangents:
+                continue
+            partials = node.op.partials(node, is_differentiable, cotangents[node], node.array, node.values)
+            for i, partial in enumerate(partials):
+                if partial is not None:
+                    x, partial = node.inputs[i], node.op.fit(partial, node, i)
+                    cotangents[x] = cotangents[x] + partial if x in cotangents else partial
+        return cotangents
+
+That is all of it, and `sweep` below computes the same numbers, bit for bit (a test runs both). It is longer for speed
+and for what users may ask of it: a comment says where.
 
 Rules are plain NumPy text, and Tensors answer to NumPy. So one sweep runs on two kinds of value: on the saved arrays,
 which is fast, or on the Tensors themselves (create_graph), which puts the sweep on a tape: gradients of gradients.
@@ -17,10 +32,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import errors
-from minigrad.engine.guards import differentiable_tensors, handed_out, recorded_inputs, seed
+from minigrad.engine.guards import differentiable_tensors, handed_out, leading, owned, recorded_inputs, seed
+from minigrad.engine.hooks import arrived
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.places import caller
-from minigrad.engine.state import Watch, here, tell
+from minigrad.engine.state import here, tell
 from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]
@@ -34,7 +50,7 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     """Run ``op.forward`` on the arrays of `inputs`, and remember how the result was made."""
     values: list[Any] = []
     recorded = differentiable = False
-    for x in inputs:
+    for x in inputs:  # one loop over the inputs for all that is asked of them, as Python's loops are slow
         kind = type(x)
         if kind is Tensor:
             values.append(x.array)
@@ -48,10 +64,10 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         differentiable = any(map(lambda x, rule: rule and getattr(x, "differentiable", False), inputs, op.rules))
     array = op.forward(*values, **params)
     state = here.state
-    y = new(Tensor)
+    y = new(Tensor)  # not Tensor(array), whose checks cost as much as a small addition: it is an array already
     y.array = array if type(array) is ndarray else as_numeric(array)  # NumPy gives a scalar where no axis is left
     y.grad = y.hooks = y.cut = None
-    y.made_at = state.place or caller(3)
+    y.made_at = state.place or caller(3)  # the frames below that are this one, the operation's, and caller's own
     y.serial = next_serial()
     if recorded and state.recording:
         y.op, y.inputs, y.values, y.params = op, inputs, values, params
@@ -78,21 +94,11 @@ def tape(*outputs: Tensor) -> list[Tensor]:
     return nodes
 
 
-def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
-    """The `inputs`, and those of `nodes` from which a derivative leads to one of them."""
-    found = set(inputs)
-    for node in nodes:
-        if node.differentiable and any([type(x) is Tensor and x in found for x in node.inputs]):
-            found.add(node)
-    return found
-
-
 def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph: bool) -> dict[Tensor, Any]:
     """Send the cotangent of `output` back to `inputs`, or where there are none to all leaves; return what arrives."""
-    state, keep = here.state, set(inputs)
+    state, keep = here.state, set(inputs)  # keep: whose cotangents are asked for, and stay
     watches, before = state.watches, (state.recording, state.place)
-    if watches:
-        tell(watches, "begins", output, gradient, inputs)
+    tell(watches, "begins", output, gradient, inputs)
     cotangents = {output: seed(output, gradient, keep, create_graph)}
     nodes = tape(output)
     wanted = leading(nodes, keep).__contains__ if keep else is_differentiable
@@ -101,12 +107,12 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
             op = node.op
             if (watches or node.hooks) and node in cotangents:
                 cotangents[node] = arrived(node, cotangents[node], watches)
-            g = None if op is None else cotangents.pop(node, None)
+            g = None if op is None else cotangents.pop(node, None)  # popped: its memory is free for the next ones
             if g is None:
                 continue
             if node in keep:
                 cotangents[node] = g
-            if create_graph:
+            if create_graph:  # on Tensors, so that the sweep records itself, in the name of the node's own line
                 state.recording, state.place = True, node.made_at
                 partials = op.partials(node, wanted, g, node, recorded_inputs(node))
             else:
@@ -118,14 +124,15 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
                     continue
                 x = node.inputs[i]
                 array, sent = x.array, partial
+                # Most partials fit, and a call that does nothing costs as much as a small addition.
                 if partial.shape != array.shape or partial.dtype is not array.dtype:
                     sent = op.fit(partial, node, i)
                 if x in cotangents:
                     total = cotangents[x] + sent
                 elif create_graph or (x.op is not None and x not in keep):
                     total = sent
-                else:  # what is handed out is memory of its own
-                    total = sent if op.owns_results and sent is not g and sent.base is None else sent.copy()
+                else:  # it will be handed out
+                    total = owned(sent, g, op)
                 if watches:
                     tell(watches, "edge", node, i, partial, sent, cotangents.get(x), total)
                 cotangents[x] = total
@@ -134,16 +141,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
         raise
     finally:
         state.recording, state.place = before
-    if watches:
-        tell(watches, "ends", output)
+    tell(watches, "ends", output)
     return cotangents
-
-
-def arrived(node: Tensor, g: Any, watches: tuple[Watch, ...]) -> Any:
-    """The cotangent of `node` after its hooks, now that all of it is there."""
-    g = node.hooks(node, g) if node.hooks else g
-    tell(watches, "arrives", node, g)
-    return g
 
 
 def backward(output: Tensor, gradient: Any = None) -> None:

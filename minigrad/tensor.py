@@ -42,6 +42,21 @@ class Tensor(Installed):
             `backward` adds until `zero_grad`.
         requires_grad: True when a derivative reaches this tensor.
 
+    There are four kinds of Tensor, told apart by three of the slots below:
+
+                                                        op        recorded    differentiable
+        data, a leaf: Tensor(x)                         None      False       False
+        a parameter, a leaf that requires grad          None      True        True
+        a result on the tape: w * x                     set       True        True, but for steps such as w > 0
+        a result off the tape: x * x, under no_grad     None      False       False
+
+    `recorded` decides whether what is computed from a tensor goes on the tape, `differentiable` whether a cotangent is
+    sent to it; `cut` says why not. (While a program is traced its data are leaves that are recorded, too: no gradient
+    of them is wanted, but what is computed from them is.)
+
+    `backward` is installed by backprop.py, and each operator and method by its operation in ops/: a Tensor knows how it
+    was made, and nothing of derivatives.
+
     >>> w = Tensor([3.0, 4.0], requires_grad=True)
     >>> (w * w).sum().backward()
     >>> w.grad

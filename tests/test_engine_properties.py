@@ -7,9 +7,11 @@ test_ops.py. This sees an engine that adds up, visits, keeps or forgets the wron
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 import tracemalloc
 from collections import Counter
@@ -288,7 +290,7 @@ def test_training_leaves_nothing_behind(kind, steps):
             tracemalloc.stop()
         assert len(gc.get_objects()) <= objects + 5
         assert gc.collect() == 0
-    assert after - before < 1000, "bytes that stay"
+    assert after - before < 1000, f"bytes that stay: {after - before}"
     assert highest - peak < 1000, "bytes that one step needs, more and more"
 
 
@@ -357,3 +359,30 @@ def test_a_sweep_is_linear_in_the_length_of_the_chain(create_graph):
     assert 10 < per_operation < 100
     for n in 1_000, 10_000:
         assert lines_of_a_step(n, create_graph) == (alone + n * per_operation, n, n + 1)
+
+
+# ------------------------------------------------------------------------------------------------------ the plain sweep
+def plain_sweep() -> Any:
+    """The sweep that is printed at the head of backprop.py."""
+    lines = minigrad.backprop.__doc__.splitlines()
+    first = lines.index("    def plain(output, g):")
+    body = list(itertools.takewhile(lambda line: line.startswith("    "), lines[first:]))
+    assert len(body) <= 12
+    space = dict(vars(minigrad.backprop))
+    exec(textwrap.dedent("\n".join(body)), space)
+    return space["plain"]
+
+
+@given(programs(8))
+def test_the_sweep_is_the_plain_one_bit_for_bit(program):
+    leaves = [Tensor(a, requires_grad=True) for a in program.leaves]
+    y = program(*leaves)
+    random = np.random.default_rng(0)
+    g = random.normal(size=y.shape)
+    found = plain_sweep()(y, g)
+    y.backward(g)
+    for leaf in leaves:
+        assert (leaf.grad is None) == (leaf not in found)
+        if leaf in found:
+            assert leaf.grad.dtype == found[leaf].dtype
+            assert leaf.grad.tobytes() == np.ascontiguousarray(found[leaf]).tobytes()

@@ -1,4 +1,4 @@
-"""What a sweep makes sure of before it starts."""
+"""What a sweep makes sure of: before it starts, and of what it hands out."""
 
 from __future__ import annotations
 
@@ -51,6 +51,22 @@ def differentiable_tensors(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, .
         if type(x) is not Tensor or not x.differentiable:
             raise errors.not_differentiable(x)
     return tensors
+
+
+def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
+    """The `inputs`, and those of `nodes` from which a derivative leads to one of them."""
+    found = set(inputs)
+    for node in nodes:
+        if node.differentiable and any([type(x) is Tensor and x in found for x in node.inputs]):
+            found.add(node)
+    return found
+
+
+def owned(partial: Any, g: Any, op: Any) -> Any:
+    """`partial` in memory of its own, for it will be handed out: a rule may return the cotangent g or a view of it, and
+    a student what was saved.
+    """
+    return partial if op.owns_results and partial is not g and partial.base is None else partial.copy()
 
 
 def handed_out(g: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from minigrad.engine import errors
 from minigrad.engine.numeric import as_numeric, cast
+from minigrad.engine.state import Watch, tell
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -51,7 +52,7 @@ def hooks_of(t: Tensor) -> Hooks:
 def read_only(g: Any) -> Any:
     """A copy for a hook: g may be needed elsewhere, so writing into it is refused."""
     copy = np.array(g)
-    copy.flags.writeable = False
+    copy.setflags(write=False)  # flags.writeable makes a string each time, and Python's method cache keeps many of them
     return copy
 
 
@@ -74,3 +75,10 @@ class Handle(NamedTuple):
 
     def remove(self) -> None:
         self.hooks.functions.pop(self.key, None)
+
+
+def arrived(node: Tensor, g: Any, watches: tuple[Watch, ...]) -> Any:
+    """The cotangent of `node` after its hooks, now that all of it is there."""
+    g = node.hooks(node, g) if node.hooks else g
+    tell(watches, "arrives", node, g)
+    return g
