@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import Tensor, unbroadcast
+from minigrad import Function, Tensor, unbroadcast
 
 
 def leaf(*values: Any, dtype: Any = np.float64) -> Tensor:
@@ -105,3 +105,38 @@ def cube_of(Function: Any) -> Any:
             return 3 * x * x * grad
 
     return Cube
+
+
+def exp_of(Function: Any) -> Any:
+    class Exp(Function):
+        """exp x, which saves its output."""
+
+        @staticmethod
+        def forward(ctx, x):
+            y = np.exp(x)
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, grad):
+            (y,) = ctx.saved_tensors
+            return y * grad
+
+    return Exp
+
+
+def function_of(forward: Any, backward: Any, base: Any = Function, name: str = "Made") -> Any:
+    """A Function of one input, which it saves: ``forward(x)`` and ``backward(x, grad)``."""
+
+    class Made(base):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx, grad):
+            return backward(*ctx.saved_tensors, grad)
+
+    Made.__name__ = name
+    return Made

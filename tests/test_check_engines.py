@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from students import linear_of, mse_of
+from students import function_of, linear_of, mse_of
 
 import torch_ref
 from minigrad import Function
@@ -23,21 +23,6 @@ def test_one_body_runs_under_both(base):
     report = both_engines(linear_of(base), (np.ones((2, 3)), np.ones((3, 2)), np.zeros(2)))
     assert report
     assert "values and gradients are those of Linear (torch)" in [v.name for v in report.verdicts]
-
-
-def body(forward, backward, base=Function):
-    class Body(base):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return forward(x)
-
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            return backward(x, g)
-
-    return Body
 
 
 SHARED = {  # what the docstring of both_engines promises, each in a body of its own
@@ -57,16 +42,24 @@ SHARED = {  # what the docstring of both_engines promises, each in a body of its
 def test_the_shared_subset(name):
     forward, backward = SHARED[name]
     result = {0: "()", 1: "(k)" if name == ".sum(0)" else "(m)", 2: "(n,m)"}[np.ndim(forward(np.ones((2, 3))))]
-    report = both_engines(body(forward, backward), signature=f"(n,k)->{result}")
+    report = both_engines(function_of(forward, backward), signature=f"(n,k)->{result}")
     assert report, report
 
 
 ONLY_ONE = {
-    "NumPy's method": (body(lambda x: x.astype(x.dtype) * 2, lambda x, g: 2 * g), "`x.astype`", "NumPy's arrays"),
-    "in the backward": (body(lambda x: 2 * x, lambda x, g: 2 * g.copy()), "`g.copy`", "NumPy's arrays"),
-    "size": (body(lambda x: x.sum() / x.size, lambda x, g: g / x.size + 0 * x), "`x.sum() / x.size`", "NumPy's arrays"),
+    "NumPy's method": (
+        function_of(lambda x: x.astype(x.dtype) * 2, lambda x, g: 2 * g),
+        "`x.astype`",
+        "NumPy's arrays",
+    ),
+    "in the backward": (function_of(lambda x: 2 * x, lambda x, g: 2 * g.copy()), "`g.copy`", "NumPy's arrays"),
+    "size": (
+        function_of(lambda x: x.sum() / x.size, lambda x, g: g / x.size + 0 * x),
+        "`x.sum() / x.size`",
+        "NumPy's arrays",
+    ),
     "torch's method": (
-        body(lambda x: x.clone(), lambda x, g: g.clone(), torch.autograd.Function),
+        function_of(lambda x: x.clone(), lambda x, g: g.clone(), torch.autograd.Function),
         "`x.clone`",
         "torch's tensors",
     ),
@@ -91,10 +84,10 @@ def test_what_runs_on_both_and_is_not_the_same():
     def backward(x, g):
         return g * (x - x.mean()) / (x.std() * math.prod(x.shape))
 
-    report = both_engines(body(lambda x: x.std(), backward), signature="(n)->()")
+    report = both_engines(function_of(lambda x: x.std(), backward), signature="(n)->()")
     assert ("differs", None) in [(f.kind, f.input) for f in report.faults]
 
 
 def test_what_is_wrong_in_both_is_named():
-    report = both_engines(body(lambda x: x * x, lambda x, g: x * g), signature=EACH)
+    report = both_engines(function_of(lambda x: x * x, lambda x, g: x * g), signature=EACH)
     assert report.faults[0].kind == "factor"

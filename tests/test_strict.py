@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import MEAN_OF_NOTHING, WITHOUT_COUNTERPART, applied, refuses_emptiness, tensors
 from strategies import calls
-from students import leaf, line_of, linear_of, mse_of
+from students import function_of, leaf, line_of, linear_of, mse_of
 
 import minigrad
 from minigrad import Function, Tensor, gradients, no_grad, strict, tape
@@ -767,17 +767,7 @@ def test_a_cotangent_that_is_an_input_passes():
 
 def test_students_gradients_are_held_to_memory_and_have_their_own_errors():
     def returning(make):
-        class Wrong(Function):
-            @staticmethod
-            def forward(ctx, x):
-                ctx.save_for_backward(x)
-                return x * x
-
-            @staticmethod
-            def backward(ctx, grad):
-                return make(ctx.saved_tensors[0], grad)
-
-        return Wrong
+        return function_of(lambda x: x * x, make, name="Wrong")
 
     x = leaf(1.0, 2.0)
     for make, message in [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from programs import programs
+from students import function_of
 
 import minigrad
 from minigrad import Function, Tensor, explore, mse_loss, relu
@@ -142,19 +143,9 @@ def test_a_wrong_backward_is_found_where_it_is():
 
 @pytest.mark.parametrize("factor", [0.0, 1.001, -1.0])
 def test_small_and_large_errors_differ(factor):
-    class Wrong(Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, grad):
-            (x,) = ctx.saved_tensors
-            return factor * 2 * x * grad
-
+    wrong = function_of(lambda x: x * x, lambda x, g: factor * 2 * x * g)
     x = Tensor([1.0, 2.0], requires_grad=True)
-    assert "differs" in verdicts(explore(Wrong.apply(x).sum())).values()
+    assert "differs" in verdicts(explore(wrong.apply(x).sum())).values()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -189,17 +180,8 @@ def test_near_an_optimum_rounding_is_measured_against_the_terms(dtype):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_cannot_be_compared_says_so_entry_by_entry(bad):
-    class Wrong(Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, grad):
-            return 7 * np.ones_like(ctx.saved_tensors[0]) * grad
-
-    page = explore(Wrong.apply(Tensor([bad, 1.0, 3.5], requires_grad=True)).sum())
+    wrong = function_of(lambda x: x * x, lambda x, g: 7 * np.ones_like(x) * g)
+    page = explore(wrong.apply(Tensor([bad, 1.0, 3.5], requires_grad=True)).sum())
     shown = [item for stop in stops(page) for item in items(stop) if "verdict" in item]
     (numeric,) = [item for item in shown if item["title"] == "numerical derivative"][1:]
     assert numeric["verdict"] == "differs"
