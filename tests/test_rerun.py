@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections import OrderedDict, deque, namedtuple
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from types import SimpleNamespace
 
@@ -122,7 +124,7 @@ def test_a_number_that_left_the_tape_is_refused_in_whatever_keeps_it(holder):
     assert_refused(function(forward, lambda ctx, g: take(ctx.kept) * g), "# the line")
 
 
-@pytest.mark.parametrize("where", ["class", "closure", "list in a closure"])
+@pytest.mark.parametrize("where", ["class", "closure", "list in a closure", "function"])
 def test_an_intermediate_outside_of_ctx(where):
     cell, box = None, []
 
@@ -130,19 +132,21 @@ def test_an_intermediate_outside_of_ctx(where):
         nonlocal cell
         if where == "class":
             student.slope = 2 * x
+        elif where == "function":
+            forward.slope = 2 * x
         elif where == "closure":
             cell = 2 * x
         else:
             box[:] = [2 * x]
         return x * x
 
-    def backward(ctx, g):
-        return g * (student.slope if where == "class" else cell if where == "closure" else box[0])
+    def kept():
+        slopes = {"class": lambda: student.slope, "function": lambda: forward.slope, "closure": lambda: cell}
+        return slopes.get(where, lambda: box[0])()
 
-    student = function(forward, backward)
+    student = function(forward, lambda ctx, g: g * kept())
     assert_right(student)
-    kept = student.slope if where == "class" else cell if where == "closure" else box[0]
-    assert type(kept) is np.ndarray, "the second run leaves no Tensors behind"
+    assert type(kept()) is np.ndarray, "the second run leaves no Tensors behind"
     t = Tensor(X, requires_grad=True)
     (student.apply(t) * t).sum().backward()
     np.testing.assert_array_equal(t.grad, 3 * X * X)
@@ -292,6 +296,26 @@ def test_a_lost_value_that_backward_does_not_use_is_no_fault():
         return x * x
 
     assert_right(function(forward, twice_x))
+
+
+@pytest.mark.parametrize(
+    "keep", [lambda v: v.tobytes(), lambda v: array("d", v), memoryview, lambda v: [*map(Fraction, v.tolist())]]
+)
+def test_numbers_that_no_tensor_holds_are_refused_at_once(keep):
+    def forward(ctx, x):
+        ctx.kept = keep(np.array([v.item() for v in 2 * x]))  # the line
+        ctx.constant = keep(np.ones(3))
+        return x * x
+
+    def backward(ctx, g):
+        return np.array(ctx.kept if type(ctx.kept) is list else np.frombuffer(ctx.kept), float) * g
+
+    student = function(forward, backward)
+    t = Tensor(X, requires_grad=True)
+    y = student.apply(t).sum()
+    np.testing.assert_array_equal(gradients(y, [t])[0].data, 2 * X)
+    with pytest.raises(RuntimeError, match=str(line_of(forward, "# the line"))):
+        gradients(y, [t], create_graph=True)
 
 
 def test_complex_numbers_are_no_constants():

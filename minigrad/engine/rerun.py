@@ -12,6 +12,7 @@ may use it, but a derivative through it is refused, with the line where its hist
 from __future__ import annotations
 
 import copy
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -30,7 +31,8 @@ from minigrad.tensor import Tensor, next_serial
 
 MOVES = 0, 2.0**-20, 2.0**-5  # by which part of themselves inputs are moved to see what depends on them
 UNITS = 64  # in the last place of the largest entry, by which two runs on the same values may differ
-LEAVES = Tensor, np.ndarray, np.generic, Number, str, bytes, type, ModuleType
+BUFFERS = bytes, bytearray, memoryview, array
+LEAVES = *BUFFERS, Tensor, np.ndarray, np.generic, Number, str, type, ModuleType
 MANY = 1000  # entries of a container outside of ctx that are looked through
 DEEP = 20  # containers in containers
 
@@ -142,8 +144,8 @@ class Kept:
         return found
 
     def lost(self, a: Any, ended: Any) -> Any:
-        if tracing():
-            raise errors.lost(self.op.name, *ended)
+        if tracing() or isinstance(a, BUFFERS) or not isinstance(a, np.ndarray | np.generic | float | complex):
+            raise errors.lost(self.op.name, *ended)  # there is no Tensor of it
         t = Tensor(a)
         t.op, t.inputs, t.values = Lost(self.op.name, *ended), self.node.inputs, self.node.values
         t.recorded = t.differentiable = True
@@ -165,7 +167,7 @@ def is_float(x: Any) -> bool:
     """Whether x has a derivative, if it depends on anything: masks, indices and sizes are constants between steps."""
     if isinstance(x, np.ndarray | np.generic):
         return x.dtype.kind not in "biuSUMm"
-    return isinstance(x, Number) and not isinstance(x, Integral)
+    return isinstance(x, BUFFERS) or (isinstance(x, Number) and not isinstance(x, Integral))
 
 
 def same(a: Any, b: Any) -> bool:
@@ -284,6 +286,8 @@ def take_back(function: Any, serials: range) -> None:
         if not isinstance(value, staticmethod | classmethod | property):
             replace(value, partial(setattr, function, name))
     for code in (function.forward, function.backward):
+        for name, value in list(vars(code).items()):
+            replace(value, partial(setattr, code, name))
         for cell in getattr(code, "__closure__", None) or ():
             if cell != CellType():
                 replace(cell.cell_contents, partial(setattr, cell, "cell_contents"))
