@@ -152,6 +152,21 @@ def test_an_intermediate_outside_of_ctx(where):
     np.testing.assert_array_equal(t.grad, 3 * X * X)
 
 
+def test_what_forward_leaves_outside_is_that_of_the_inputs_as_they_are():
+    """Also where moved inputs told what depends on them."""
+    box = {}
+
+    def forward(ctx, x):
+        box["slope"] = 2 * x
+        ctx.kept = float(np.asarray(x).sum())
+        return x * x
+
+    t = Tensor(X, requires_grad=True)
+    y = function(forward, lambda ctx, g: g * box["slope"] * (ctx.kept / ctx.kept)).apply(t)
+    np.testing.assert_array_equal(gradients(y.sum(), [t], create_graph=True)[0].data, 2 * X)
+    np.testing.assert_array_equal(box["slope"], 2 * X)
+
+
 # --------------------------------------------------------------------------------------------- whatever forward does
 def into_zeros(ctx, x):
     ctx.save_for_backward(x)
