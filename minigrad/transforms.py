@@ -23,6 +23,7 @@ from minigrad.backprop import gradients, tape
 from minigrad.engine import errors
 from minigrad.engine.state import enable_grad, here, tracing
 from minigrad.engine.trees import branches, leaves, like
+from minigrad.engine.words import counted
 from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -160,9 +161,9 @@ def selected(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
     chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for i in chosen:
         if not -len(args) <= i < len(args):
+            given = counted(len(args), "positional argument")
             raise ValueError(
-                f"argnums={argnums}: the function was called with {len(args)} positional arguments, and only those are "
-                "differentiated"
+                f"argnums={argnums}: the function was called with {given}, and only those are differentiated"
             )
     chosen = tuple(i % len(args) for i in chosen)
     if len(set(chosen)) < len(chosen):

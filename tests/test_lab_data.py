@@ -95,7 +95,7 @@ def test_csv_is_read(tmp_path, separator, encoding):
         ("a,b\n1,2\n3,red\n", "a", r"row 2 \(line 3\), column 'b': 'red' is not a number"),
         ("a,b\n1,2\n,4\n", "b", r"row 2 \(line 3\), column 'a': the cell is empty"),
         ("a,b\n1,NaN\n3,4\n", "b", r"row 1 \(line 2\), column 'b': 'NaN' is not a finite number"),
-        ("a,b\n1,2\n\n3\n", "b", r"row 2 \(line 4\): 1 cells, but the header has 2 columns"),
+        ("a,b\n1,2\n\n3\n", "b", r"row 2 \(line 4\): 1 cell, but the header has 2 columns"),
         ("", "b", "is empty; a header line"),
         ("a,a\n1,2\n", "a", "the header names column 'a' more than once"),
         ("a,b\n1,2\n3,4\n", None, "say with target which of its columns to predict: a, b"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from minigrad.broadcasting import stretched_axes
 from minigrad.engine.places import Place
 from minigrad.engine.signatures import argument_names, positional_parameters
-from minigrad.engine.words import counted
+from minigrad.engine.words import counted, form
 
 if TYPE_CHECKING:
     from minigrad.tensor import Tensor
@@ -170,13 +169,8 @@ def no_history(part: Any, output: Any) -> Exception:
 
 def in_forward(op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> str:
     """The note on an error of a forward: what the operation was called with."""
-    given = [f"{op.input_name(i)} {summary(x)}" for i, x in enumerate(inputs)]
+    given = [f"{op.input_name(i)} {form(x)}" for i, x in enumerate(inputs)]
     return f"In the forward of {op.name}: {', '.join(given + [f'{k}={v!r}' for k, v in params.items()])}."
-
-
-def summary(x: Any) -> str:
-    """An array or tensor by its shape and dtype, anything else as it is, shortened."""
-    return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else reprlib.repr(x)
 
 
 def rebound(node: Tensor, position: int) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -85,3 +86,8 @@ def rows(array: Array) -> str:
 def shape(array: Any) -> str:
     """A shape as few characters: 3×4, or "scalar"."""
     return "×".join(map(str, np.shape(array))) or "scalar"
+
+
+def form(x: Any) -> str:
+    """An array or tensor by its shape and dtype, anything else as it is, cut short."""
+    return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else reprlib.repr(x)

@@ -140,7 +140,9 @@ def read_csv(path: str | Path, target: Sequence[str]) -> Dataset:
     for row, (line, cells) in enumerate(lines):
         where = f"{path}, row {row + 1} (line {line})"
         if len(cells) != len(names):
-            raise LabError(f"{where}: {len(cells)} cells, but the header has {len(names)} columns")
+            raise LabError(
+                f"{where}: {counted(len(cells), 'cell')}, but the header has {counted(len(names), 'column')}"
+            )
         table[row] = [_number(cell, f"{where}, column {name!r}") for cell, name in zip(cells, names, strict=True)]
     picked = [names.index(name) for name in target]
     rest = [column for column in range(len(names)) if column not in picked]

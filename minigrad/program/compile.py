@@ -13,6 +13,7 @@ import numpy as np
 from minigrad.engine.errors import at, described
 from minigrad.engine.state import tracing
 from minigrad.engine.trees import leaves
+from minigrad.engine.words import counted
 from minigrad.program.buffers import faster, taken_apart, with_buffers
 from minigrad.program.lines import traced
 from minigrad.program.outside import SIMPLE, Outside, places, said
@@ -252,7 +253,7 @@ class Compiled:
         return "\n\n".join(map(str, self.programs.values())) or f"# {self.__name__} has not been called yet"  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
-        return f"<compiled {self.__name__}, {len(self.programs)} programs>"  # type: ignore[attr-defined]
+        return f"<compiled {self.__name__}, {counted(len(self.programs), 'program')}>"  # type: ignore[attr-defined]
 
 
 def is_array(x: Any) -> bool:

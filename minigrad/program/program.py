@@ -19,6 +19,7 @@ import numpy as np
 
 from minigrad.engine.places import Place
 from minigrad.engine.trees import leaves, like, subscripts
+from minigrad.engine.words import counted
 from minigrad.program.lines import Line, lines_of
 from minigrad.program.recording import Recording, variable
 from minigrad.program.simplify import Simplifier, nested
@@ -67,9 +68,8 @@ class Program:
             ValueError: an array has not the shape or dtype that the program was specialised for.
         """
         if len(arrays) != len(self.tree):
-            raise TypeError(
-                f"{self.name} takes {', '.join(name for name, _ in self.tree)}, and got {len(arrays)} arguments"
-            )
+            names = ", ".join(name for name, _ in self.tree)
+            raise TypeError(f"{self.name} takes {names}, and got {counted(len(arrays), 'argument')}")
         given = [bare(x) for x in arrays]
         for (name, tree), x in zip(self.tree, given, strict=True):
             self.check(name, tree, x)
@@ -90,7 +90,7 @@ class Program:
         return self.text
 
     def __repr__(self) -> str:
-        return f"<program {self.name}({', '.join(a.name for a in self.arguments)}), {len(self.lines)} lines>"
+        return f"<program {self.name}({', '.join(a.name for a in self.arguments)}), {counted(len(self.lines), 'line')}>"
 
     def save(self, path: str | Path) -> Path:
         """Write the text to a file, and return its path."""

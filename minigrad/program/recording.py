@@ -26,6 +26,7 @@ from minigrad.engine.rerun import Rerun, same
 from minigrad.engine.signatures import argument_names
 from minigrad.engine.state import Watch, here
 from minigrad.engine.trees import leaves, like, mapped
+from minigrad.engine.words import counted
 from minigrad.function import Application
 from minigrad.program.outside import SIMPLE, arrays_outside
 from minigrad.program.symbol import TraceError
@@ -430,7 +431,7 @@ def parameter_names(fn: Any, count: int) -> list[str]:
     """The names of the first `count` positional parameters; ``*xs`` counts as xs0, xs1, ..."""
     names = [] if fn is None else argument_names(parameters(fn), count)
     if len(names) < count and fn is not None:
-        raise TypeError(f"{name_of(fn)} takes {len(names)} positional arguments, and {count} were given")
+        raise TypeError(f"{name_of(fn)} takes {counted(len(names), 'positional argument')}, and got {count}")
     return names
 
 

@@ -117,7 +117,7 @@ def forward(trace: Trace) -> Iterable[Block]:
             ]
             code = source_of(node.op.code)
             blocks = [equations([first]), arrays(inputs), *blocks, *code] if first else [arrays(inputs), *blocks, *code]
-        yield stop("forward", title, f"n{trace.number[node]}", None, source(node), blocks)
+        yield stop("forward", title, f"n{trace.number[node]}", None, place_of(node), blocks)
 
 
 # ----------------------------------------------------------------------------------------------------------- backward
@@ -135,7 +135,7 @@ class Backward:
             text = "The backward starts here: with dL/dL = 1, or with the cotangent that it was given."
             blocks = [told(text), arrays([array(f"cotangent of {trace.name[trace.output]}", start)])]
             title = f"the backward starts at {trace.name[trace.output]}"
-            yield stop("backward", title, f"n{trace.number[trace.output]}", None, source(trace.output), blocks)
+            yield stop("backward", title, f"n{trace.number[trace.output]}", None, place_of(trace.output), blocks)
         last = {step.input: i for i, step in enumerate(trace.steps)}
         for i, step in enumerate(trace.steps):
             yield self.stop(step, last[step.input] == i and step.input in trace.cotangents)
@@ -150,7 +150,7 @@ class Backward:
             *source_of(node.op.rule_of(step.position)),
         ]
         blocks.append(arrays([array(f"cotangent of {name}: d {output} / d {name}", step.cotangent)]))
-        local = jacobian(node, step.position)
+        local = local_jacobian(node, step.position)
         if local is not None:
             rows = f"local Jacobian, d {name} / d {to}: a row for each entry of {name}, a column for each of {to}"
             blocks.append(arrays([array(rows, local)]))
@@ -166,7 +166,7 @@ class Backward:
         if complete:
             blocks += self.completed(x)
         key = f"{trace.number[node]}-{step.position}"
-        return stop("backward", f"{name} → {to}", f"n{trace.number[x]}", key, source(node), blocks)
+        return stop("backward", f"{name} → {to}", f"n{trace.number[x]}", key, place_of(node), blocks)
 
     def affordable(self, x: Tensor, nodes: int) -> bool:
         """Whether a numerical derivative by x, for which so many nodes run again, is small enough; if so, it counts."""
@@ -220,7 +220,7 @@ class Backward:
         if node is None:
             output = trace.output
             title = f"{trace.name[output]} has no backward"
-            return stop("backward", title, f"n{trace.number[output]}", None, source(output), blocks)
+            return stop("backward", title, f"n{trace.number[output]}", None, place_of(output), blocks)
         g = trace.cotangents[node]
         blocks.append(arrays([array(f"cotangent of {trace.name[node]}", g)]))
         for i, x in enumerate(node.inputs):
@@ -231,11 +231,11 @@ class Backward:
                     blocks.append(arrays([array(title, numeric[0])]))
         blocks += source_of(node.op.rule_of(0))
         title = f"the backward stops at {trace.name[node]}"
-        return stop("backward", title, f"n{trace.number[node]}", None, source(node), blocks)
+        return stop("backward", title, f"n{trace.number[node]}", None, place_of(node), blocks)
 
 
 # -------------------------------------------------------------------------------------------- other ways to compute it
-def jacobian(node: Tensor, position: int) -> Array | None:
+def local_jacobian(node: Tensor, position: int) -> Array | None:
     """d node / d input as a matrix, by sending back one entry at a time; None where it is large, or the same number."""
     x = node.inputs[position]
     if not (1 < max(node.size, x.size) <= SIDE and node.size):
@@ -414,7 +414,7 @@ def array(title: str, value: Any, marks: tuple[Array, Array] | None = None) -> B
     return item
 
 
-def source(node: Tensor) -> Block | None:
+def place_of(node: Tensor) -> Block | None:
     """The user's line, and where in it the expression is."""
     place = node.where
     found = excerpt(place)
