@@ -29,7 +29,7 @@ from minigrad.program.text import OPERATORS, entry, literal, named, names_read, 
 __all__ = ["Body", "Symbol", "TraceError", "body_of"]
 
 STATIC = {"shape", "ndim", "size", "dtype", "itemsize", "nbytes"}  # of an array: the same for all of one signature
-STATIC_CALLS = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj}
+STATIC_CALLS = {np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj}
 ARRAYS = {"T", "mT", "real", "imag"}
 BY_VALUE = {  # how long these results are depends on values
     "nonzero", "flatnonzero", "argwhere", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
@@ -113,10 +113,7 @@ class Script:
         """`function`, where ``np`` makes symbols of the arrays that a function makes to write into them."""
         if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
             return function
-        space = {name: Makers(self) if x is np else x for name, x in function.__globals__.items()}
-        new = FunctionType(function.__code__, space, function.__name__, function.__defaults__, function.__closure__)
-        new.__kwdefaults__ = function.__kwdefaults__
-        return new
+        return with_globals(function, {n: Makers(self) for n, x in function.__globals__.items() if x is np})
 
     def input(self, name: str, value: Any) -> Any:
         if not isinstance(value, np.ndarray):
@@ -152,7 +149,15 @@ class Script:
     def compute(self, function: Any, of: ast.expr, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """``function(*args, **kwargs)``, which the program calls as `of`."""
         text = tidy(self.call(of, args, kwargs))
-        return self.symbol(function(*self.bare(list(args)), **self.bare(dict(kwargs))), text)
+        return self.symbol(self.run(function, args, kwargs), text)
+
+    def run(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What `function` computes of the values."""
+        return function(*self.bare(list(args)), **self.bare(dict(kwargs)))
+
+    def static(self, x: Symbol, name: str) -> Any:
+        """What is the same for all arrays of one signature: a shape, a dtype."""
+        return len(x.value) if name == "len" else getattr(x.value, name)
 
     def symbol(self, value: Any, text: ast.expr) -> Any:
         """`value` as a symbol; what NumPy returns several of, as so many."""
@@ -165,6 +170,13 @@ class Script:
             return like(value, [self.symbol(x, place) for x, place in zip(value, places, strict=True)])
         return new
 
+    def truth(self, x: Symbol) -> bool:
+        """Whether x holds, for a branch."""
+        raise x.refuse(
+            "is a branch on the values of an array, and a program is for all values. Choose by value with "
+            "np.where(condition, a, b)"
+        )
+
     def target(self, array: Any) -> Symbol:
         """The array that is about to be written into, as a symbol."""
         if type(array) is not Symbol:
@@ -176,7 +188,7 @@ class Script:
         return array  # type: ignore[no-any-return]
 
     # ------------------------------------------------------------------------------------------------- how it reads
-    def body(self, result: Any) -> Body:
+    def body(self, result: Any, longest: int = LONGEST) -> Body:
         """The steps that `result` needs, with names for what had one or is used several times."""
         end = self.text(result)
         needed, steps = set(names_read(end)), []
@@ -197,7 +209,7 @@ class Script:
 
         def final(tree: Any) -> Any:
             for part, text in [waiting.pop(n) for n in dict.fromkeys(names_read(tree)) if n in waiting]:
-                if len(unparse(renamed(tree, {**instead, part.name: text}))) <= LONGEST:
+                if len(unparse(renamed(tree, {**instead, part.name: text}))) <= longest:
                     instead[part.name] = text
                 else:
                     name(part, text)
@@ -267,13 +279,15 @@ class Symbol:
             return changed.change(op(), inputs[1], function)
         named_out = {} if method == "at" else {"out": changed}
         script.steps.append(ast.Expr(script.call(of, inputs, {**kwargs, **named_out})))
-        function(*script.bare(list(inputs)), **script.bare({**kwargs, **named_out}))
+        script.run(function, inputs, {**kwargs, **named_out})
         return changed
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         script, name = self.script, function.__name__
+        if function in (np.shape, np.ndim, np.size) and len(args) == 1:
+            return script.static(args[0], name)
         if function in STATIC_CALLS:
-            return function(*script.bare(list(args)), **script.bare(dict(kwargs)))
+            return script.run(function, args, kwargs)
         if name in BY_VALUE or (name == "where" and len(args) == 1) or (name == "repeat" and traced(args[1:])):
             raise self.refuse(BY_LENGTH)
         if "out" in kwargs:
@@ -283,7 +297,7 @@ class Symbol:
     # ------------------------------------------------------------------------------------------ methods and entries
     def __getattr__(self, name: str) -> Any:
         if name in STATIC:
-            return getattr(self.value, name)
+            return self.script.static(self, name)
         found, text = getattr(self.value, name), ast.Attribute(named(self.name), name, ast.Load())
         if name in ARRAYS:
             return self.script.symbol(found, text)
@@ -299,17 +313,17 @@ class Symbol:
                 return self.script.compute(found, text, args, kwargs)
             self.script.target(self)
             self.script.steps.append(ast.Expr(self.script.call(text, args, kwargs)))
-            return found(*self.script.bare(list(args)), **self.script.bare(dict(kwargs)))
+            return self.script.run(found, args, kwargs)
 
         return method
 
     def __getitem__(self, index: Any) -> Any:
         for mask in leaves(index):
-            if type(mask) is Symbol and mask.value.dtype == bool:
+            if type(mask) is Symbol and np.asarray(mask.value).dtype.kind == "b":
                 if mask.name not in self.script.inputs:
                     raise self.refuse(BY_LENGTH)
                 self.script.masks.append(mask.name)
-        value = self.value[self.script.bare(index)]
+        value = self.script.run(operator.getitem, (self, index), {})
         return self.script.symbol(value, entry(named(self.name), self.script.text(index)))
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -332,7 +346,7 @@ class Symbol:
         return self
 
     def __len__(self) -> int:
-        return len(self.value)
+        return self.script.static(self, "len")  # type: ignore[no-any-return]
 
     def __iter__(self) -> Any:
         return map(self.__getitem__, range(len(self)))
@@ -343,10 +357,7 @@ class Symbol:
         return error
 
     def __bool__(self) -> bool:
-        raise self.refuse(
-            "is a branch on the values of an array, and a program is for all values. Choose by value with "
-            "np.where(condition, a, b)"
-        )
+        return self.script.truth(self)
 
     def taken_out(self, *args: Any, **kwargs: Any) -> Any:
         raise self.refuse(
@@ -374,15 +385,15 @@ def install(name: str, op: Any) -> None:
     run = getattr(operator, f"__{name}__")
 
     def sign(self: Symbol) -> Any:
-        return self.script.symbol(run(self.value), ast.UnaryOp(op(), named(self.name)))
+        return self.script.symbol(self.script.run(run, (self,), {}), ast.UnaryOp(op(), named(self.name)))
 
     def binary(self: Symbol, other: Any) -> Any:
         text = self.script.text
-        return self.script.symbol(run(self.value, self.script.bare(other)), said(text(self), text(other)))
+        return self.script.symbol(self.script.run(run, (self, other), {}), said(text(self), text(other)))
 
     def reflected(self: Symbol, other: Any) -> Any:
         text = self.script.text
-        return self.script.symbol(run(self.script.bare(other), self.value), said(text(other), text(self)))
+        return self.script.symbol(self.script.run(run, (other, self), {}), said(text(other), text(self)))
 
     def in_place(self: Symbol, other: Any) -> Any:
         if not isinstance(self.value, np.ndarray):  # a number cannot be written into
@@ -404,6 +415,14 @@ Symbol.__abs__ = lambda self: np.absolute(self)  # type: ignore[attr-defined]
 
 
 # ------------------------------------------------------------------------------------------------------------- the text
+def with_globals(function: Any, names: Mapping[str, Any]) -> Any:
+    """`function`, with other things under some global names."""
+    code, space = function.__code__, {**function.__globals__, **names}
+    new = FunctionType(code, space, function.__name__, function.__defaults__, function.__closure__)
+    new.__kwdefaults__ = function.__kwdefaults__
+    return new
+
+
 def text_of(step: Symbol | ast.stmt) -> Any:
     return step.text if type(step) is Symbol else step
 

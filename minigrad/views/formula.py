@@ -1,20 +1,20 @@
-"""The rule as mathematics, read from the rule's own source: what is printed cannot drift from what is computed.
+"""The rule as mathematics, as the rule itself computes it: what is printed cannot drift from what is computed.
 
-A rule is one line of NumPy. It is simplified as a syntax tree that still runs (`simplified`: helpers of one line put in
-place, branches on static arguments taken), and then written in the field's notation by `Writer`: g is ȳ, the cotangent
-of y, and x̄ is what the rule returns, the cotangent of x. What has no shorter notation stays as it is in the code.
+A rule is run on its own letters: on symbols without values, as the printer of programs runs a forward on symbols. What
+it computes is written in the field's notation by `Writer`: g is ȳ, the cotangent of y, and x̄ is what the rule returns,
+the cotangent of x. What has no shorter notation stays as it is in the code, and a student's backward is read from it.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
-import copy
 import inspect
+import operator
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from itertools import islice
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -22,9 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.names import input_names
+from minigrad.engine.trees import leaves
 from minigrad.function import Function
 from minigrad.ops.operation import Operation
 from minigrad.ops.registry import REGISTRY
+from minigrad.program.symbol import Body, Script, Symbol, with_globals
+from minigrad.program.text import named
 from minigrad.tensor import Tensor
 from minigrad.views.steps import Step, Trace, traced
 
@@ -89,7 +92,8 @@ def of_operation(operation: Operation) -> list[Equation]:
     if operation.composed:
         return [*lines, text("its rules are those of the operations that it is composed of")]
     for name, rule in zip(operation.inputs, islice(iter(operation.rules), len(operation.inputs)), strict=True):
-        lines += rule_lines(getattr(rule, "func", rule), name, operation.defaults) if rule else [no_derivative(name)]
+        code = getattr(rule, "func", rule)  # of a variadic operation, d_xs bound to a position
+        lines += rule_lines(code, name, operation.inputs, operation.defaults) if rule else [no_derivative(name)]
     return lines
 
 
@@ -133,10 +137,10 @@ def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Equation
     if rule is None:
         return [no_derivative(name)]
     known = dict(node.params)
-    known |= {f"{x}.ndim": np.ndim(v) for x, v in zip(input_names(node), node.values, strict=True)}
-    if op.variadic and position >= len(op.inputs) - 1:
-        name = op.inputs[-1]
-    return rule_lines(rule, name, known, notation)
+    for x, v in zip(input_names(node), node.values, strict=True):
+        known |= {x: None} if v is None else {f"{x}.{a}": getattr(np, a)(v) for a in ("ndim", "shape", "size")}
+    which = position + 1 - len(op.inputs)
+    return rule_lines(rule, name, input_names(node), known, which, notation)
 
 
 def no_derivative(name: str) -> Equation:
@@ -178,28 +182,90 @@ def body_of(tree: ast.FunctionDef) -> list[ast.stmt]:
     return tree.body[1:] if documented else tree.body
 
 
-def expression_of(function: Any) -> ast.expr | None:
-    """The expression that a function of one statement returns."""
-    tree = definition(function)
-    body = body_of(tree) if tree else []
-    return body[0].value if len(body) == 1 and isinstance(body[0], ast.Return) else None
+def rule_lines(
+    rule: Any,
+    name: str,
+    inputs: Sequence[str],
+    known: Mapping[str, Any],
+    which: Any = None,
+    notation: Notation = LETTERS,
+) -> list[Equation]:
+    """``x̄ = ...`` for an input, then what the rule names itself; its code where it asks what no letter can say.
+
+    Args:
+        which: for the rule of a variadic operation, the number of the input; it is its code if nobody knows.
+    """
+    left = bar(name, UNICODE), bar(name, LATEX)
+    try:
+        body = Letters(known).rule(rule, which, inputs)
+    except Exception:
+        tree = definition(rule)
+        return [as_code(*left, body_of(tree)) if tree else text(f"{left[0]} = code whose source is not there")]
+    called, cotangent = {"y": notation.output, **notation.called}, {"g": notation.output}
+    named = [(where(s.targets[0].id), s.value) for s in body.statements]  # type: ignore[attr-defined]
+    return [equation(*of, right, cotangent, called) for of, right in [(left, body.result), *named]]
 
 
-def rule_lines(rule: Any, name: str, known: Mapping[str, Any], notation: Notation = LETTERS) -> list[Equation]:
-    """``x̄ = ...``, then the rule's own local names, if it has some; its code where it has branches or loops."""
-    tree = definition(rule)
-    if tree is None:
-        return [text(f"{bar(name, UNICODE)} = code whose source is not there")]
-    straight = straight_line(body_of(tree))
-    if straight is None:
-        return [as_code(bar(name, UNICODE), bar(name, LATEX), body_of(tree))]
-    assignments, value = straight
-    spaces, cotangent = inspect.unwrap(rule).__globals__, {"g": notation.output}
-    called = {"y": notation.output, **notation.called}
-    lines = [equation(bar(name, UNICODE), bar(name, LATEX), simplified(value, spaces, known), cotangent, called)]
-    for target, value in assignments:
-        lines.append(equation(*where(target), simplified(value, spaces, known), cotangent, called))
-    return lines
+class Letters(Script):
+    """A script of letters: what a rule computes, whatever the values.
+
+    Args:
+        known: values of static arguments, and of attributes of inputs, as "x.ndim": a branch on these is taken.
+    """
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.known = known
+
+    def rule(self, rule: Any, which: Any, inputs: Sequence[str]) -> Body:
+        first, *_ = parameters = list(inspect.signature(rule).parameters.values())
+        arguments = [self.letter(name) for name in ("g", "y", *inputs)]
+        if first.name == "i":
+            arguments = [operator.index(which), *arguments]
+        params = {p.name: self.letter(p.name) for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.inputs = dict.fromkeys(["g", "y", *inputs, *params])
+        return self.body(self.reading(rule)(*arguments, **params), longest=999)
+
+    def letter(self, name: str) -> Any:
+        value = self.known.get(name, UNKNOWN)
+        return value if isinstance(value, bool | tuple | None) else Symbol(self, value, named(name), name)
+
+    def reading(self, function: Any) -> Any:
+        """`function`, calling what it calls by name where that is an operation, or more than an expression."""
+        function = inspect.unwrap(function)
+        ours = {n: partial(self.called, n, f) for n, f in function.__globals__.items() if type(f) is FunctionType}
+        return with_globals(function, ours)
+
+    def called(self, name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """What a helper computes, if it is an expression of its arguments; otherwise the call."""
+        code, before = function.__code__, len(self.steps)
+        if code.co_nlocals == code.co_argcount + code.co_kwonlyargcount and not hasattr(function, "operation"):
+            with suppress(Exception):
+                return self.reading(function)(*args, **kwargs)
+            del self.steps[before:]
+        return self.symbol(UNKNOWN, self.call(named(name), args, kwargs))
+
+    def run(self, function: Any, args: Any, kwargs: Any) -> Any:
+        values = self.bare([*args, *kwargs.values(), getattr(function, "__self__", None)])
+        with np.errstate(all="ignore"):
+            return (
+                UNKNOWN if any(isinstance(x, Unknown) for x in leaves(values)) else super().run(function, args, kwargs)
+            )
+
+    def static(self, x: Symbol, name: str) -> Any:
+        value = self.known.get(f"{x.name}.{name}", True if name == "size" else UNKNOWN)  # there are entries
+        self.steps.append(Symbol(self, value, ast.Attribute(named(x.name), name, ast.Load()), f"_{len(self.steps)}"))
+        return self.steps[-1]
+
+    def truth(self, x: Symbol) -> bool:
+        return super().truth(x) if isinstance(x.value, Unknown) else bool(x.value)
+
+
+class Unknown(np.ndarray[Any, Any]):
+    """A value that nobody knows."""
+
+
+UNKNOWN = np.zeros((2, 2)).view(Unknown)
 
 
 def straight_line(body: Sequence[ast.stmt]) -> tuple[list[tuple[str, ast.expr]], ast.expr] | None:
@@ -274,93 +340,6 @@ def from_ctx(statement: ast.stmt, ctx: str) -> bool:
         and isinstance(value.value, ast.Name)
         and value.value.id == ctx
     )
-
-
-def simplified(expression: ast.expr, names: Mapping[str, Any], known: Mapping[str, Any]) -> ast.expr:
-    """The same expression, with one-line helpers put in place and with the branches taken that are `known`.
-
-    Args:
-        names: the global names of the function that it comes from.
-        known: values of static arguments, and of attributes of inputs, as "x.ndim".
-    """
-    tree = Inliner(names, known).visit(copy.deepcopy(expression))
-    return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
-
-
-class Inliner(ast.NodeTransformer):
-    """Rewrites an expression into one of the same value."""
-
-    def __init__(self, names: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-        self.names, self.known = names, known
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        helper = self.names.get(node.func.id) if isinstance(node.func, ast.Name) else None
-        if type(helper) is not FunctionType or hasattr(helper, "operation") or hasattr(helper, "__wrapped__"):
-            return node
-        result = expression_of(helper)
-        if result is None:
-            return node
-        try:
-            bound = inspect.signature(helper).bind(*node.args, **{k.arg: k.value for k in node.keywords if k.arg})
-        except TypeError:
-            return node
-        inner = Substitution(bound.arguments).visit(copy.deepcopy(result))
-        return Inliner({**self.names, **helper.__globals__}, self.known).visit(inner)  # type: ignore[no-any-return]
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        try:
-            return self.visit(node.body if self.value(node.test) else node.orelse)  # type: ignore[no-any-return]
-        except LookupError:
-            return self.generic_visit(node)
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
-        """``axes and f(axes)``, where axes is known."""
-        first, *rest = node.values
-        try:
-            decided = bool(self.value(first)) == isinstance(node.op, ast.Or)
-        except LookupError:
-            return self.generic_visit(node)
-        if decided or not rest:
-            return self.visit(first)  # type: ignore[no-any-return]
-        return self.visit(rest[0] if len(rest) == 1 else ast.BoolOp(node.op, rest))  # type: ignore[no-any-return]
-
-    def value(self, node: ast.expr) -> Any:
-        """The value of an expression of static arguments; LookupError where it needs something else."""
-        if isinstance(node, ast.BoolOp):  # left to right, as far as it takes
-            for operand in node.values:
-                result = self.value(operand)
-                if bool(result) == isinstance(node.op, ast.Or):
-                    break
-            return result
-        constants = Constants(self.known).visit(copy.deepcopy(node))
-        for part in ast.walk(constants):
-            if isinstance(part, ast.Name) and part.id not in self.known and not hasattr(builtins, part.id):
-                raise LookupError(part.id)
-            if isinstance(part, ast.Call) and ast.unparse(part.func) != "type":
-                raise LookupError(ast.unparse(part))
-        code = compile(ast.fix_missing_locations(ast.Expression(constants)), "rule", "eval")
-        return eval(code, {}, dict(self.known))
-
-
-class Constants(ast.NodeTransformer):
-    """``x.ndim`` as the number that it is; KeyError where that is not known."""
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self.known = known
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        return ast.Constant(self.known[ast.unparse(node)])
-
-
-class Substitution(ast.NodeTransformer):
-    """Arguments in the place of parameters."""
-
-    def __init__(self, arguments: Mapping[str, ast.expr]) -> None:
-        self.arguments = arguments
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return copy.deepcopy(self.arguments.get(node.id, node))
 
 
 # ------------------------------------------------------------------------------------------------------------ writing
@@ -446,6 +425,10 @@ class Writer:
                 return f"{self.write(node.left, SUM)} + {self.write(node.right, SUM)}", SUM
             case ast.Sub():
                 return f"{self.write(node.left, SUM)} - {self.write(node.right, PRODUCT)}", SUM
+            case ast.Mult() if (
+                isinstance(node.left, ast.Constant) and node.left.value == 1
+            ):  # an empty product, times it
+                return self.of(node.right)
             case ast.Mult() if isinstance(node.left, ast.Name) and ast.dump(node.left) == ast.dump(node.right):
                 return self.power(node.left, "2")
             case ast.Mult():
