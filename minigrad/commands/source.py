@@ -12,7 +12,7 @@ import numpy as np
 from minigrad.commands.userfile import UserFileError, fail, load_object
 from minigrad.lab.descent import clipped_update, loss, update
 from minigrad.program.program import Program
-from minigrad.program.recording import TraceError, parameters, record_tape
+from minigrad.program.recording import TraceError, parameters, trace_tape
 from minigrad.program.source import source
 from minigrad.tensor import Tensor
 
@@ -74,7 +74,7 @@ def of_object(fn: Any, options: argparse.Namespace) -> Any:
     names = options.grad_of.split(",") if options.grad_of else None
     grad_of = names[0] if names and len(names) == 1 else names
     if type(fn) is Tensor:
-        return Program(record_tape(fn, variables(options.what), grad_of, options.order), {}, options.raw)
+        return Program(trace_tape(fn, variables(options.what), grad_of, options.order), {}, options.raw)
     if not callable(fn):
         raise UserFileError(f"{options.what} is a {type(fn).__name__}, and no function or Tensor")
     given = dict(example(text) for text in options.arg)

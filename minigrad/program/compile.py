@@ -15,7 +15,7 @@ from minigrad.engine.state import tracing
 from minigrad.engine.trees import leaves
 from minigrad.engine.words import counted
 from minigrad.program.buffers import faster, taken_apart, with_buffers
-from minigrad.program.lines import traced
+from minigrad.program.lines import trace_twice
 from minigrad.program.outside import SIMPLE, Outside, places, said
 from minigrad.program.program import Program, bare, defined
 from minigrad.program.recording import Recording, TraceError, accepted, parameter_names
@@ -25,7 +25,7 @@ from minigrad.tensor import Tensor
 if TYPE_CHECKING:
     from minigrad.program.numba_backend import Loop, NumbaProgram
 
-__all__ = ["Compiled", "CompiledProgram"]
+__all__ = ["CompiledFunction", "CompiledProgram"]
 
 
 class CompiledProgram(Program):
@@ -75,7 +75,7 @@ class CompiledProgram(Program):
         return "def allocate():"
 
 
-class Compiled:
+class CompiledFunction:
     """A function that runs as a program: see `minigrad.compile`.
 
     Attributes:
@@ -148,7 +148,7 @@ class Compiled:
         return CompiledProgram(recording, static, self.donate)
 
     def recording(self, given: Sequence[Any], static: dict[str, Any]) -> Recording:
-        recording = traced(self.fn, given, static, **self.options)
+        recording = trace_twice(self.fn, given, static, **self.options)
         refuse_what_is_outside(recording, self.constants)
         unknown = [name for name in self.donate if name not in {a.name for a in recording.arguments}]
         if unknown:
@@ -328,7 +328,7 @@ def function(text: str, name: str, space: dict[str, Any]) -> Callable[..., Any]:
     return found
 
 
-def entry(compiled: Compiled) -> Callable[..., Any]:
+def entry(compiled: CompiledFunction) -> Callable[..., Any]:
     """The way in for calls with arrays only: it compares shapes, dtypes and layouts with those of the last call."""
     program = next(reversed(compiled.programs.values()))
     names = [name for name, _ in program.tree]

@@ -13,12 +13,12 @@ import numpy as np
 
 from minigrad.engine.errors import at
 from minigrad.engine.trees import mapped
-from minigrad.program.recording import Draw, Recording, record
+from minigrad.program.recording import Draw, Recording, trace
 from minigrad.program.symbol import Body, TraceError, body_of
 from minigrad.program.text import literal, named, names_read, renamed, unparse
 from minigrad.tensor import Tensor
 
-__all__ = ["Line", "lines_of", "traced"]
+__all__ = ["Line", "lines_of", "trace_twice"]
 
 Array = np.ndarray[Any, Any]
 
@@ -104,16 +104,16 @@ def lines_of(recording: Recording) -> tuple[list[Line], dict[Tensor, str]]:
     return settled(lines), names
 
 
-def traced(
+def trace_twice(
     fn: Any, examples: Any, static: Mapping[str, Any], grad_of: Any, order: int, update: Callable[..., Any] | None
 ) -> Recording:
     """The recording of `fn`, if it does the same on other numbers of the same shapes."""
     if not callable(fn):
         raise TypeError(f"source(fn, *examples): fn is a function or a Tensor, and this is a {type(fn).__name__}")
-    recording = record(fn, examples, static, grad_of, order, update)
+    recording = trace(fn, examples, static, grad_of, order, update)
     if not recording.tree:
         raise TypeError(f"source({recording.name}, *examples): there is no array among the examples")
-    again = record(fn, examples, static, grad_of, order, update, moved=True)
+    again = trace(fn, examples, static, grad_of, order, update, moved=True)
     for (a, place), (b, _) in zip_longest(said(recording), said(again), fillvalue=("nothing", None)):
         if a != b:
             where = f"at {at(place)} it computes" if place else "it returns"

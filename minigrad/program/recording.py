@@ -34,7 +34,7 @@ from minigrad.program.text import numbered
 from minigrad.tensor import Tensor, next_serial
 from minigrad.transforms import derivatives
 
-__all__ = ["Argument", "Recording", "TraceError", "record", "record_tape"]
+__all__ = ["Argument", "Recording", "TraceError", "trace", "trace_tape"]
 
 Array = np.ndarray[Any, Any]
 
@@ -206,7 +206,7 @@ class Generator(np.random.Generator):
 
 
 # ------------------------------------------------------------------------------------------------------ one run
-def record(
+def trace(
     fn: Callable[..., Any],
     examples: Sequence[Any],
     static: Mapping[str, Any],
@@ -296,7 +296,7 @@ class Cotangents(Watch):
         self.found[node] = g
 
 
-def record_tape(
+def trace_tape(
     output: Tensor,
     variables: Mapping[str, Any],
     grad_of: Any = None,

@@ -72,18 +72,18 @@ def source(
     >>> p(np.array([0.0, 1.0, 2.0]))[1].round(2)
     array([1.  , 0.42, 0.07])
     """
-    from minigrad.program.lines import traced
+    from minigrad.program.lines import trace_twice
     from minigrad.program.program import Program
 
     if type(fn) is Tensor:
-        from minigrad.program.recording import record_tape
+        from minigrad.program.recording import trace_tape
 
         frame = inspect.currentframe()
         assert frame is not None
         assert frame.f_back is not None
         around = {**frame.f_back.f_globals, **frame.f_back.f_locals}
-        return Program(record_tape(fn, around, grad_of, order, update), static, raw)
-    return Program(traced(fn, examples, static, grad_of, order, update), static, raw)
+        return Program(trace_tape(fn, around, grad_of, order, update), static, raw)
+    return Program(trace_twice(fn, examples, static, grad_of, order, update), static, raw)
 
 
 def compile(
@@ -137,7 +137,7 @@ def compile(
     >>> loss.item(), W
     (5.0, array([0.8, 1.6]))
     """
-    from minigrad.program.compile import Compiled
+    from minigrad.program.compile import CompiledFunction
 
     if fn is None:
         return functools.partial(
@@ -149,4 +149,4 @@ def compile(
     options = {"grad_of": 0 if grad and grad_of is None else grad_of, "order": order, "update": update}
     if backend not in ("numpy", "numba"):
         raise ValueError(f"there is no backend {backend!r}; take 'numpy' or 'numba'")
-    return Compiled(fn, options, constants, donate, backend, fallback)
+    return CompiledFunction(fn, options, constants, donate, backend, fallback)

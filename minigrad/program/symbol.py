@@ -288,7 +288,7 @@ class Symbol:
             return script.static(args[0], name)
         if function in STATIC_CALLS:
             return script.run(function, args, kwargs)
-        if name in BY_VALUE or (name == "where" and len(args) == 1) or (name == "repeat" and traced(args[1:])):
+        if name in BY_VALUE or (name == "where" and len(args) == 1) or (name == "repeat" and symbolic(args[1:])):
             raise self.refuse(BY_LENGTH)
         if "out" in kwargs:
             raise TraceError(f"{line()} writes with out=, and only ufuncs may. Write y[...] = np.{name}(...)")
@@ -307,7 +307,7 @@ class Symbol:
             return self.taken_out()
 
         def method(*args: Any, **kwargs: Any) -> Any:
-            if name in BY_VALUE or (name == "repeat" and traced(args)):
+            if name in BY_VALUE or (name == "repeat" and symbolic(args)):
                 raise self.refuse(BY_LENGTH)
             if name not in WRITING:
                 return self.script.compute(found, text, args, kwargs)
@@ -427,7 +427,7 @@ def text_of(step: Symbol | ast.stmt) -> Any:
     return step.text if type(step) is Symbol else step
 
 
-def traced(x: Any) -> bool:
+def symbolic(x: Any) -> bool:
     return any(type(part) is Symbol for part in leaves(x))
 
 
