@@ -30,8 +30,9 @@ from minigrad.backprop import record
 from minigrad.engine import errors
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
-from minigrad.engine.rerun import Rerun, by_path
+from minigrad.engine.rerun import Rerun
 from minigrad.engine.signatures import argument_names, positional_parameters
+from minigrad.engine.trees import leaves
 from minigrad.tensor import Tensor
 
 __all__ = ["Function"]
@@ -114,7 +115,7 @@ class Application(Op):
         return self.student.backward  # type: ignore[no-any-return]
 
     def kept(self) -> list[np.ndarray[Any, Any]]:
-        return [value for value in by_path(self.ctx).values() if isinstance(value, np.ndarray)]
+        return [value for value in leaves(vars(self.ctx)) if isinstance(value, np.ndarray)]
 
     def partials(
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]

@@ -469,6 +469,23 @@ def test_a_forward_under_strict():
         assert_right(function(intermediate_before_writing, lambda ctx, g: 4 * ctx.kept * g))
 
 
+def test_strict_leaves_the_arrays_of_an_object_alone():
+    """What forward keeps in a nesting is needed; an object on ctx has a life of its own."""
+    layer = SimpleNamespace(running=np.zeros(3))
+
+    def forward(ctx, x):
+        layer.running += x
+        ctx.layer, ctx.kept = layer, [x.copy()]
+        return x * x
+
+    with strict():
+        for times in (1, 2):
+            y = function(forward, lambda ctx, g: 2 * ctx.kept[0] * g).apply(Tensor(X, requires_grad=True))
+            np.testing.assert_array_equal(layer.running, times * X)
+        with pytest.raises(ValueError, match="read-only"):
+            y.op.ctx.kept[0][0] = 5.0
+
+
 def test_a_program_has_second_derivatives_through_an_intermediate():
     def forward(ctx, x):
         ctx.kept = SimpleNamespace(slope=2 * x)
