@@ -186,6 +186,15 @@ WORDS = {  # what a message of another checker must hold to have named the mista
     "broadcasting": "broadcast",
     "second-order": "second",
     "count": "number of|gradients",
+    "power": "exponent|power rule",
+    "left-out": "path|left out|depends on",
+    "missing-factor": "not multiplied|is missing",
+    "counted": "twice|times",
+    "mask": "mask",
+    "wrong-value": "instead of|taken at",
+    "wrong-rule": "rule of",
+    "added": "is added|is off by",
+    "mixed": "mixes|axis",
     "raises": "mismatch|align|broadcast",  # NumPy's own words for shapes that do not fit
 }
 
@@ -258,9 +267,12 @@ def our_score(seed: int = 0) -> Score:
 
 
 def is_named(report: Any, specimen: Specimen) -> bool:
-    """Whether one of the faults is the expected one, of the expected input; that no pattern fits names nothing."""
-    kinds = {f.kind for f in report.faults if specimen.input in ("", f.input)} - {"unknown"}
-    return specimen.kind in kinds
+    """Whether one of the faults is the expected one, of the expected input, and its sentence names the place.
+
+    That no pattern fits names nothing.
+    """
+    faults = [f for f in report.faults if specimen.input in ("", f.input) and f.kind != "unknown"]
+    return any(f.kind == specimen.kind and specimen.says in f.text for f in faults)
 
 
 def uses() -> Iterator[tuple[Any, dict[str, Any]]]:

@@ -169,7 +169,9 @@ class Tensor(Installed):
         return np.array2string(self.array, separator=", ", formatter={"all": lambda entry: format(entry, spec)})
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(errors.ASSIGNMENT)
+        if here.state.beyond is None:
+            raise TypeError(errors.ASSIGNMENT)
+        here.state.beyond.write(self, index, value)
 
     __hash__ = object.__hash__  # by identity: tensors are nodes of a graph
 

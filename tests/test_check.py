@@ -303,7 +303,7 @@ def var(x):
 random = np.random.default_rng(0)
 WRONG = {  # what it is called, what is to be said of which input, the function, how it is checked
     "MSE divides by the rows": ("factor", "yhat", mse_with(lambda g, p, y: (d := 2 / len(p) * (p - y) * g, -d)), MSE),
-    "MSE without the 2": ("factor", "yhat", mse_with(lambda g, p, y: (d := (p - y) * g / p.size, -d)), MSE),
+    "MSE without the 2": ("power", "yhat", mse_with(lambda g, p, y: (d := (p - y) * g / p.size, -d)), MSE),
     "a thousandth too much": ("factor", "x", unary(np.sin, lambda g, x: 1.001 * g * np.cos(x)), EACH),
     "twice a relu": ("factor", "x", unary(lambda x: np.maximum(x, 0), lambda g, x: 2 * g * (x > 0)), EACH),
     "the sign of the target": ("sign", "y", mse_with(lambda g, p, y: (d := 2 * (p - y) * g / p.size, 1 * d)), MSE),
@@ -335,7 +335,22 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
     "float32 inside": (
         "precision", "x", unary(np.sin, lambda g, x: (g * np.cos(x.astype(np.float32))).astype(x.dtype)), EACH,
     ),
-    "leaks nothing": ("region", "x", unary(lambda x: np.where(x > 0, x, x / 8), lambda g, x: g * (x > 0)), EACH),
+    "leaks nothing": ("left-out", "x", unary(lambda x: np.where(x > 0, x, x / 8), lambda g, x: g * (x > 0)), EACH),
+    "no derivative of tanh": ("missing-factor", "x", unary(lambda x: np.tanh(3 * x), lambda g, x: 3 * g), EACH),
+    "the rule of tan": ("wrong-rule", "x", unary(np.tanh, lambda g, x: g * (1 + np.tanh(x) ** 2)), EACH),
+    "twice the path": ("counted", "x", unary(lambda x: x + np.sin(x), lambda g, x: g * (1 + 2 * np.cos(x))), EACH),
+    "a mask left out": ("mask", "x", unary(lambda x: np.maximum(x, 0), lambda g, x: 1 * g), EACH),
+    "the wrong weight": (
+        "wrong-value", "w",
+        named(made(lambda x, w: np.sin(x) @ w, lambda g, x, w: (np.outer(g, w) * np.cos(x), x.T @ g)), "x", "w"),
+        "(n,p),(p)->(n)",
+    ),
+    "a penalty too many": (
+        "added", "x", unary(lambda x: np.exp(x).sum(), lambda g, x: g * (np.exp(x) + x / 4)), "(n)->()",
+    ),
+    "sums over the batch": (
+        "mixed", "x", unary(softmax, lambda g, x: softmax(x) * (g - (g * softmax(x)).sum())), "(n,k)->(n,k)",
+    ),
     "the last column": (
         "region", "x", unary(np.sin, lambda g, x: g * np.cos(x) * (np.arange(x.shape[-1]) < x.shape[-1] - 1)),
         "(n,k)->(n,k)",
@@ -395,7 +410,14 @@ SENTENCES = {
     "g squared": ["four times"],
     "|g|": ["negated"],
     "hundred calls": ["call number 101"],
-    "leaks nothing": ["x <", "where it is 0"],
+    "leaks nothing": ["the path through `x / 8`", "is left out"],
+    "no derivative of tanh": ["`np.tanh(3 * x)`", "which is 1 - y²,", "is missing"],
+    "the rule of tan": ["rule of tan", "1 - y²"],
+    "twice the path": ["`np.sin(x)`", "counts twice"],
+    "a mask left out": ["the derivative of `np.maximum(x, 0)`", "where x > 0", "is missing"],
+    "the wrong weight": ["given `x` instead of", "np.sin(x)"],
+    "a penalty too many": ["off by 0.25·x"],
+    "sums over the batch": ["along axis 0", "forward keeps apart"],
     "the last column": ["index -1 (the last) of axis 1"],
     "prod by division": ["x == 0", "not finite"],
     "dropout": ["randomness", "mask"],

@@ -62,6 +62,7 @@ def test_the_promised_ones_are_there():
 def test_a_label_says_what_the_animal_is(name):
     s = SPECIMENS[name]
     assert s.kind in KINDS
+    assert bool(s.says) <= bool(s.input), "a place is named for an input"
     assert s.input in ("", *inspect.signature(s.twin.forward).parameters)
     assert s.remark.endswith(".")
     assert "\n" not in s.remark

@@ -296,7 +296,7 @@ class Search(contextlib.ExitStack):
                 continue
             alike = [t for t in trials if t.inputs[i].dtype == trials[0].inputs[i].dtype]
             alike.sort(key=lambda t: -t.inputs[i].size)  # many entries tell more
-            faults = diagnose(alike[:2], i, ignoring)
+            faults = diagnose(alike, i, ignoring)
             if ignoring:
                 faults = [fault for fault in faults if fault.kind != "unknown"]
             elif faults[0].kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):

@@ -265,13 +265,16 @@ def misshapen(trial: Trial, i: int, name: str, x: Array, part: Array) -> Iterato
             for c, t in zip(candidates, true, strict=True)
         )
 
+    if stretch_to(x.shape, part.shape) and are([unbroadcast(p, x.shape) for p in parts]):
+        yield Fault("unsummed", name, f"{wrong}{axes_to_sum(part.shape, x.shape)}.")
+        return
     for j in trial.able:
         if j != i and are(parts, j):
             text = f"{wrong}: it is the gradient of {trial.names[j]}. Return them in the order of forward's inputs."
             yield Fault("swapped", name, text)
             return
     if stretch_to(x.shape, part.shape):
-        also = "" if are([unbroadcast(p, x.shape) for p in parts]) else ". The sum is not the gradient yet, either"
+        also = ". The sum is not the gradient yet, either"
         yield Fault("unsummed", name, f"{wrong}{axes_to_sum(part.shape, x.shape)}{also}.")
     elif are([p.T for p in parts]) or (part.ndim > 1 and are([p.mT for p in parts])):
         yield Fault("transposed", name, f"{wrong}: it is transposed. Write .T.")
@@ -359,6 +362,11 @@ def named_nonlinearity(trial: Trial, i: int, what: str, found: Array, at_g: Arra
         return Fault("cotangent-ignored", name, text)
     if what == "doubled" and alike(found, 4 * at_g):
         how = "when the cotangent doubles, it is four times as large: grad occurs twice"
+    elif (added := trial.pull(0 * trial.cotangents[0])[i]) is not None and np.any(added != 0):
+        how = (
+            "at a cotangent of zero it is not zero: a term is added to grad that has to be multiplied with it (the "
+            "chain rule)"
+        )
     else:
         how = f"with the cotangent {what} it is not what linearity says; look for abs, sign, clip or grad * grad"
     return Fault("cotangent-nonlinear", name, f"the gradient of {name} is not linear in the incoming cotangent: {how}.")

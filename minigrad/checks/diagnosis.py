@@ -1,9 +1,10 @@
-"""Why a gradient is wrong: by hypotheses.
+"""Why a gradient is wrong: by hypotheses on the whole of it, and by mistakes at the steps of the forward.
 
 A hypothesis says what the backward would have returned, had a certain mistake been made: computed from the true
 Jacobian, the cotangent and the values, it is an array like any other, and either it is what was returned, to rounding,
-or it is not. HYPOTHESES is the table of them, the most specific first; `diagnose` tries each, on two draws where there
-are two. Where none fits it says so.
+or it is not. WHOLE holds those that explain a gradient at a glance: it is zero, another input's, right but for a
+number. Then mistakes are planted in the tape of the forward (`planting.py`), and REST is what is tried after them, or
+where the forward leaves no tape. `diagnose` tries each on two draws where there are two. Where none fits it says so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.broadcasting import stretched_axes
+from minigrad.checks.linear import implied_jacobian
+from minigrad.checks.planting import conditions, explain
+from minigrad.checks.tracing import Untraceable
 from minigrad.checks.trial import TERMS, Trial, copied
 
 __all__ = ["KINDS", "Fault", "diagnose"]
@@ -38,6 +42,15 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
     "averaged": "a mean where a sum belongs",
     "bessel": "n - 1 where n belongs, or n where n - 1 belongs",
     "factor": "too large or too small by one number, a size of the shapes perhaps",
+    "power": "a slip of the power rule",
+    "left-out": "a path from the input to the output is not followed",
+    "missing-factor": "a factor of the forward, or the derivative of a function on the way, is not multiplied in",
+    "counted": "a path, or a factor, counts by a wrong number",
+    "mask": "the mask of what chooses between values is missing, or from the wrong side",
+    "wrong-value": "a derivative is given another value than forward's",
+    "wrong-rule": "the derivative of another function",
+    "added": "a term too much, or one too few",
+    "mixed": "entries are coupled that forward keeps apart",
     "diagonal": "only the diagonal of the Jacobian is used",
     "transposed": "the rows where the columns should be, or a factor that should be transposed",
     "unsummed": "the input was used several times, and not all of the cotangents are added up",
@@ -61,6 +74,9 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
 
 
 KNOWN = 1e-4  # relative error of a numerical derivative that still tells one mistake from another
+
+
+FURTHER = "sign", "averaged", "missing-factor", "counted"  # of planted mistakes, those that come to a number
 
 
 class Fault(NamedTuple):
@@ -105,6 +121,14 @@ class Evidence:
         return np.where(np.isfinite(value), value, 0)
 
     @cached_property
+    def implied(self) -> Array | None:
+        """The Jacobian that the backward implies, from unit cotangents; None where it cannot be had."""
+        try:
+            return implied_jacobian(self.trial, self.trial.inputs)[self.i].reshape(self.jacobian.shape)
+        except Untraceable:
+            return None
+
+    @cached_property
     def terms(self) -> Array:
         return abs(self.g) @ abs(self.jacobian)
 
@@ -138,7 +162,8 @@ class Evidence:
     @cached_property
     def known(self) -> Array:
         """The entries that tell something; at a kink, those that are wrong even there."""
-        return (self.relative_error < KNOWN) & (self.wrong | ~self.kinks)
+        lost = self.wrong & ~np.isfinite(self.true if self.got is None else self.got)
+        return (self.relative_error < KNOWN) & (self.wrong | ~self.kinks) | lost
 
     @cached_property
     def sizes(self) -> dict[str, float]:
@@ -166,31 +191,74 @@ class Evidence:
 
 
 Hypothesis = Callable[[Evidence], Iterator[Guess]]
-HYPOTHESES: list[tuple[str, Hypothesis]] = []  # each with the kind of fault that it explains; the first that fits wins
+Hypotheses = list[tuple[str, Hypothesis]]  # each with the kind of fault that it explains; the first that fits wins
+WHOLE: Hypotheses = []
+REST: Hypotheses = []
 
 
-def hypothesis(kind: str) -> Callable[[Hypothesis], Hypothesis]:
-    """Enter a function in the table."""
+def hypothesis(kind: str, table: Hypotheses = REST) -> Callable[[Hypothesis], Hypothesis]:
+    """Enter a function in a table."""
 
     def enter(function: Hypothesis) -> Hypothesis:
-        HYPOTHESES.append((kind, function))
+        table.append((kind, function))
         return function
 
     return enter
 
 
 # ------------------------------------------------------------------------------------------------------- the table
-@hypothesis("zero")
+@hypothesis("zero", WHOLE)
 def nothing(e: Evidence) -> Iterator[Guess]:
     yield Guess(0 * e.true, f"{e.d} is zero everywhere, and the output does depend on {e.name}.")
 
 
-@hypothesis("sign")
+@hypothesis("region", WHOLE)
+def not_finite(e: Evidence) -> Iterator[Guess]:
+    """nan and inf where the derivative is a number, and what may have made them."""
+    if e.got is None or not (bad := ~np.isfinite(e.got) & e.wrong).any() or (e.wrong != bad).any():
+        return
+    wrong = bad.any(axis=0).reshape(e.x.shape)
+    y = np.broadcast_to(e.y, e.x.shape) if stretch_to(e.y.shape, e.x.shape) else np.ones(e.x.shape)
+    reasons = [(f"where {e.name} == 0", "0/0, or a logarithm of 0, times 0", e.x == 0)]
+    for other, value in zip(e.trial.names, e.trial.inputs, strict=True):
+        if isinstance(value, np.ndarray) and value is not e.x and stretch_to(value.shape, e.x.shape):
+            zero = np.broadcast_to(value == 0, e.x.shape)
+            reasons.append((f"where {other} == 0", "0/0, or a logarithm of 0, times 0", zero))
+    most = np.log(np.finfo(e.x.dtype).max)
+    for far in (abs(e.x) > most, e.x < -most, e.x > most):
+        reasons.append((f"where |{e.name}| is too large for e^|{e.name}|, which overflows", "inf/inf", far))
+    reasons.append(("where the output is 0", "0/0", y == 0))
+    for where, what, mask in reasons:
+        if (wrong <= mask).all() and not (mask & ~wrong).any():
+            text = f"{e.d} is not finite exactly {where} ({what}), and the derivative there is a number"
+            remedy = "Write it with the output y, or with e^-|x|."
+            if what != "inf/inf":
+                remedy = "Put another number there first: np.where before the operation, not behind it."
+            yield Guess(e.got, f"{text}. {remedy}", where)
+    which = "everywhere" if wrong.all() else f"at {wrong.sum()} of {wrong.size} entries"
+    yield Guess(e.got, f"{e.d} is not finite {which}, and the derivative is: look for a division by 0, or inf - inf.")
+
+
+@hypothesis("region", WHOLE)
+def ties(e: Evidence) -> Iterator[Guess]:
+    values, counts = np.unique(e.x, return_counts=True)
+    equal = np.isin(e.x, values[counts > 1]).reshape(-1)
+    wrong = e.wrong.any(axis=0)
+    together = ((e.jacobian != 0).sum(axis=1) > 1).any()  # else an entry has its kink by itself
+    if e.got is not None and together and wrong.any() and (wrong <= (equal & e.kinks)).all():
+        yield Guess(
+            e.got,
+            f"{e.d} is wrong exactly where entries of {e.name} are equal (ties): those that share the place of the "
+            "largest, say, share one cotangent. Split it, or give it to one of them.",
+        )
+
+
+@hypothesis("sign", WHOLE)
 def negated(e: Evidence) -> Iterator[Guess]:
     yield Guess(-e.true, f"{e.d} has the wrong sign: it is exactly the negative of the gradient.")
 
 
-@hypothesis("averaged")
+@hypothesis("averaged", WHOLE)
 def mean_for_sum(e: Evidence) -> Iterator[Guess]:
     axes = stretched(e)
     n = math.prod(e.y.shape[k] for k in axes)
@@ -204,7 +272,19 @@ def mean_for_sum(e: Evidence) -> Iterator[Guess]:
         )
 
 
-@hypothesis("bessel")
+@hypothesis("averaged", WHOLE)
+def mean_over_uses(e: Evidence) -> Iterator[Guess]:
+    uses = np.unique((e.jacobian != 0).sum(axis=0))
+    if uses.size == 1 and uses[0] > 2:
+        n = int(uses[0])
+        yield Guess(
+            e.true / n,
+            f"{e.d} is a mean where a sum belongs: each entry of {e.name} goes into {n} entries of the output (rows, "
+            f"positions), and {e.d} is {n} times too small: add them up, and do not divide.",
+        )
+
+
+@hypothesis("bessel", WHOLE)
 def bessel(e: Evidence) -> Iterator[Guess]:
     for name, n in e.sizes.items():
         if n > 2:  # of two, n / (n - 1) is 2, which may be anything
@@ -217,7 +297,7 @@ def bessel(e: Evidence) -> Iterator[Guess]:
                 )
 
 
-@hypothesis("factor")
+@hypothesis("factor", WHOLE)
 def factor(e: Evidence) -> Iterator[Guess]:
     c = ratio(e)
     if c is None:
@@ -238,7 +318,13 @@ def factor(e: Evidence) -> Iterator[Guess]:
                 f"{e.d} is {text} = {c_named:.6g} times the gradient: it divides by the wrong size.",
                 text,
             )
-    yield Guess(c * e.true, f"{e.d} is {c:.6g} times the gradient, in every entry.", f"{c:.6g}")
+
+
+@hypothesis("factor")
+def some_number(e: Evidence) -> Iterator[Guess]:
+    c = ratio(e)
+    if c is not None:
+        yield Guess(c * e.true, f"{e.d} is {c:.6g} times the gradient, in every entry.", f"{c:.6g}")
 
 
 def sized(e: Evidence, c: float, name: str, n: float, sign: int, large: bool) -> Iterator[Guess]:
@@ -271,7 +357,7 @@ def entries_and_rows(e: Evidence) -> tuple[list[str], list[str]]:
     return ([name for name in named[1:] if name], named[:1]) if all(named) and len(set(named)) > 1 else ([], [])
 
 
-@hypothesis("cotangent-ignored")
+@hypothesis("cotangent-ignored", WHOLE)
 def ignored(e: Evidence) -> Iterator[Guess]:
     one = np.ones_like(e.g)
     yield Guess(one @ e.jacobian, f"{e.d} does not depend on the incoming cotangent: multiply by grad (chain rule).")
@@ -288,7 +374,7 @@ POWERS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-@hypothesis("cotangent-nonlinear")
+@hypothesis("cotangent-nonlinear", WHOLE)
 def another_function_of_it(e: Evidence) -> Iterator[Guess]:
     for name, f in POWERS.items():
         yield Guess(
@@ -298,7 +384,7 @@ def another_function_of_it(e: Evidence) -> Iterator[Guess]:
         )
 
 
-@hypothesis("averaged")
+@hypothesis("averaged", WHOLE)
 def mean_of_the_cotangent(e: Evidence) -> Iterator[Guess]:
     mean = np.broadcast_to(e.g.mean(axis=1, keepdims=True), e.g.shape)
     if e.y.size > 1:
@@ -315,7 +401,7 @@ def only_the_diagonal(e: Evidence) -> Iterator[Guess]:
         )
 
 
-@hypothesis("transposed")
+@hypothesis("transposed", WHOLE)
 def transposed(e: Evidence) -> Iterator[Guess]:
     if e.x.ndim >= 2:
         square = e.true.reshape(2, *e.x.shape)
@@ -334,7 +420,7 @@ def transposed(e: Evidence) -> Iterator[Guess]:
             )
 
 
-@hypothesis("swapped")
+@hypothesis("swapped", WHOLE)
 def of_another_input(e: Evidence) -> Iterator[Guess]:
     for j in e.trial.able:
         if j != e.i and e.trial.inputs[j].shape == e.x.shape:
@@ -374,6 +460,8 @@ def at_the_output(e: Evidence) -> Iterator[Guess]:
         jacobian = e.trial.jacobian_at(moved, e.i)
     except Exception:  # the output may lie outside of the domain; then this is not it
         return
+    if len(np.unique(jacobian.value[jacobian.value != 0])) < 2:  # a slope that is the same everywhere is at no place
+        return
     yield Guess(
         e.g @ jacobian.value,
         f"{e.d} takes the derivative at the output y instead of the input {e.name}: use the saved {e.name}.",
@@ -403,28 +491,6 @@ def stale(e: Evidence) -> Iterator[Guess]:
                 f"{e.d} is the one that belonged to the inputs of an earlier call: something is kept between calls (a "
                 "mask, a cache by shape?). Keep what backward needs on ctx, never on the class or in a global.",
             )
-
-
-@hypothesis("eps")
-def small_constant(e: Evidence) -> Iterator[Guess]:
-    """What differs by a constant beside x differs less where x is large, and more where it is small."""
-    here = deviation(e, e.trial.inputs)
-    if here is None or not 0 < here < 0.5:
-        return
-    large, small = (deviation(e, scaled(e, c)) for c in (30.0, 1 / 30))
-    if (
-        large is not None
-        and small is not None
-        and large < here / 5
-        and small > min(5 * here, 0.05)
-        and e.got is not None
-    ):
-        yield Guess(
-            e.got,
-            f"{e.d} has a relative error of {here:.2g} here, more where {e.name} is smaller, less where it is larger: "
-            "a small constant that forward adds (eps) is missing in the backward, or stands elsewhere. Use the same "
-            "expression in both.",
-        )
 
 
 @hypothesis("precision")
@@ -493,7 +559,6 @@ def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
                 yield f"where {where}", compare(x, np.broadcast_to(other, x.shape))
     values, counts = np.unique(x, return_counts=True)
     yield f"where entries of {e.name} are equal (ties)", np.isin(x, values[counts > 1])
-    yield f"at the largest entry of {e.name}", x == x.max()
     for axis, n in enumerate(x.shape):
         for index in range(n) if n > 1 else ():
             mask = np.zeros(x.shape, bool)
@@ -501,11 +566,81 @@ def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
             place = "-1 (the last)" if index == n - 1 else "0 (the first)" if index == 0 else str(index)
             yield f"at index {place} of axis {axis} of {e.name}", mask
             yield f"at all but index {place} of axis {axis} of {e.name}", ~mask
+    for name, t in zip(e.trial.names, e.trial.inputs, strict=True):
+        if isinstance(t, np.ndarray) and t.dtype.kind in "iu" and x.ndim > 1 and t.shape == x.shape[:-1]:
+            chosen = np.arange(x.shape[-1]) == t[..., None]
+            yield f"at the entries that {name} names, {e.name}[..., {name}] (= where += or -= belongs?)", chosen
+            yield f"at all entries but those that {name} names", ~chosen
+        elif isinstance(t, np.ndarray) and t.dtype.kind == "b" and stretch_to(t.shape, x.shape):
+            yield f"where {name} holds", np.broadcast_to(t, x.shape)
+            yield f"where {name} does not hold", ~np.broadcast_to(t, x.shape)
+    for where, mask in conditions(e.trial, x.shape):
+        yield f"where {where}", mask
+        yield f"where not {where}", ~mask
+    yield f"at the largest entry of {e.name}", x == x.max()
     low, high = x[wrong].min(), x[wrong].max()
     if (x[~wrong] < low).all():
         yield f"where {e.name} is large (from {x[~wrong].max():.3g} or {low:.3g} on)", wrong
     if (x[~wrong] > high).all():
         yield f"where {e.name} is small (up to {high:.3g} or {x[~wrong].min():.3g})", wrong
+
+
+@hypothesis("mixed")
+def mixed(e: Evidence) -> Iterator[Guess]:
+    """Which entries of x meet which of the output, in the truth and in what the backward implies."""
+    if e.got is None or e.implied is None:
+        return
+    true, got = ((abs(j) > 1e-9 * abs(j).max(initial=0)) for j in (e.jacobian, e.implied))
+    shape = (*e.y.shape, *e.x.shape)
+    for a, b in product(range(e.y.ndim), range(e.x.ndim)):
+        n = e.y.shape[a]
+        if n != e.x.shape[b] or n < 2:
+            continue
+        place = [1] * len(shape)
+        place[a] = place[e.y.ndim + b] = n
+        across = np.broadcast_to(np.reshape(~np.eye(n, dtype=bool), place), shape).reshape(true.shape)
+        if (got & across).any() and not (true & across).any():
+            yield Guess(
+                e.got,
+                f"{e.d} mixes entries along axis {b} of {e.name}, which forward keeps apart: a sum or a mean of the "
+                f"backward goes over axis {b}, too, or over the wrong axis.",
+                f"{a}{b}",
+            )
+        if (true & across).any() and not (got & across).any():
+            yield Guess(
+                e.got,
+                f"{e.d} keeps entries along axis {b} of {e.name} apart, and forward mixes them: what each of them does "
+                f"to the others, by a sum or a mean over axis {b}, is missing.",
+                f"apart {a}{b}",
+            )
+
+
+@hypothesis("region")
+def rows(e: Evidence) -> Iterator[Guess]:
+    """The cotangents that arrive, and those that do not."""
+    if e.got is None or e.implied is None:
+        return
+    limit = 1e-7 * max(abs(e.jacobian).max(initial=0), abs(e.implied).max(initial=0))
+    wrong = (abs(e.implied - e.jacobian) > limit).any(axis=1).reshape(e.y.shape)
+    lost = not e.implied[wrong.reshape(-1)].any()
+    how = "are lost" if lost else "are passed on in a wrong way"
+    if here := box(wrong):
+        yield Guess(e.got, f"{e.d}: the cotangents {here} of the output {how}; all others are right.", here)
+    if here := box(~wrong):
+        text = f"{e.d}: only the cotangents {here} of the output arrive as they should; all others {how}"
+        yield Guess(e.got, f"{text} (a return inside of a loop? only the first window?).", here)
+
+
+def box(mask: Array) -> str:
+    """Where a mask holds, if that is at one index of some axes, and everywhere along the others."""
+    if not mask.any() or mask.all():
+        return ""
+    at = [np.unique(indices) for indices in np.nonzero(mask)]
+    fixed = [(axis, indices[0]) for axis, indices in enumerate(at) if indices.size == 1 < mask.shape[axis]]
+    box = np.ones(mask.shape, bool)
+    for axis, index in fixed:
+        box &= np.expand_dims(np.arange(mask.shape[axis]) == index, [k for k in range(mask.ndim) if k != axis])
+    return "at " + " and ".join(f"index {index} of axis {axis}" for axis, index in fixed) if (box == mask).all() else ""
 
 
 def stretch_to(narrow: tuple[int, ...], wide: tuple[int, ...]) -> bool:
@@ -557,44 +692,63 @@ def with_input(e: Evidence, x: Array) -> list[Any]:
     return [x if j == e.i else value for j, value in enumerate(copied(e.trial.inputs))]
 
 
-def scaled(e: Evidence, c: float) -> list[Any]:
-    return [(value * c).astype(value.dtype) if j in e.trial.able else value for j, value in enumerate(e.trial.inputs)]
-
-
-def deviation(e: Evidence, inputs: Any) -> float | None:
-    """The largest relative error of the backward at other inputs; None where there is nothing to compare."""
-    found = e.probe(list(inputs))
-    if found is None:
-        return None
-    with np.errstate(all="ignore"):
-        jacobian = e.trial.jacobian_at(list(inputs), e.i)
-        got, g = np.stack(found).reshape(2, -1), e.g
-        terms, error = abs(g) @ abs(jacobian.value), abs(g) @ jacobian.error
-        off = abs(got - g @ jacobian.value)
-        sure = (error < off / 4) & (terms > 0)
-        return float((off / terms)[sure].max(initial=0)) if np.isfinite(terms).all() else None
-
-
 def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]:
-    """Why the gradient of input i is wrong in these trials: what explains all of them, the most specific first.
+    """Why the gradient of input i is wrong in these trials: what explains two of them, the most specific first.
 
     If it is known to be ignoring its cotangent: what else is wrong, or nothing.
     """
+    unlike = [t for t in trials[1:] if t.y.shape != trials[0].y.shape or t.inputs[i].shape != trials[0].inputs[i].shape]
+    trials = [trials[0], *[*unlike, *trials[1:]][:1]]  # where sizes differ they tell factors apart
     evidence = [Evidence(trial, i, ignoring) for trial in trials]
     first = evidence[0]
     if not first.wrong.any():
         return []
-    for kind, function in HYPOTHESES:
-        fitting = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
+    planted = None if ignoring else planted_in(trials, i)
+    faults = [] if planted and planted.kind == "power" else fitting(WHOLE, evidence)
+    if faults and planted and planted.kind in FURTHER:  # the number is right, and here is where it may come from
+        *others, last = faults
+        where = planted.text.partition(": ")[2]
+        return [*others, last._replace(text=f"{last.text} This would do it: {where}")]
+    faults = faults or ([planted] if planted else fitting(REST, evidence))
+    if faults:
+        return [faults[0]._replace(text=faults[0].text + others_right(trials, i)), *faults[1:]]
+    text = f"{first.d} is wrong, and no known pattern fits: {entries(first)}.{others_right(trials, i)}"
+    return [Fault("unknown", first.name, text)]
+
+
+def planted_in(trials: list[Trial], i: int) -> Fault | None:
+    """The mistake at a step of the forward that gives this gradient."""
+    wrong = [k for k in trials[0].able if any(t.gradient(k) is not None and t.compare(k).wrong.any() for t in trials)]
+    found = explain(tuple(trials), tuple(wrong)).get(i)
+    name = trials[0].names[i]
+    if found is None:
+        return None
+    return Fault(found.mistake.kind, name, found.text(name))
+
+
+def others_right(trials: list[Trial], i: int) -> str:
+    """Which gradients are right; said with that of the first that is not."""
+    wrong = [k for k in trials[0].able if any(t.compare(k).wrong.any() for t in trials)]
+    right = [f"d{trials[0].names[k]}" for k in trials[0].able if k not in wrong]
+    if not right or i != wrong[0]:
+        return ""
+    *most, last = right
+    return f" {', '.join(most)} and {last} are right." if most else f" {last} is right."
+
+
+def fitting(table: Hypotheses, evidence: list[Evidence]) -> list[Fault]:
+    first = evidence[0]
+    for kind, function in table:
+        guesses = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
         if kind == "region":  # another draw may lie in it with all of its entries
-            fitting = [fitting[0], *filter(None, fitting[1:])]
-        common = set.intersection(*({guess.label for guess in guesses} for guesses in fitting))
-        for guess in fitting[0]:
+            guesses = [guesses[0], *filter(None, guesses[1:])]
+        common = set.intersection(*({guess.label for guess in found} for found in guesses))
+        for guess in guesses[0]:
             if guess.label in common:
-                many = len(evidence) == 1 and len(fitting[0]) > 2  # the last is the number itself
+                many = len(evidence) == 1 and len(guesses[0]) > 1 and kind in ("factor", "bessel")
                 text = guess.text + " (Or another size: inputs with unlike sizes, or a signature, would tell.)" * many
                 return [Fault(kind, first.name, text) for kind, text in ((kind, text), *guess.also)]
-    return [Fault("unknown", first.name, f"{first.d} is wrong, and no known pattern fits: {entries(first)}.")]
+    return []
 
 
 def entries(e: Evidence) -> str:

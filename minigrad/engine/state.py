@@ -31,12 +31,13 @@ __all__ = ["Watch", "enable_grad", "no_grad"]
 class State:
     """The state of one thread."""
 
-    __slots__ = "before", "place", "recording", "watches"
+    __slots__ = "before", "beyond", "place", "recording", "watches"
 
     def __init__(self) -> None:
         self.recording = True  # False inside no_grad()
         self.before: list[bool] = []  # what each switch that is open found
         self.place: tuple[CodeType, int] | None = None  # in a recorded sweep: the forward line it differentiates
+        self.beyond: Any = None  # who follows a forward where the tape has no operation: the checker, which only looks
         self.watches: tuple[Watch, ...] = ()  # those that are open, the outermost first
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from minigrad.backprop import record
 from minigrad.engine import errors
 from minigrad.engine.numeric import is_operand
+from minigrad.engine.state import here
 from minigrad.ops.calling import whole_name
 from minigrad.ops.operation import DOUBLE, Operation, lifted, narrow
 from minigrad.tensor import Tensor
@@ -131,6 +132,8 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: A
     """np.exp(tensor), array * tensor: NumPy hands its ufuncs over when one input is a Tensor."""
     if method == "__call__" and ufunc in FROM_NUMPY and "out" not in params:
         return FROM_NUMPY[ufunc](*inputs, **params)
+    if here.state.beyond:
+        return here.state.beyond.call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, params)
     what = whole_name(ufunc) if method == "__call__" else f"{whole_name(ufunc)}.{method}"
     if "out" in params:
         raise TypeError(errors.writing(f"{what} with out=, or in place,"))
@@ -141,6 +144,8 @@ def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: A
     """np.sum(tensor, axis=0): NumPy hands its other functions over, too."""
     if function in FROM_NUMPY:
         return FROM_NUMPY[function](*args, **kwargs)
+    if here.state.beyond:
+        return here.state.beyond.call(function, args, kwargs)
     raise unknown(function, whole_name(function), function in WRITERS)
 
 

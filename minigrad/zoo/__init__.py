@@ -13,7 +13,20 @@ line above it what a checker should say, of which input.
 `RIGHT` holds what must pass: the right twin of each, and the points where checkers cry wolf.
 """
 
-from minigrad.zoo import arithmetic, kinks, layers, reductions, regression
+from minigrad.zoo import activations, arithmetic, kinks, layers, losses, networks, norms, reductions, regression
 from minigrad.zoo.specimen import RIGHT, SPECIMENS, Specimen
 
-__all__ = ["RIGHT", "SPECIMENS", "Specimen", "arithmetic", "kinks", "layers", "reductions", "regression"]
+__all__ = [
+    "RIGHT",
+    "SPECIMENS",
+    "Specimen",
+    "activations",
+    "arithmetic",
+    "kinks",
+    "layers",
+    "losses",
+    "networks",
+    "norms",
+    "reductions",
+    "regression",
+]

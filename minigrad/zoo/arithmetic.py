@@ -106,7 +106,7 @@ class Square(Function):
         return 2 * x * g
 
 
-@wrong(Square, "at-output", "x")
+@wrong(Square, "power", "x")
 def square_at_its_output():
     "Saves y and takes it for x."
 
@@ -192,7 +192,7 @@ def tanh_of_tanh(ctx, g):
     return g * (1 - np.tanh(y) ** 2)
 
 
-@wrong(Tanh, "unknown", "x")
+@wrong(Tanh, "wrong-value", "x")
 def tanh_without_the_square(ctx, g):
     "1 - y for 1 - y²."
     (y,) = ctx.saved_tensors

@@ -19,7 +19,7 @@ class ReLU(Function):
         return g * (x > 0)
 
 
-@wrong(ReLU, "region", "x")
+@wrong(ReLU, "mask", "x")
 def relu_lets_everything_pass(ctx, g):
     "Passes g on where x is negative, too."
     return g * 1
@@ -76,7 +76,7 @@ class LeakyReLU(Function):
         return np.where(x > 0, g, g / 10)
 
 
-@wrong(LeakyReLU, "region", "x")
+@wrong(LeakyReLU, "left-out", "x")
 def leaky_relu_does_not_leak(ctx, g):
     "The derivative of relu: none where x is negative."
     (x,) = ctx.saved_tensors

@@ -90,7 +90,7 @@ def softmax_as_if_a_sigmoid(ctx, g):
     return g * y * (1 - y)
 
 
-@wrong(Softmax, "unknown", "x")
+@wrong(Softmax, "mixed", "x")
 def softmax_mixes_the_rows(ctx, g):
     "Sums over the batch as well: right as long as there is one row."
     (y,) = ctx.saved_tensors
@@ -178,7 +178,7 @@ class LayerNorm(Function):
         return gx, (g * n).sum(0), g.sum(0)
 
 
-@wrong(LayerNorm, "unknown", "x")
+@wrong(LayerNorm, "left-out", "x")
 def layer_norm_of_constants(ctx, g):
     "Takes mean and variance for constants; both move with x."
     x, weight = ctx.saved_tensors

@@ -40,7 +40,7 @@ def linear_bias_averaged(ctx, g):
     return g @ W.T, x.T @ g, g.mean(0)
 
 
-@wrong(Linear, "factor", "W")
+@wrong(Linear, "averaged", "W")
 def linear_averages_again(ctx, g):
     "Divides by the batch size, which the loss has done already."
     x, W = ctx.saved_tensors
@@ -140,7 +140,7 @@ def mse_does_not_divide(ctx, g):
     return d, -d
 
 
-@wrong(MSE, "factor", "yhat")
+@wrong(MSE, "power", "yhat")
 def mse_without_the_two(ctx, g):
     "The 2 of the square is missing."
     yhat, y = ctx.saved_tensors

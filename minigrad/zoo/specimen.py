@@ -30,6 +30,7 @@ class Specimen:
             integers that index it. What is not named takes all floats.
         kind: the diagnosis expected; "" of a right one.
         input: the input it is expected for; "" where it is the matter of none or of all.
+        says: what its sentence has to name: an operation, or a variable of forward; "" where there is no such place.
         inputs: of a right one, the point to check it at; None lets the checker search.
     """
 
@@ -41,6 +42,7 @@ class Specimen:
     domain: dict[str, Any]
     kind: str = ""
     input: str = ""
+    says: str = ""
     inputs: tuple[Array, ...] | None = field(default=None, repr=False)
 
     @property
@@ -70,7 +72,7 @@ def also_right(name: str, twin: type[Function], remark: str, *inputs: Array) -> 
     RIGHT[name] = Specimen(name, remark, like.make, twin, like.signature, like.domain, inputs=inputs)
 
 
-def wrong(twin: type[Function], kind: str, input: str = "") -> Callable[[Methods], Methods]:
+def wrong(twin: type[Function], kind: str, input: str = "", says: str = "") -> Callable[[Methods], Methods]:
     """Enter a backward of `twin`. A function without parameters makes one, or a dict of forward and backward."""
 
     def enter(planted: Methods) -> Methods:
@@ -82,7 +84,7 @@ def wrong(twin: type[Function], kind: str, input: str = "") -> Callable[[Methods
 
         like, remark = RIGHT[twin.__name__], planted.__doc__ or ""
         SPECIMENS[planted.__name__] = Specimen(
-            planted.__name__, remark, make, twin, like.signature, like.domain, kind, input
+            planted.__name__, remark, make, twin, like.signature, like.domain, kind, input, says
         )
         return planted
 

@@ -1,0 +1,672 @@
+"""Why a gradient is wrong: mistakes are planted in the true tape, one at a time, until one gives what was returned.
+
+Most mistakes are one local change of the true backward: a path is left out or counted twice, a factor or the derivative
+of a function is missing, a derivative is taken at another value. `linear.py` says what each of them would have made of
+the gradient. What that is, to rounding and on every draw, is the diagnosis; it names the operation and the line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import chain, combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.checks.linear import CLOSE, Edge, Local
+from minigrad.checks.survey import UNARY, Key, Link, Slope, Survey, fits_into, spelled
+from minigrad.checks.tracing import Untraceable
+from minigrad.checks.trial import Trial
+from minigrad.tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+Change = Callable[[Survey], Array | None]
+
+DRAWS = 3  # on which a mistake has to fit
+LIKELY = 1.75  # the cost up to which an explanation of everything ends the search
+PAIRED = 16  # paths that are left out two at a time
+ROUND = 1e-7  # relative: two numbers that a path may count by are the same
+
+
+class Mistake(NamedTuple):
+    """Something that may have been done at a place of the tape.
+
+    Attributes:
+        kind: a word of diagnosis.KINDS.
+        cost: how far-fetched it is.
+        change: by how much the Jacobian would be off on a tape; None where the place is not on it.
+        text: what to say about it; {x} stands for the name of the input.
+        proportional: whether it may be said of a gradient that is right but for one number.
+    """
+
+    kind: str
+    cost: float
+    change: Change
+    text: str
+    proportional: bool = False
+
+
+class Explanation(NamedTuple):
+    """A mistake that fits, the inputs whose gradients it explains, and others that explain as much."""
+
+    mistake: Mistake
+    inputs: tuple[int, ...]
+    also: tuple[Mistake, ...] = ()
+
+    def text(self, name: str) -> str:
+        said = [m.text for m in (self.mistake, *self.also)]
+        return f"d{name}: " + "; or, which comes to the same, ".join(said).replace("{x}", name) + "."
+
+
+@lru_cache(maxsize=2)  # it is asked for one input after the other
+@np.errstate(all="ignore")
+def explain(trials: tuple[Trial, ...], wrong: tuple[int, ...]) -> dict[int, Explanation]:
+    """For each wrong input the mistake that explains it best, if one does; empty for a forward that leaves no tape."""
+    tapes = surveys(trials)
+    if not tapes:
+        return {}
+    first, *others = tapes
+    right = [i for i in first.able if i not in wrong and trials[0].gradient(i) is not None]
+    fitting: list[tuple[tuple[int, float], Explanation, Array]] = []
+    for stage in (likely, unlikely):
+        for mistake in stage(first, wrong):
+            change = mistake.change(first)
+            if change is None or not np.isfinite(change).all():
+                continue
+            explained = [i for i in wrong if first.explains(change, i, mistake.proportional)]
+            for other in others:
+                moved = mistake.change(other) if explained else None
+                explained = [i for i in explained if moved is not None and other.explained(moved, i)]
+            if explained:
+                broken = any(abs(change[:, first.columns[i]]).max(initial=0) > first.limit for i in right)
+                rank = -len(explained), mistake.cost + broken
+                fitting.append((rank, Explanation(mistake, tuple(explained)), change))
+        if any(len(e.inputs) == len(wrong) and rank[1] < LIKELY for rank, e, _ in fitting):
+            break
+    fitting.sort(key=lambda found: found[0])
+    best: dict[int, Explanation] = {}
+    for i in wrong:
+        for rank, explanation, _ in fitting:
+            if i in explanation.inputs:
+                alike = {e.mistake.text: e.mistake for r, e, _ in fitting if r == rank and i in e.inputs}
+                alike.pop(explanation.mistake.text)
+                best[i] = explanation._replace(also=tuple(alike.values())[:2])
+                break
+    return best
+
+
+@lru_cache(maxsize=2)
+def surveys(trials: tuple[Trial, ...]) -> list[Survey]:
+    """The tapes of these trials and of others beside the first: a sentence that fits by chance fits at one of them."""
+    found: list[Survey] = []
+    for trial in trials[:DRAWS]:
+        try:
+            found.append(Survey(trial))
+        except Untraceable:
+            if not found:
+                return []
+    first = trials[0]
+    for draw in range(len(found), DRAWS):
+        random = np.random.default_rng((first.case.seed, draw, 3))
+        inputs = [
+            x * random.uniform(0.9, 1.1, x.shape) if i in first.able and x.dtype.kind == "f" else x
+            for i, x in enumerate(first.inputs)
+        ]
+        try:
+            found.append(Survey(Trial(first.subject, first.case._replace(inputs=tuple(inputs))), verify=False))
+        except Exception:  # outside of the domain, perhaps: then there are fewer draws
+            continue
+    return found
+
+
+def conditions(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+    """What forward has compared on its way, entry by entry: each in words, and where it holds."""
+    for t in surveys((trial,))[:1]:
+        for i, node in enumerate(t.nodes):
+            if node.array.dtype.kind == "b" and node.shape == shape:
+                yield t.where(i), node.array
+
+
+def likely(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    yield from chain(scales(t, wrong), factors(t, wrong), missing_derivatives(t, wrong))
+    yield from chain(whole(t, wrong), diagonals(t), pairs(t))
+
+
+def unlikely(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    yield from chain(other_derivatives(t, wrong), rules(t, wrong), weights(t, wrong), constants(t), additions(t, wrong))
+
+
+def at(place: Key, make: Callable[..., Local | None], *more: Any) -> Change:
+    """The change that comes of other local Jacobians at a place: ``make(t, edge, *more)``."""
+
+    def change(t: Survey) -> Array | None:
+        if place not in t.places:
+            return None
+        made = {e: make(t, e, *more) for e in t.places[place]}
+        found = {e: new for e, new in made.items() if new is not None}
+        return t.change(found) if len(found) == len(made) else None
+
+    return change
+
+
+# ------------------------------------------------------------------------------------------- a path, and its number
+class Number(NamedTuple):
+    """A number by which a path may have been multiplied: in words, and its value on a tape (nan where it has none)."""
+
+    words: str
+    value: Callable[[Survey], float]
+    cost: float = 0.0
+
+
+def numbers(t: Survey) -> Iterator[Number]:
+    """Small numbers, sizes, and single values of the tape with their squares and inverses."""
+    for s, words in ((-1, "with the wrong sign"), (2, "twice"), (0.5, "half"), (-2, "twice, with the wrong sign")):
+        yield Number(words, partial(constant, s))
+    for name, n in t.sizes.items():
+        yield Number(f"{name} = {n} times too much", partial(size, name), 0.1)
+        yield Number(f"{name} = {n} times too little", partial(size, name, power=-1), 0.1)
+        if n > 2:
+            for less, more, sign in ((f"{name} - 1", name, 1), (name, f"{name} - 1", -1)):
+                words = f"as if divided by {less} where {more} belongs"
+                yield Number(words, partial(bessel, name, power=-sign), 0.2)
+    for key, value in t.values.items():
+        if value.size == 1 and value.dtype.kind in "fi" and abs(float(value.reshape(()))) not in (0, 1):
+            for power, how in ((1, "{} times too much"), (-1, "{} times too little")):
+                yield Number(how.format(f"`{t.called(key)}`"), single(key, power), 0.4)
+            for power, how in ((2, "{}² times too much"), (-2, "{}² times too little")):
+                yield Number(how.format(f"`{t.called(key)}`"), single(key, power), 0.6)
+
+
+def constant(s: float, t: Survey) -> float:
+    return s
+
+
+def size(name: str, t: Survey, power: int = 1) -> float:
+    return float(np.float64(t.sizes.get(name, math.nan)) ** power)
+
+
+def bessel(name: str, t: Survey, power: int = 1) -> float:
+    return float(np.float64(1 - 1 / t.sizes.get(name, math.nan)) ** power)
+
+
+def single(key: Key, power: int) -> Callable[[Survey], float]:
+    def value(t: Survey) -> float:
+        found = t.values.get(key)
+        return math.nan if found is None or found.size != 1 else float(np.float64(found.reshape(())) ** power)
+
+    return value
+
+
+def scales(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """One sweep gives the share P of a place; got - true = (s - 1) P gives the number s, 0 for a path left out."""
+    hits: list[tuple[float, Array, Key]] = []
+    for place, edges in t.places.items():
+        cut = t.change({e: t.times(e, 0.0) for e in edges})
+        for inputs in ([*wrong], *([i] for i in wrong)):
+            columns = np.concatenate([np.arange(t.size)[t.columns[k]] for k in inputs])
+            p, off = -cut[:, columns], t.off[:, columns]
+            weight = float((p * p).sum())
+            s = 1 + float((p * off).sum()) / weight if weight > (1e-9 * t.scale) ** 2 else 1.0
+            if abs(s - 1) > CLOSE and (abs(off - (s - 1) * p) <= t.limit).all():
+                hits.append((s, cut, place))
+                break
+    while hits:
+        s, cut, _ = hits[0]
+        alike = [h for h in hits if same(h[0], s) and abs(h[1] - cut).max() <= t.limit]
+        hits = [h for h in hits if not any(h is other for other in alike)]
+        yield from counted(t, s, [place for _, _, place in alike])
+
+
+def whole(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """All of a gradient is multiplied with a single value of the tape, or divided by it."""
+    for i in wrong:
+        truth, off = t.truth[:, t.columns[i]], t.off[:, t.columns[i]]
+        s = 1 + float((truth * off).sum() / (truth * truth).sum())
+        for key, value in t.values.items() if t.is_proportional(i) else ():
+            for power, words in ((1, "{}"), (2, "{}²"), (-1, "1/{}"), (-2, "1/{}²")):
+                number = single(key, power)
+                if value.size == 1 and value.dtype.kind == "f" and same(number(t), s):
+                    text = f"it is {words.format(t.called(key))} times the gradient"
+                    if key in t.position and key[0] != "input":
+                        text += f": {t.where(t.position[key])}" + " (a / b * b is a: write a / (b * b))" * (power == 2)
+                    yield Mistake("factor", 1.3, partial(times_truth, i=i, number=number), text, True)
+
+
+def times_truth(t: Survey, i: int, number: Callable[[Survey], float]) -> Array:
+    change = np.zeros_like(t.truth)
+    change[:, t.columns[i]] = (number(t) - 1) * t.truth[:, t.columns[i]]
+    return change * t.known
+
+
+def pairs(t: Survey) -> Iterator[Mistake]:
+    """Two paths that are left out together, as the mean and the variance of a normalisation."""
+    apart: list[tuple[Array, list[Key]]] = []
+    for place, edges in t.places.items():
+        cut = t.change({e: t.times(e, 0.0) for e in edges})
+        if place[-1] not in ("all", "node") and abs(cut).max(initial=0) > t.limit:
+            alike = next((places for other, places in apart if abs(cut - other).max() <= t.limit), None)
+            if alike is None:
+                apart.append((cut, alike := []))
+            alike.append(place)
+    for (_, one), (_, two) in combinations(apart[:PAIRED], 2):
+        first, second = (t.through([e for place in places for e in t.places[place]])[0] for places in (one, two))
+        text = f"two paths are left out: that through {first} and that through {second}"
+        yield Mistake("left-out", 1.5, both_cut(one[0], two[0]), text)
+
+
+def both_cut(one: Key, two: Key) -> Change:
+    def change(t: Survey) -> Array | None:
+        if one not in t.places or two not in t.places:
+            return None
+        return t.change({e: t.times(e, 0.0) for e in t.places[one] + t.places[two]})
+
+    return change
+
+
+def same(a: float, b: float) -> bool:
+    return abs(a - b) <= ROUND * max(abs(b), 1e-2)
+
+
+def counted(t: Survey, s: float, places: list[Key]) -> Iterator[Mistake]:
+    """What to say of a path with a wrong number, which may stand anywhere at these places."""
+    through, name = t.through([e for place in places for e in t.places[place]])
+    if same(s, 0):
+        text = f"the path through {through} is left out: {name} depends on {{x}}, too"
+        far = 0.1 * (places[0][-1] in ("all", "node"))
+        yield Mistake("left-out", 1.0 + far, scaled(places[0], Number("", partial(constant, 0.0))), text)
+        return
+    for place in places:
+        for kind, text, factor in natural(t, t.places[place][0]):
+            if same(factor(t, t.places[place][0]), s):
+                change = at(place, lambda t, e, factor: t.times(e, factor(t, e)), factor)
+                yield Mistake(kind, 1.1, change, text, proportional=True)
+    found = [n for n in numbers(t) if same(n.value(t), s)] or [Number(f"{s:.6g} times", partial(constant, s), 1.0)]
+    for number in found:
+        text = f"the path through {through} counts {number.words}"
+        yield Mistake("counted", 2.0 + number.cost, scaled(places[0], number), text)
+
+
+def scaled(place: Key, number: Number) -> Change:
+    return at(place, lambda t, e: t.times(e, number.value(t)))
+
+
+def natural(t: Survey, e: Edge) -> Iterator[tuple[str, str, Callable[[Survey, Edge], float]]]:
+    """The slips that people make at an operation: the kind, a sentence, and by which number the path counts then."""
+    node, where = t.nodes[e.node], t.where(e.node)
+    op = node.op.name
+    if op == "negative" or (op == "subtract" and e.slot == 1):
+        yield "sign", f"the minus of {where} is lost", lambda t, e: -1
+    if op == "divide" and e.slot == 1:
+        yield "sign", f"the minus of the quotient rule at {where} is lost", lambda t, e: -1
+    exponent = 2.0 if op == "square" or is_square(node) else raised(node)
+    if exponent:
+        yield "power", f"the power rule of {where}: {SLIPS[0][2].format(n=exponent)}", lambda t, e: 1 / exponent
+    if op == "mean":
+        yield "averaged", f"{where} divides by {entries(t, e):g}, and the backward does not: divide by it, too", entries
+    if op == "sum":
+        text = f"the backward takes a mean where the derivative of the sum {where} belongs"
+        yield "averaged", text, lambda t, e: 1 / entries(t, e)
+    if op == "sqrt":
+        yield "counted", f"the 1/2 in the derivative of {where} is missing", lambda t, e: 2
+        yield "counted", f"the 1/2 in the derivative of {where} is there twice", lambda t, e: 0.5
+
+
+def entries(t: Survey, e: Edge) -> float:
+    """How many entries of the input are reduced to one."""
+    return float(t.nodes[e.input].size / max(t.nodes[e.node].size, 1))
+
+
+def is_square(node: Tensor) -> bool:
+    return node.op.name == "multiply" and node.inputs[0] is node.inputs[1]
+
+
+def raised(node: Tensor) -> float | None:
+    """The exponent of a power, if it is one number."""
+    return float(np.reshape(node.values[1], ())) if node.op.name == "power" and np.size(node.values[1]) == 1 else None
+
+
+# --------------------------------------------------------------------------------------------------- factors and masks
+CHOOSING = "where", "maximum", "minimum", "clip", "relu", "max", "min"
+
+
+def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """A factor of the forward that is missing, put in twice or on the wrong side; and the masks of what chooses."""
+    for place, edges in t.places.items():
+        e = edges[0]
+        node, link = t.nodes[e.node], t.locals[e]
+        op, where = node.op.name, t.where(e.node)
+        if op == "where" and place[-1] == "node":
+            for truth, text in ((True, "held everywhere"), (False, "held nowhere"), (None, "were turned round")):
+                change = at(place, conditioned, truth)
+                yield Mistake("mask", 1.3, change, f"{where} is differentiated as if its condition {text}")
+        for tolerance in 10.0 ** -np.arange(1, 9) if op in ("max", "min") and place[-1] != "node" else ():
+            change = at(place, nearly, tolerance)
+            text = f"entries that are close to {where}, within {tolerance:g}, count as equal to it (a tolerance)"
+            yield Mistake("mask", 1.4, change, text)
+        if place[-1] == "node" or link.diagonal is None or (len(edges) == 1 and not t.possible(e, wrong)):
+            continue
+        for slot, bound in ((1, "lower"), (2, "upper")) if op == "clip" and e.slot == 0 else ():
+            change = at(place, unbounded, slot)
+            yield Mistake("mask", 1.3, change, f"the {bound} bound of {where} is left out")
+        if op in CHOOSING:
+            text = f"the mask of {where} is left out: where something else is chosen, the derivative is 0"
+            yield Mistake("mask", 1.25, at(place, lambda t, e: t.with_diagonal(e, 1.0)), text)
+            change = at(place, other_side)
+            yield Mistake("mask", 1.35, change, f"the mask of {where} is taken from the wrong side")
+        elif op in ("multiply", "divide") and not is_square(node):
+            other, times = t.operand(e.node, 1 - e.slot), op == "multiply"
+            for power, cost, text in (
+                (0, 1.15, f"`{other}` is not multiplied in" if times else f"the division by `{other}` is missing"),
+                (2, 1.45, f"`{other}` is multiplied in twice" if times else f"it is divided by `{other}` twice"),
+                (-1, 1.5, f"it is {'divided by' if times else 'multiplied with'} `{other}`, not the other way round"),
+            ):
+                if times or e.slot == 0:
+                    change = at(place, Survey.to_the_power, power)
+                    kind = "counted" if power else "missing-factor"
+                    yield Mistake(kind, cost, change, f"{text}: {where}", proportional=True)
+
+
+def conditioned(t: Survey, e: Edge, truth: bool | None) -> Local | None:
+    condition = np.asarray(t.nodes[e.node].values[0])
+    return t.with_value(e, 0, ~condition if truth is None else np.full(condition.shape, truth))
+
+
+def nearly(t: Survey, e: Edge, tolerance: float) -> Local:
+    """The Jacobian of a largest entry in whose mask entries are equal that are only close."""
+    link, node = t.locals[e], t.nodes[e.node]
+    axis = node.params["axis"]
+    y = link.node if node.params["keepdims"] or axis is None else np.expand_dims(link.node, axis)
+    of = np.broadcast_to(np.arange(y.size).reshape(y.shape), link.x.shape).reshape(-1)
+    reached = of == np.arange(y.size)[:, None]
+    return Local(link.node, link.x, None, reached * (abs(link.x - y) < tolerance).reshape(-1))
+
+
+def other_side(t: Survey, e: Edge) -> Local:
+    return t.with_diagonal(e, 1 - np.asarray(t.locals[e].diagonal))
+
+
+def unbounded(t: Survey, e: Edge, slot: int) -> Local:
+    values = list(t.nodes[e.node].values)
+    values[slot] = None
+    return t.local(e, values, np.clip(*values), like=t.locals[e])
+
+
+def weights(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """A value of the tape that is a factor too much somewhere, or too little."""
+    for place, edges in t.places.items():
+        e = edges[0]
+        if len(edges) == 1 and not t.possible(e, wrong):
+            continue
+        for key, w in t.values.items():
+            if w.dtype.kind not in "fb" or w.size == 1 or not fits_into(w.shape, t.nodes[e.node].shape):
+                continue
+            for power, kind, text in ((1, "counted", "once too often"), (-1, "missing-factor", "once too little")):
+                change = at(place, Survey.weighted, key, power)
+                text = f"`{t.called(key)}` is multiplied in {text}, at {t.where(e.node)}"
+                yield Mistake(kind, 2.1, change, text)
+
+
+# ----------------------------------------------------------------------------------------- functions of one argument
+SLIPS: list[tuple[Callable[[float], float], int, str]] = [  # of d xⁿ/dx = n xⁿ⁻¹: the factor, the exponent less n
+    (lambda n: 1, -1, "the exponent is not multiplied in, a factor {n:g} is missing"),
+    (lambda n: n, 0, "the exponent is not lowered by one"),
+    (lambda n: 1, 0, "it is the power itself"),
+    (lambda n: n - 1, -1, "the new exponent is multiplied in, and it has to be the old one, {n:g}"),
+    (lambda n: n + 1, -1, "{n:g} + 1 is multiplied in, and it has to be the exponent, {n:g}"),
+    (lambda n: n, -2, "the exponent is lowered by two, and not by one"),
+    (lambda n: n, 1, "the exponent goes up, and has to go down"),
+]
+
+
+FORMULAS = {  # of the output y and the input x
+    "sigmoid": "y (1 - y)",
+    "tanh": "1 - y²",
+    "exp": "y",
+    "log": "1/x",
+    "sin": "cos x",
+    "cos": "-sin x",
+    "tan": "1 + y²",
+    "abs": "sign x",
+    "relu": "1 where x > 0, else 0",
+}
+
+
+def derivative_of(link: Link, step: str) -> str:
+    formula = FORMULAS.get(link.name)
+    return f"the derivative of {step}, which is {formula}," if formula else f"the derivative of {step}"
+
+
+def sloped(key: Key, make: Callable[..., Any], *more: Any) -> Change:
+    """The change that comes of another slope of a function: ``make(t, link, *more)``."""
+
+    def change(t: Survey) -> Array | None:
+        link = t.functions.get(key)
+        slope = None if link is None else make(t, link, *more)
+        if link is None or slope is None:
+            return None
+        delta = np.broadcast_to(slope, link.slope.shape) - link.slope
+        return np.asarray((t.adjoints[link.v] * delta.reshape(-1)) @ t.jacobians[link.u] * t.known)
+
+    return change
+
+
+def usable(t: Survey, wrong: Sequence[int]) -> Iterator[tuple[Key, Link, str]]:
+    for key, link in t.functions.items():
+        if t.solvable(t.adjoints[link.v], t.jacobians[link.u], wrong):
+            yield key, link, t.function_name(link)
+
+
+def missing_derivatives(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """The derivative of a function is not multiplied in, or is a slip of the power rule."""
+    for key, link, step in usable(t, wrong):
+        kind = "mask" if link.name in ("relu", "abs") else "missing-factor"
+        if np.ptp(link.slope) > 0:
+            change = sloped(key, lambda t, link: np.ones_like(link.slope))
+            yield Mistake(kind, 1.2, change, f"{derivative_of(link, step)} is missing")
+        if link.name in ("relu", "abs"):
+            change = sloped(key, lambda t, link: 1 - link.slope)
+            yield Mistake("mask", 1.4, change, f"the mask of {step} is taken from the wrong side")
+        n = float(link.name[2:]) if link.name.startswith("**") else 0.0
+        slips = {(factor(n), lowered): text for factor, lowered, text in reversed(SLIPS)} if n else {}
+        for (c, lowered), text in slips.items():
+            change = sloped(key, lambda t, link, c, e: c * t.nodes[link.u].array ** e, c, n + lowered)
+            yield Mistake("power", 1.1, change, f"the power rule of {step}: {text.format(n=n)}", proportional=True)
+
+
+def other_derivatives(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """The derivative of a function is squared, inverted, taken at another value, or another function's."""
+    for key, link, step in usable(t, wrong):
+        slope = UNARY[link.name][1]
+        for power, cost, text in ((2, 2.2, "is multiplied in twice"), (-1, 2.3, "is divided by")):
+            change = sloped(key, lambda t, link, power: link.slope ** float(power), power)
+            yield Mistake("counted", cost, change, f"the derivative of {step} {text}")
+        u, v = t.keys[link.u], t.keys[link.v]
+        for other, w in t.values.items():
+            if w.shape != link.slope.shape or w.dtype.kind != "f":
+                continue
+            name = t.called(other)
+            if other != v:
+                change = sloped(key, given, other, slope)
+                text = (
+                    f"the derivative of {step} is written in terms of the output, and is given `{name}`: save the "
+                    f"output `{t.name(link.v)}`, and use that"
+                )
+                yield Mistake("at-input" if other == u else "wrong-value", 1.3 if other == u else 1.6, change, text)
+            if other != u:
+                change = sloped(key, taken_at, other)
+                text = f"the derivative of {step} is taken at `{name}` instead of `{t.name(link.u)}`"
+                yield Mistake("at-output" if other == v else "wrong-value", 1.4 if other == v else 1.7, change, text)
+        for name, (f, d) in UNARY.items():
+            for cost, make in ((1.5, partial(proper, f, d)), (1.5, d), (1.9, partial(at_output, d))):
+                change = sloped(key, of_its_ends, make)
+                if name != link.name:
+                    text = f"{step} is differentiated by the rule of {spelled(name)}"
+                    own = f": its own derivative is {FORMULAS[link.name]}" if link.name in FORMULAS else ""
+                    yield Mistake("wrong-rule", cost, change, text + own)
+        for words, plain in PLAIN.items():
+            change = sloped(key, of_its_ends, plain)
+            text = words.replace("y", f"`{t.name(link.v)}`").replace("x", f"`{t.name(link.u)}`")
+            yield Mistake("wrong-value", 1.65, change, f"{text} stands where {derivative_of(link, step)} belongs")
+
+
+def proper(f: Callable[[Array], Array], slope: Slope, x: Array, y: Array) -> Array:
+    """The derivative of another function at the same input."""
+    return slope(x, f(x))
+
+
+def at_output(slope: Slope, x: Array, y: Array) -> Array:
+    """The rule of another function, given the output for both."""
+    return slope(y, y)
+
+
+PLAIN: dict[str, Slope] = {  # what is put in the place of a derivative
+    "x": lambda x, y: x,
+    "y": lambda x, y: y,
+    "x²": lambda x, y: x * x,
+    "y²": lambda x, y: y * y,
+    "1/x": lambda x, y: 1 / x,
+    "1 - x": lambda x, y: 1 - x,
+    "1 - y": lambda x, y: 1 - y,
+}
+
+
+def of_its_ends(t: Survey, link: Link, make: Slope) -> Array:
+    return make(t.nodes[link.u].array, t.nodes[link.v].array)
+
+
+def given(t: Survey, link: Link, other: Key, slope: Slope) -> Array | None:
+    """The slope of a function, where another value is put for its output."""
+    w = t.values.get(other)
+    return None if w is None or w.shape != link.slope.shape else slope(t.nodes[link.u].array, w)
+
+
+def taken_at(t: Survey, link: Link, other: Key) -> Array | None:
+    (f, slope), x = UNARY[link.name], t.values.get(other)
+    return None if x is None or x.shape != link.slope.shape else slope(x, f(x))
+
+
+# --------------------------------------------------------------------------------------------------------- the rules
+def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """A rule that is given other values of the tape than its own; and one that is left out, or applied as it stands."""
+    for place, edges in t.places.items():
+        e = edges[0]
+        node, where = t.nodes[e.node], t.where(e.node)
+        if place[-1] == "node" or not hasattr(node.op, "rules") or (len(edges) == 1 and not t.possible(e, wrong)):
+            continue
+        for slot, old in enumerate([*node.values, node.array]):
+            if not isinstance(old, np.ndarray) or old.dtype.kind != "f" or old.size == 1:
+                continue
+            own = owner(t, e, slot)
+            for key, w in t.values.items():
+                if w.dtype.kind != "f" or w.shape != old.shape:
+                    continue
+                if w is not old:
+                    change = at(place, Survey.with_value_of, slot, key)
+                    text = f"the derivative of {where} is given `{t.called(key)}` instead of {own}"
+                    yield Mistake("wrong-value", 1.6, change, text)
+                if w.ndim == 2 and w.shape[0] == w.shape[1] > 1:
+                    change = at(place, Survey.with_value_of, slot, key, True)
+                    text = f"the derivative of {where} is given `{t.called(key)}.T` instead of {own}"
+                    yield Mistake("transposed" if w is old else "wrong-value", 1.6, change, text)
+        if t.locals[e].diagonal is None and node.size == t.nodes[e.input].size:
+            change = at(place, lambda t, e: t.square_matrix(e, lambda m: np.eye(len(m))))
+            yield Mistake("missing-factor", 1.7, change, f"the derivative of {where} is missing")
+            change = at(place, lambda t, e: t.square_matrix(e, np.transpose))
+            text = f"the backward does {where} itself, where its transpose belongs (the other way round)"
+            yield Mistake("wrong-rule", 1.7, change, text)
+
+
+def owner(t: Survey, e: Edge, slot: int) -> str:
+    """A value that a rule reads, with the line it comes from."""
+    node = t.nodes[e.node]
+    if slot == len(node.values):
+        return "its output"
+    x = node.inputs[slot]
+    made = type(x) is Tensor and x.op is not None and t.variable(t.at[x])
+    return t.where(t.at[x]) if made else f"`{t.operand(e.node, slot)}`"
+
+
+# ------------------------------------------------------------------------------------------------------ of the whole
+def diagonals(t: Survey) -> Iterator[Mistake]:
+    """Only the diagonal of the Jacobian of one node by another."""
+    for u, x in enumerate(t.nodes):
+        if x.size < 2 or not x.differentiable or t.keys[u][-1] > 0:
+            continue
+        for v, jacobian in t.between(u).items():
+            if t.nodes[v].shape != x.shape or t.keys[v][-1] > 0 or not np.diagonal(jacobian).any():
+                continue
+            if (jacobian - np.diag(np.diagonal(jacobian))).any():
+                softmax = softmax_name(x.array, t.nodes[v].array)
+                text = (
+                    f"only the diagonal of the Jacobian of {softmax}{t.where(v)} by `{t.name(u)}` is used: each entry "
+                    f"of it depends on other entries of `{t.name(u)}`, too"
+                )
+                cost = 1.3 if softmax else 2.4
+                yield Mistake("diagonal", cost, partial(only_diagonal, u=t.keys[u], v=t.keys[v]), text)
+
+
+def only_diagonal(t: Survey, u: Key, v: Key) -> Array | None:
+    if u not in t.position or v not in t.position:
+        return None
+    jacobian = t.between(t.position[u]).get(t.position[v])
+    if jacobian is None or jacobian.shape[0] != jacobian.shape[1]:
+        return None
+    off = np.diag(np.diagonal(jacobian)) - jacobian
+    return np.asarray(t.adjoints[t.position[v]] @ off @ t.jacobians[t.position[u]] * t.known)
+
+
+def softmax_name(x: Array, y: Array) -> str:
+    """What a node is of another, if it is a softmax of its rows or the logarithm of one."""
+    e = np.exp(x - x.max())
+    p = e / e.sum(-1, keepdims=True) if x.ndim else e
+    for name, value in (("the softmax ", y), ("the log-softmax ", np.exp(y))):
+        if (abs(value - p) <= 1e-12).all():
+            return name
+    return ""
+
+
+def constants(t: Survey) -> Iterator[Mistake]:
+    """A constant of the forward that is not there when backward computes it anew."""
+    for i, node in enumerate(t.nodes):
+        if node.op is None or not node.differentiable or node.op.name not in ("add", "subtract", "multiply", "divide"):
+            continue
+        neutral = 0.0 if node.op.name in ("add", "subtract") else 1.0
+        for slot, value in enumerate(node.values):
+            constant = type(node.inputs[slot]) is not Tensor and np.size(value) == 1
+            if constant and not (slot == 0 and node.op.name in ("subtract", "divide")):
+                text = f"{float(np.reshape(value, ())):g}, a constant (eps) of {t.where(i)}, is not in the backward"
+                yield Mistake("eps", 1.55, partial(without, key=t.keys[i], slot=slot, neutral=neutral), text)
+
+
+def without(t: Survey, key: Key, slot: int, neutral: float) -> Array | None:
+    return (t.again(t.position[key], slot, neutral) - t.truth) * t.known if key in t.position else None
+
+
+def additions(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """A multiple of a value is added to the gradient."""
+    for i in wrong:
+        for key in t.values:
+            basis = addend(t, i, key)
+            if basis is None or not basis.any():
+                continue
+            c = float((t.off * basis).sum() / (basis * basis).sum())
+            if abs(c) * abs(basis).max() > t.limit:
+                text = (
+                    f"it is off by {c:.6g}·{t.called(key)} times the cotangent: a term is added that forward has not, "
+                    "or one is lost (of a penalty, perhaps)"
+                )
+                yield Mistake("added", 1.9, partial(addend, i=i, key=key, c=c), text)
+
+
+def addend(t: Survey, i: int, key: Key, c: float = 1.0) -> Array | None:
+    """What the Jacobian would be off by, if a value were added to the gradient of input i for each cotangent."""
+    w, x, y = t.values.get(key), t.inputs[i].array, t.nodes[t.output].array
+    if w is None or w.dtype.kind != "f" or w.size < 2 or not fits_into(w.shape, x.shape):
+        return None
+    if y.size != 1 and y.shape != x.shape:
+        return None
+    entries, change = np.broadcast_to(w, x.shape).reshape(-1), np.zeros_like(t.truth)
+    change[:, t.columns[i]] = entries if y.size == 1 else np.diag(entries)
+    return change * c * t.known
