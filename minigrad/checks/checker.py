@@ -137,6 +137,14 @@ def form_of(
     names = [getattr(p, "name", "") for p in parameters]
     if unknown := domain.keys() - set(names):
         raise UsageError(f"domain: {', '.join(sorted(unknown))} is no input; the inputs are {', '.join(names)}")
+    letters = {axis.rstrip("?") for group in groups(signature) for axis in group}
+    for name, values in domain.items():
+        interval = isinstance(values, tuple) and len(values) == 2 and values[0] < values[1]
+        if not (interval or values is bool or callable(values) or (isinstance(values, str) and values in letters)):
+            raise UsageError(
+                f"domain of {name}: {values!r}; needed is an open interval (low, high) with low < high, bool for a "
+                "mask, or a letter of the signature for integers that index its axis"
+            )
     form = Form(
         signature,
         [domain.get(name, ANY) for name in names],
@@ -215,7 +223,7 @@ class Search(contextlib.ExitStack):
         usable(trial)
         if first:
             with contextlib.suppress(Exception):  # which the first promise names
-                trial.returned  # noqa: B018
+                trial.first_gradients  # noqa: B018
             self.enter_context(contextlib.redirect_stdout(io.StringIO()))
         elif not usable(trial):  # forward refuses what the signature allows, and backward cannot help it
             return

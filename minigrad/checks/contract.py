@@ -63,16 +63,21 @@ def attempt(call: Callable[[], Any], what: str) -> Any:
         raise Broken(Fault("raises", None, f"{what} raises {told(error)}")) from error
 
 
-LIBRARIES = "minigrad", "torch", "numpy"  # whose lines are not the student's
+LIBRARIES = (
+    os.path.dirname(os.__file__),
+    os.path.dirname(os.path.dirname(np.__file__)),
+)  # Python's, and what is installed
 
 
 def place_of(error: BaseException) -> Place | None:
     """The innermost line that is the student's."""
     place, step = None, (error.__cause__ if isinstance(error, Exited) and error.__cause__ else error).__traceback__
     while step is not None:
-        module = step.tb_frame.f_globals.get("__name__", "")
-        if module.split(".")[0] not in LIBRARIES or module.startswith("minigrad.zoo"):
-            place = Place.of((step.tb_frame.f_code, step.tb_lasti))
+        frame = step.tb_frame
+        module = frame.f_globals.get("__name__", "")
+        ours = module.startswith("minigrad.") and not module.startswith("minigrad.zoo")
+        if not ours and not frame.f_code.co_filename.startswith(LIBRARIES):
+            place = Place.of((frame.f_code, step.tb_lasti))
         step = step.tb_next
     return place
 
@@ -535,6 +540,7 @@ def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
         worst = np.unravel_index((abs(y - trial.y) / size).argmax(), y.shape)
         at = f" at entry {tuple(map(int, worst))}" if worst else ""
         text = f"the value{at} is {trial.y[worst]:.6g}, and that of {other.name} is {y[worst]:.6g}"
+        text += digits_lost(trial, other, y, worst)
         yield Fault("differs", None, text)
         return
     for i in trial.able:
@@ -556,6 +562,16 @@ def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
         text += f"{there[k]:.6g}; the numerical derivative is {true:.6g}"
         text += f", so {wrong[0]} is wrong there" if len(wrong) == 1 else ", so both are wrong there" if wrong else ""
         yield Fault("differs", trial.names[i], text)
+
+
+def digits_lost(trial: Trial, other: Subject, y: Array, at: tuple[Any, ...]) -> str:
+    """Which side has lost digits, if that may be all there is between two values."""
+    mine, theirs = trial.y[at], y[at]
+    if abs(mine - theirs) > 2.0**-6 * abs(mine):
+        return ""
+    exact = trial.truth.evaluate(trial.widened(trial.wide))[at]
+    worse = other.name if abs(theirs - exact) > abs(mine - exact) else "this"
+    return f"; in {np.dtype(trial.wide)} forward gives {float(exact):.9g}, so it is {worse} that has lost digits"
 
 
 CONTRACT = (

@@ -79,8 +79,12 @@ def by_torch(output: Any, inputs: list[Any], g: Any, recorded: bool) -> Sequence
 
 
 def to_numpy(x: Any) -> Any:
-    """The array of a Tensor of minigrad, or of a tensor of torch."""
-    return x.data if type(x) is Tensor else x.detach().numpy() if hasattr(x, "detach") else x
+    """The array of a Tensor of minigrad, of a tensor of torch, or of an array of JAX; all else as it is."""
+    if type(x) is Tensor:
+        return x.data
+    if hasattr(x, "detach"):
+        return x.detach().numpy()
+    return x if isinstance(x, np.ndarray | float | None) or not comes_from(x, "jax") else np.array(x)
 
 
 MINIGRAD = Engine(to_tensor, to_numpy, by_minigrad)
@@ -178,6 +182,8 @@ class Body(Subject):
     def second(self, inputs: Inputs, able: Sequence[int], g: Array, directions: Sequence[Array]) -> list[Any]:
         if self.apply is None:
             raise TypeError("functions of arrays leave no tape")
+        if self.direct and comes_from(self.function.backward, "torch"):
+            raise TypeError("backward is marked once_differentiable")
         engine = MINIGRAD if self.engine is NUMPY else self.engine
         xs = [engine.to(x, i in able) for i, x in enumerate(inputs)]
         wanted = [xs[i] for i in able]
@@ -217,7 +223,7 @@ def student(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
         return function(*args, **kwargs)
     except SystemExit as end:
-        raise Exited(f"it calls sys.exit({end.code!r}), which ends the program: raise an error instead") from end
+        raise Exited(f"SystemExit: sys.exit({end.code!r}) would end the program") from end
 
 
 class DirectContext(Context):
@@ -383,8 +389,9 @@ def reference_of(target: Any) -> Subject:
 def speaks(function: Any, library: str) -> bool:
     """Whether it is a function of a library, or one that names it."""
     code, known = getattr(function, "__code__", None), getattr(function, "__globals__", {})
-    names = code.co_names if code else ()
-    return comes_from(function, library) or any(n == library or comes_from(known.get(n), library) for n in names)
+    named = [name == library or comes_from(known.get(name), library) for name in code.co_names] if code else []
+    held = [comes_from(cell.cell_contents, library) for cell in getattr(function, "__closure__", None) or ()]
+    return comes_from(function, library) or any(named) or any(held)
 
 
 def comes_from(thing: Any, library: str) -> bool:
@@ -394,7 +401,7 @@ def comes_from(thing: Any, library: str) -> bool:
     else:
         homes = [getattr(thing, "__module__", None), type(thing).__module__]
         homes += [getattr(thing, "__globals__", {}).get("__name__")]
-    return any(str(home).split(".")[0] == library for home in homes)
+    return any(str(home).split(".")[0] in (library, f"{library}lib") for home in homes)
 
 
 def takes_ctx(function: Any) -> bool:

@@ -27,7 +27,7 @@ ROUNDING = 2  # or by so many times what a wider dtype changes, which is its rou
 TERMS = 16  # or by so many units of the sum of its terms
 RESOLVED = 2.0**-10  # of the sum of its terms: what is known no better than that is not called wrong or right
 NEAR = 2.0**-20  # of the inputs: so near there is another slope only at a kink
-NEIGHBOURS = 2, 10  # points around a kink, for the slopes that meet there; the others only where the first differ
+NEIGHBOURS = 2, 30  # points around a kink, for the slopes that meet there; the others only where the first differ
 FEW = 5  # entries; where all of so many are wrong beyond excuse, no more are looked at
 
 
@@ -141,10 +141,14 @@ class Trial:
         return (np.stack([sign, -sign] * size) * self.finite).astype(self.y.dtype)
 
     @cached_property
+    def first_gradients(self) -> list[Any]:
+        """What the backward of the first call returns."""
+        return copied(self.first[0].backward(np.array(self.cotangents[0])))
+
+    @cached_property
     def returned(self) -> list[list[Any]]:
         """What the backward returns for each cotangent, each with a forward of its own."""
-        g, h = self.cotangents
-        return [copied(self.first[0].backward(np.array(g))), self.pull(h)]
+        return [self.first_gradients, self.pull(self.cotangents[1])]
 
     # -------------------------------------------------------------------------------------------- the reference
     @cached_property
@@ -241,8 +245,9 @@ class Trial:
             return found  # numbers in general position are not on a kink
         true, allowed, kinks = np.array(found.true), np.array(found.allowed), np.array(found.kinks)
         random, wide = np.random.default_rng((self.case.seed, 3)), self.widened(self.wide)
-        wrong = np.flatnonzero(found.wrong.any(axis=0))
-        for columns in (wrong[:FEW], wrong[FEW:]):
+        wrong, x = np.flatnonzero(found.wrong.any(axis=0)), self.inputs[i].reshape(-1)
+        tied = np.setdiff1d(np.flatnonzero(np.isin(x, x[wrong])), wrong)[:FEW]  # which change when these do not
+        for columns in (np.append(wrong[:FEW], tied), wrong[FEW:]):
             entries, slopes = entries_of(self.inputs[i], columns), [found.true[:, columns]]
             for count in NEIGHBOURS:
                 for _ in range(count):
@@ -329,8 +334,8 @@ def entries_of(x: Array, columns: Array) -> list[tuple[int, ...]]:
 
 
 def as_floats(array: Array) -> Array:
-    """Integers and booleans as floats; a promise of its own says that they should be floats."""
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+    """Integers, booleans and complex numbers as floats; a promise of its own says that they should be floats."""
+    return array if array.dtype.kind == "f" else array.real.astype(np.float64)
 
 
 def copied(values: Sequence[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ Array = np.ndarray[Any, Any]
 
 LEVELS = 6  # steps in one extrapolation
 RATIO = 1.9  # of one step to the next; with 2, round numbers would be rounded alike at each, and agree on a wrong slope
-DESCENTS = 4  # extrapolations at ever smaller steps, until one converges
+DESCENTS = 4  # extrapolations at ever smaller steps, until one converges; twice as many where none does
 BENT = 2.0**-10  # of the difference of the slopes at the largest step: what is left of it at step zero is a kink
 CLOSER = 2**10  # times smaller is a step that hardly meets a jump
 ELSEWHERE = -0.754877666, 0.569840291  # of the largest step: at no round number, as steps of a staircase are there
@@ -66,9 +66,11 @@ def derivative(
         moved[index] = value
         return f(moved)
 
-    for descent in range(DESCENTS):
+    for descent in range(2 * DESCENTS):
         slopes, jumps = [], []
         steps = largest / RATIO ** np.arange(LEVELS * descent, LEVELS * (descent + 1))
+        if descent >= DESCENTS and (np.isfinite(best_error).all() or steps[-1] < CLOSER * eps * abs(centre)):
+            break
         for h in steps:
             up, down = centre + h, centre - h
             above, below = at(up), at(down)
@@ -78,9 +80,14 @@ def derivative(
         jump, _ = extrapolate(np.stack(jumps), steps)
         rounding = eps * (abs(above) + abs(below)) / (up - down)
         error = SAFETY * (correction + rounding) + abs(jump) / 2
+        # Where it moves by more than rounding and does not converge, smaller steps may show any slope: steps this large
+        # have leapt over waves, or across a jump.
+        sizes = np.fmax.reduce(np.abs(slopes))
+        lost = (SAFETY * correction > sizes / 4) & (sizes * (up - down) > CLOSER * eps * (abs(above) + abs(below)))
+        error = np.where(lost, np.inf, error)
         # A function that moves over large steps and stands still over small ones may have lost the entry in rounding;
         # not so if it does move over small steps from elsewhere, beyond a kink.
-        steepest = np.fmax(steepest, np.fmax.reduce(np.abs(slopes)))
+        steepest = np.fmax(steepest, sizes)
         still = np.equal(slopes, 0).any(axis=0)
         if (still & (steepest > 0)).any():
             near = h / CLOSER
