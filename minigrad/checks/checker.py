@@ -27,6 +27,7 @@ from minigrad.checks.contract import (
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
 from minigrad.checks.known import formula_of, recognised
 from minigrad.checks.report import SAME, Example, Report, Verdict
+from minigrad.checks.sampled import LARGE, Sampled
 from minigrad.checks.subject import Subject, UsageError, as_called, reference_of, subject_of, to_numpy
 from minigrad.checks.trial import Case, Trial
 from minigrad.engine.words import counted
@@ -218,7 +219,8 @@ class Search(contextlib.ExitStack):
     def try_case(self, case: Case) -> None:
         if not case.able or self.stopped:
             return
-        trial = Trial(self.subject, case, tuple(self.trials))
+        large = self.form is None and sum(case.inputs[i].size for i in case.able) > LARGE
+        trial = (Sampled if large else Trial)(self.subject, case, tuple(self.trials))
         first = not self.trials
         usable(trial)
         if first:
@@ -302,6 +304,9 @@ class Search(contextlib.ExitStack):
             ignoring = ("cotangent-ignored", name) in self.found
             if name in named and not ignoring:
                 continue
+            if isinstance(trials[0], Sampled):
+                self.note(NUMBERS, [Fault("unknown", name, trials[0].told(i))], trials[0])
+                continue
             alike = [t for t in trials if t.inputs[i].dtype == trials[0].inputs[i].dtype]
             alike.sort(key=lambda t: -t.inputs[i].size)  # many entries tell more
             faults = diagnose(alike, i, ignoring)
@@ -332,12 +337,15 @@ class Search(contextlib.ExitStack):
         seen = sorted(self.found.values(), key=lambda s: order.index(s.fault.kind))
         faults = tuple(s.fault for s in seen)
         small = self.smallest(seen[0]) if seen else None
-        given = self.form is None
-        example = Example.of(seen[0].fault, small, self.subject.code, given) if small else None
-        operation = source if isinstance(source, Operation) else recognised(self.trials[:3]) if self.wrong else None
+        example = None
+        if small and not isinstance(small, Sampled):
+            example = Example.of(seen[0].fault, small, self.subject.code, given=self.form is None)
+        few = [trial for trial in self.trials if not isinstance(trial, Sampled)]
+        operation = source if isinstance(source, Operation) else recognised(few[:3]) if self.wrong and few else None
         formula = formula_of(operation, self.trials[0].names) if operation and self.wrong else ""
         parts = faults, self.verdicts(), example, formula, len(self.trials), self.doubts()
-        return Report(self.subject.name, *parts, verbose)
+        sample = "".join(trial.sample() for trial in self.trials if isinstance(trial, Sampled) and trial.comparisons)
+        return Report(self.subject.name, *parts, sample, verbose)
 
     def doubts(self) -> tuple[str, ...]:
         """What could not be judged: by index at inputs that were given, else where it is all of an input."""

@@ -11,6 +11,7 @@ import numpy as np
 from minigrad.broadcasting import unbroadcast
 from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault, stretch_to
+from minigrad.checks.sampled import Sampled
 from minigrad.checks.subject import Exited, Subject
 from minigrad.checks.trial import RESOLVED, TERMS, Trial, as_floats, copied
 from minigrad.engine.errors import axes_to_sum
@@ -22,7 +23,6 @@ from minigrad.engine.words import counted
 Array = np.ndarray[Any, Any]
 SECOND = 2**10  # roundings of the terms of a second derivative: many, and still far below a mistake
 CLOSE = 1e-6  # relative to the largest entry: far above rounding, and no two gradients are so alike by chance
-CALLS = 128  # that must all be alike: a counter or a cache shows when it is full
 GROUPS = 8  # values at which ties are looked at
 LONG = 64  # roundings on the way to one value, where one operation is several
 
@@ -122,7 +122,7 @@ def as_signed(trial: Trial) -> Iterator[Fault]:
     yield Fault("shape", None, text)
 
 
-def repeatable(trial: Trial, calls: int = CALLS) -> Iterator[Fault]:
+def repeatable(trial: Trial) -> Iterator[Fault]:
     """The same inputs give the same result, at the second call and at the hundredth."""
     g = trial.cotangents[0]
 
@@ -133,7 +133,7 @@ def repeatable(trial: Trial, calls: int = CALLS) -> Iterator[Fault]:
     first = attempt(once, "a second call")
     if any(not alike(a, b) for a, b in zip(trial.returned[0], first[1:], strict=False)) or not alike(trial.y, first[0]):
         first = [trial.y, *trial.returned[0]]
-    later = [attempt(once, f"call number {k}") for k in range(2, calls)]
+    later = [attempt(once, f"call number {k}") for k in range(2, trial.calls)]
     for position in range(len(first)):
         same = [alike(first[position], results[position]) for results in later]
         if not all(same):
@@ -241,8 +241,7 @@ def present(trial: Trial) -> Iterator[Fault]:
     for i in trial.able:
         if all(grads[i] is not None for grads in trial.returned):
             continue
-        comparison = trial.compare(i)
-        if comparison.wrong.any():
+        if trial.compare(i).wrong.any():
             name = trial.names[i]
             yield Fault(
                 "missing", name, f"None for {name}, and the output depends on it: return a gradient for it, too."
@@ -434,6 +433,8 @@ def in_any_layout(trial: Trial) -> Iterator[Fault]:
 
 def twice(trial: Trial) -> Iterator[Fault]:
     """Right to second order, where a recorded backward can be differentiated at all."""
+    if isinstance(trial, Sampled):
+        raise NotChecked("too many entries")
     if wrong_inputs(trial) or any(trial.gradient(i) is None for i in trial.able):
         raise NotChecked("the first derivative is not right yet")
     if any(trial.compare(i).kinks.any() or trial.compare(i).unresolved.any() for i in trial.able):
@@ -478,7 +479,9 @@ def twice(trial: Trial) -> Iterator[Fault]:
 
 def wrong_inputs(trial: Trial) -> list[int]:
     """The inputs whose gradients have the right shape and wrong numbers."""
-    return [i for i in trial.able if trial.gradient(i) is not None and trial.compare(i).wrong.any()]
+    found = [i for i in trial.able if trial.gradient(i) is not None]
+    along = trial.off if isinstance(trial, Sampled) else {}
+    return [i for i in found if trial.compare(i).wrong.any() or along.get(i)]
 
 
 def shared(trial: Trial) -> Iterator[Fault]:
@@ -532,9 +535,12 @@ def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
     if y.shape != trial.y.shape:
         yield Fault("differs", None, f"the result has shape {trial.y.shape}, and that of {other.name} has {y.shape}")
         return
-    size = abs(trial.y) + sum(
-        (abs(trial.jacobian(i).value) @ abs(trial.inputs[i].reshape(-1))).reshape(y.shape) for i in trial.able
-    )
+    size = abs(trial.y)
+    if isinstance(trial, Sampled):
+        size = size + size.max(initial=0)
+    else:
+        for i in trial.able:
+            size = size + (abs(trial.jacobian(i).value) @ abs(trial.inputs[i].reshape(-1))).reshape(y.shape)
     unit = max(np.finfo(y.dtype).eps, np.finfo(trial.y.dtype).eps)
     if (abs(y - trial.y) > LONG * unit * size).any():
         worst = np.unravel_index((abs(y - trial.y) / size).argmax(), y.shape)

@@ -110,6 +110,7 @@ class Report:
         verdicts: the promises of the contract, whether each is kept, and how sure that is.
         example: the smallest inputs found that show the first fault, or None.
         doubts: what could not be judged, a sentence each.
+        sample: what was looked at, where there are too many entries to look at each; "" otherwise.
         formula: the rule, where minigrad knows the operation, or "".
         cases: how many sets of inputs were tried.
         verbose: whether its text shows every promise, and the rule.
@@ -124,11 +125,12 @@ class Report:
         formula: str = "",
         cases: int = 0,
         doubts: tuple[str, ...] = (),
+        sample: str = "",
         verbose: bool = False,
     ) -> None:
         self.function, self.faults, self.verdicts = function, faults, verdicts
         self.example, self.formula, self.cases = example, formula, cases
-        self.doubts, self.verbose = doubts, verbose
+        self.doubts, self.sample, self.verbose = doubts, sample, verbose
 
     def __bool__(self) -> bool:
         __tracebackhide__ = True  # in pytest, whose message would be the first 240 characters of one line
@@ -173,6 +175,7 @@ class Report:
             "formula": self.formula,
             "cases": self.cases,
             "doubts": list(self.doubts),
+            "sample": self.sample,
         }
 
     def to_json(self, indent: int | None = 2) -> str:
@@ -227,6 +230,8 @@ def lines(report: Report) -> Iterator[Row]:
     if not report.verdicts:
         return
     yield []
+    if report.sample:
+        yield from ([(line, "")] for line in paragraph(f"looked at: {report.sample}", 2))
     if not report.verbose:
         same = [verdict.name for verdict in report.verdicts if verdict.status == "ok" and verdict.name.startswith(SAME)]
         yield from ([(line, "dim")] for text in (*same, in_one_line(report)) for line in paragraph(text, 2))

@@ -92,6 +92,9 @@ class Trial:
         step: the largest step of the numerical derivative; None takes it from the inputs.
     """
 
+    noise_runs = NOISE_RUNS
+    calls = 128  # that must all be alike: a counter or a cache shows when it is full
+
     def __init__(
         self, subject: Subject, case: Case, earlier: Sequence[Trial] = (), *, step: float | None = None
     ) -> None:
@@ -151,6 +154,11 @@ class Trial:
         return [self.first_gradients, self.pull(self.cotangents[1])]
 
     # -------------------------------------------------------------------------------------------- the reference
+    @property
+    def widest(self) -> Any:
+        """The dtype in which the whole function is run once more, for its rounding."""
+        return self.subject.wide
+
     @cached_property
     def wide(self) -> Any:
         """The widest dtype that forward keeps."""
@@ -294,16 +302,16 @@ class Trial:
                         noise[i][row] = np.fmax(noise[i][row], weight * abs(part.reshape(-1) - base[row]))
 
         random = np.random.default_rng((self.case.seed, 1))
-        for _ in range(NOISE_RUNS):
+        for _ in range(self.noise_runs):
             change = Noise(random)
             inputs = [change(x) if i in self.able else x for i, x in enumerate(self.inputs)]
             note([self.pull(change(g), inputs) for g in self.cotangents], NOISE)
-        wide, unit = self.subject.wide, min(np.finfo(self.inputs[i].dtype).eps for i in self.able)
+        wide, unit = self.widest, min(np.finfo(self.inputs[i].dtype).eps for i in self.able)
         if np.finfo(wide).eps < unit:
             with suppress(Exception):  # not every backward takes long double; this one was fine without
                 note([self.pull(g.astype(wide), self.widened(wide)) for g in self.cotangents], ROUNDING)
                 return noise
-        for _ in range(NOISE_RUNS):  # larger noise, of which a small part counts, as a jump is no rounding
+        for _ in range(self.noise_runs):  # larger noise, of which a small part counts, as a jump is no rounding
             root = float(np.sqrt(unit))
             change, moved = Noise(random, 1 / root), []
             for g in self.cotangents:
