@@ -355,3 +355,48 @@ def test_against_says_which_side_is_wrong():
     expm1 = made(np.expm1, lambda g, x, y: g * np.exp(x))
     text = text_of(check(expm1, np.array([1e-5]), against=lambda x: (torch.exp(x.float()) - 1).double()))
     assert "it is <lambda> that has lost digits" in text
+
+
+# ------------------------------------------------------------------------------------------------------ many entries
+MANY = np.random.default_rng(0).normal(size=(40, 50))
+
+
+def one_wrong(g, x, y):
+    d = g * (1 - y * y)
+    d[17, 29] *= 1.5
+    return d
+
+
+LOTS = {
+    "right": (lambda g, x, y: g * (1 - y * y), None),
+    "a factor": (lambda g, x, y: 2 * g * (1 - y * y), "It is 2 times the gradient there."),
+    "one entry of many": (one_wrong, "dx[17, 29] is"),
+}
+
+
+@pytest.mark.parametrize("name", LOTS)
+def test_many_entries_are_sampled(name):
+    backward, words = LOTS[name]
+    report = check(made(np.tanh, backward), MANY)
+    assert "random directions for each input" in report.sample
+    assert "of the 2,000 entries of x" in " ".join(repr(report).split())
+    assert bool(report) == (words is None)
+    assert (words or "") in text_of(report)
+    assert not report.doubts
+
+
+def test_a_wrong_input_is_found_among_many():
+    class Layer(Function):
+        @staticmethod
+        def forward(ctx, x, W, b):
+            ctx.save_for_backward(x, W)
+            return x @ W + b
+
+        @staticmethod
+        def backward(ctx, g):
+            x, W = ctx.saved_tensors
+            return g @ W.T, x.T @ g, g.mean(0)
+
+    report = check(Layer, (MANY.T, MANY, np.ones(50)))
+    assert [fault.input for fault in report.faults] == ["b"]
+    assert "of the 50 entries of b" in " ".join(repr(report).split())
