@@ -34,8 +34,8 @@ HOW = {  # a place is read
 }  # fmt: skip
 
 
-class Place(NamedTuple):
-    """Where something was found: `container` has `value` under `key`."""
+class Finding(NamedTuple):
+    """Something that was found outside: `container` has `value` under `key`."""
 
     name: str
     how: str
@@ -49,7 +49,7 @@ class Place(NamedTuple):
         return self.how, id(self.container), self.key
 
 
-def places(*roots: Any, without: Container[Any] = ()) -> list[Place]:
+def places(*roots: Any, without: Container[Any] = ()) -> list[Finding]:
     """Everything that can be reached from `roots`, which are functions or objects, on other ways than `without`."""
     names, known = set[str](), -1
     while len(names) > known:  # a function that is reached late may read an attribute of what was reached before
@@ -57,8 +57,8 @@ def places(*roots: Any, without: Container[Any] = ()) -> list[Place]:
     return found
 
 
-def reached(roots: tuple[Any, ...], names: set[str], without: Container[Any]) -> list[Place]:
-    found = [Place("", "fixed", roots, i, root) for i, root in enumerate(roots)]
+def reached(roots: tuple[Any, ...], names: set[str], without: Container[Any]) -> list[Finding]:
+    found = [Finding("", "fixed", roots, i, root) for i, root in enumerate(roots)]
     seen = set()
     for place in found:  # which grows meanwhile
         x = place.value
@@ -67,12 +67,12 @@ def reached(roots: tuple[Any, ...], names: set[str], without: Container[Any]) ->
         seen.add(id(x))
         if isinstance(x, FunctionType):
             names.update(names_in(x.__code__))
-        held = [Place(*h, place.depth + 1) for h in held_by(place.name, x, names)]
+        held = [Finding(*h, place.depth + 1) for h in held_by(place.name, x, names)]
         found += [p for p in held if p.identity not in without]
     return found
 
 
-Held = tuple[str, str, Any, Any, Any]  # a Place without its depth
+Held = tuple[str, str, Any, Any, Any]  # a Finding without its depth
 
 
 def held_by(name: str, x: Any, names: set[str]) -> Iterator[Held]:
@@ -219,7 +219,7 @@ class Outside:
         return self.state
 
 
-def checker(found: list[Place]) -> Callable[[], bool] | None:
+def checker(found: list[Finding]) -> Callable[[], bool] | None:
     """A function that is true while each place holds what it held."""
     if not found:
         return None
