@@ -34,7 +34,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import minigrad
-from minigrad import Tensor, enable_grad, grad, nn, no_grad
+from minigrad import Tensor, enable_grad, grad, nn, no_grad, optim
 from minigrad.engine.numerical import numerical_gradient
 
 AT = np.array([0.7, -1.3, 2.1])
@@ -352,6 +352,52 @@ def test_other_arrays_are_refused_by_name(other, use):
     array, words = OTHERS[other]
     with pytest.raises(TypeError, match=words):
         USES[use](array)
+
+
+MASKED = np.ma.array([1, 2], mask=[0, 1])
+STATIC = {
+    "repeat": lambda m: np.repeat(leaf([1.0, 2.0]), m),
+    "pad": lambda m: np.pad(leaf([1.0, 2.0]), m),
+    "margin": lambda m: np.pad(leaf([1.0, 2.0]), 1, constant_values=m),
+    "split": lambda m: np.split(leaf([1.0, 2.0, 3.0]), m),
+    "axis": lambda m: np.sum(leaf([[[1.0, 2.0]]]), axis=m[1:].reshape(())),
+    "axes": lambda m: np.sum(leaf([[[1.0, 2.0]]]), axis=m),
+    "reshape": lambda m: leaf([1.0, 2.0]).reshape(m),
+    "parameter": lambda m: nn.BatchNorm1d(2).load_state_dict({"weight": m * np.float32(1)}, strict=False),
+    "optimizer": lambda m: stepped().load_state_dict(with_momentum(stepped().state_dict(), m)),
+    "program": lambda m: again(minigrad.compile(lambda x: (x * x).sum()), m),
+    "program, called by name": lambda m: again(minigrad.compile(lambda x, k=1: (x * x).sum() * k), m, k=2),
+}
+
+
+def stepped():
+    w = nn.Parameter([1.0, 2.0])
+    optimizer = optim.SGD([w], lr=0.1, momentum=0.9)
+    w.grad = np.ones(2)
+    optimizer.step()
+    return optimizer
+
+
+def with_momentum(state, momentum):
+    state["state"][0]["momentum_buffer"] = momentum
+    return state
+
+
+def again(step, m, **static):
+    step(np.asarray(m), **static)
+    return step(m, **static)
+
+
+@pytest.mark.parametrize("use", STATIC)
+def test_a_mask_is_not_lost_in_an_argument(use):
+    STATIC[use](MASKED.data)
+    with pytest.raises((TypeError, ValueError), match=r"MaskedArray.*mask"):
+        STATIC[use](MASKED)
+
+
+def test_a_matrix_is_refused_by_a_program_that_knows_its_shape():
+    with pytest.raises(TypeError, match="matrix"):
+        again(minigrad.compile(lambda x: x * x), MATRIX)
 
 
 @pytest.mark.filterwarnings("error")

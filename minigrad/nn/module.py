@@ -149,7 +149,13 @@ class Module:
         new = {}
         for path, place in entries.items():
             if path in state_dict:
-                array, own = np.asarray(state_dict[path]), held(*place)
+                own = held(*place)
+                array = np.asanyarray(state_dict[path])
+                try:
+                    array = array if type(array) is np.ndarray else Tensor(array).data  # which takes no mask
+                except TypeError as error:
+                    wrong.append(f"{path}: {error}")
+                    continue
                 if array.shape != own.shape:
                     wrong.append(f"{path} has shape {array.shape} instead of {own.shape}")
                 elif not np.can_cast(array.dtype, own.dtype, "same_kind"):

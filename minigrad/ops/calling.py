@@ -17,7 +17,7 @@ import numpy as np
 REMEDIES = {
     "dtype": ": convert with .astype(dtype), before or after",
     "out": ": a result is a tensor of its own",
-    "where": ": np.where(condition, x, other) chooses entries in a step of its own",
+    "where": ": x[condition] or np.where(condition, x, other) chooses entries in a step of its own",
     "initial": ": combine it with the result in a step of its own",
 }
 STATIC = {int, float, bool, str, type(None), type, slice, type(Ellipsis)}  # as they are
@@ -25,7 +25,9 @@ STATIC = {int, float, bool, str, type(None), type, slice, type(Ellipsis)}  # as 
 
 def whole_name(function: Any) -> str:
     """``np.linalg.solve``, and not ``np.solve``."""
-    module = getattr(function, "__module__", None) or "numpy"  # ufuncs have none before NumPy 2.2
+    module = getattr(function, "__module__", None) or ""  # other ufuncs than NumPy's have none, nor its own before 2.2
+    if not module:
+        return f"np.{function.__name__}" if hasattr(np, function.__name__) else f"the ufunc {function.__name__}"
     return f"{module.replace('numpy', 'np', 1)}.{function.__name__}" if "minigrad" not in module else "torch"
 
 

@@ -292,6 +292,7 @@ class clip:
 
     A bound may be None. At a bound the derivative to a is 1, as in torch. Where a_min is more than a_max, y is a_max.
     """
+    numpy = [np.clip, np._core.umath.clip]  # the latter for the method of NumPy's arrays
     domain = {"a_min": (-1.0, 0.0), "a_max": (0.0, 1.0)}
     def forward(a, a_min=None, a_max=None):         return np.clip(a, a_min, a_max)
     def d_a(g, y, a, a_min, a_max):                 return np.where(np.equal(a, y), uncrossed(g, y, a_min), 0)

@@ -64,7 +64,7 @@ class add_at:
     helper = True
     signature = "(n,k,k),(n)->(k,k,k)"
     def forward(x, *indices, index, shape):
-        y = np.zeros(shape, x.dtype)
+        y = np.zeros(shape, np.float32 if x.dtype.char == "e" else x.dtype)  # a sum of thousands is none in half
         where = together(index, indices)
         if all(i.dtype.kind == "b" for i in indices):  # no position is named twice
             y[where] = x
@@ -73,7 +73,7 @@ class add_at:
         else:  # add.at is slow where it has to move rows; entry by entry it is fast
             positions = np.arange(y.size, like=y).reshape(shape)[where]
             np.add.at(y.reshape(-1), positions.reshape(-1), x.reshape(-1))
-        return y
+        return y.astype(x.dtype, copy=False)
     def d_x(g, y, x, *indices, index, shape):   return g[together(index, indices)]
     d_indices = None
 

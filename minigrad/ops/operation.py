@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.broadcasting import unbroadcast
-from minigrad.engine.numeric import as_numeric
+from minigrad.engine.numeric import as_numeric, refuse_other_arrays
 from minigrad.engine.op import Op
 from minigrad.ops.calling import STATIC, Calling, in_order, static
 from minigrad.tensor import Tensor
@@ -122,6 +122,7 @@ class Operation(Op):
 
     def static(self, name: str, value: Any) -> Any:
         """A static argument as the tape keeps it. A tensor is none: no derivative would reach it."""
+        refuse_other_arrays(value)
         if self.composed:  # it is none of this operation's
             return value
         if type(value) is Tensor and name in self.statics:

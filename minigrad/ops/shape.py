@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from minigrad.engine.numeric import refuse_other_arrays
 from minigrad.ops.index import getitem
 from minigrad.ops.operation import lifted, operand
 from minigrad.ops.registry import FROM_NUMPY, op
@@ -159,6 +160,7 @@ def split(ary, indices_or_sections, axis=0):
     >>> [part.data for part in split(Tensor([1.0, 2.0, 3.0]), [1])]
     [array([1.]), array([2., 3.])]
     """
+    refuse_other_arrays(indices_or_sections)
     x = lifted(operand(ary))
     length = x.shape[axis := normalize_axis_index(axis, x.ndim)]
     cuts = indices_or_sections
@@ -193,6 +195,7 @@ class pad:
         if mode not in ("constant", *INDEXED):
             raise TypeError(f"pad: mode={mode!r} is not supported, only 'constant' and {', '.join(map(repr, INDEXED))}")
         x = operand(x)
+        refuse_other_arrays([pad_width, constant_values])
         try:
             widths = np.broadcast_to(np.asarray(pad_width, np.intp), (x.ndim, 2)).tolist()
         except (TypeError, ValueError):

@@ -150,9 +150,8 @@ class Optimizer:
 
 def copied(state: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of what is remembered of one parameter: numbers and arrays, or tensors of torch."""
-    return {
-        name: value if isinstance(value, int | float) else np.asarray(value).copy() for name, value in state.items()
-    }
+    arrays = {name: Tensor(np.asanyarray(x)) for name, x in state.items() if not isinstance(x, int | float)}
+    return {**state, **{name: array.data.copy() for name, array in arrays.items()}}
 
 
 def moved(w: Array, step: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad.engine.errors import at, described
+from minigrad.engine.numeric import as_numeric
 from minigrad.engine.state import tracing
 from minigrad.engine.trees import leaves
 from minigrad.engine.words import counted
@@ -263,6 +264,7 @@ def is_array(x: Any) -> bool:
 def signature(x: Any) -> Any:
     """The part of an argument that a program is specialised for."""
     if isinstance(x, np.ndarray | np.generic):
+        as_numeric(x)  # an array that NumPy would read differently has no program
         return x.shape, x.dtype, x.strides
     if isinstance(x, np.random.Generator):
         return np.random.Generator
@@ -332,7 +334,7 @@ def entry(compiled: CompiledFunction) -> Callable[..., Any]:
     """The way in for calls with arrays only: it compares shapes, dtypes and layouts with those of the last call."""
     program = next(reversed(compiled.programs.values()))
     names = [name for name, _ in program.tree]
-    parts = [f"type({n})" if n not in program.specialised else f"{n}.shape, {n}.dtype, {n}.strides" for n in names]
+    parts = [f"type({n})" + f", {n}.shape, {n}.dtype, {n}.strides" * (n in program.specialised) for n in names]
     known: dict[Any, Any] = {}
     last: list[Any] = [(None, None, None)]
 
