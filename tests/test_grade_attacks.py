@@ -359,10 +359,9 @@ for _ in range(40):
     count += 1
 return f"{count} forks"
 """
-    text = attempted(room, forks, TELLS).marks[0].forward.text
+    text = attempted(room, forks, TELLS.replace('once("load")', "")).marks[0].forward.text
     count = int(text.split("ValueError: ")[1].split()[0])
-    assert count < 40
-    assert count <= bound
+    assert 0 < count <= bound
 
 
 # ------------------------------------------------------------------------------------------- what is to be written
@@ -538,7 +537,7 @@ def test_a_right_answer_that_comes_late_is_none():
     """An answer that nobody asked for, however right, ends the sitting."""
     ours, theirs = socket.socketpair()
     worker = Worker.__new__(Worker)
-    worker.link, worker.deadline = ours, time.monotonic() + PATIENCE
+    worker.link, worker.come, worker.deadline = ours, bytearray(), time.monotonic() + PATIENCE
     theirs.sendall(wire.framed(bytes(16), ["ok", [""]]))
     with ours, theirs, pytest.raises(Gone, match="wrote into the line"):
         worker.ask("find", "ReLU")
