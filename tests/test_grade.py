@@ -14,10 +14,11 @@ import pytest
 
 from minigrad import Function
 from minigrad.checks import check
+from minigrad.checks.subject import subject_of
 from minigrad.cli import main
 from minigrad.engine.errors import parameter_names
 from minigrad.grade import Exercise, grade, grading, submission
-from minigrad.grade.examination import Local, examine
+from minigrad.grade.examination import examine
 from minigrad.grade.exercise import load_exercises, template
 from minigrad.grade.grading import marked
 from minigrad.zoo import RIGHT, SPECIMENS
@@ -64,7 +65,7 @@ def relu(name="ReLU", before_forward="", before_backward=""):
 
 def mark_of(exercise, target, follow=0.0):
     """What one of our own gets, in this process."""
-    return marked(exercise, examine(exercise, Local(target)), follow)
+    return marked(exercise, examine(exercise, subject_of(target)), follow)
 
 
 def by_name(marks):

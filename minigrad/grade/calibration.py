@@ -10,10 +10,10 @@ import numpy as np
 
 from minigrad.checks.cases import designed
 from minigrad.checks.contract import wrong_inputs
-from minigrad.checks.subject import Call, Inputs
+from minigrad.checks.subject import Call, Inputs, Subject, subject_of
 from minigrad.checks.trial import Case, Trial
 from minigrad.function import Function
-from minigrad.grade.examination import Answer, Local, examine
+from minigrad.grade.examination import Reference, examine
 from minigrad.grade.exercise import Exercise
 from minigrad.grade.grading import Mark, marked
 
@@ -32,7 +32,7 @@ class RightCall(Call):
         return self.subject.mistake(self.subject.gradients(self.inputs, g), self.inputs, g)
 
 
-class Right(Answer):
+class Right(Subject):
     """The right answer: the reference, and as its backward what the tape says, or a mistake in that.
 
     Where a reference does not run on Tensors it is the numerical derivative, which takes far longer.
@@ -41,7 +41,7 @@ class Right(Answer):
     def __init__(self, exercise: Exercise, mistake: Mistake = lambda found, *_: found, scale: float = 1.0) -> None:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         super().__init__(exercise, exercise.name, [inspect.Parameter(name, kind) for name in exercise.inputs])
-        self.exercise, self.mistake, self.scale, self.truth = exercise, mistake, scale, exercise.right
+        self.exercise, self.mistake, self.scale, self.reference = exercise, mistake, scale, Reference(exercise)
         self.able = [name not in exercise.labels for name in exercise.inputs]
         self.known: dict[Any, list[Any]] = {}
 
@@ -50,7 +50,7 @@ class Right(Answer):
 
     def gradients(self, inputs: Inputs, g: Array) -> list[Any]:
         try:
-            return list(Local(self.exercise.function).call(inputs, self.able).backward(g))
+            return list(subject_of(self.exercise.function).call(inputs, self.able).backward(g))
         except Exception:  # NumPy has more than Tensors have
             return self.numerical(inputs, g)
 
@@ -66,9 +66,9 @@ class Right(Answer):
         ]
 
 
-def right_answer(exercise: Exercise) -> Answer:
+def right_answer(exercise: Exercise) -> Subject:
     if isinstance(exercise.reference, type) and issubclass(exercise.reference, Function):
-        return Local(exercise.reference)
+        return subject_of(exercise.reference)
     return Right(exercise)
 
 
@@ -84,7 +84,7 @@ def broken(exercise: Exercise) -> str:
     if not np.array_equal(y, exercise.right(*case.inputs)):
         return "its reference returns something else at a second call"
     answer = right_answer(exercise)
-    if isinstance(answer, Local):
+    if not isinstance(answer, Right):
         trial = Trial(answer, case)
         try:
             wrong = [trial.names[i] for i in wrong_inputs(trial)]
@@ -95,7 +95,7 @@ def broken(exercise: Exercise) -> str:
     return ""
 
 
-def planted(exercise: Exercise) -> Iterator[tuple[str, str, Answer]]:
+def planted(exercise: Exercise) -> Iterator[tuple[str, str, Right]]:
     """Mistakes that people make: in words, the part that they must cost, and who makes them."""
 
     def one(i: int, change: Callable[[Array, Array], Any]) -> Mistake:
@@ -141,7 +141,7 @@ def calibration(exercise: Exercise, seed: int = 0) -> Iterator[tuple[str, Mark, 
     found = marked(exercise, examine(exercise, right_answer(exercise), seed))
     yield "the reference", found, found.full
     for text, part, answer in planted(exercise):
-        if isinstance(answer, Right) and part and part != "forward" and harmless(exercise, answer, seed):
+        if part and part != "forward" and harmless(exercise, answer, seed):
             continue
         mark = marked(exercise, examine(exercise, answer, seed))
         lost = mark.earned < exercise.total if not part else mark.points[part] == 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from minigrad.checks import check
 from minigrad.checks.cases import designed
 from minigrad.checks.diagnosis import KINDS
-from minigrad.checks.subject import Call, Inputs, Subject, subject_of
+from minigrad.checks.subject import Inputs, Subject
 from minigrad.checks.trial import NOISE, NOISE_RUNS, Case, Noise, Trial
 from minigrad.grade.exercise import Exercise
 
@@ -62,39 +61,28 @@ def whole(kind: str, text: str) -> Findings:
     return Findings(Remark(kind, "", text))
 
 
-class Answer(Subject):
-    """An answer to an exercise.
+class Reference(Subject):
+    """What an answer is held against. Its forward may be asked for; the derivative of that is the true one.
 
     Attributes:
-        truth: what computes the same, where the forward is right: numerical derivatives are taken of that, which no
-            submission can lead astray. Else they are taken of the forward that there is.
+        target: the exercise's function, which runs on Tensors if what it is made of does.
     """
 
-    truth: Callable[..., Array] | None = None
+    def __init__(self, exercise: Exercise, constants: dict[str, float] | None = None) -> None:
+        super().__init__(exercise.function, exercise.name, ())
+        self.exercise, self.constants = exercise, constants or {}
 
     def evaluate(self, inputs: Inputs) -> Array:
-        return super().evaluate(inputs) if self.truth is None else self.truth(*inputs)
+        return self.exercise.right(*inputs, **self.constants)
 
 
-class Local(Answer):
-    """One of the teacher's own, in this process: what `minigrad.check` takes."""
-
-    def __init__(self, target: Any) -> None:
-        self.subject = subject_of(target)
-        super().__init__(target, self.subject.name, self.subject.parameters)
-        self.wide, self.any_layout = self.subject.wide, self.subject.any_layout
-
-    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
-        return self.subject.call(inputs, needs)
-
-
-def examine(exercise: Exercise, subject: Answer, seed: int = 0) -> Findings:
+def examine(exercise: Exercise, subject: Subject, seed: int = 0) -> Findings:
     """Forward, then backward."""
     forward, constants = forward_problem(exercise, subject, seed)
     if forward and forward.kind in ("raises", "unwritten", "shape"):
         return Findings(forward)
     if forward is None or forward.kind == "constant":
-        subject.truth = partial(exercise.right, **constants)
+        subject.reference = Reference(exercise, constants)  # which no submission can lead astray
     ours = dict(zip(subject.names(len(exercise.inputs)), exercise.inputs, strict=True))
     domain = {name: exercise.domain[own] for name, own in ours.items() if own in exercise.domain}
     faults = check(subject, signature=exercise.signature, domain=domain, seed=seed).faults
@@ -112,7 +100,7 @@ def examine(exercise: Exercise, subject: Answer, seed: int = 0) -> Findings:
 
 
 # ------------------------------------------------------------------------------------------------------ the forward
-def forward_problem(exercise: Exercise, subject: Answer, seed: int) -> tuple[Remark | None, dict[str, float]]:
+def forward_problem(exercise: Exercise, subject: Subject, seed: int) -> tuple[Remark | None, dict[str, float]]:
     """What is wrong with forward, at the smallest inputs that show it; and the constants for which it is right."""
     cases = sorted(designed(exercise.form, seed), key=lambda case: sum(map(np.size, case.inputs)))
     found = [(case, *attempt(subject, case)) for case in cases]
@@ -131,7 +119,7 @@ def forward_problem(exercise: Exercise, subject: Answer, seed: int) -> tuple[Rem
     return wrong, {}
 
 
-def attempt(subject: Answer, case: Case) -> tuple[Any, Remark | None]:
+def attempt(subject: Subject, case: Case) -> tuple[Any, Remark | None]:
     """What forward returns."""
     try:
         with np.errstate(all="ignore"):
@@ -194,7 +182,7 @@ def shown(exercise: Exercise, inputs: Sequence[Any]) -> str:
 
 # ------------------------------------------------------------------------------------------------ finite differences
 @np.errstate(all="ignore")
-def differences(exercise: Exercise, subject: Answer, seed: int, ours: dict[str, str]) -> list[Remark]:
+def differences(exercise: Exercise, subject: Subject, seed: int, ours: dict[str, str]) -> list[Remark]:
     """The inputs whose gradients are difference quotients.
 
     With a small step these are right as far as the checker can see, since it forgives what rounding does; but they
@@ -227,7 +215,7 @@ def quotient(trial: Trial, i: int, got: Array, off: float) -> bool:
     def moved(j: int, step: float) -> Array:
         new = flat.copy()
         new[j] += step
-        return trial.subject.evaluate([*trial.inputs[:i], new.reshape(x.shape), *trial.inputs[i + 1 :]]).reshape(-1)
+        return trial.truth.evaluate([*trial.inputs[:i], new.reshape(x.shape), *trial.inputs[i + 1 :]]).reshape(-1)
 
     g = trial.cotangents.reshape(2, -1)
     y = trial.y.reshape(-1)

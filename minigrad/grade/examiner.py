@@ -29,9 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.checks.subject import Call, Inputs
+from minigrad.checks.subject import Call, Inputs, Subject
 from minigrad.grade import worker as remote
-from minigrad.grade.examination import Answer
 from minigrad.grade.submission import Submission
 
 Array = np.ndarray[Any, Any]
@@ -336,7 +335,7 @@ class RemoteCall(Call):
         self.subject.worker.ask("keep", self.number, kept)
 
 
-class RemoteSubject(Answer):
+class RemoteSubject(Subject):
     """An answer to an exercise, in the worker."""
 
     def __init__(self, worker: Worker, name: str, torch: bool, parameters: Sequence[tuple[str, int]]) -> None:
@@ -355,11 +354,11 @@ class RemoteSubject(Answer):
 
     def look_at(self, y: Array, inputs: Inputs) -> None:
         """A forward that is right has the right shape wherever it is called."""
-        if self.truth is None:
+        if self.reference is None:
             return
         shapes = tuple(np.shape(x) for x in inputs)
         if shapes not in self.shapes:
-            self.shapes[shapes] = self.truth(*inputs).shape
+            self.shapes[shapes] = self.reference.evaluate(inputs).shape
         if y.shape != self.shapes[shapes]:
             raise StudentError(f"forward returns the shape {y.shape} where {self.shapes[shapes]} is needed")
 

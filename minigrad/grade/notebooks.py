@@ -16,7 +16,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from minigrad.grade.examination import Local, examine
+from minigrad.checks.subject import subject_of
+from minigrad.grade.examination import examine
 from minigrad.grade.examiner import Gone, Limits, Worker
 from minigrad.grade.exercise import Exercise, load_exercises, skeleton
 from minigrad.grade.grading import marked
@@ -96,7 +97,7 @@ def heard(number: str) -> Iterator[None]:
 def assert_right(answer: Any, name: str, exercises_file: str | Path | None = None) -> None:
     """An AssertionError with the remarks, unless `answer` has full marks in the exercise; all in this process."""
     exercise = load_exercises(exercises_file)[name]
-    mark = marked(exercise, examine(exercise, Local(answer)))
+    mark = marked(exercise, examine(exercise, subject_of(answer)))
     if not mark.full:
         raise AssertionError(str(mark))
 
