@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.autograd.function import once_differentiable
 
 from minigrad import Function, Tensor, check, gradcheck
@@ -287,6 +289,13 @@ def test_other_engines_are_refused_by_name():
         check(extend.primitive(np.sin), NUMBERS)
     x = NUMBERS.astype(np.float32)
     assert check((plain, lambda g, *xs: jax.vjp(plain, *xs)[1](g)), x), "the way that the refusal tells"
+
+
+@settings(max_examples=2)
+@given(st.integers(0, 9))
+def test_a_search_inside_of_a_property_test(seed):
+    assert check(Cubed, signature="()->()", seed=seed)
+    assert check(made(np.sin, lambda g, x, y: g), signature="()->()", seed=seed).example
 
 
 # --------------------------------------------------------------------------------------------------------- a surrogate

@@ -19,7 +19,9 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 import hypothesis
@@ -178,21 +180,28 @@ class Enough(BaseException):
 def explore(strategy: st.SearchStrategy[Any], seed: int, count: int, look: Callable[[Any], None], shrink: bool) -> None:
     """Call `look` with drawn examples, the same for the same seed; where it raises, shrink if asked to."""
 
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        phases=[hypothesis.Phase.generate, *[hypothesis.Phase.shrink] * shrink],
-        suppress_health_check=list(hypothesis.HealthCheck),
-        verbosity=hypothesis.Verbosity.quiet,
-        report_multiple_bugs=False,
-    )
-    @hypothesis.given(strategy)
-    def run(example: Any) -> None:
-        look(example)
+    def search() -> None:
+        @hypothesis.seed(seed)
+        @hypothesis.settings(
+            max_examples=count,
+            database=None,
+            deadline=None,
+            phases=[hypothesis.Phase.generate, *[hypothesis.Phase.shrink] * shrink],
+            suppress_health_check=list(hypothesis.HealthCheck),
+            verbosity=hypothesis.Verbosity.quiet,
+            report_multiple_bugs=False,
+        )
+        @hypothesis.given(strategy)
+        def run(example: Any) -> None:
+            look(example)
 
-    run()
+        run()
+
+    if not hypothesis.currently_in_test_context():
+        search()
+        return
+    with ThreadPoolExecutor(1) as elsewhere:  # a test under @given holds no other: its health check forbids it
+        elsewhere.submit(copy_context().run, search).result()
 
 
 def drawn(form: Form, seed: int, count: int) -> list[Case]:
