@@ -80,11 +80,13 @@ def by_torch(output: Any, inputs: list[Any], g: Any, recorded: bool) -> Sequence
 
 def to_numpy(x: Any) -> Any:
     """The array of a Tensor of minigrad, of a tensor of torch, or of an array of JAX; all else as it is."""
+    if isinstance(x, np.ndarray | np.generic | float | int | None):
+        return x
     if type(x) is Tensor:
         return x.data
     if hasattr(x, "detach"):
         return x.detach().numpy()
-    return x if isinstance(x, np.ndarray | float | None) or not comes_from(x, "jax") else np.array(x)
+    return np.array(x) if comes_from(x, "jax") else x
 
 
 MINIGRAD = Engine(to_tensor, to_numpy, by_minigrad)
@@ -166,6 +168,7 @@ class Body(Subject):
             raise UsageError(f"check: params: {name} has no parameter {', '.join(unknown)}")
         self.engine, self.apply, self.function = engine, apply, function
         self.direct, self.any_layout = function is not None, engine.any_layout
+        self.takes_ctx = function is not None and takes_ctx(function)
         self.wide = np.longdouble if engine.extended else np.float64
 
     def arguments(self, inputs: Inputs) -> list[Any]:
@@ -260,7 +263,7 @@ class DirectCall(Call):
         for position, _ in subject.fixed:
             wanted.insert(position, False)
         self.ctx = DirectContext(wanted)
-        if takes_ctx(function):
+        if subject.takes_ctx:
             result = student(function.forward, self.ctx, *given, **subject.named)
         else:
             result = student(function.forward, *given, **subject.named)
