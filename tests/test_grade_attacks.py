@@ -6,10 +6,14 @@ an honest mark, 2 of 6: a right forward, and a backward that is twice what it sh
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -206,8 +210,13 @@ ReLU.backward = staticmethod(lambda ctx, g: type("A", (np.ndarray,), {"__sub__":
 
 
 @pytest.fixture
-def room(tmp_path):
-    """A folder with an exercises file and two submissions, all of which anybody may write."""
+def room():
+    """A folder with an exercises file and two submissions, all of which anybody may find and write."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield furnished(Path(folder))
+
+
+def furnished(tmp_path):
     exercises = tmp_path / "ours.py"
     exercises.write_text(
         "import numpy as np\nfrom minigrad.grade import Exercise\nSECRET = 'the secret of the teacher'\nEXERCISES = ["
@@ -252,6 +261,17 @@ def needs(standing, wall):
         pytest.skip(f"this system has no wall {wall!r}")
 
 
+@linux
+def test_every_wall_stands_that_the_system_has(standing):
+    """Or a wall that falls would only skip the tests of it."""
+    landlock = ctypes.CDLL(None).syscall(444, None, 0, 1)  # its version, or -1
+    assert ("files" in standing) is (landlock > 0)
+    assert "user" in standing or "namespaces" not in standing or os.getuid() != 0
+    separate = subprocess.run(["unshare", "--pid", "--net", "--ipc", "--mount", "true"], capture_output=True)
+    if separate.returncode == 0:
+        assert "namespaces" in standing
+
+
 TOUCHED = "rewrites", "removes", "kills", "leaves something"  # what only a wall keeps from it
 
 
@@ -274,6 +294,19 @@ def test_no_attack_changes_a_mark_upwards(name, room, standing, monkeypatch):
     for folder in folders:
         assert not Path(folder).exists()
         assert not alive(folder)
+
+
+@linux
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+def test_without_namespaces_children_end_too():
+    """As root in a container, which may not make namespaces: who is left is found by the one who waits."""
+    if sys.platform != "linux" or os.getuid() != 0:
+        pytest.skip("only root can give up what root has")
+    less = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    here = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run([*less, *here, "-k", "upwards and sessions"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
 
 
 def alive(folder):
@@ -330,9 +363,7 @@ def test_other_processes_are_out_of_sight(room, standing):
 
 @linux
 def test_root_is_nobody_there(room, standing):
-    if os.getuid() != 0:
-        pytest.skip("only root can become somebody else")
-    assert "user" in standing
+    needs(standing, "user")
     text = attempted(room, "return (os.getuid(), os.getgid(), os.getgroups())", TELLS).marks[0].forward.text
     assert "raises ValueError: (" in text
     assert "(0," not in text

@@ -83,7 +83,7 @@ def apart() -> bool:
     if not LINUX:
         return False
     user, group = os.getuid(), os.getgid()
-    for also in (0, NEWUSER):  # root needs none of users; others may make the rest in one of their own
+    for also in (0,) if user == 0 else (0, NEWUSER):  # who is not root may make the rest in one of users
         try:
             libc.unshare(also | NEWPID | NEWNET | NEWIPC | NEWNS)
         except OSError:
