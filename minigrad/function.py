@@ -121,10 +121,8 @@ class Application(Op):
         self, node: Tensor, wanted: Callable[[Tensor], bool], g: Any, y: Any, inputs: Sequence[Any]
     ) -> Sequence[Any]:
         """Call the student's backward once, for all inputs; on Tensors, after a second run of forward on `inputs`."""
-        if type(g) is Tensor:
-            grads = (self.rerun or Rerun(self, inputs)).backward(node, g)
-        else:
-            grads = self.student.backward(self.ctx, g)
+        rerun = (self.rerun or Rerun(self, inputs)) if type(g) is Tensor else None
+        grads = rerun.backward(node, g) if rerun else self.student.backward(self.ctx, g)
         if type(grads) is not tuple:
             grads = tuple(grads) if type(grads) is list else (grads,)
         if len(grads) != len(inputs):
@@ -136,7 +134,7 @@ class Application(Op):
             elif type(grad) is Tensor and type(g) is not Tensor:  # of operations that are recorded everywhere
                 grad = grad.array
             found.append(grad if type(grad) in ARRAYS else as_numeric(grad))
-        return found
+        return rerun.surely(node, g, found) if rerun else found
 
     def fit(self, grad: Any, node: Tensor, i: int) -> Any:
         """Nothing is made to fit here: a gradient with another shape or dtype than its input is an error."""

@@ -10,6 +10,7 @@ import math
 import re
 from array import array
 from collections import OrderedDict, deque, namedtuple
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -18,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from minigrad import Function, Tensor, gradients, hessian, source, strict
+from minigrad import Function, Tensor, gradients, hessian, no_grad, source, strict
 
 X = np.array([3.0, -0.5, 2.0])
 CHANCE = np.random.default_rng(5)
@@ -496,3 +497,100 @@ def test_a_program_has_second_derivatives_through_an_intermediate():
     _, first, second = program(X + 1)
     np.testing.assert_allclose(first, 3 * (X + 1) ** 2)
     np.testing.assert_allclose(second, 6 * (X + 1))
+
+
+# ---------------------------------------------------------------------------------- past the tape, wherever that may be
+STORE, BEFORE = {}, np.zeros(3)
+
+
+def in_an_array_of_before(ctx, x):
+    BEFORE[:] = 2 * x
+
+
+def of_objects(ctx, x):
+    ctx.kept = np.empty(3, object)
+    ctx.kept[:] = [2 * v for v in x]
+
+
+def under_no_grad(ctx, x):
+    with no_grad():
+        ctx.kept = 2 * x
+
+
+def in_part(ctx, x):
+    ctx.kept = 2 * x * (x.sum().item() / x.sum())
+
+
+PAST_THE_TAPE = {
+    "a global dict": (lambda ctx, x: STORE.update(kept=[float(2 * v) for v in x]), lambda ctx: np.array(STORE["kept"])),
+    "an array of before": (in_an_array_of_before, lambda ctx: BEFORE.copy()),
+    "a text": (
+        lambda ctx, x: setattr(ctx, "kept", " ".join(repr(float(2 * v)) for v in x)),
+        lambda ctx: np.array(ctx.kept.split(), float),
+    ),
+    "keys": (lambda ctx, x: setattr(ctx, "kept", {float(2 * v): 0 for v in x}), lambda ctx: np.array(list(ctx.kept))),
+    "objects": (of_objects, lambda ctx: np.stack([np.float64(v) for v in ctx.kept])),
+    "no_grad": (under_no_grad, lambda ctx: ctx.kept),
+    "in part": (in_part, lambda ctx: ctx.kept),
+}
+
+
+@pytest.mark.parametrize("way", PAST_THE_TAPE)
+def test_a_number_that_got_past_the_tape_is_no_constant(way):
+    keep, take = PAST_THE_TAPE[way]
+
+    def forward(ctx, x):
+        keep(ctx, x)
+        return x * x
+
+    student, t = function(forward, lambda ctx, g: take(ctx) * g), Tensor(X, requires_grad=True)
+    y = (student.apply(t) * t).sum()
+    with suppress(TypeError):  # a Tensor may refuse at once
+        (first,) = gradients(y, [t], create_graph=True)
+        np.testing.assert_allclose(first.data, 3 * X * X)
+        with pytest.raises(RuntimeError, match="intermediate of Student"):
+            gradients(first.sum(), [t])
+    np.testing.assert_allclose(gradients(y, [t])[0].data, 3 * X * X)
+
+
+def test_numbers_that_are_constants_and_ties_take_no_second_derivative_away():
+    def constants(ctx, x):
+        ctx.factor, STORE["kept"] = 2.0, len(x) / 2
+        ctx.save_for_backward(x)
+        return x * x
+
+    student = function(constants, lambda ctx, g: ctx.factor * STORE["kept"] / 1.5 * ctx.saved_tensors[0] * g)
+    assert_right(student)
+    t = Tensor(X, requires_grad=True)
+    product = type("Product", (Function,), {"forward": staticmethod(products), "backward": staticmethod(factors)})
+    (first,) = gradients(product.apply(t, t).sum(), [t], create_graph=True)
+    np.testing.assert_allclose(gradients(first.sum(), [t])[0].data, 2)
+
+    def largest(ctx, x):
+        ctx.at, ctx.one = int(np.argmax(x)), 1.0
+        return x[ctx.at] * ctx.one
+
+    student = function(largest, lambda ctx, g: np.where(np.arange(3) == ctx.at, ctx.one, 0.0) * g)
+    got = hessian(lambda x: (student.apply(x) * x).sum())(np.ones(3))
+    np.testing.assert_array_equal(got, [[2, 1, 1], [1, 0, 0], [1, 0, 0]])
+
+
+def products(ctx, x, y):
+    ctx.kept, ctx.one = (np.asarray(x), np.asarray(y)), 1.0
+    return np.asarray(x) * np.asarray(y)
+
+
+def factors(ctx, g):
+    return ctx.kept[1] * g, ctx.kept[0] * g
+
+
+def test_a_backward_with_a_method_that_tensors_have_not_says_so():
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    def backward(ctx, g):
+        return 2 * ctx.saved_tensors[0].copy() * g
+
+    with pytest.raises(TypeError, match=r"Student\.backward cannot be recorded.*test_rerun\.py.*copy"):
+        hessian(lambda x: function(forward, backward).apply(x).sum())(X)

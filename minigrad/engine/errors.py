@@ -199,6 +199,13 @@ def lost(function: str, made_at: Any, how: str) -> Exception:
     )
 
 
+def not_recordable(function: str, made_at: Any, error: Exception) -> Exception:
+    return TypeError(
+        f"{function}.backward cannot be recorded, as a second derivative needs it: it runs on Tensors then, and at "
+        f"{at(made_at)} {error}. Write operators and NumPy's functions instead"
+    )
+
+
 def parameter_names(function: Any, count: int) -> list[str]:
     """The names of forward's parameters after ctx; ``*xs`` counts as xs0, xs1, ..."""
     return argument_names(positional_parameters(function.forward, 1), count)

@@ -7,6 +7,10 @@ inputs, and then Tensors are what it keeps, wherever and however it keeps them.
 A forward may do what Tensors refuse: write into an array, take a number out. What it kept is then one of its inputs or
 its result, which identity tells; or a constant, which stays what it is when the inputs move; or it is *lost*: backward
 may use it, but a derivative through it is refused, with the line where its history ended.
+
+What is kept may also be a number in a text, in a global variable, in an array that was there before. So wherever a
+number may have got by the tape, the recorded gradients are moved with the inputs and compared with those of plain runs:
+those that move otherwise have lost a part of their history, wherever that was.
 """
 
 from __future__ import annotations
@@ -14,10 +18,11 @@ from __future__ import annotations
 import copy
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from numbers import Integral, Number
+from operator import attrgetter
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -72,14 +77,75 @@ class Rerun:
             ctx = self.op.fresh().ctx
             vars(ctx).update(Kept(self, node).attributes())
             return self.op.student.backward(ctx, g)
+        except AttributeError as error:  # arrays have methods that Tensors have not
+            raise errors.not_recordable(self.op.name, raised_at(error), error) from error
         finally:
             take_back(self.op.student, self.serials)
+
+    def surely(self, node: Tensor, g: Tensor, found: list[Any]) -> list[Any]:
+        """The gradients `found`, each with a lost part if plain runs on moved inputs give another one than the tape.
+
+        A side is enough, as there may be a kink; and what is by chance, or fails there, tells nothing.
+        """
+        if tracing() or (self.ended is None and not self.doubtful()):
+            return found
+        wrong = [x is not None for x in found]
+        for size in (MOVES[1], -MOVES[1], 0):
+            random, again, known = np.random.default_rng(0), self.op.fresh(), dict[Tensor, Any]()
+            values: list[Any] = []
+            for x, v in zip(self.inputs, node.values, strict=True):
+                if type(x) is Tensor:  # which may be several inputs
+                    v = known[x] = known.get(x, moved(v, x, size, random))
+                values.append(v.copy() if isinstance(v, np.ndarray) else v)
+            try:
+                with np.errstate(all="ignore"):
+                    known[node] = np.asarray(again.forward(*values))
+                    plain = self.op.student.backward(again.ctx, g.array.copy())
+                    plain = plain if isinstance(plain, tuple | list) else (plain,)
+                    pairs = zip(found, plain, strict=True)
+                    off = [x is not None and ~near(self.replayed(x, known), p) for x, p in pairs]
+            except Exception:
+                off = [False] * len(found)
+            if size:
+                wrong = [w & o for w, o in zip(wrong, off, strict=True)]
+            elif any(map(np.any, off)):
+                return found
+        ended = self.ended or ((self.op.student.forward.__code__, 0), "kept a number where the tape does not see it")
+        return [
+            x + lost(self.op.name, node, np.zeros(x.shape, x.dtype), ended) if np.any(w) else x
+            for w, x in zip(wrong, found, strict=True)
+        ]
+
+    def doubtful(self) -> bool:
+        """Whether a number is kept, on ctx or elsewhere, that is not on the tape."""
+        found = {0: on_ctx(self.again.ctx)} | dict(enumerate((value for value, _ in outside(self.op.student)), 1))
+        return any(type(x) is not Tensor and (is_float(x) or type(x) is str) for x in leaves_of(found).values())
+
+    def replayed(self, x: Any, known: dict[Tensor, Any]) -> Any:
+        """What x, computed since the second run began, is with other values of the inputs and of the result."""
+        if type(x) is not Tensor:
+            return x
+        known, nodes = dict(known), {x: None}
+        queue = deque(nodes)
+        while queue:
+            new = [v for v in queue.popleft().inputs if type(v) is Tensor and v.serial >= self.serials.start]
+            queue += [v for v in new if v not in nodes]
+            nodes |= dict.fromkeys(new)
+        for node in sorted(nodes, key=attrgetter("serial")):
+            pairs = zip(node.inputs, node.values, strict=True)
+            values = [known.get(v, value) if type(v) is Tensor else value for v, value in pairs]
+            known[node] = node.array if node.op is None or type(node.op) is Lost else node.op.again(values, node.params)
+        return known[x]
 
 
 class Exits(Watch):
     """Notes the first number that leaves the tape and may make a difference; a branch or a step makes none."""
 
     first: tuple[Any, str] | None = None
+
+    def forward(self, op: Any, y: Tensor, inputs: Any, values: Any, params: Any) -> None:
+        if self.first is None and y.op is None and any(type(x) is Tensor and x.differentiable for x in inputs):
+            self.first = y.made_at, "computed under no_grad()"
 
     def leaves(self, t: Tensor, how: str) -> None:
         if self.first is None and t.differentiable and how != "a branch on its value":
@@ -110,7 +176,7 @@ class Kept:
             if type(a) is Tensor or close(t.array, a):
                 return t
             ended = t.made_at, "gave another result when it was run again"
-            return self.lost(a, ended) if is_float(a) else a
+            return lost(self.op.name, self.node, a, ended) if is_float(a) else a
         if type(a) is Tensor or not is_float(a) or rerun.ended is None:  # nothing left the tape: it is a constant
             return a
         origins = [x for x, v in zip(rerun.inputs, self.node.values, strict=True) if v is a]
@@ -132,7 +198,7 @@ class Kept:
             for x, values in [(a, (a,) * len(kept)), *ways]:
                 if all(map(same, kept, values)):
                     return x
-        return self.lost(a, ended)
+        return lost(self.op.name, self.node, a, ended)
 
     def plain_runs(self) -> list[tuple[list[Any], dict[Any, Any]]]:
         """Runs on copies of the arrays, and on moved copies: for each the inputs with the result, and what was kept."""
@@ -145,13 +211,15 @@ class Kept:
                 found.append(([*inputs, result], by_path(again.ctx)))
         return found
 
-    def lost(self, a: Any, ended: Any) -> Any:
-        if tracing() or isinstance(a, BUFFERS) or not isinstance(a, np.ndarray | np.generic | float | complex):
-            raise errors.lost(self.op.name, *ended)  # there is no Tensor of it
-        t = Tensor(a)
-        t.op, t.inputs, t.values = Lost(self.op.name, *ended), self.node.inputs, self.node.values
-        t.recorded = t.differentiable = True
-        return t
+
+def lost(name: str, node: Tensor, a: Any, ended: Any) -> Tensor:
+    """A Tensor of `a` through which no derivative passes to the inputs of `node`, a call of the Function `name`."""
+    if tracing() or isinstance(a, BUFFERS) or not isinstance(a, np.ndarray | np.generic | float | complex):
+        raise errors.lost(name, *ended)  # there is no Tensor of it
+    t = Tensor(a)
+    t.op, t.inputs, t.values = Lost(name, *ended), node.inputs, node.values
+    t.recorded = t.differentiable = True
+    return t
 
 
 class Lost(Op):
@@ -182,15 +250,22 @@ def close(a: Any, b: Any) -> bool:
     a, b = np.asarray(a), np.asarray(b)
     if a.dtype.kind not in "fc" or a.shape != b.shape or a.dtype != b.dtype:
         return same(a, b)
+    return bool(np.all(near(a, b)))
+
+
+def near(a: Any, b: Any) -> Any:
+    """Where a and b are the same, but for the last digits."""
+    a, b = np.asarray(a), np.asarray(b)
     size = np.abs(b).max(initial=0, where=np.isfinite(b))
-    return bool(np.allclose(a, b, rtol=0, atol=UNITS * np.finfo(b.dtype).eps * size, equal_nan=True))
+    return np.isclose(a, b, rtol=0, atol=UNITS * np.finfo(b.dtype).eps * size, equal_nan=True)
 
 
 def moved(v: Any, x: Any, size: float, random: np.random.Generator) -> Any:
     """A copy of the array v, the value of the input x: every entry moved if a derivative by x is asked for."""
     if not (size and type(x) is Tensor and x.differentiable):
         return v.copy()
-    part = max(size, 16 * float(np.finfo(v.dtype).eps)) * random.uniform(0.5, 1, v.shape)
+    least = 2.0**10 * UNITS * float(np.finfo(v.dtype).eps)  # by which even a small slope moves what depends on v
+    part = np.sign(size) * min(max(abs(size), least), MOVES[0]) * random.uniform(0.5, 1, v.shape)
     largest = abs(v).max(initial=0) or 1.0
     return (v + part * np.where(v == 0, largest, v)).astype(v.dtype)
 
@@ -202,8 +277,12 @@ def on_ctx(ctx: Any) -> dict[str, Any]:
 
 def by_path(ctx: Any) -> dict[Any, Any]:
     """Every value that is kept on `ctx`, by the way to it."""
+    return leaves_of(on_ctx(ctx))
+
+
+def leaves_of(x: Any) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
-    rebuilt(on_ctx(ctx), lambda path, x: found.setdefault(path, x))
+    rebuilt(x, lambda path, leaf: found.setdefault(path, leaf))
     return found
 
 
@@ -284,16 +363,22 @@ def take_back(function: Any, serials: range) -> None:
             else:
                 put(new)
 
+    for value, put in outside(function):
+        replace(value, put)
+
+
+def outside(function: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
+    """What a Function may keep elsewhere than on ctx: each value, and what puts another one in its place."""
     for name, value in list(vars(function).items()):
-        if not isinstance(value, staticmethod | classmethod | property):
-            replace(value, partial(setattr, function, name))
+        if not isinstance(value, staticmethod | classmethod | property) and not name.startswith("__"):
+            yield value, partial(setattr, function, name)
     for code in (function.forward, function.backward):
         for name, value in list(vars(code).items()):
-            replace(value, partial(setattr, code, name))
+            yield value, partial(setattr, code, name)
         for cell in getattr(code, "__closure__", None) or ():
             if cell != CellType():
-                replace(cell.cell_contents, partial(setattr, cell, "cell_contents"))
+                yield cell.cell_contents, partial(setattr, cell, "cell_contents")
         space = getattr(code, "__globals__", {})
         for name in getattr(getattr(code, "__code__", None), "co_names", ()):
             if name in space:
-                replace(space[name], partial(space.__setitem__, name))
+                yield space[name], partial(space.__setitem__, name)

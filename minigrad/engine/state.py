@@ -115,7 +115,8 @@ class Switch:
 
     ``enable_grad`` is used in the same ways: what is computed inside is recorded, also inside of no_grad(). Of a
     generator, coroutine or asynchronous generator that a decorated function returns, each step is inside, and nothing
-    between the steps.
+    between the steps. A ``with`` belongs to its thread: what runs there while a generator or a task waits in it, after
+    ``yield`` or ``await``, is inside, too, so decorate these instead.
 
     >>> from minigrad import no_grad
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
