@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,8 +115,13 @@ def test_the_cause_is_named():
     for name in missed:
         s = SPECIMENS[name]
         print(f"{name}: {s.kind} {s.input} expected, and it said {[f[:2] for f in report_on(name).faults]}")
-    print(f"named: {len(SPECIMENS) - len(missed)} of {len(SPECIMENS)}")
+    named = f"{len(SPECIMENS) - len(missed)} of {len(SPECIMENS)}"
+    print(f"named: {named}")
     assert len(missed) <= (1 - NAMED) * len(SPECIMENS)
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in readme.splitlines() if line.startswith("| `minigrad.check` |"))
+    caught = f"{len(SPECIMENS)} of {len(SPECIMENS)}"
+    assert row == f"| `minigrad.check` | {caught} | at least {10 * NAMED:g} of 10 | 0 of {len(RIGHT)} |"
 
 
 def test_another_cause_does_not_count():

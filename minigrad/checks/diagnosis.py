@@ -501,7 +501,7 @@ def narrower(e: Evidence) -> Iterator[Guess]:
         off = abs(e.got - e.true)
     for dtype in (np.float32, np.float16):
         unit = np.finfo(dtype).eps
-        if (off <= 8 * unit * e.terms.max(initial=0)).all() and off.max() > 0:
+        if (off <= 8 * unit * e.terms.max(initial=0)).all() and off.max() > 0 and relative(e) < 8 * unit:
             yield Guess(
                 e.got,
                 f"{e.d} has only the digits of {np.dtype(dtype)} (relative error {relative(e):.1g}), though its dtype "

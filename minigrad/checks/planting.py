@@ -355,6 +355,10 @@ def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
             yield Mistake("mask", 1.25, at(place, lambda t, e: t.with_diagonal(e, 1.0)), text)
             change = at(place, other_side)
             yield Mistake("mask", 1.35, change, f"the mask of {where} is taken from the wrong side")
+        elif op not in ("multiply", "divide", "add", "subtract", "negative") or (op == "divide" and e.slot == 1):
+            for power, kind, text in ((0, "missing-factor", "is missing"), (2, "counted", "is multiplied in twice")):
+                change = at(place, Survey.to_the_power, power)
+                yield Mistake(kind, 1.25 + power / 8, change, f"the derivative of {where} {text}")
         elif op in ("multiply", "divide") and not is_square(node):
             other, times = t.operand(e.node, 1 - e.slot), op == "multiply"
             for power, cost, text in (
@@ -573,6 +577,8 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
         if t.locals[e].diagonal is None and node.size == t.nodes[e.input].size:
             change = at(place, lambda t, e: t.square_matrix(e, lambda m: np.eye(len(m))))
             yield Mistake("missing-factor", 1.7, change, f"the derivative of {where} is missing")
+            change = at(place, lambda t, e: t.square_matrix(e, lambda m: m @ m))
+            yield Mistake("counted", 2.2, change, f"the derivative of {where} is applied twice")
             change = at(place, lambda t, e: t.square_matrix(e, np.transpose))
             text = f"the backward does {where} itself, where its transpose belongs (the other way round)"
             yield Mistake("wrong-rule", 1.7, change, text)

@@ -96,7 +96,7 @@ class HardTanh(Function):
         return g * (abs(x) < 1)
 
 
-@wrong(HardTanh, "region", "x")
+@wrong(HardTanh, "mask", "x")
 def hardtanh_open_above(ctx, g):
     "The mask has a lower end only."
     (x,) = ctx.saved_tensors
