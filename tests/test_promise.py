@@ -395,6 +395,11 @@ def test_a_mask_is_not_lost_in_an_argument(use):
         STATIC[use](MASKED)
 
 
+def test_a_mask_on_the_left_is_named_in_the_remedy():
+    with pytest.raises(TypeError, match=r"m\.filled\(0\) \* x for a masked m \* x"):
+        MASKED * leaf([1.0, 2.0])
+
+
 def test_a_matrix_is_refused_by_a_program_that_knows_its_shape():
     with pytest.raises(TypeError, match="matrix"):
         again(minigrad.compile(lambda x: x * x), MATRIX)
