@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +17,8 @@ import numpy as np
 from minigrad.program.lines import Line
 from minigrad.program.program import Text, helpers_of
 from minigrad.program.recording import Recording
-from minigrad.program.simplify import VIEWS, evaluate
-from minigrad.program.text import OPERATORS, literal, named, names_read, numpys, renamed, unparse
+from minigrad.program.simplify import inlined, is_view
+from minigrad.program.text import OPERATORS, literal, named, names_read, numpys, unparse
 from minigrad.tensor import Tensor
 
 __all__ = ["Apart", "Buffer", "faster", "taken_apart", "with_buffers"]
@@ -70,9 +69,9 @@ def taken_apart(recording: Recording, taken: Sequence[str]) -> Apart:
     """The simplified lines of a recording, taken apart; no line is called as one of `taken`."""
     text = Text(recording)
     text.simplified(open_all=True)
-    text.lines = list(one_operation_a_line(text.lines, text.simplifier.values))
     now = text.now
-    text.lines = without_views(text.lines, [now[y] for y in text.results])
+    kept = {now[y] for y in text.results}
+    text.lines = inlined(text.lines, lambda line: line.name not in kept and not line.constant and of_view(line.text))
     lines, result = text.named(taken)
     final = {old.name: new.name for old, new in zip(text.lines, lines, strict=True)}
     updated = {now[x]: final.get(now[new], now[new]) for x, new in zip(*recording.updated, strict=False)}
@@ -86,56 +85,9 @@ def taken_apart(recording: Recording, taken: Sequence[str]) -> Apart:
     return Apart(lines, helpers, result, updated, values)
 
 
-def one_operation_a_line(lines: Sequence[Line], values: dict[str, Any]) -> Iterator[Line]:
-    """The lines with every operation on a line of its own."""
-    for line in lines:
-        if line.body is not None or line.draws or line.constant:
-            yield line
-            continue
-        parts: list[Line] = []
-        text = split(line.text, line, values, parts)
-        yield from parts
-        yield dataclasses.replace(line, text=text)
-
-
-def split(node: ast.expr, line: Line, values: dict[str, Any], parts: list[Line], whole: bool = True) -> Any:
-    """The expression with names in the place of the operations inside; `parts` get these."""
-    copy = node.__class__(**dict(ast.iter_fields(node)))
-    for field, value in ast.iter_fields(node):
-        if isinstance(value, list):
-            setattr(
-                copy, field, [split(v, line, values, parts, False) if isinstance(v, ast.expr) else v for v in value]
-            )
-        elif isinstance(value, ast.expr):
-            setattr(copy, field, split(value, line, values, parts, False))
-    text: Any = copy
-    if whole or not isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare) or is_view(node):
-        return text
-    if not any(True for _ in names_read(text)):
-        return node  # -1, or np.float64(0.5)
-    name = f"{line.name}_{len(parts)}p"
-    values[name] = evaluate(text, values)
-    parts.append(dataclasses.replace(line, name=name, text=text, value=values[name], hint=""))
-    return named(name)
-
-
-def without_views(lines: Sequence[Line], kept: Sequence[str]) -> list[Line]:
-    """Views like x.T that one line reads, written into it."""
-    uses = Counter(name for line in lines for name in names_read(line.text))
-    views: dict[str, ast.expr] = {}
-    found = []
-    for line in lines:
-        line = dataclasses.replace(line, text=renamed(line.text, views))
-        transposed = isinstance(line.text, ast.Attribute)
-        if (transposed or is_view(line.text)) and uses[line.name] == 1 and line.name not in kept and not line.constant:
-            views[line.name] = line.text
-        else:
-            found.append(line)
-    return found
-
-
-def is_view(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS
+def of_view(text: ast.expr) -> bool:
+    """Whether a line is a view, like x.T: it may stand where it is read."""
+    return isinstance(text, ast.Attribute) or is_view(text)
 
 
 def as_reduction(node: Any) -> Any:

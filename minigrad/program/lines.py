@@ -32,12 +32,9 @@ class Line:
         node: the Tensor it computes.
         place: where in the user's code that was, or what it was first needed for.
         phase: "forward", "backward" or "update".
-        body: for an operation whose forward has several lines these, in the names of `inputs`; then text is a call.
-        inputs: what the inputs of the body are in this line.
+        body: for an operation whose forward has several lines these; then text is a call with its inputs.
         quiet: whether NumPy's floating-point warnings are off.
         constant: whether it depends on no argument.
-        draws: whether it is a random draw: it must happen, and only once.
-        helper: what to call the function that a body of several lines becomes.
         hint: what the forward of an operation calls this line, when it was taken apart.
     """
 
@@ -49,11 +46,13 @@ class Line:
     phase: str
     quiet: bool = False
     body: Body | None = None
-    inputs: Mapping[str, ast.expr] | None = None
     constant: bool = False
-    draws: bool = False
-    helper: str = ""
     hint: str = ""
+
+    @property
+    def draws(self) -> bool:
+        """Whether it is a random draw: it must happen, and only once."""
+        return isinstance(self.node.op, Draw)
 
 
 def lines_of(recording: Recording) -> tuple[list[Line], dict[Tensor, str]]:
@@ -78,7 +77,7 @@ def lines_of(recording: Recording) -> tuple[list[Line], dict[Tensor, str]]:
             "phase": recording.phase(node),
         }
         if isinstance(node.op, Draw):
-            line = Line(name, drawn(node.op), **common, draws=True)
+            line = Line(name, drawn(node.op), **common)
         elif node.op is None:
             line = Line(name, constant(node), **common, constant=True)
         else:
@@ -87,7 +86,7 @@ def lines_of(recording: Recording) -> tuple[list[Line], dict[Tensor, str]]:
             substituted = dict(zip(body.inputs, (x for x in inputs if isinstance(x, ast.Name)), strict=True))
             line = Line(name, renamed(body.result, substituted), **common, quiet=node.serial in recording.quiet)
             if body.statements:
-                line.body, line.inputs, line.helper = body, substituted, node.op.name
+                line.body = body
                 line.text = ast.Call(named(node.op.name), list(substituted.values()), [])
             line.constant = all(x.id in constants for x in substituted.values())
             if any(substituted[mask].id not in constants for mask in body.masks):

@@ -277,7 +277,7 @@ def titles_of(recording: Recording, lines: Sequence[Line], now: Mapping[Tensor, 
 
 def final_names(taken: Sequence[str], lines: Sequence[Line], titles: Mapping[str, str]) -> dict[str, str]:
     """A name for each line: its title, or a number."""
-    used = {*taken, "np", *keyword.kwlist, *dir(builtins), *(line.helper for line in lines if line.body)}
+    used = {*taken, "np", *keyword.kwlist, *dir(builtins), *(line.node.op.name for line in lines if line.body)}
     final, counted = {}, (f"t{i}" for i in count(1))
     candidates = {title: numbered(title) for title in titles.values()}
     for line in lines:
@@ -295,7 +295,7 @@ def helpers_of(lines: list[Line], taken: Sequence[str]) -> list[ast.stmt]:
             continue
         if id(line.body) not in helpers:
             used = {*taken, *(other.name for other in lines), *(helper.name for helper in helpers.values())}
-            name = next(n for n in numbered(line.helper) if n not in used)
+            name = next(n for n in numbered(line.node.op.name) if n not in used)
             function = ast.parse(f"def {name}({', '.join(line.body.inputs)}): pass").body[0]
             assert isinstance(function, ast.FunctionDef)
             function.body = [*line.body.statements, ast.Return(line.body.result)]

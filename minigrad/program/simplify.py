@@ -30,7 +30,7 @@ from minigrad.program.text import (
     written_out,
 )
 
-__all__ = ["Simplifier", "evaluate", "live", "nested"]
+__all__ = ["Simplifier", "inlined", "is_view", "nested"]
 
 LONGEST = 56  # characters of a line that several are put into
 OPERATIONS = ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare
@@ -57,19 +57,25 @@ class Simplifier:
         lines: the program so far.
         values: the example arrays by name, of arguments and lines.
         instead: for the name of a line that has gone, the name to read instead.
+        inner: the names of lines that were part of another.
     """
 
     def __init__(self, lines: Sequence[Line], values: Mapping[str, Any], roots: Iterable[str]) -> None:
         self.lines, self.roots = list(lines), set(roots)
         self.values = {**values, **{line.name: line.value for line in lines}}
+        self.constants = {line.name for line in lines if line.constant}
         self.instead: dict[str, str] = {}
+        self.inner: set[str] = set()
 
     def run(self, open_all: bool = False) -> list[Line]:
-        """The simplified lines; with `open_all`, forwards of several lines are taken apart wherever that can be."""
+        """The simplified lines, where nothing is computed twice; with `open_all`, each is one operation."""
         self.open_all = open_all
-        for step in (partial(self.each, self.folded), self.opened, self.shared):
-            self.lines = list(step())
-            self.lines = live(self.lines, map(self.now, self.roots))
+        for step in (partial(self.each, self.folded), self.opened, self.split, partial(self.each, lambda line: line)):
+            lines = list(step())
+            self.lines = live(lines, map(self.now, self.roots))
+        if not open_all:
+            kept = {*map(self.now, self.roots)}
+            self.lines = inlined(self.lines, lambda line: line.name in self.inner and line.name not in kept)
         return self.lines
 
     def now(self, name: str) -> str:
@@ -81,10 +87,7 @@ class Simplifier:
     def read(self, line: Line) -> Line:
         """The line, reading what is there."""
         changed = {n: named(self.now(n)) for n in names_read(line.text) if n in self.instead}
-        if not changed:
-            return line
-        inputs = line.inputs and {k: renamed(v, changed) for k, v in line.inputs.items()}
-        return dataclasses.replace(line, text=renamed(line.text, changed), inputs=inputs)
+        return dataclasses.replace(line, text=renamed(line.text, changed)) if changed else line
 
     def each(self, change: Callable[[Line], Line | None]) -> Iterator[Line]:
         """The lines after `change`, which gives None for one that goes. Lines that say the same become one."""
@@ -138,7 +141,7 @@ class Simplifier:
         elif isinstance(text, ast.Call) and unparse(text.func) in ("np.where", "np.maximum", "np.minimum"):
             parts = text.args
         for part in parts:
-            if not isinstance(part, ast.Name) or part.id not in self.constants():
+            if not isinstance(part, ast.Name) or part.id not in self.constants:
                 continue
             value = np.asarray(self.values[part.id])
             if not value.size or not is_uniform(value):
@@ -148,103 +151,70 @@ class Simplifier:
                 text = new
         return text
 
-    def constants(self) -> set[str]:
-        if not hasattr(self, "_constants"):
-            self._constants = {line.name for line in self.lines if line.constant}
-        return self._constants
-
     # ---------------------------------------------------------------------------------------- nothing computed twice
     def opened(self) -> Iterator[Line]:
         """Forwards of several lines, taken apart where one of their expressions is needed elsewhere, too."""
-        seen: Counter[str] = Counter()
-        for line in self.lines:
-            seen.update({key for text in texts_of(line) for key in keys(text)})
-        for line in self.lines:
-            mine = {key for text in texts_of(line) for key in keys(text)}
-            if line.body is None or not line.body.straight or not (self.open_all or any(seen[key] > 1 for key in mine)):
-                yield line
-            else:
-                yield from self.parts(line)
+        apart = [self.parts(line) for line in self.lines]
+        own = [{key for part in parts for key in keys(part.text)} for parts in apart]
+        seen = Counter(key for mine in own for key in mine)
+        for line, parts, mine in zip(self.lines, apart, own, strict=True):
+            yield from parts if self.open_all or any(seen[key] > 1 for key in mine) else [line]
 
-    def parts(self, line: Line) -> Iterator[Line]:
-        """A forward of several lines as lines of the program."""
-        assert line.body is not None
-        assert line.inputs is not None
-        names: dict[str, ast.expr] = dict(line.inputs)
+    def parts(self, line: Line) -> list[Line]:
+        """A forward of several lines as lines of the program, if it can be taken apart."""
+        if line.body is None or not line.body.straight:
+            return [line]
+        assert isinstance(line.text, ast.Call)
+        names, found = dict(zip(line.body.inputs, line.text.args, strict=True)), []
         for i, s in enumerate(line.body.statements):
             assert isinstance(s, ast.Assign)
             assert isinstance(s.targets[0], ast.Name)
-            text, name = renamed(s.value, names), f"{line.name}_{i}"
-            value = self.values[name] = evaluate(text, self.values)
             own = s.targets[0].id
-            names[own] = named(name)
             hint = "" if re.fullmatch(r"t\d+", own) else own
-            yield dataclasses.replace(line, name=name, text=text, value=value, body=None, inputs=None, hint=hint)
+            found.append(self.part(line, f"{line.name}_{i}", renamed(s.value, names), hint))
+            names[own] = named(found[-1].name)
         text = self.without_unit(renamed(line.body.result, names))
-        yield dataclasses.replace(line, text=text, body=None, inputs=None)
+        return [*found, dataclasses.replace(line, text=text, body=None)]
 
-    def shared(self) -> Iterator[Line]:
-        """Every expression that several lines have gets a line of its own."""
-        count = Counter(key for line in self.lines if not line.draws for key in keys(line.text))
-        said: dict[str, str] = {}
-        new: list[Line] = []
+    def part(self, line: Line, name: str, text: ast.expr, hint: str = "") -> Line:
+        """A line for an expression that `line` needs."""
+        value = self.values[name] = evaluate(text, self.values)
+        return dataclasses.replace(line, name=name, text=text, value=value, body=None, hint=hint)
 
-        def replaced(node: Any, line: Line, whole: bool) -> Any:
-            key = unparse(node) if is_work(node) else ""
-            if key and not whole:
-                if key in said:
-                    return named(said[key])
-                if count[key] > 1:
-                    name = f"{line.name}_{len(new)}x"
-                    text = replaced(node, line, True)
-                    self.values[name] = evaluate(text, self.values)
-                    part = dataclasses.replace(line, name=name, text=text, value=self.values[name], hint="")
-                    new.append(dataclasses.replace(part, body=None, inputs=None))
-                    said[key] = name
-                    return named(name)
-            copy = node.__class__(**dict(ast.iter_fields(node)))
-            for field, value in ast.iter_fields(node):
-                if isinstance(value, list):
-                    setattr(copy, field, [replaced(v, line, False) if isinstance(v, ast.AST) else v for v in value])
-                elif isinstance(value, ast.expr):
-                    setattr(copy, field, replaced(value, line, False))
-            return copy
+    def split(self) -> Iterator[Line]:
+        """Every operation on a line of its own."""
+        for line in self.lines:
+            parts: list[Line] = []
+            whole = line.body is not None or line.draws or line.constant
+            text = line.text if whole else self.without_operations(line.text, line, parts)
+            self.inner.update(part.name for part in parts)
+            yield from [*parts, dataclasses.replace(line, text=text)]
 
-        def change(line: Line) -> Line:
-            if line.body is not None or line.draws:
-                return line
-            key = unparse(line.text)
-            text = replaced(line.text, line, True)
-            said.setdefault(key, line.name)
-            return dataclasses.replace(line, text=text)
+    def without_operations(self, node: Any, line: Line, parts: list[Line]) -> Any:
+        """An expression with names in the place of the operations inside; `parts` get these."""
 
-        for line in list(self.lines):
-            line = self.read(line)
-            key = unparse(line.text)
-            if key in said and line.body is None and not line.draws:
-                self.instead[line.name] = said[key]
-                continue
-            changed = change(line)
-            yield from new
-            new.clear()
-            yield changed
+        def named_part(inner: Any) -> Any:
+            if not isinstance(inner, ast.expr | ast.keyword):
+                return inner
+            text = self.without_operations(inner, line, parts)
+            if not is_work(text):
+                return text
+            parts.append(self.part(line, f"{line.name}_{len(parts)}p", text))
+            return named(parts[-1].name)
 
-
-def texts_of(line: Line) -> list[ast.expr]:
-    """The expressions of a line in the names of the program, also those of a forward of several lines."""
-    if line.body is None or not line.body.straight:
-        return [line.text]
-    assert line.inputs is not None
-    inner = {s.targets[0].id: named(f"{line.name} {i}") for i, s in enumerate(line.body.statements)}  # type: ignore[attr-defined]
-    names = {**line.inputs, **inner}
-    return [renamed(s.value, names) for s in line.body.statements] + [renamed(line.body.result, names)]  # type: ignore[attr-defined]
+        fields = ast.iter_fields(node)
+        return type(node)(**{k: list(map(named_part, v)) if isinstance(v, list) else named_part(v) for k, v in fields})
 
 
 def is_work(node: ast.AST) -> bool:
     """Whether an expression is worth a name: it computes something, and of arrays."""
     if not isinstance(node, OPERATIONS) or not any(True for _ in names_read(node)):
         return False
-    return not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS)
+    return not is_view(node)
+
+
+def is_view(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VIEWS
 
 
 def keys(text: ast.expr) -> Iterator[str]:
@@ -278,6 +248,20 @@ def live(lines: Iterable[Line], roots: Iterable[str]) -> list[Line]:
             needed.update(names_read(line.text))
             found.append(line)
     return found[::-1]
+
+
+def inlined(lines: Sequence[Line], inner: Callable[[Line], bool]) -> list[Line]:
+    """Lines that only one other reads and for which `inner` holds, written into it."""
+    uses = Counter(name for line in lines for name in names_read(line.text))
+    texts: dict[str, ast.expr] = {}
+    found = []
+    for line in lines:
+        line = dataclasses.replace(line, text=renamed(line.text, texts))
+        if uses[line.name] == 1 and inner(line):
+            texts[line.name] = line.text
+        else:
+            found.append(line)
+    return found
 
 
 def nested(lines: Sequence[Line], kept: set[str]) -> list[Line]:

@@ -27,7 +27,7 @@ from minigrad.function import Function
 from minigrad.ops.operation import Operation
 from minigrad.ops.registry import REGISTRY
 from minigrad.program.symbol import Body, Script, Symbol, with_globals
-from minigrad.program.text import named
+from minigrad.program.text import named, tidy
 from minigrad.tensor import Tensor
 from minigrad.views.steps import Step, Trace, traced
 
@@ -347,10 +347,9 @@ UNICODE, LATEX = "unicode", "latex"
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε"}
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 CHOICE, COMPARE, SUM, PRODUCT, SIGN, POWER, ATOM = range(7)  # how tightly an expression holds together
-COMPARISONS = {"greater": (">", ">"), "less": ("<", "<"), "equal": ("=", "="), "not_equal": ("≠", "\\neq"),
-               "greater_equal": ("≥", "\\geq"), "less_equal": ("≤", "\\leq")}  # fmt: skip
-SYMBOLS = {ast.Gt: ">", ast.Lt: "<", ast.Eq: "=", ast.NotEq: "≠", ast.GtE: "≥", ast.LtE: "≤", ast.Is: "is",
-           ast.IsNot: "is not", ast.In: "∈", ast.NotIn: "∉"}  # fmt: skip
+COMPARISONS = {ast.Gt: (">", ">"), ast.Lt: ("<", "<"), ast.Eq: ("=", "="), ast.NotEq: ("≠", "\\neq"),
+               ast.GtE: ("≥", "\\geq"), ast.LtE: ("≤", "\\leq"), ast.Is: ("is", "\\text{is}"),
+               ast.IsNot: ("is not", "\\text{is not}"), ast.In: ("∈", "\\in"), ast.NotIn: ("∉", "\\notin")}  # fmt: skip
 FUNCTIONS = {"log": ("ln", "\\ln"), "sin": ("sin", "\\sin"), "cos": ("cos", "\\cos"), "exp": ("exp", "\\exp"),
              "sign": ("sign", "\\operatorname{sign}")}  # fmt: skip
 TRANSPOSED = ("T", "mT")
@@ -454,7 +453,7 @@ class Writer:
     def Compare(self, node: ast.Compare) -> tuple[str, int]:
         parts = [self.write(node.left, SUM)]
         for op, right in zip(node.ops, node.comparators, strict=True):
-            parts += [SYMBOLS[type(op)], self.write(right, SUM)]
+            parts += [self.pick(*COMPARISONS[type(op)]), self.write(right, SUM)]
         return " ".join(parts), COMPARE
 
     def IfExp(self, node: ast.IfExp) -> tuple[str, int]:
@@ -486,6 +485,8 @@ class Writer:
         return f"{self.write(node.value, ATOM)}[{escaped(index) if self.latex else index}]", ATOM
 
     def Call(self, node: ast.Call) -> tuple[str, int]:
+        if not isinstance(tidied := tidy(node), ast.Call):  # np.greater(a, b) is a > b
+            return self.of(tidied)
         called = node.func
         if isinstance(called, ast.Attribute):
             if ast.unparse(called.value) in ("np", "np.linalg"):
@@ -495,8 +496,6 @@ class Writer:
 
     def numpy(self, name: str, node: ast.Call) -> tuple[str, int]:
         args = node.args
-        if name in COMPARISONS:
-            return f"{self.write(args[0], SUM)} {self.pick(*COMPARISONS[name])} {self.write(args[1], SUM)}", COMPARE
         if name == "where":
             return self.choice(*args)
         if name == "sqrt":
