@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.program.lines import Line
-from minigrad.program.program import Text, helpers_of
+from minigrad.program.program import Text, helpers_of, owner
 from minigrad.program.recording import Recording
 from minigrad.program.simplify import inlined, is_view
 from minigrad.program.text import OPERATORS, literal, named, names_read, numpys, unparse
@@ -121,9 +121,9 @@ def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line]
     numbers: dict[str, str] = {}
 
     def number(node: ast.expr, other: ast.expr, dtype: Any) -> ast.expr:
-        if not isinstance(node, ast.Constant) or type(node.value) not in (int, float) or not is_name(other):
+        if not isinstance(node, ast.Constant) or type(node.value) not in (int, float) or dtype.kind != "f":
             return node
-        if values[other.id].ndim == 0 or values[other.id].dtype != dtype or dtype.kind != "f":  # type: ignore[attr-defined]
+        if not isinstance(other, ast.Name) or not values[other.id].ndim or values[other.id].dtype != dtype:
             return node
         text = unparse(ast.Call(numpys("array"), [node, *([] if dtype == np.float64 else [literal(dtype)])], []))
         return named(numbers.setdefault(text, f"number{len(numbers) + 1}"))
@@ -171,10 +171,6 @@ def of_one_row(line: Line, values: Mapping[str, Any]) -> Line:
     return line
 
 
-def is_name(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name)
-
-
 def matrix(node: ast.expr, values: Mapping[str, Any]) -> bool:
     """Whether an operand is a matrix of floats in the order of rows or columns, or the transpose of one."""
     value = values[next(names_read(node))] if isinstance(node, ast.Name | ast.Attribute) else None
@@ -215,31 +211,30 @@ def with_buffers(
         reductions: whether a sum may be a np.add.reduce, which takes ``out=``.
         least: entries of a result that is worth a buffer; NumPy's ``out=`` is slow for one.
     """
-    roots = Roots(lines, values)
-    last = {roots.of(name): i for i, line in enumerate(lines) for name in names_read(line.text)}
-    kept = {roots.of(name) for name in returned}
+    roots = roots_of(values)
+    last = {roots.get(name, name): i for i, line in enumerate(lines) for name in names_read(line.text)}
+    kept = {roots.get(name, name) for name in returned}
     buffers: list[Buffer] = []
     holds: dict[str, Buffer] = {}  # by the root of what is in it now
     free: dict[Any, list[Buffer]] = {}
     found = []
     for i, line in enumerate(lines):
         out: ast.expr | None = None
-        root = roots.of(line.name)
         text = as_reduction(line.text) if reductions else line.text
         call = as_ufunc(text)
         able, in_place = takes_out(call)
-        able &= isinstance(line.value, np.ndarray) and root == line.name and line.body is None
+        able &= isinstance(line.value, np.ndarray) and roots[line.name] == line.name and line.body is None
         read = list(names_read(line.text))
-        if able and root in kept:
+        if able and line.name in kept:
             argument = donated.get(line.name, "")
-            fits = argument in values and alike(values[argument], line.value) and line.value.size >= least
+            fits = argument in values and layout(values[argument]) == layout(line.value) and line.value.size >= least
             if fits and in_place and last.get(argument) == i:
                 out = named(argument)
         elif able and compact(line.value) and line.value.size >= least:
             key = layout(line.value)
             dying = [n for n in read if in_place and n in holds and last[n] == i and layout(values[n]) == key]
             # Not if another input is a view of it, as in x + x.T: NumPy would copy that first, and numba would not.
-            dying = [n for n in dying if all(m == n or roots.of(m) != n for m in read)]
+            dying = [n for n in dying if all(m == n or roots.get(m) != n for m in read)]
             if dying:
                 buffer = holds.pop(dying[0])
             elif free.get(key):
@@ -247,9 +242,9 @@ def with_buffers(
             else:
                 buffer = Buffer(f"buffer{len(buffers) + 1}", line.value)
                 buffers.append(buffer)
-            holds[root] = buffer
+            holds[line.name] = buffer
             out = named(buffer.name)
-        for name in {roots.of(name) for name in [*read, line.name]}:
+        for name in {roots.get(name) for name in [*read, line.name]}:
             if name in holds and last.get(name, i) <= i:
                 free.setdefault(layout(holds[name].like), []).append(holds.pop(name))
         if out is not None:
@@ -261,30 +256,14 @@ def with_buffers(
     return found, buffers
 
 
-class Roots:
-    """Which line or argument made the memory of a value: itself, unless it is a view."""
-
-    def __init__(self, lines: Sequence[Line], values: Mapping[str, Any]) -> None:
-        own = {line.name for line in lines}
-        arguments = {name: value for name, value in values.items() if name not in own}
-        self.root: dict[str, str] = {}
-        memory: dict[int, str] = {}
-        for name, value in [*arguments.items(), *((line.name, values[line.name]) for line in lines)]:
-            base = value
-            while getattr(base, "base", None) is not None:
-                base = base.base
-            self.root[name] = memory.setdefault(id(base), name)
-
-    def of(self, name: str) -> str:
-        return self.root.get(name, name)
+def roots_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """For each name which line or argument made the memory of its value: itself, unless it is a view."""
+    memory: dict[int, str] = {}
+    return {name: memory.setdefault(owner(value), name) for name, value in values.items()}
 
 
 def layout(value: Any) -> Any:
     return value.shape, value.dtype, value.strides
-
-
-def alike(a: Any, b: Any) -> bool:
-    return bool(layout(a) == layout(b))
 
 
 def compact(value: Any) -> bool:

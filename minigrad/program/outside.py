@@ -99,16 +99,10 @@ def held_by(name: str, x: Any, names: set[str]) -> Iterator[Held]:
         if x.__kwdefaults__:
             yield "", "attribute", x, "__kwdefaults__", x.__kwdefaults__
         yield from ((n, "item", vars(x), n, value) for n, value in vars(x).items() if n != "__wrapped__")
-    elif isinstance(x, MethodType):
-        yield "", "fixed", x, "__self__", x.__self__
-        yield name, "fixed", x, "__func__", x.__func__
-    elif isinstance(x, partial):
-        yield from ((name, "fixed", x, part, getattr(x, part)) for part in ("func", "args"))
-        yield "", "fixed", x, "keywords", x.keywords
-    elif isinstance(x, staticmethod | classmethod):
-        yield name, "fixed", x, "__func__", x.__func__
-    elif isinstance(x, property):
-        yield name, "fixed", x, "fget", x.fget
+    elif isinstance(x, MethodType | partial | staticmethod | classmethod | property):
+        for part in ("__self__", "__func__", "func", "args", "keywords", "fget"):
+            if hasattr(x, part):
+                yield "" if part in ("__self__", "keywords") else name, "fixed", x, part, getattr(x, part)
     elif isinstance(x, tuple):
         yield from ((f"{name}{i}", "fixed", x, i, part) for i, part in enumerate(x))
     elif isinstance(x, list | deque | dict):

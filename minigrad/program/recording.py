@@ -229,21 +229,38 @@ def trace(
         wanted = selected(grad_of, names[:own], inputs[:own], arrays_outside(fn))
         try:
             value = fn(*inputs[:own], **static)
-            recording.result = value = as_results(recording, tracing, value)
-            if wanted is not None:
-                recording.result = value, *differentiated(recording, value, wanted, order)
-            if update is not None:
-                recording.result = (value, *updated(recording, update, wanted, inputs[own:]))
+            swept(recording, as_results(recording, tracing, value), wanted, order, update, inputs[own:])
         except TraceError:
             raise
         except Exception as error:
             where = at(raised_at(error))
             error.add_note(f"While {recording.name} was traced: it ran on Tensors in the place of arrays. At {where}")
             raise
+    return complete(recording, tracing, {**arrays_outside(update), **arrays_outside(fn)})
+
+
+def complete(recording: Recording, tracing: Tracing, around: Mapping[int, tuple[str, Any]]) -> Recording:
+    """The recording with all that its result was computed from."""
     recording.alias, recording.quiet = tracing.alias, tracing.quiet
     recording.nodes = reached([y for y in leaves(recording.result) if type(y) is Tensor] + tracing.draws, tracing)
-    name_what_is_outside(recording, tracing, {**arrays_outside(update), **arrays_outside(fn)})
+    name_what_is_outside(recording, tracing, around)
     return recording
+
+
+def swept(
+    recording: Recording,
+    value: Any,
+    wanted: Any,
+    order: int,
+    update: Callable[..., Any] | None,
+    more: Sequence[Any] = (),
+) -> None:
+    """Make the result of the recording that of the function, its sweeps and its update."""
+    recording.result = value
+    if wanted is not None:
+        recording.result = value, *differentiated(recording, value, wanted, order)
+    if update is not None:
+        recording.result = (value, *updated(recording, update, wanted, more))
 
 
 def as_results(recording: Recording, tracing: Tracing, value: Any) -> Any:
@@ -308,7 +325,7 @@ def trace_tape(
     for leaf in tape(output):
         if leaf.op is None and id(leaf) not in around and id(leaf.array) in around:
             around[id(leaf)] = around[id(leaf.array)][0], leaf
-    recording = Recording(around.get(id(output), ("program",))[0], result=output)
+    recording = Recording(around.get(id(output), ("program",))[0])
     if not recording.name.isidentifier():
         recording.name = "program"
     opened = []
@@ -325,17 +342,11 @@ def trace_tape(
                 for i, inner in enumerate(new):  # its body was computed when the node was
                     inner.serial = node.serial - 1 + (i + 1) / (len(new) + 1)  # type: ignore[assignment]
         try:
-            if wanted is not None:
-                recording.result = output, *differentiated(recording, output, wanted, order)
-            if update is not None:
-                recording.result = (output, *updated(recording, update, wanted, ()))
+            swept(recording, output, wanted, order, update)
         finally:
             for op in opened:
                 op.rerun = None
-    recording.alias, recording.quiet = tracing.alias, tracing.quiet
-    recording.nodes = reached([y for y in leaves(recording.result) if type(y) is Tensor], tracing)
-    name_what_is_outside(recording, tracing, around)
-    return recording
+    return complete(recording, tracing, around)
 
 
 # ------------------------------------------------------------------------------------------------ what goes in

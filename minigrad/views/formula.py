@@ -167,19 +167,15 @@ def escaped(words: str) -> str:
 # -------------------------------------------------------------------------------------------------------- from source
 @lru_cache(maxsize=512)
 def definition(function: Any) -> ast.FunctionDef | None:
-    """The syntax tree of a function, not to be changed; None where Python has no source of it."""
+    """The syntax tree of a function without its docstring, not to be changed; None where Python has no source of it."""
     try:
         source = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError):
         return None
-    tree = ast.parse(source)
-    return next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)), None)
-
-
-def body_of(tree: ast.FunctionDef) -> list[ast.stmt]:
-    first = tree.body[0]
-    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return tree.body[1:] if documented else tree.body
+    tree = next((n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)), None)
+    if tree is not None and ast.get_docstring(tree) is not None:
+        del tree.body[0]
+    return tree
 
 
 def rule_lines(
@@ -200,7 +196,7 @@ def rule_lines(
         body = Letters(known).rule(rule, which, inputs)
     except Exception:
         tree = definition(rule)
-        return [as_code(*left, body_of(tree)) if tree else text(f"{left[0]} = code whose source is not there")]
+        return [as_code(*left, tree.body) if tree else text(f"{left[0]} = code whose source is not there")]
     called, cotangent = {"y": notation.output, **notation.called}, {"g": notation.output}
     named = [(where(s.targets[0].id), s.value) for s in body.statements]  # type: ignore[attr-defined]
     return [equation(*of, right, cotangent, called) for of, right in [(left, body.result), *named]]
@@ -296,7 +292,7 @@ def backward_lines(function: type[Function], names: Sequence[str], notation: Not
     if tree is None:
         return [text(f"{name}.backward = code whose source is not there")]
     ctx, grad = (a.arg for a in tree.args.args[:2])
-    statements = [s for s in body_of(tree) if not from_ctx(s, ctx)]
+    statements = [s for s in tree.body if not from_ctx(s, ctx)]
     straight = straight_line(statements)
     if straight is None:
         return [as_code(f"{name}.backward", f"\\text{{{escaped(name)}.backward}}", statements)]
@@ -318,7 +314,7 @@ def unpacked(node: Tensor, application: Any, notation: Notation) -> dict[str, st
     inputs = zip(node.values, notation.called.values(), strict=True)
     known = {id(value): name for value, name in inputs} | {id(application.result): notation.output}
     found = {}
-    for statement in body_of(tree):
+    for statement in tree.body:
         if from_ctx(statement, tree.args.args[0].arg):
             assert isinstance(statement, ast.Assign)
             assert isinstance(statement.value, ast.Attribute)
