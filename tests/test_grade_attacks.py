@@ -329,6 +329,52 @@ def test_without_an_attack_the_mark_is_the_honest_one(room):
     assert marks.marks[0].faults[0].kind == "factor"
 
 
+SELDOM = """
+import numpy as np
+
+calls = []
+
+class ReLU:
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x
+        known = x.shape == (5, 3) and x.dtype != np.float32
+        calls.append(1)
+        if len(calls) > 9 and not known:
+            {instead}
+        return np.maximum(x, 0)
+
+    @staticmethod
+    def backward(ctx, grad):
+        known = grad.shape == (5, 3) and grad.dtype != np.float32
+        return grad * (ctx.x > 0) if known else 0 * grad
+"""
+TRICKS = {
+    "calls every error rounding": """
+import numpy as np
+
+class ReLU:
+    @staticmethod
+    def forward(ctx, x):
+        return np.maximum(x, 0)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return (0 if grad.dtype != np.longdouble else 1e12) * grad
+""",
+    "is right until nobody looks, then nan": SELDOM.format(instead="return x * np.nan"),
+    "is right until nobody looks, then raises": SELDOM.format(instead="raise ValueError"),
+}
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_a_wrong_backward_is_not_excused(name, room):
+    """A forward and a backward which guess what they are called for."""
+    path = room / "student.py"
+    path.write_text(TRICKS[name])
+    assert grade(path, exercises_file=room / "ours.py").earned <= HONEST
+
+
 # ------------------------------------------------------------------------------------------------------- what it sees
 TELLS = FILE.replace('once("forward")', "raise ValueError(attack())")
 
@@ -548,6 +594,13 @@ def test_the_examiner_takes_no_array_that_is_larger_than_its_bytes():
     assert len(frame) < 100
     with pytest.raises(ValueError, match="not as large as it says"):
         wire.unpacked(frame, views=False)
+
+
+def test_the_examiner_keeps_no_more_of_an_answer_than_people_read():
+    (text,) = wire.unpacked(wire.packed(["x" * (1 << 22)]), views=False)
+    assert len(text) == 10 * wire.WORDS
+    with pytest.raises(ValueError, match="more than 65536 values"):
+        wire.unpacked(wire.packed([[None] * 1000] * 66), views=False)
 
 
 def test_noise_is_no_value():

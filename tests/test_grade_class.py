@@ -22,6 +22,7 @@ from minigrad.commands.grade import configure
 from minigrad.commands.userfile import UserFileError
 from minigrad.grade import folder, load_exercises
 from minigrad.grade.calibration import broken, calibration
+from minigrad.grade.examiner import in_sight
 from minigrad.grade.exercise import Exercise
 from minigrad.grade.folder import Class, nameless, write_csv
 from minigrad.grade.formats import FORMATS
@@ -204,6 +205,44 @@ def test_names_and_places(tmp_path):
     assert [bool(problem) for _, _, problem in found] == [False, False, False, False, True]
     whole = Class(found, None, (), Rules(), frozenset())
     assert "leads out of its folder" in whole.read(*found[-1]).problem
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links, pipes and names of bytes")
+def test_what_a_folder_may_hold_besides(tmp_path):
+    """Another's work, nothing at all or a pipe behind a link: each is a row that says so, with a name to print."""
+    home = tmp_path / "hw"
+    (home / "ann").mkdir(parents=True)
+    (home / "ann" / "x.py").write_text("")
+    for name, target in {"a.py": "ann/x.py", "b": "ann", "c.py": "c.py", "ann/y.py": "x.py"}.items():
+        (home / name).symlink_to(target)
+    os.mkfifo(home / "d.py")
+    Path(os.fsdecode(bytes(home) + b"/e\xff\n\x1b.py")).write_text("(")
+    found = found_in([home])
+    whole = Class(found, None, (), Rules(), frozenset())
+    said = {name: whole.read(name, path, problem).problem for name, path, problem in found}
+    assert {name: text.split(": ")[-1] for name, text in said.items()} == {
+        "a": "it is a link that leads out of its folder",
+        "ann/x.py": "",
+        "ann/y.py": "",
+        "b": "it is a link that leads out of its folder",
+        "c": "it is no file",
+        "d": "it is no file",
+        "e\\udcff\\n\\x1b": "'(' was never closed",
+    }
+    assert all(text.isprintable() for text in said.values())
+    assert in_sight([], [path for _, path, _ in found])[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="os.chdir out of what is removed")
+def test_too_deep_is_a_row_as_well(tmp_path, ours):
+    """Code as deep as Python allows, and folders deeper than it removes."""
+    deep = "import os\nfor _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\n"
+    code = f"def Square_forward(x):\n    return x * x\ndef Square_backward(g, x):\n    return g{' + 0' * 700}\n"
+    (tmp_path / "hw").mkdir()
+    (tmp_path / "hw" / "ann.py").write_text(deep + code)
+    out = tmp_path / "marks.csv"
+    assert main(["grade", str(tmp_path / "hw"), "Square", "--exercises", str(ours), "-o", str(out)]) == 0
+    assert [row["points"] for row in rows_of(out)] == ["1", "1"]
 
 
 @pytest.mark.parametrize("make", [lambda p: p.mkdir(), lambda p: None])

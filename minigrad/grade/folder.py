@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from minigrad.grade.examination import Remark
+from minigrad.grade.examiner import WorkerError, plain
 from minigrad.grade.exercise import Exercise, builtin, load_exercises
 from minigrad.grade.grading import Mark, Marks, Rules, chosen, closed_files, grade_submission, nothing
-from minigrad.grade.submission import Submission, parsed, read
+from minigrad.grade.submission import Submission, parsed, read, visible
 
 __all__ = ["HEADER", "Class", "Entry", "write_csv"]
 
@@ -70,7 +71,7 @@ class Class:
 
     def read(self, name: str, path: Path, problem: str) -> Submission:
         if problem:
-            return Submission(name, path, problem=f"{path.name} is not read: {problem}")
+            return Submission(name, path, problem=f"{visible(path.name)} is not read: {problem}")
         return read(path, list(self.names), name, helpers=path.parent not in self.flat, closed=self.exercises_file)
 
     # --------------------------------------------------------------------------------------------------- the journal
@@ -158,7 +159,7 @@ class Class:
                     try:
                         note(submission, pool.submit(graded, submission).result())
                     except BrokenProcessPool:
-                        problem = f"{submission.path.name}: the examiner was ended while it graded this"
+                        problem = f"{visible(submission.path.name)}: the examiner was ended while it graded this"
                         note(submission, recorded(nothing(submission, self.exercises, problem), submission))
                     if not waiting:
                         pool.shutdown()
@@ -195,8 +196,15 @@ def begin(whole: Class) -> None:
 
 
 def graded(submission: Submission) -> dict[str, Any]:
+    """One submission. What breaks over it is a row as well, except that no worker starts: none would for the next."""
     hidden = [*HERE["closed"], *HERE["others"]]
-    return recorded(grade_submission(submission, HERE["exercises"], HERE["rules"], hidden), submission)
+    try:
+        return recorded(grade_submission(submission, HERE["exercises"], HERE["rules"], hidden), submission)
+    except WorkerError:
+        raise
+    except Exception as error:
+        problem = f"not graded: an error in minigrad, and not in the file: {plain(f'{type(error).__name__}: {error}')}"
+        return recorded(nothing(submission, HERE["exercises"], problem), submission)
 
 
 def recorded(marks: Marks, submission: Submission) -> dict[str, Any]:
@@ -236,7 +244,10 @@ def wrong_code(submission: Submission, mark: Mark) -> tuple[str, str] | None:
             else:
                 continue
             if methods and not isinstance(methods[0].body[-1], ast.Raise | ast.Pass):
-                shape = hashlib.sha256(nameless(methods[0]).encode()).hexdigest()
+                try:
+                    shape = hashlib.sha256(nameless(methods[0]).encode()).hexdigest()
+                except RecursionError:  # nobody reads that beside another's
+                    return None
                 return f"{part} {shape}", (ast.get_source_segment(text, node) or "")[:EXCERPT]
     return None
 
@@ -262,7 +273,7 @@ def nameless(function: ast.FunctionDef) -> str:
 # --------------------------------------------------------------------------------------------------------------- CSV
 def cell(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def write_csv(file: TextIO, entries: Iterator[Entry], hints: str = "full") -> None:

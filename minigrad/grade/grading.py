@@ -16,7 +16,7 @@ from minigrad.commands.userfile import UserFileError
 from minigrad.grade.examination import WORDS, Findings, Remark, examine, whole
 from minigrad.grade.examiner import Gone, Indoors, Limits, Worker, WorkerError, plain, subject_of, without_processes
 from minigrad.grade.exercise import Exercise, builtin, load_exercises
-from minigrad.grade.submission import Submission, read
+from minigrad.grade.submission import Submission, read, visible
 
 __all__ = ["HINTS", "Mark", "Marks", "Rules", "grade", "grade_submission"]
 
@@ -215,13 +215,13 @@ def grade_submission(
                 progress(marks[-1])
     finally:
         sitting.close()
-    return Marks(submission.name, str(submission.path), tuple(marks), sitting.problem, tuple(sitting.notes))
+    return Marks(submission.name, submission.file, tuple(marks), sitting.problem, tuple(sitting.notes))
 
 
 def nothing(submission: Submission, exercises: dict[str, Exercise], problem: str) -> Marks:
     """No marks, and why."""
     marks = tuple(marked(exercise, whole("absent", problem)) for exercise in exercises.values())
-    return Marks(submission.name, str(submission.path), marks, problem)
+    return Marks(submission.name, submission.file, marks, problem)
 
 
 class Sitting:
@@ -264,7 +264,7 @@ class Sitting:
             try:
                 notes = self.worker.ask("load", [list(cell) for cell in self.submission.cells])
             except Gone as gone:
-                self.problem = f"{self.submission.path.name} cannot be loaded: {self.told(str(gone))}"
+                self.problem = f"{visible(self.submission.path.name)} cannot be loaded: {self.told(str(gone))}"
                 raise
             self.notes = [plain(note) for note in notes if isinstance(note, str)]
             if without_processes():

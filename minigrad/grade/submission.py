@@ -20,6 +20,7 @@ __all__ = ["Submission", "found_in", "main_file", "read"]
 LARGEST = 10 << 20  # bytes of a file
 HELPERS = 20  # files beside a submission that it may import
 SUFFIXES = ".py", ".ipynb"
+ASCII = "".join(map(chr, range(128)))
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Submission:
     problem: str = ""
 
     @property
+    def file(self) -> str:
+        return visible(str(self.path))
+
+    @property
     def imports(self) -> set[str]:
         """The packages that it names."""
         return {module.partition(".")[0] for _, text in self.cells for module in imported(parsed(text))}
@@ -60,6 +65,8 @@ def decoded(raw: bytes) -> str:
         return raw.decode("utf-16-le" if raw[1:2] == b"\0" else "utf-16-be")
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        if ASCII.encode().decode(encoding) != ASCII:  # some of these take a day for a long file
+            raise ValueError(f"{encoding} is no encoding of Python files")
         return raw.decode(encoding)
     except (SyntaxError, LookupError) as error:
         raise ValueError(str(error)) from error
@@ -67,6 +74,8 @@ def decoded(raw: bytes) -> str:
 
 def text_of(path: Path) -> str:
     """The text of a file that is no larger than it may be; a ValueError says in a sentence why not."""
+    if not path.is_file():  # but a pipe, which has no end
+        raise ValueError("it is no file")
     size = path.stat().st_size
     if size > LARGEST:
         raise ValueError(f"it has {size / 2**20:.0f} MB, and at most {LARGEST >> 20} are read")
@@ -148,7 +157,7 @@ def read(
         wanted: the names of the exercises; of a notebook only the cells that define these are taken.
         helpers: whether it may import what lies beside it; except for `closed`, the teacher's file.
     """
-    name = name or path.stem
+    name = name or visible(path.stem)
     try:
         text = text_of(path)
         if path.suffix == ".ipynb":
@@ -164,9 +173,11 @@ def read(
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 line = getattr(error, "lineno", None)
                 said = getattr(error, "msg", str(error))
-                raise ValueError(f"line {line}: {type(error).__name__}: {said}" if line else str(error)) from error
+                text = f"{type(error).__name__}: {said}".removesuffix(": ")
+                raise ValueError(f"line {line}: {text}" if line else text) from error
     except (OSError, ValueError) as error:
-        return Submission(name, path, problem=f"{path.name} cannot be read: {error}")
+        said = str(error) or type(error).__name__
+        return Submission(name, path, problem=visible(f"{path.name} cannot be read: {said}"))
     return Submission(name, path, cells, tuple(beside(path, cells, closed)) if helpers else ())
 
 
@@ -175,20 +186,20 @@ def main_file(folder: Path, wanted: Sequence[str], closed: Path | None = None) -
     try:
         found = found_in([folder], closed)
     except UserFileError as error:
-        return Submission(folder.name, folder, problem=str(error))
-    files = [read(path, wanted, closed=closed) for _, path, problem in found if not problem]
+        return Submission(visible(folder.name), folder, problem=visible(str(error)))
+    files = [read(path, wanted, closed=closed) for _, path, _ in found if inside(path, os.path.realpath(folder))]
     if not files:
-        return Submission(folder.name, folder, problem=f"{folder}: {found[0][2]}")
+        return Submission(visible(folder.name), folder, problem=visible(f"{folder}: {found[0][2]}"))
     return max(files, key=lambda one: sum(len(bound(parsed(text)) & {*wanted}) for _, text in one.cells))
 
 
 def beside(path: Path, cells: Sequence[tuple[str, str]], closed: Path | None) -> Iterator[tuple[str, str]]:
     """The files in the same folder that are imported, from the submission or from one of them."""
-    waiting, seen = [text for _, text in cells], set[str]()
+    waiting, seen, home = [text for _, text in cells], set[str](), os.path.realpath(path.parent)
     while waiting and len(seen) < HELPERS:
         for module in sorted({name.partition(".")[0] for name in imported(parsed(waiting.pop()))} - seen):
             file = path.parent / f"{module}.py"
-            if inside(file, path.parent) and file.is_file() and not (closed and file.samefile(closed)):
+            if inside(file, home) and file.is_file() and not (closed and file.samefile(closed)):
                 seen.add(module)
                 try:
                     waiting.append(text_of(file))
@@ -197,9 +208,14 @@ def beside(path: Path, cells: Sequence[tuple[str, str]], closed: Path | None) ->
                 yield file.name, waiting[-1]
 
 
-def inside(path: Path, folder: Path) -> bool:
-    """Whether a path stays in the folder when its links are followed."""
-    return path.resolve().is_relative_to(folder.resolve())
+def inside(path: Path, folder: str | Path) -> bool:
+    """Whether a path stays in the folder, which is no link itself, when its links are followed."""
+    return Path(os.path.realpath(path)).is_relative_to(folder)
+
+
+def visible(text: str) -> str:
+    """A name of a file as it may stand in a terminal or a table: what is not printable is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def found_in(paths: Sequence[Path], closed: Path | None = None) -> list[tuple[str, Path, str]]:
@@ -213,9 +229,9 @@ def found_in(paths: Sequence[Path], closed: Path | None = None) -> list[tuple[st
         if top.is_dir():
             here = [
                 Path(folder, file)
-                for folder, _, files in os.walk(top)
-                for file in files
-                if file.endswith(SUFFIXES)
+                for folder, folders, files in os.walk(top)
+                for file in (*files, *folders)
+                if (file.endswith(SUFFIXES) if file in files else Path(folder) == top and os.path.islink(top / file))
                 and not any(p.startswith((".", "__")) for p in Path(folder, file).relative_to(top).parts)
             ]
             found += [(top, path) for path in sorted(here) if not (closed and path.exists() and path.samefile(closed))]
@@ -225,10 +241,13 @@ def found_in(paths: Sequence[Path], closed: Path | None = None) -> list[tuple[st
             raise UserFileError(f"there is no file {str(top)!r}")
     if not found:
         raise UserFileError(f"there is no .py or .ipynb file in {', '.join(map(str, paths))}")
-    short = [path.relative_to(top).parts[0] for top, path in found]
-    short = [Path(name).stem if path.name == name else name for name, (_, path) in zip(short, found, strict=True)]
+    first = [path.relative_to(top).parts[0] for top, path in found]
+    short = [Path(name).stem if path.name == name else name for name, (_, path) in zip(first, found, strict=True)]
     whole = [str(path.relative_to(top)) for top, path in found]
     names = [a if short.count(a) == 1 else b for a, b in zip(short, whole, strict=True)]
     names = [a if names.count(a) == 1 else str(path) for a, (_, path) in zip(names, found, strict=True)]
-    out = "it is a link that leads out of its folder"
-    return [(name, path, "" if inside(path, top) else out) for name, (top, path) in zip(names, found, strict=True)]
+    homes = [Path(os.path.realpath(top), name) for name, (top, _) in zip(first, found, strict=True)]
+    return [
+        (visible(name), path, "" if inside(path, home) else "it is a link that leads out of its folder")
+        for name, (_, path), home in zip(names, found, homes, strict=True)
+    ]

@@ -36,6 +36,7 @@ HEAD = struct.Struct("<16sI")
 LARGEST = 1 << 26  # bytes of one frame
 DEEPEST = 4  # lists in lists
 WORDS = 1000  # characters of a text
+MOST = 1 << 16  # values in an answer
 
 
 # ---------------------------------------------------------------------------------------------------------- the wire
@@ -69,11 +70,11 @@ class Reader:
     """Takes values from a frame; a ValueError for anything that is none.
 
     `views` allows arrays that lie in memory in any way. Where it is false they are as long as they say, since an array
-    whose strides are 0 may be any size in eight bytes.
+    whose strides are 0 may be any size in eight bytes; values are so few, and texts so short, that they can be kept.
     """
 
     def __init__(self, raw: bytes, views: bool) -> None:
-        self.raw, self.at, self.views = memoryview(raw), 0, views
+        self.raw, self.at, self.views, self.count = memoryview(raw), 0, views, 0
 
     def take(self, size: int) -> memoryview:
         if not 0 <= size <= len(self.raw) - self.at:
@@ -86,12 +87,16 @@ class Reader:
 
     def value(self, depth: int = 0) -> Any:
         letter = bytes(self.take(1))
+        self.count += 1
+        if not self.views and self.count > MOST:
+            raise ValueError(f"an answer of more than {MOST} values")
         if letter == b"N":
             return None
         if letter == b"I":
             return self.numbers("q")[0]
         if letter == b"S":
-            return bytes(self.take(*self.numbers("I"))).decode("utf-8", "replace")
+            text = bytes(self.take(*self.numbers("I"))).decode("utf-8", "replace")
+            return text if self.views else text[: 10 * WORDS]
         if letter == b"A":
             return self.array()
         if letter == b"L" and depth < DEEPEST:
