@@ -18,7 +18,7 @@ from minigrad.engine.words import counted
 from minigrad.program.buffers import faster, taken_apart, with_buffers
 from minigrad.program.lines import trace_twice
 from minigrad.program.outside import SIMPLE, Outside, places, said
-from minigrad.program.program import Program, bare, defined, held
+from minigrad.program.program import Program, bare, defined
 from minigrad.program.recording import Recording, TraceError, accepted, parameter_names
 from minigrad.program.text import unparse
 from minigrad.tensor import Tensor
@@ -35,7 +35,7 @@ class CompiledProgram(Program):
     Attributes:
         allocate: the function that the text defines: it allocates the buffers, and returns the function that uses them.
         buffers: what is allocated.
-        outside: the Tensors and arrays that the function found outside of its arguments.
+        outside: by name, the Tensors and arrays that the function found outside of its arguments.
         pool: the functions that `allocate` has returned and nobody is calling now.
     """
 
@@ -50,18 +50,17 @@ class CompiledProgram(Program):
         self.lines, self.buffers = with_buffers(rest, apart.values, apart.returned, donated)
         self.text = "\n".join(self.print()) + "\n"
         self.allocate = defined(self, self.text, "allocate")
-        self.outside = [a.held for a in self.arguments if a.held is not None]
+        self.outside = {a.name: a.held for a in self.arguments if a.held is not None}
         self.pool: list[Callable[..., Any]] = []
+        self.function = self.bound()
 
-    def function(self, *arrays: Any) -> Any:
-        """Run the program with buffers that nobody else uses meanwhile; what it found outside is supplied."""
-        try:
-            run = self.pool.pop()
-        except IndexError:  # the first call, or other threads have them all
-            run = self.allocate()
-        result = run(*arrays, *map(held, self.outside))
-        self.pool.append(run)
-        return result
+    def bound(self) -> Callable[..., Any]:
+        """The program as a function of its own arguments: with buffers that nobody else uses meanwhile, and with what
+        it found outside."""
+        names = ", ".join(name for name, _ in self.tree)
+        extra = [f"{name}.array" if type(x) is Tensor else name for name, x in self.outside.items()]
+        text = CALL.format(name=self.name, names=names, arrays=", ".join([names, *extra]))
+        return function(text, self.name, self.outside | {"_pool": self.pool, "_allocate": self.allocate})
 
     def print(self) -> Iterator[str]:
         yield from self.head()
@@ -295,6 +294,17 @@ def refuse_what_is_outside(recording: Recording, constants: Sequence[Any]) -> No
         )
 
 
+CALL = """\
+def {name}({names}):
+    try:
+        run = _pool.pop()
+    except IndexError:  # the first call, or other threads have them all
+        run = _allocate()
+    result = run({arrays})
+    _pool.append(run)
+    return result
+"""
+
 ENTRY = """\
 def {name}({names}):
     try:
@@ -312,6 +322,12 @@ def {name}({names}):
     pool.append(run)
     return result
 """
+
+
+def function(text: str, name: str, space: dict[str, Any]) -> Callable[..., Any]:
+    exec(text, space)
+    found: Callable[..., Any] = space[name]
+    return found
 
 
 def entry(compiled: CompiledFunction) -> Callable[..., Any]:
@@ -334,6 +350,4 @@ def entry(compiled: CompiledFunction) -> Callable[..., Any]:
         return program.function(*arrays)
 
     text = ENTRY.format(name=program.name, names=", ".join(names), key=f"({', '.join(parts)},)")
-    space: dict[str, Any] = {"_slow": compiled.slow, "_other": other, "_last": last}
-    exec(text, space)
-    return space[program.name]  # type: ignore[no-any-return]
+    return function(text, program.name, {"_slow": compiled.slow, "_other": other, "_last": last})
