@@ -274,7 +274,7 @@ def test_what_is_not_ours_stays(tmp_path, ours, capsys):
         assert "--force replaces it" in capsys.readouterr().err
         assert (tmp_path / name).read_text() == text
         (tmp_path / name).unlink()
-    assert main(["grade", str(tmp_path / "hw"), "--format", "vpl"]) == 2
+    assert main(["grade", str(tmp_path / "hw"), str(tmp_path / "hw"), "--format", "vpl"]) == 2
     assert "is for one file" in capsys.readouterr().err
 
 
