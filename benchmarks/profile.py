@@ -16,8 +16,7 @@ import numpy as np
 from benchmarks.harness import ROUNDS, Cell, Table, command, measure, positive, repeated, say
 from benchmarks.step import HAND, IN_PLACE, LR, OPERATIONS, SIDES, problem
 from minigrad import Tensor, compile, linear, mse_loss, tape
-from minigrad.backprop import is_differentiable, sweep
-from minigrad.engine.guards import seed
+from minigrad.backprop import sweep
 
 PARTS = {  # what takes time: for the tape and compiled, the program that has it in it, less those that have all but it
     "the NumPy of the forward": (("forward",), ("ran_forward",)),
@@ -61,8 +60,7 @@ def programs(batch: int) -> dict[str, Callable[[], Any]]:
         return tape(recorded())
 
     def swept() -> Any:
-        loss = recorded()
-        return sweep(loss, seed(loss, None, (), False), is_differentiable, (), False)
+        return sweep(recorded(), None, (), False)
 
     def backward() -> None:
         recorded().backward()
