@@ -59,6 +59,7 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
     "eps": "a small constant of the forward is not in the backward",
     "dtype": "not of the dtype of its input",
     "precision": "computed in a narrower dtype than its input's",
+    "misplaced": "the right numbers in the wrong places",
     "region": "wrong exactly in one region: where x < 0, x == 0, at one index of an axis, ...",
     "shape": "not of the shape of its input",
     "raises": "an exception",
@@ -460,7 +461,7 @@ def at_the_output(e: Evidence) -> Iterator[Guess]:
         jacobian = e.trial.jacobian_at(moved, e.i)
     except Exception:  # the output may lie outside of the domain; then this is not it
         return
-    if len(np.unique(jacobian.value[jacobian.value != 0])) < 2:  # a slope that is the same everywhere is at no place
+    if flat(jacobian.value):
         return
     yield Guess(
         e.g @ jacobian.value,
@@ -485,7 +486,9 @@ def at_the_input(e: Evidence) -> Iterator[Guess]:
 @hypothesis("first-call")
 def stale(e: Evidence) -> Iterator[Guess]:
     for earlier in e.trial.earlier:
-        if earlier.inputs[e.i].shape == e.x.shape and earlier.y.shape == e.y.shape:
+        if earlier.inputs[e.i].shape != e.x.shape or earlier.y.shape != e.y.shape:
+            continue
+        if not flat(earlier.jacobian(e.i).value):
             yield Guess(
                 e.g @ earlier.jacobian(e.i).value,
                 f"{e.d} is the one that belonged to the inputs of an earlier call: something is kept between calls (a "
@@ -533,12 +536,16 @@ PAIRS: dict[str, Callable[[Array, Array], Array]] = {
 
 @hypothesis("region")
 def region(e: Evidence) -> Iterator[Guess]:
+    yield from wrong_within(e, regions(e))
+
+
+def wrong_within(e: Evidence, parts: Iterator[tuple[str, Array]]) -> Iterator[Guess]:
     if e.got is None:
         return
     wrong = e.wrong.any(axis=0).reshape(e.x.shape)
     if wrong.all() or not wrong.any():
         return
-    for where, mask in regions(e):
+    for where, mask in parts:
         if (mask == wrong).all():
             there = e.got.reshape(2, *e.x.shape)[:, wrong]
             true = e.true.reshape(2, *e.x.shape)[:, wrong]
@@ -549,7 +556,7 @@ def region(e: Evidence) -> Iterator[Guess]:
 
 def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
     """Parts of the input, each with its name and a mask: by values first, then by places."""
-    x, wrong = e.x, e.wrong.any(axis=0).reshape(e.x.shape)
+    x = e.x
     for name, test in VALUES.items():
         yield f"where {name.format(x=e.name)}", test(x)
     for j, other in enumerate(e.trial.inputs):
@@ -578,11 +585,114 @@ def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
         yield f"where {where}", mask
         yield f"where not {where}", ~mask
     yield f"at the largest entry of {e.name}", x == x.max()
+
+
+@hypothesis("misplaced")
+def flipped(e: Evidence) -> Iterator[Guess]:
+    """The wrong way round along some axes: the gradient, or another input that it is computed with."""
+    for axes in subsets(e.x.ndim):
+        turned = np.flip(e.true.reshape(2, *e.x.shape), tuple(k + 1 for k in axes)).reshape(2, -1)
+        where = " and ".join(map(str, axes))
+        yield Guess(turned, f"{e.d} is the wrong way round along axis {where}: flip it.", where)
+    for j, other in enumerate(e.trial.inputs):
+        if j == e.i or not isinstance(other, np.ndarray) or other.dtype.kind != "f":
+            continue
+        for axes in subsets(other.ndim):
+            inputs = copied(e.trial.inputs)
+            inputs[j] = np.ascontiguousarray(np.flip(other, axes))
+            try:
+                found = e.trial.jacobian_at(inputs, e.i)
+            except Exception:  # forward may not be defined there; then this is not it
+                continue
+            name, where = e.trial.names[j], " and ".join(map(str, axes))
+            yield Guess(
+                e.g @ found.value,
+                f"{e.d} is computed with {name} the wrong way round along axis {where}: flip it there (the derivative "
+                "of a correlation is a convolution, and the other way round).",
+                f"{name} {where}",
+                abs(e.g) @ found.error,
+            )
+
+
+def subsets(n: int) -> list[tuple[int, ...]]:
+    """The axes that may be flipped together: each by itself, and all, or the last two as of an image."""
+    return list(dict.fromkeys([*((k,) for k in range(n)), tuple(range(n)), tuple(range(n))[-2:]])) if n else []
+
+
+@hypothesis("misplaced")
+def misplaced(e: Evidence) -> Iterator[Guess]:
+    """The right numbers in other places."""
+    if e.got is None or e.x.size < 3:
+        return
+    got, true = (np.sort(a, axis=1) for a in (e.got, e.true))
+    distinct = (abs(np.diff(true, axis=1)) > KNOWN * abs(true).max()).sum(axis=1).min() > 1
+    if distinct and (abs(got - true) <= KNOWN * abs(true).max()).all():
+        yield Guess(
+            e.got,
+            f"{e.d} has the right numbers, in the wrong places: entries are moved (by an index the wrong way round, a "
+            "reshape for a transpose, a tile for a repeat).",
+        )
+
+
+@hypothesis("transposed")
+def symmetric(e: Evidence) -> Iterator[Guess]:
+    """Right for a symmetric matrix, and for no other."""
+    for j, a in enumerate(e.trial.inputs):
+        if j == e.i or np.ndim(a) != 2 or a.shape[0] != a.shape[1] or a.dtype.kind != "f" or len(a) < 2:
+            continue
+        inputs = copied(e.trial.inputs)
+        inputs[j] = (a + a.T) / 2
+        found = e.probe(inputs)
+        try:
+            there = e.trial.jacobian_at(inputs, e.i)
+        except Exception:  # forward may not be defined there; then this is not it
+            continue
+        got = None if found is None else np.stack(found).reshape(2, -1)
+        if got is not None and e.fits(e.g @ there.value, abs(e.g) @ there.error, got):
+            name = e.trial.names[j]
+            text = f"{e.d} is right only where {name} is symmetric: somewhere {name}.T belongs ({name} + {name}.T for "
+            yield Guess(e.got if e.got is not None else e.true, f"{text}2 {name} in a quadratic form).", name)
+
+
+@hypothesis("mixed")
+def coupled(e: Evidence) -> Iterator[Guess]:
+    """Right wherever both are not zero: entries that should not meet, or such that should and do not."""
+    if e.got is None or e.implied is None:
+        return
+    limit = KNOWN * max(abs(e.jacobian).max(initial=0), 1e-300)
+    true, got = abs(e.jacobian) > limit, abs(e.implied) > limit
+    if not true.any() or not got.any():
+        return
+    more, less = (got & ~true).sum(), (true & ~got).sum()
+    right = (abs(e.implied - e.jacobian) <= limit)[true & got].all()
+    if right and more and not less:
+        yield Guess(
+            e.got,
+            f"{e.d} is right where the output depends on {e.name}, and it is not 0 where it does not: a mask is "
+            "missing, or an index that picks entries.",
+            "more",
+        )
+    if right and less and not more and (true & got).any():
+        yield Guess(
+            e.got,
+            f"{e.d} is right where it is not 0, and entries of the output that depend on others of {e.name} give them "
+            f"nothing: {less} of {true.sum()} of their partial derivatives are left out.",
+            "less",
+        )
+
+
+@hypothesis("region")
+def beyond(e: Evidence) -> Iterator[Guess]:
+    """Large or small entries: of a few, some are always the largest, so all else is tried before."""
+    yield from wrong_within(e, thresholds(e.x, e.wrong.any(axis=0).reshape(e.x.shape), e.name))
+
+
+def thresholds(x: Array, wrong: Array, name: str) -> Iterator[tuple[str, Array]]:
     low, high = x[wrong].min(), x[wrong].max()
     if (x[~wrong] < low).all():
-        yield f"where {e.name} is large (from {x[~wrong].max():.3g} or {low:.3g} on)", wrong
+        yield f"where {name} is large (from {x[~wrong].max():.3g} or {low:.3g} on)", wrong
     if (x[~wrong] > high).all():
-        yield f"where {e.name} is small (up to {high:.3g} or {x[~wrong].min():.3g})", wrong
+        yield f"where {name} is small (up to {high:.3g} or {x[~wrong].min():.3g})", wrong
 
 
 @hypothesis("mixed")
@@ -688,6 +798,12 @@ def relative(e: Evidence) -> float:
         return float(np.nanmax(np.where(e.terms > 0, abs(e.got - e.true) / e.terms, 0)))
 
 
+def flat(jacobian: Array) -> bool:
+    """Whether all slopes are one number: it does not tell at which input they were taken."""
+    slopes = jacobian[abs(jacobian) > KNOWN * abs(jacobian).max(initial=0)]
+    return not slopes.size or bool(np.ptp(slopes) <= KNOWN * abs(slopes).max())
+
+
 def with_input(e: Evidence, x: Array) -> list[Any]:
     return [x if j == e.i else value for j, value in enumerate(copied(e.trial.inputs))]
 
@@ -708,7 +824,8 @@ def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]
     if faults and planted and planted.kind in FURTHER:  # the number is right, and here is where it may come from
         *others, last = faults
         where = planted.text.partition(": ")[2]
-        return [*others, last._replace(text=f"{last.text} This would do it: {where}")]
+        found = last.text.partition(":")[0] + "." if last.kind == "factor" else last.text
+        return [*others, last._replace(text=f"{found} This would do it: {where}")]
     faults = faults or ([planted] if planted else fitting(REST, evidence))
     if faults:
         return [faults[0]._replace(text=faults[0].text + others_right(trials, i)), *faults[1:]]

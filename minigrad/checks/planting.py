@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ Change = Callable[[Survey], Array | None]
 
 DRAWS = 3  # on which a mistake has to fit
 LIKELY = 1.75  # the cost up to which an explanation of everything ends the search
+LONG = 200  # entries of a stretch, for which other slopes are tried
 PAIRED = 16  # paths that are left out two at a time
 ROUND = 1e-7  # relative: two numbers that a path may count by are the same
 
@@ -136,6 +137,7 @@ def likely(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
 
 def unlikely(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
     yield from chain(other_derivatives(t, wrong), rules(t, wrong), weights(t, wrong), constants(t), additions(t, wrong))
+    yield from chain(stretches(t), products(t, wrong))
 
 
 def at(place: Key, make: Callable[..., Local | None], *more: Any) -> Change:
@@ -273,7 +275,9 @@ def counted(t: Survey, s: float, places: list[Key]) -> Iterator[Mistake]:
     """What to say of a path with a wrong number, which may stand anywhere at these places."""
     through, name = t.through([e for place in places for e in t.places[place]])
     if same(s, 0):
-        text = f"the path through {through} is left out: {name} depends on {{x}}, too"
+        own = all(t.nodes[e.input].op is None for place in places for e in t.places[place])
+        reason = "it is one of the ways from {x} to the output" if own else f"{name} depends on {{x}}, too"
+        text = f"the path through {through} is left out: {reason}"
         far = 0.1 * (places[0][-1] in ("all", "node"))
         yield Mistake("left-out", 1.0 + far, scaled(places[0], Number("", partial(constant, 0.0))), text)
         return
@@ -350,6 +354,10 @@ def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
         for slot, bound in ((1, "lower"), (2, "upper")) if op == "clip" and e.slot == 0 else ():
             change = at(place, unbounded, slot)
             yield Mistake("mask", 1.3, change, f"the {bound} bound of {where} is left out")
+        if op == "divide" and e.slot == 1:
+            for slot, power, text in ((1, 1, "is not squared"), (0, -1, "is not multiplied in")):
+                text = f"the quotient rule of {where}: `{t.operand(e.node, slot)}` {text}"
+                yield Mistake("missing-factor", 1.2, at(place, quotient, slot, power), text, proportional=True)
         if op in CHOOSING:
             text = f"the mask of {where} is left out: where something else is chosen, the derivative is 0"
             yield Mistake("mask", 1.25, at(place, lambda t, e: t.with_diagonal(e, 1.0)), text)
@@ -370,6 +378,12 @@ def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
                     change = at(place, Survey.to_the_power, power)
                     kind = "counted" if power else "missing-factor"
                     yield Mistake(kind, cost, change, f"{text}: {where}", proportional=True)
+
+
+def quotient(t: Survey, e: Edge, slot: int, power: int) -> Local | None:
+    """The Jacobian of a division by its divisor, with an operand of it once more (or less) in it."""
+    value = np.asarray(t.nodes[e.node].values[slot], float)
+    return t.with_diagonal(e, np.asarray(t.locals[e].diagonal) * value ** float(power))
 
 
 def conditioned(t: Survey, e: Edge, truth: bool | None) -> Local | None:
@@ -474,6 +488,7 @@ def missing_derivatives(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
             yield Mistake("mask", 1.4, change, f"the mask of {step} is taken from the wrong side")
         n = float(link.name[2:]) if link.name.startswith("**") else 0.0
         slips = {(factor(n), lowered): text for factor, lowered, text in reversed(SLIPS)} if n else {}
+        slips.pop((-n, -1), None)  # no more than a sign, which may be lost anywhere
         for (c, lowered), text in slips.items():
             change = sloped(key, lambda t, link, c, e: c * t.nodes[link.u].array ** e, c, n + lowered)
             yield Mistake("power", 1.1, change, f"the power rule of {step}: {text.format(n=n)}", proportional=True)
@@ -564,7 +579,8 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
                 continue
             own = owner(t, e, slot)
             for key, w in t.values.items():
-                if w.dtype.kind != "f" or w.shape != old.shape:
+                alike = w.shape == old.shape or (t.locals[e].diagonal is not None and fits_into(w.shape, node.shape))
+                if w.dtype.kind != "f" or w.size == 1 or not alike:
                     continue
                 if w is not old:
                     change = at(place, Survey.with_value_of, slot, key)
@@ -610,17 +626,95 @@ def diagonals(t: Survey) -> Iterator[Mistake]:
                     f"of it depends on other entries of `{t.name(u)}`, too"
                 )
                 cost = 1.3 if softmax else 2.4
-                yield Mistake("diagonal", cost, partial(only_diagonal, u=t.keys[u], v=t.keys[v]), text)
+                ends: dict[str, Any] = {"u": t.keys[u], "v": t.keys[v]}
+                yield Mistake("diagonal", cost, partial(instead, **ends, make=only_diagonal), text)
+                step = f"the Jacobian of {softmax}{t.where(v)} by `{t.name(u)}`"
+                change = partial(instead, **ends, make=lambda j: np.eye(len(j)))
+                yield Mistake("missing-factor", cost + 0.1, change, f"{step} is not multiplied in")
+                change = partial(instead, **ends, make=lambda j: j @ j)
+                yield Mistake("counted", cost + 0.2, change, f"{step} is multiplied in twice")
 
 
-def only_diagonal(t: Survey, u: Key, v: Key) -> Array | None:
+def only_diagonal(jacobian: Array) -> Array:
+    return np.diag(np.diagonal(jacobian))
+
+
+def instead(t: Survey, u: Key, v: Key, make: Callable[[Array], Array]) -> Array | None:
+    """The change that comes of another Jacobian of one node by another of its shape."""
     if u not in t.position or v not in t.position:
         return None
     jacobian = t.between(t.position[u]).get(t.position[v])
     if jacobian is None or jacobian.shape[0] != jacobian.shape[1]:
         return None
-    off = np.diag(np.diagonal(jacobian)) - jacobian
-    return np.asarray(t.adjoints[t.position[v]] @ off @ t.jacobians[t.position[u]] * t.known)
+    return np.asarray(t.adjoints[t.position[v]] @ (make(jacobian) - jacobian) @ t.jacobians[t.position[u]] * t.known)
+
+
+def stretches(t: Survey) -> Iterator[Mistake]:
+    """Several steps as one, where each entry of a node goes into one entry of another: their slope is lost or wrong."""
+    for u, x in enumerate(t.nodes):
+        if not x.differentiable or x.size < 2 or t.keys[u][-1] > 0 or not t.jacobians[u].any():
+            continue
+        for v, jacobian in t.between(u).items():
+            if v == u or t.keys[v][-1] > 0 or ((jacobian != 0).sum(axis=0) != 1).any():
+                continue
+            step, far = f"the derivative of {t.where(v)} by `{t.name(u)}`", 0.02 * (not t.variable(v))
+            ends: dict[str, Any] = {"u": t.keys[u], "v": t.keys[v]}
+            yield Mistake("missing-factor", 1.3 + far, partial(of_slope, **ends, key=None), f"{step} is missing")
+            for key, w in t.values.items():
+                if w.shape == x.shape and w.dtype.kind == "f" and w.size <= LONG:
+                    text = f"`{t.called(key)}` stands where {step} belongs"
+                    yield Mistake("wrong-value", 1.7 + far, partial(of_slope, **ends, key=key), text)
+
+
+def of_slope(t: Survey, u: Key, v: Key, key: Key | None) -> Array | None:
+    """The change that comes of a value of the tape, or of ones, in the place of the slope of a stretch."""
+    if u not in t.position or v not in t.position or (key is not None and key not in t.values):
+        return None
+    jacobian = t.between(t.position[u]).get(t.position[v])
+    w = 1.0 if key is None else t.values[key].reshape(-1)
+    if jacobian is None or np.size(w) not in (1, jacobian.shape[1]):
+        return None
+    other = (jacobian != 0) * w - jacobian
+    return np.asarray(t.adjoints[t.position[v]] @ other @ t.jacobians[t.position[u]] * t.known)
+
+
+FACTORS: dict[str, tuple[str, Callable[[Array], Array]]] = {  # of a gradient, with what they may have come from
+    "{w}": ("", lambda w: w),
+    "{w}²": ("", lambda w: w * w),
+    "1 - {w}": ("", lambda w: 1 - w),
+    "{w} (1 - {w})": (", as if a sigmoid with the output {w} came before", lambda w: w * (1 - w)),
+    "1 - {w}²": (", as if a tanh with the output {w} came before", lambda w: 1 - w * w),
+    "sigmoid({w})": ("", lambda w: 1 / (1 + np.exp(-w))),
+    "s (1 - s) with s = sigmoid({w})": (
+        ", the derivative of a sigmoid, once too often",
+        lambda w: np.exp(-abs(w)) / (1 + np.exp(-abs(w))) ** 2,
+    ),
+    "exp({w})": ("", np.exp),
+}
+
+
+def products(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """All of a gradient is multiplied, entry by entry, with a function of a value of the tape, or divided by one."""
+    for i in wrong:
+        truth, off = t.truth[:, t.columns[i]], t.off[:, t.columns[i]]
+        ratio = 1 + (off * truth).sum(axis=0) / np.maximum((truth * truth).sum(axis=0), 1e-300)
+        if (abs(off - (ratio - 1) * truth) > t.limit).any() or t.is_proportional(i):
+            continue
+        for key, (words, (meaning, f)) in product(t.values, FACTORS.items()):
+            for power, how in ((1, "times"), (-1, "divided by")):
+                text = f"it is the gradient {how} {words}{meaning}".replace("{w}", f"`{t.called(key)}`")
+                change = partial(times_entries, i=i, key=key, f=f, power=power)
+                yield Mistake("factor", 2.3 + 0.1 * (key[0] != "input"), change, text)
+
+
+def times_entries(t: Survey, i: int, key: Key, f: Callable[[Array], Array], power: int) -> Array | None:
+    w, shape = t.values.get(key), t.inputs[i].shape
+    if w is None or w.dtype.kind != "f" or w.size < 2 or not fits_into(w.shape, shape):
+        return None
+    change = np.zeros_like(t.truth)
+    factor = np.broadcast_to(f(w) ** float(power), shape).reshape(-1)
+    change[:, t.columns[i]] = (factor - 1) * t.truth[:, t.columns[i]]
+    return change * t.known
 
 
 def softmax_name(x: Array, y: Array) -> str:

@@ -88,7 +88,8 @@ class Survey(Linear):
         together: dict[Key, list[Edge]] = defaultdict(list)
         leading: dict[int, list[Edge]] = defaultdict(list)
         for e in self.edges:
-            if abs(self.jacobians[e.input]).max(initial=0) and abs(self.locals[e].times(self.jacobians[e.input])).any():
+            link, before = self.locals[e], self.jacobians[e.input]  # a mask may be closed everywhere
+            if before.any() and (link.diagonal is not None or link.times(before).any()):
                 if sum(x is self.nodes[e.input] for x in self.nodes[e.node].inputs) == 1:  # x * x is one place, not two
                     together[(*self.keys[e.node][:-1], e.slot)].append(e)
                 leading[e.node].append(e)
@@ -194,6 +195,8 @@ class Survey(Linear):
     def operand(self, i: int, slot: int) -> str:
         x, value = self.nodes[i].inputs[slot], self.nodes[i].values[slot]
         if type(x) is Tensor:
+            while x.op is not None and x.made_at == self.nodes[i].made_at and x.size == np.size(x.values[0]):
+                x = x.inputs[0]  # reshaped on the way, in one expression with the node
             return self.name(self.at[x])
         return f"{float(np.reshape(value, ())):g}" if np.size(value) == 1 else self.constant_name(i, slot)
 
@@ -293,7 +296,8 @@ class Survey(Linear):
         """The Jacobian of an edge whose rule is given another value: of an input of the node, or of the node itself."""
         node = self.nodes[e.node]
         values = [*node.values, node.array]
-        if w is not None and np.shape(w) != np.shape(values[slot]):
+        by_entries = self.locals[e].diagonal is not None and fits_into(np.shape(w), node.shape)
+        if w is not None and np.shape(w) != np.shape(values[slot]) and not by_entries:
             return None
         values[slot] = w
         return self.local(e, values[:-1], values[-1], like=self.locals[e])

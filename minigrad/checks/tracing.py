@@ -9,6 +9,7 @@ or it is not used (`linear.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -150,11 +151,24 @@ class Foreign(Op):
         args = values if self.args is None else [filled(a) for a in self.args]
         return np.asarray(self.function(*args, **self.kwargs))
 
+    def at(self, i: int, values: list[Any], x: Array) -> Array:
+        return self.forward(*values[:i], x, *values[i + 1 :])
+
     def jacobian(self, i: int, values: Sequence[Any]) -> Array:
-        """(*y.shape, *input.shape), in long double where the function keeps it."""
-        wide = [v.astype(np.longdouble) if v.dtype.kind == "f" else v for v in values]
-        found = numerical_jacobian(lambda x: self.forward(*wide[:i], x, *wide[i + 1 :]), wide[i])
-        return np.asarray(found.value, float)
+        """(*y.shape, *input.shape), in long double where the function takes it, as those of np.linalg do not.
+
+        Raises:
+            Untraceable: the function raises near these values.
+        """
+        for dtype in (np.longdouble, np.float64):
+            wide = [v.astype(dtype) if v.dtype.kind == "f" else v for v in values]
+            try:
+                found = numerical_jacobian(partial(self.at, i, wide), wide[i])
+            except Exception as error:
+                refused = error
+            else:
+                return np.asarray(found.value, float)
+        raise Untraceable(f"{self.name} has no numerical derivative") from refused
 
 
 # ------------------------------------------------------------------------------------------------------ numpy's name

@@ -1,0 +1,185 @@
+"""minigrad.check names mistakes at steps that are several operations, and says nothing that a coincidence says."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from test_check_corners import made, text_of
+
+from minigrad import check
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def soft(x):
+    e = np.exp(x)
+    return e / e.sum(-1, keepdims=True)
+
+
+def pulled(p, g):
+    return p * (g - (g * p).sum(-1, keepdims=True))
+
+
+def gelu(x):
+    t = np.tanh(0.8 * (x + 0.04 * x**3))
+    return 0.5 * x * (1 + t)
+
+
+def gelu_without_inner(g, x, y):
+    t = np.tanh(0.8 * (x + 0.04 * x**3))
+    return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t))
+
+
+def mish(x):
+    sp = np.log(1 + np.exp(x))
+    return x * np.tanh(sp)
+
+
+def mish_without_sigmoid(g, x, y):
+    t = np.tanh(np.log(1 + np.exp(x)))
+    return g * (t + x * (1 - t * t))
+
+
+def log_of_softmax(x):
+    p = soft(x)
+    return -(np.log(p) * ONE_HOT).sum()
+
+
+def log_softmax(x):
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def cross_entropy(p, t):
+    return -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum()
+
+
+def correlation(x, w):
+    return np.array([(x[i : i + 3] * w).sum() for i in range(4)])
+
+
+def corner(g, x, y):
+    d = np.zeros_like(x)
+    d[::2] = g / 2
+    return d
+
+
+def over_norm(a):
+    return a * (1 / np.sqrt((a * a).sum()))
+
+
+def sign_lost(g, a, y):
+    n = np.sqrt((a * a).sum())
+    return g / n + y * (g * a).sum() / n**2
+
+
+X = np.array([[0.3, -1.2, 0.8], [1.1, 0.4, -0.6]])
+P = 1 / (1 + np.exp(-X))
+ONE_HOT = np.array([[0.0, 1, 0], [1, 0, 0]])
+A = np.array([[2.0, 0.3, -0.5], [1.1, 1.7, 0.2], [-0.4, 0.6, 2.4]])
+x6, w3 = np.array([0.7, -1.3, 2.1, 0.2, -0.4, 0.9]), np.array([0.5, -1.0, 2.0])
+
+NAMED = {  # forward, backward, inputs, what is said
+    "inner derivative": (gelu, gelu_without_inner, [X], r"of `0.8 \* \(x .* by `x` is missing"),
+    "softplus": (mish, mish_without_sigmoid, [X], "the derivative of `sp = .* by `x` is missing"),
+    "log-softmax without its exp": (
+        log_softmax,
+        lambda g, x, y: g - y * g.sum(-1, keepdims=True),
+        [X],
+        "stands where the derivative of `np.log",
+    ),
+    "softmax passed through": (
+        log_of_softmax,
+        lambda g, x, y: g * -ONE_HOT / soft(x),
+        [X],
+        "softmax .* is not multiplied in",
+    ),
+    "softmax twice": (
+        log_of_softmax,
+        lambda g, x, y: pulled(soft(x), g * (soft(x) - ONE_HOT)),
+        [X],
+        "softmax .* is multiplied in twice",
+    ),
+    "gradient of the logits": (
+        cross_entropy,
+        lambda g, p, t, y: (g * (p - t), g * np.log((1 - p) / p)),
+        [P, ONE_HOT],
+        r"the gradient times `p` \(1 - `p`\), as if a sigmoid",
+    ),
+    "divisor not squared": (
+        lambda a, b: a / b,
+        lambda g, a, b, y: (g / b, -g * a / b),
+        [X, P],
+        "the quotient rule of .*: `b` is not squared",
+    ),
+    "own operand, broadcast": (
+        lambda a, b: a * b,
+        lambda g, a, b, y: (g * a, (g * a).sum(0)),
+        [X, w3],
+        "given `a` instead of `b`",
+    ),
+    "sign of a quotient": (over_norm, sign_lost, [x6], "minus of the quotient rule|wrong sign"),
+    "every bound is met": (
+        lambda x: np.clip(0.2 * x, 0, 1),
+        lambda g, x, y: 0.2 * g,
+        [np.array([9.0, -3.0, 8.0])],
+        "the mask of `np.clip.* is left out",
+    ),
+    "no flip": (
+        correlation,
+        lambda g, x, w, y: (np.convolve(g, w[::-1]), np.correlate(x, g)),
+        [x6, w3],
+        "w the wrong way round along axis 0",
+    ),
+    "tile for repeat": (
+        lambda x: x.reshape(3, 2).sum(1),
+        lambda g, x, y: np.tile(g, 2),
+        [x6],
+        "right numbers, in the wrong places",
+    ),
+    "2 A x": (
+        lambda x, A: x @ A @ x,
+        lambda g, x, A, y: (2 * g * A @ x, g * np.outer(x, x)),
+        [w3, A],
+        "right only where A is symmetric",
+    ),
+    "ones for the identity": (np.trace, lambda g, A, y: g * np.ones_like(A), [A], "is not 0 where it does not"),
+    "one of a window": (
+        lambda x: np.array([x[i : i + 2].mean() for i in range(0, 6, 2)]),
+        corner,
+        [x6],
+        "3 of 6 of their partial derivatives are left out",
+    ),
+    "an operation of LAPACK": (
+        np.linalg.det,
+        lambda g, A, y: g * np.linalg.inv(A).T,
+        [A],
+        r"1/.* times the gradient",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_said(name):
+    forward, backward, inputs, words = NAMED[name]
+    report = check((forward, lambda g, *xs: backward(g, *xs, forward(*xs))), inputs)
+    assert re.search(words, text_of(report)), text_of(report)
+
+
+def test_a_slope_that_is_one_number_is_of_no_place():
+    clipped = made(lambda x: np.clip(0.2 * x + 0.5, 0, 1), lambda g, x, y: 0.2 * g)
+    text = text_of(check(clipped, signature="()->()"))
+    assert "np.clip" in text
+    assert "earlier call" not in text
+    assert "output y" not in text
+
+
+def test_a_forward_that_widens_has_wide_gradients():
+    """np.sqrt(2) is a float64 to which float32 gives way: the forward's own width is no fault of the backward."""
+    c = np.sqrt(2)
+    assert check(made(lambda x: c * x, lambda g, x, y: c * g), signature="()->()")
+    narrow = check(made(lambda x: 2 * x, lambda g, x, y: c * g * np.sqrt(2)), signature="()->()")
+    assert [fault.kind for fault in narrow.faults] == ["dtype"]
