@@ -626,7 +626,8 @@ def misplaced(e: Evidence) -> Iterator[Guess]:
         return
     got, true = (np.sort(a, axis=1) for a in (e.got, e.true))
     distinct = (abs(np.diff(true, axis=1)) > KNOWN * abs(true).max()).sum(axis=1).min() > 1
-    if distinct and (abs(got - true) <= KNOWN * abs(true).max()).all():
+    moved = (abs(e.got - e.true) > 10 * KNOWN * abs(true).max()).any()  # what is but imprecise stays in its place
+    if distinct and moved and (abs(got - true) <= KNOWN * abs(true).max()).all():
         yield Guess(
             e.got,
             f"{e.d} has the right numbers, in the wrong places: entries are moved (by an index the wrong way round, a "
@@ -799,9 +800,10 @@ def relative(e: Evidence) -> float:
 
 
 def flat(jacobian: Array) -> bool:
-    """Whether all slopes are one number: it does not tell at which input they were taken."""
-    slopes = jacobian[abs(jacobian) > KNOWN * abs(jacobian).max(initial=0)]
-    return not slopes.size or bool(np.ptp(slopes) <= KNOWN * abs(slopes).max())
+    """Whether all slopes are one number, and no entry is masked: it does not tell at which input they were taken."""
+    there = abs(jacobian) > KNOWN * abs(jacobian).max(initial=0)
+    slopes = jacobian[there]
+    return bool(there.any(axis=0).all()) and bool(np.ptp(slopes) <= KNOWN * abs(slopes).max())
 
 
 def with_input(e: Evidence, x: Array) -> list[Any]:
