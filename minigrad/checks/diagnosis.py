@@ -52,14 +52,13 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
     "added": "a term too much, or one too few",
     "mixed": "entries are coupled that forward keeps apart",
     "diagonal": "only the diagonal of the Jacobian is used",
-    "transposed": "the rows where the columns should be, or a factor that should be transposed",
+    "transposed": "rows where columns should be, a factor that should be transposed, entries in the wrong places",
     "unsummed": "the input was used several times, and not all of the cotangents are added up",
     "at-output": "the derivative is evaluated at the output instead of the input",
     "at-input": "the derivative is evaluated at the input instead of the output",
     "eps": "a small constant of the forward is not in the backward",
     "dtype": "not of the dtype of its input",
     "precision": "computed in a narrower dtype than its input's",
-    "misplaced": "the right numbers in the wrong places",
     "region": "wrong exactly in one region: where x < 0, x == 0, at one index of an axis, ...",
     "shape": "not of the shape of its input",
     "raises": "an exception",
@@ -587,7 +586,7 @@ def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
     yield f"at the largest entry of {e.name}", x == x.max()
 
 
-@hypothesis("misplaced")
+@hypothesis("transposed")
 def flipped(e: Evidence) -> Iterator[Guess]:
     """The wrong way round along some axes: the gradient, or another input that it is computed with."""
     for axes in subsets(e.x.ndim):
@@ -619,7 +618,7 @@ def subsets(n: int) -> list[tuple[int, ...]]:
     return list(dict.fromkeys([*((k,) for k in range(n)), tuple(range(n)), tuple(range(n))[-2:]])) if n else []
 
 
-@hypothesis("misplaced")
+@hypothesis("transposed")
 def misplaced(e: Evidence) -> Iterator[Guess]:
     """The right numbers in other places."""
     if e.got is None or e.x.size < 3:
