@@ -218,7 +218,13 @@ class Trial:
             allowed = np.where(np.isfinite(got), allowed, np.inf)
         found = Comparison(got, true, error, allowed, terms, kinks.any(axis=0))
         if got is not None and found.wrong.any():
-            found = found._replace(allowed=allowed + self.noise[i])
+            noise = self.noise[i]
+            if self.truth is not self.subject:  # a backward that answers a wider dtype with anything is not excused
+                small = max(RESOLVED**2, NOISE**2 * np.finfo(x.dtype).eps) * abs(self.cotangents).max(
+                    initial=0
+                )  # what cancels
+                noise = np.minimum(noise, max(RESOLVED * terms.max(initial=0), small))
+            found = found._replace(allowed=allowed + noise)
         if found.wrong.any():
             found = self.looked_at_closely(found, i)
         if found.wrong.any():
@@ -290,25 +296,16 @@ class Trial:
 
         A wider dtype shows all of it. Where there is none, noise does: on the inputs, and on what waits for the
         backward. Equal numbers are moved alike, lest a mask that was made by equality come out as rounding.
-
-        Where another subject has the truth, no more of it counts than would leave the gradient known: a backward that
-        answers a wider dtype with anything at all is not excused by that.
         """
         before = {i: self.gradient(i) for i in self.able}
         noise = {i: np.zeros((2, self.inputs[i].size)) for i in self.able}
-        most = dict.fromkeys(self.able, np.inf)
-        if self.truth is not self.subject:
-            unit = max(np.finfo(self.inputs[i].dtype).eps for i in self.able)
-            small = max(RESOLVED**2, NOISE**2 * unit) * abs(self.cotangents).max(initial=0)  # what cancels
-            most = {i: max(RESOLVED * self.applied(self.jacobian(i))[2].max(initial=0), small) for i in self.able}
 
         def note(moved: list[list[Any]], weight: float) -> None:
             for i, base in before.items():
                 for row, grads in enumerate(moved):
                     part = grads[i] if i < len(grads) else None
                     if base is not None and part is not None and part.shape == self.inputs[i].shape:
-                        moves = np.minimum(weight * abs(part.reshape(-1) - base[row]), most[i])
-                        noise[i][row] = np.fmax(noise[i][row], moves)
+                        noise[i][row] = np.fmax(noise[i][row], weight * abs(part.reshape(-1) - base[row]))
 
         random = np.random.default_rng((self.case.seed, 1))
         for _ in range(self.noise_runs):
