@@ -90,4 +90,4 @@ def test_what_runs_on_both_and_is_not_the_same():
 
 def test_what_is_wrong_in_both_is_named():
     report = both_engines(function_of(lambda x: x * x, lambda x, g: x * g), signature=EACH)
-    assert report.faults[0].kind == "factor"
+    assert report.faults[0].kind == "power"
