@@ -129,6 +129,7 @@ def test_passes_linear_at_every_scale(arrays, exponent, dtype, layout):
 
 @given(linear_case(least_rows=1), st.integers(-6, 4), st.sampled_from([np.float32, np.float64]))
 @example(([[0.0]], [[0.0]], [0.0], [[1.0]]), -4, np.float32)  # only the target says what a small step is
+@example(([[0.0]], [[0.0]], [0.0], [[0.0]]), 0, np.float32)  # half a parabola: its slopes halve with the step
 def test_passes_a_composed_loss_at_every_scale(arrays, exponent, dtype):
     """Grids are full of zeros, equal values and kinks."""
     scale = 10.0**exponent

@@ -795,7 +795,7 @@ def ratio(e: Evidence) -> float | None:
 
 
 def relative(e: Evidence, over: Callable[[Array], Any] = np.nanmax) -> float:
-    """The largest relative error; or the median, which an input that was rounded where the slope is 0 does not spoil."""
+    """The largest relative error; or the median, which an input that was rounded beside a slope of 0 does not spoil."""
     with np.errstate(all="ignore"):
         return float(over(np.where(e.terms > 0, abs(e.got - e.true) / e.terms, 0)))
 

@@ -84,6 +84,7 @@ def derivative(
         # have leapt over waves, or across a jump.
         sizes = np.fmax.reduce(np.abs(slopes))
         lost = (SAFETY * correction > sizes / 4) & (sizes * (up - down) > CLOSER * eps * (abs(above) + abs(below)))
+        lost &= ~(np.diff(np.abs(slopes), axis=0) <= 0).all(axis=0)  # they do go to 0, beside a kink with a flat side
         error = np.where(lost, np.inf, error)
         # A function that moves over large steps and stands still over small ones may have lost the entry in rounding;
         # not so if it does move over small steps from elsewhere, beyond a kink.
