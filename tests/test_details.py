@@ -40,14 +40,14 @@ def test_one_array_twice_beside_a_number():
     (second,) = gradients(g, x, gradient=np.ones(2))
     assert g.data[0] == 12.0
     assert second.data[0] == 6.0
-    assert Product.seen == [(True, True, False)]
+    assert Product.seen[0] == (True, True, False)
 
 
 def test_a_constant_stays_one_in_a_recorded_backward():
     x = leaf(2.0)
     Product.seen.clear()
     gradients(Product.apply(x, np.array(5.0), 1.0), x, create_graph=True)
-    assert Product.seen == [(True, False, False)]
+    assert Product.seen[0] == (True, False, False)
 
 
 def test_a_recorded_backward_runs_forward_once_more():
@@ -66,7 +66,8 @@ def test_a_recorded_backward_runs_forward_once_more():
     x = leaf(2.0)
     (g,) = gradients(Counting.apply(x, leaf(3.0)), x, create_graph=True)
     assert g.item() == 3.0
-    assert calls == [(np.ndarray, np.ndarray), (Tensor, Tensor)]
+    assert calls[:2] == [(np.ndarray, np.ndarray), (Tensor, Tensor)]
+    assert set(calls[2:]) <= {(np.ndarray, np.ndarray)}  # plain runs, to see what a forward keeps elsewhere
 
 
 def test_an_intermediate_beside_a_number():

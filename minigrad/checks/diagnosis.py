@@ -655,33 +655,6 @@ def symmetric(e: Evidence) -> Iterator[Guess]:
             yield Guess(e.got if e.got is not None else e.true, f"{text}2 {name} in a quadratic form).", name)
 
 
-@hypothesis("mixed")
-def coupled(e: Evidence) -> Iterator[Guess]:
-    """Right wherever both are not zero: entries that should not meet, or such that should and do not."""
-    if e.got is None or e.implied is None:
-        return
-    limit = KNOWN * max(abs(e.jacobian).max(initial=0), 1e-300)
-    true, got = abs(e.jacobian) > limit, abs(e.implied) > limit
-    if not true.any() or not got.any():
-        return
-    more, less = (got & ~true).sum(), (true & ~got).sum()
-    right = (abs(e.implied - e.jacobian) <= limit)[true & got].all()
-    if right and more and not less:
-        yield Guess(
-            e.got,
-            f"{e.d} is right where the output depends on {e.name}, and it is not 0 where it does not: a mask is "
-            "missing, or an index that picks entries.",
-            "more",
-        )
-    if right and less and not more and (true & got).any():
-        yield Guess(
-            e.got,
-            f"{e.d} is right where it is not 0, and entries of the output that depend on others of {e.name} give them "
-            f"nothing: {less} of {true.sum()} of their partial derivatives are left out.",
-            "less",
-        )
-
-
 @hypothesis("region")
 def beyond(e: Evidence) -> Iterator[Guess]:
     """Large or small entries: of a few, some are always the largest, so all else is tried before."""
@@ -724,6 +697,33 @@ def mixed(e: Evidence) -> Iterator[Guess]:
                 f"to the others, by a sum or a mean over axis {b}, is missing.",
                 f"apart {a}{b}",
             )
+
+
+@hypothesis("mixed")
+def coupled(e: Evidence) -> Iterator[Guess]:
+    """Right wherever both are not zero: entries that should not meet, or such that should and do not."""
+    if e.got is None or e.implied is None:
+        return
+    limit = KNOWN * max(abs(e.jacobian).max(initial=0), 1e-300)
+    true, got = abs(e.jacobian) > limit, abs(e.implied) > limit
+    if not true.any() or not got.any():
+        return
+    more, less = (got & ~true).sum(), (true & ~got).sum()
+    right = (abs(e.implied - e.jacobian) <= limit)[true & got].all()
+    if right and more and not less:
+        yield Guess(
+            e.got,
+            f"{e.d} is right where the output depends on {e.name}, and it is not 0 where it does not: a mask is "
+            "missing, or an index that picks entries.",
+            "more",
+        )
+    if right and less and not more and (true & got).any():
+        yield Guess(
+            e.got,
+            f"{e.d} is right where it is not 0, and entries of the output that depend on others of {e.name} give them "
+            f"nothing: {less} of {true.sum()} of their partial derivatives are left out.",
+            "less",
+        )
 
 
 @hypothesis("region")

@@ -267,7 +267,7 @@ def moved(v: Any, x: Any, size: float, random: np.random.Generator) -> Any:
     least = 2.0**10 * UNITS * float(np.finfo(v.dtype).eps)  # by which even a small slope moves what depends on v
     part = np.sign(size) * min(max(abs(size), least), MOVES[0]) * random.uniform(0.5, 1, v.shape)
     largest = abs(v).max(initial=0) or 1.0
-    return (v + part * np.where(v == 0, largest, v)).astype(v.dtype)
+    return np.asarray(v + part * np.where(v == 0, largest, v), v.dtype)
 
 
 # ------------------------------------------------------------------------------------------------------ what holds them
