@@ -272,7 +272,8 @@ def main() -> int:
         begin(job, worker, uid, walls)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        os.kill(started, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself, and what it started is still to be ended
+            os.kill(started, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, stop)
     os.close(0)  # so that the examiner sees the end of the worker
