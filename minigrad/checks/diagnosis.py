@@ -655,12 +655,6 @@ def symmetric(e: Evidence) -> Iterator[Guess]:
             yield Guess(e.got if e.got is not None else e.true, f"{text}2 {name} in a quadratic form).", name)
 
 
-@hypothesis("region")
-def beyond(e: Evidence) -> Iterator[Guess]:
-    """Large or small entries: of a few, some are always the largest, so all else is tried before."""
-    yield from wrong_within(e, thresholds(e.x, e.wrong.any(axis=0).reshape(e.x.shape), e.name))
-
-
 def thresholds(x: Array, wrong: Array, name: str) -> Iterator[tuple[str, Array]]:
     low, high = x[wrong].min(), x[wrong].max()
     if (x[~wrong] < low).all():
@@ -724,6 +718,12 @@ def coupled(e: Evidence) -> Iterator[Guess]:
             f"nothing: {less} of {true.sum()} of their partial derivatives are left out.",
             "less",
         )
+
+
+@hypothesis("region")
+def beyond(e: Evidence) -> Iterator[Guess]:
+    """Large or small entries: of a few, some are always the largest, so all else is tried before."""
+    yield from wrong_within(e, thresholds(e.x, e.wrong.any(axis=0).reshape(e.x.shape), e.name))
 
 
 @hypothesis("region")
