@@ -288,15 +288,15 @@ def rewritten(holder: Any, name: str, old: str, new: str) -> Iterator[None]:
 
 
 PLANTED = {  # what is wrong: whose function, its name, the text it has, and the text it gets
-    "the second path replaces the first": (backprop, "sweep", "cotangents[x] + partial", "partial"),
+    "the second path replaces the first": (backprop, "sweep", "cotangents[x] + sent", "sent"),
     "the second sweep replaces the first": (backprop, "backward", "g if x.grad is None else x.grad + g", "g"),
     "no_grad is ignored": (backprop, "record", "if recorded and state.recording:", "if recorded:"),
     "after a sweep no_grad is forgotten": (backprop, "sweep", "state.recording, state.place = before", "pass"),
     "rules see updates": (backprop, "sweep", "node.values)", "[getattr(x, 'array', x) for x in node.inputs])"),
     "the tape is in the order of its discovery": (backprop, "tape", "nodes.sort(key=by_serial)", "nodes.reverse()"),
-    "intermediates keep their cotangent": (backprop, "sweep", "cotangents.pop(node)", "cotangents[node]"),
-    "what a hook returns is lost": (backprop, "sweep", "cotangents[node] = node.hooks(", "node.hooks("),
-    "gradients share memory": (backprop, "sweep", "partial if fresh else partial.copy()", "partial"),
+    "intermediates keep their cotangent": (backprop, "sweep", "cotangents.pop(node, None)", "cotangents.get(node)"),
+    "what a hook returns is lost": (backprop, "arrived", "g = node.hooks(node, g) if", "node.hooks(node, g) if"),
+    "gradients share memory": (backprop, "owned", "else partial.copy()", "else partial"),
     "broadcasting is not undone": (operation.Operation, "fit", "unbroadcast(g, x.shape)", "g"),
     "detach keeps the history": (Tensor, "detach", "Tensor(self.array)", "+self"),
     "zero_grad does nothing": (Tensor, "zero_grad", "self.grad = None", "pass"),
