@@ -51,6 +51,18 @@ def test_views_are_imported_when_they_are_called():
         assert found == "[]\n" or loaded
 
 
+def test_checkers_are_imported_when_they_are_named():
+    for statement, loaded in (
+        ("import minigrad", False),
+        ("from minigrad import gradcheck", True),
+        ("import minigrad; minigrad.checks.zoo", True),
+        ("from minigrad import *; check", True),
+    ):
+        command = [sys.executable, "-c", f"import sys\n{statement}\nprint('minigrad.checks.checker' in sys.modules)"]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert found == f"{loaded}\n", statement
+
+
 def test_a_view_is_one_file(tmp_path, monkeypatch, capsys):
     """That of CONTRIBUTING, in a folder of the views, is a name of minigrad and a command."""
     import minigrad
