@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from minigrad import Function, hessian
 from minigrad.checks.subject import subject_of
@@ -741,4 +742,7 @@ def test_in_a_browser_it_is_one_process_and_says_so(student, monkeypatch):
     assert "nothing protects the marks" in str(marks)
     assert sys.modules["minigrad"] is before
     assert not any(type(finder).__name__ == "Gate" for finder in sys.meta_path)
+    x = torch.ones(2, requires_grad=True)
+    (x * x).sum().backward()  # torch of this process keeps its engine
+    assert x.grad.tolist() == [2, 2]
     assert "nothing protects" not in str(grade(path, ["ReLU"]))

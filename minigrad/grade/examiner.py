@@ -232,7 +232,8 @@ class Worker:
 
 
 class Indoors(Worker):
-    """A worker in this very process, where the system has no others: a browser's Python. There are no walls."""
+    """A worker in this very process, where the system has no others: a browser's Python. There are no walls, and no
+    torch, whose engine would have to be given back."""
 
     def __init__(self, submission: Submission, limits: Limits, hidden: Iterable[Path] = ()) -> None:
         self.walls, self.deadline = [], 0.0
