@@ -12,7 +12,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ DEEP = 12  # steps from the function
 MANY = 1000  # entries of a list or dict that are looked through, or of an array that is compared
 MOST = 20_000  # places in all
 SIMPLE = int | float | complex | str | bytes | None | np.generic | np.dtype | range | slice
+FIXED = "minigrad.ops", "minigrad.program"  # operations and programs are not written into
 HOW = {  # a place is read
     "cell": "c{0}.cell_contents is v{0}", "item": "c{0}[k{0}] is v{0}", "attribute": "c{0}.{1} is v{0}",
     "length": "len(c{0}) == v{0}", "content": "c{0}.tobytes() == v{0}", "set": "c{0} == v{0}",
@@ -120,16 +121,13 @@ def held_by(name: str, x: Any, names: set[str]) -> Iterator[Held]:
             own = {n: v for n, v in vars(x).items() if not n.startswith("__") or n == "__call__"}
             yield from ((f"{name}_{n}".lstrip("_"), "class", x, n, value) for n, value in own.items())
             yield from ((name, "fixed", x, i, base) for i, base in enumerate(x.__mro__[1:]))
-    elif origin(type(x)) in (None, "minigrad", "") and not type(x).__module__.startswith("minigrad.program"):
+    elif origin(type(x)) in (None, "minigrad", "") and not type(x).__module__.startswith(FIXED):
         yield name, "attribute", x, "__class__", type(x)
         if isinstance(getattr(x, "__dict__", None), dict):
             yield from held_by(name, vars(x), names)
         for n in [n for kind in type(x).__mro__ for n in np.atleast_1d(getattr(kind, "__slots__", ())).tolist()]:
             if hasattr(x, n) and n not in ("__dict__", "__weakref__"):
                 yield f"{name}_{n}".lstrip("_"), "attribute", x, n, getattr(x, n)
-
-
-STANDARD = Path(os.__file__).parent
 
 
 def origin(x: Any) -> str | None:
@@ -141,8 +139,12 @@ def origin(x: Any) -> str | None:
     file = getattr(module, "__file__", None)
     if file is None:
         return ""
-    inside = STANDARD in Path(file).parents
-    return (package if "site-packages" in file else "") if inside else None
+    return (package if "site-packages" in file else "") if installed(file) else None
+
+
+@cache
+def installed(file: str) -> bool:
+    return Path(os.__file__).parent in Path(file).parents
 
 
 def names_in(code: Any) -> list[str]:
