@@ -2,7 +2,7 @@
 
 The module of a command is imported when the command is called. It has ``configure(parser, command)``, which adds its
 arguments, and ``run(options)``, which does the work and returns the exit code. Exit codes: 0 all well, 1 something that
-the command looked at is not, 2 wrong usage, 130 stopped by Ctrl-C.
+the command looked at is not, 2 wrong usage or a file that cannot be read or written, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -88,4 +88,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         extra = EXTRAS.get(error.name or "", "'minigrad[lab]'")
         return fail(2, f"this needs {error.name}, which is not installed: python -m pip install {extra}")
     except OSError as error:
-        return fail(1, str(error))
+        return fail(2, str(error))

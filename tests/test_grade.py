@@ -746,3 +746,13 @@ def test_in_a_browser_it_is_one_process_and_says_so(student, monkeypatch):
     (x * x).sum().backward()  # torch of this process keeps its engine
     assert x.grad.tolist() == [2, 2]
     assert "nothing protects" not in str(grade(path, ["ReLU"]))
+
+
+def test_marks_are_not_lost_with_the_file_that_cannot_be_written(student, tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file, and no folder")
+    path = student(RELU.replace("import os", ""))
+    assert main(["grade", str(path), "ReLU", "--format", "json", "-o", str(tmp_path / "taken" / "marks.json")]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["score"] == 6
+    assert "the marks stand on standard output" in err
+    assert err.count("\n") == 1

@@ -446,3 +446,15 @@ def test_the_page_says_what_is():
     configure(parser, "grade")
     known = {name for action in parser._actions for name in action.option_strings}
     assert set(options) <= known | {"--network"}
+
+
+def test_another_marker_begins_anew(tmp_path, ours, monkeypatch):
+    code = tmp_path / "package" / "grade"
+    code.mkdir(parents=True)
+    (code / "marking.py").write_text("points = 1")
+    monkeypatch.setattr("minigrad.grade.folder.__file__", str(code / "folder.py"))
+    whole = Class((), ours, ("Square",), Rules(), frozenset())
+    before = whole.key
+    assert whole.key == before
+    (code / "marking.py").write_text("points = 2")
+    assert whole.key != before

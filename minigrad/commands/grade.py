@@ -221,8 +221,15 @@ def one(path: Path, exercises: dict[str, Exercise], rules: Rules, options: Any) 
     )
     if live:
         print("\n".join(filter(None, [marks.explanation(options.hints), marks.sum])))
-    elif code := write(form.write(marks, options.hints), options.output, form.ours, options.force):
-        return code
+    else:
+        text = form.write(marks, options.hints)
+        try:
+            code = write(text, options.output, form.ours, options.force)
+        except OSError as error:  # the marks are not lost with the file
+            print(text, end="")
+            code = fail(2, f"grade: {error}: the marks stand on standard output")
+        if code:
+            return code
     if not form.strict:
         return 0
     return 2 if marks.problem else 0 if marks else 1

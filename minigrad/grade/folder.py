@@ -64,9 +64,10 @@ class Class:
 
     @property
     def key(self) -> str:
-        """What a journal is good for."""
+        """A digest of all that marks depend on, beside the submissions: what was asked, and who marks."""
         text = (self.exercises_file or builtin()).read_text(encoding="utf-8")
-        whole = json.dumps([text, self.names, asdict(self.rules)])
+        code = [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.parent.rglob("*.py"))]
+        whole = json.dumps([text, self.names, asdict(self.rules), code])
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def read(self, name: str, path: Path, problem: str) -> Submission:
