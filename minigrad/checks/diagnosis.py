@@ -693,6 +693,22 @@ def mixed(e: Evidence) -> Iterator[Guess]:
             )
 
 
+@hypothesis("region")
+def rows(e: Evidence) -> Iterator[Guess]:
+    """The cotangents that arrive, and those that do not."""
+    if e.got is None or e.implied is None:
+        return
+    limit = 1e-7 * max(abs(e.jacobian).max(initial=0), abs(e.implied).max(initial=0))
+    wrong = (abs(e.implied - e.jacobian) > limit).any(axis=1).reshape(e.y.shape)
+    lost = not e.implied[wrong.reshape(-1)].any()
+    how = "are lost" if lost else "are passed on in a wrong way"
+    if here := box(wrong):
+        yield Guess(e.got, f"{e.d}: the cotangents {here} of the output {how}; all others are right.", here)
+    if here := box(~wrong):
+        text = f"{e.d}: only the cotangents {here} of the output arrive as they should; all others {how}"
+        yield Guess(e.got, f"{text} (a return inside of a loop? only the first window?).", here)
+
+
 @hypothesis("mixed")
 def coupled(e: Evidence) -> Iterator[Guess]:
     """Right wherever both are not zero: entries that should not meet, or such that should and do not."""
@@ -724,22 +740,6 @@ def coupled(e: Evidence) -> Iterator[Guess]:
 def beyond(e: Evidence) -> Iterator[Guess]:
     """Large or small entries: of a few, some are always the largest, so all else is tried before."""
     yield from wrong_within(e, thresholds(e.x, e.wrong.any(axis=0).reshape(e.x.shape), e.name))
-
-
-@hypothesis("region")
-def rows(e: Evidence) -> Iterator[Guess]:
-    """The cotangents that arrive, and those that do not."""
-    if e.got is None or e.implied is None:
-        return
-    limit = 1e-7 * max(abs(e.jacobian).max(initial=0), abs(e.implied).max(initial=0))
-    wrong = (abs(e.implied - e.jacobian) > limit).any(axis=1).reshape(e.y.shape)
-    lost = not e.implied[wrong.reshape(-1)].any()
-    how = "are lost" if lost else "are passed on in a wrong way"
-    if here := box(wrong):
-        yield Guess(e.got, f"{e.d}: the cotangents {here} of the output {how}; all others are right.", here)
-    if here := box(~wrong):
-        text = f"{e.d}: only the cotangents {here} of the output arrive as they should; all others {how}"
-        yield Guess(e.got, f"{text} (a return inside of a loop? only the first window?).", here)
 
 
 def box(mask: Array) -> str:
@@ -827,8 +827,7 @@ def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]
     if faults and planted and planted.kind in FURTHER:  # the number is right, and here is where it may come from
         *others, last = faults
         where = planted.text.partition(": ")[2]
-        found = last.text.partition(":")[0] + "." if last.kind == "factor" else last.text
-        return [*others, last._replace(text=f"{found} This would do it: {where}")]
+        return [*others, last._replace(text=f"{last.text} This would do it: {where}")]
     faults = faults or ([planted] if planted else fitting(REST, evidence))
     if faults:
         return [faults[0]._replace(text=faults[0].text + others_right(trials, i)), *faults[1:]]

@@ -230,10 +230,14 @@ def whole(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
             for power, words in ((1, "{}"), (2, "{}²"), (-1, "1/{}"), (-2, "1/{}²")):
                 number = single(key, power)
                 if value.size == 1 and value.dtype.kind == "f" and same(number(t), s):
-                    text = f"it is {words.format(t.called(key))} times the gradient"
+                    text = f"it is {words.format(enclosed(t.called(key)))} times the gradient"
                     if key in t.position and key[0] != "input":
-                        text += f": {t.where(t.position[key])}" + " (a / b * b is a: write a / (b * b))" * (power == 2)
+                        text += f": {t.where(t.position[key])}" + " (a / b * b is a, by precedence: write a / (b * b))" * (power == 2)
                     yield Mistake("factor", 1.3, partial(times_truth, i=i, number=number), text, True)
+
+
+def enclosed(text: str) -> str:
+    return text if text.isidentifier() else f"({text})"
 
 
 def times_truth(t: Survey, i: int, number: Callable[[Survey], float]) -> Array:
