@@ -232,7 +232,8 @@ def whole(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
                 if value.size == 1 and value.dtype.kind == "f" and same(number(t), s):
                     text = f"it is {words.format(enclosed(t.called(key)))} times the gradient"
                     if key in t.position and key[0] != "input":
-                        text += f": {t.where(t.position[key])}" + " (a / b * b is a, by precedence: write a / (b * b))" * (power == 2)
+                        precedence = " (a / b * b is a, by precedence: write a / (b * b))" if power == 2 else ""
+                        text += f": {t.where(t.position[key])}{precedence}"
                     yield Mistake("factor", 1.3, partial(times_truth, i=i, number=number), text, True)
 
 
