@@ -12,8 +12,10 @@ from minigrad.program.source import compile as compile
 from minigrad.program.source import source as source
 from minigrad.strict import strict as strict
 from minigrad.tensor import Tensor as Tensor
+from minigrad.transforms import elementwise_grad as elementwise_grad
 from minigrad.transforms import grad as grad
 from minigrad.transforms import hessian as hessian
+from minigrad.transforms import hessian_diag as hessian_diag
 from minigrad.transforms import hvp as hvp
 from minigrad.transforms import jacobian as jacobian
 from minigrad.transforms import jvp as jvp

@@ -145,10 +145,30 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
     return cotangents
 
 
-def backward(output: Tensor, gradient: Any = None) -> None:
-    """Add dL/dx to ``x.grad`` for every leaf x that requires grad; L is `output`, or ``(output * gradient).sum()``."""
-    for x, g in sweep(output, gradient, (), False).items():
-        total = g if x.grad is None else x.grad + g
+def backward(
+    output: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:  # fmt: skip
+    """Add dL/dx to ``x.grad`` for every leaf x that requires grad; L is `output`, or ``(output * gradient).sum()``.
+
+    Args:
+        gradient: the cotangent of `output`, which may be left out where that is a single number.
+        retain_graph: nothing depends on it, as a tape lives as long as its output, and may be swept again.
+        create_graph: record the sweep; ``x.grad`` is a Tensor then, which can be differentiated again.
+        inputs: the only tensors that get a gradient, leaves or not.
+    """
+    wanted = () if inputs is None else differentiable_tensors(inputs)
+    if inputs is not None and not wanted:
+        raise ValueError("backward: inputs=() names no tensor; leave it out for all leaves")
+    here.state.left = here.state.left if create_graph else next_serial()
+    for x, g in sweep(output, gradient, wanted, create_graph).items():
+        if x.op is not None and x.hooks and x.hooks.retain:  # it has it already
+            continue
+        if create_graph:
+            x.grad = g if x.grad is None else x.grad + g
+            continue
+        before = x.grad.array if type(x.grad) is Tensor else x.grad
+        total = g if before is None else before + g
         x.grad = total if type(total) is np.ndarray else np.asarray(total)
 
 
@@ -165,6 +185,7 @@ def gradients(
         allow_unused: return None for an input that `output` does not depend on, instead of raising.
     """
     inputs = differentiable_tensors(inputs)
+    here.state.left = here.state.left if create_graph else next_serial()
     cotangents = sweep(output, gradient, inputs, create_graph)
     unused = [x for x in inputs if x not in cotangents]
     if unused and not allow_unused:

@@ -83,7 +83,7 @@ class Tensor(Installed):
         if isinstance(data, Tensor):
             raise TypeError("Tensor(data): data is a Tensor already; t.detach() makes a new leaf with the same data")
         self.array: Array = as_numeric(data)
-        self.grad: Array | None = None
+        self.grad: Any = None
         self.hooks: Hooks | None = None
         self.op: Any = None
         self.cut: Any = None

@@ -1,9 +1,12 @@
-"""Derivatives of functions: grad, vjp, jvp, jacobian, hessian, hvp.
+"""Derivatives of functions: grad, elementwise_grad, vjp, jvp, jacobian, hessian, hessian_diag, hvp.
 
 Each takes a function of arrays, or of nested lists, tuples and dicts of arrays, and gives derivatives in the same
 nesting: arrays where it was called with arrays, Tensors where it was called with Tensors. Where something outside is
 being differentiated that a result depends on, the result is on the tape. So they nest: ``grad(grad(f))`` is the second
 derivative. ``no_grad`` around a transform means that its result is not recorded; the derivative is the same.
+
+None in a nesting is an argument that is not there. An argument that the output does not depend on has zeros for its
+derivative, and so have all arguments of an output that is constant; what has left the tape on its way is refused.
 
 There is one set of rules, those of reverse mode. Forward mode is two reverse sweeps: the cotangents that a sweep gives
 are linear in the cotangent u it starts with, x̄ = Jᵀu, and the derivative of <x̄, v> with respect to u is Jv.
@@ -13,29 +16,45 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 
-from minigrad.backprop import gradients, tape
+from minigrad.backprop import sweep, tape
 from minigrad.engine import errors
-from minigrad.engine.state import enable_grad, here, tracing
-from minigrad.engine.trees import branches, leaves, like
+from minigrad.engine.state import ENDED, enable_grad, here, tracing
+from minigrad.engine.trees import branches, leaves, mapped
 from minigrad.engine.words import counted
 from minigrad.tensor import Tensor, next_serial
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = [
+    "elementwise_grad", "grad", "hessian", "hessian_diag", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
+]  # fmt: skip
 
 Fn = Callable[..., Any]
 Argnums = int | Sequence[int]
 
 
 # ------------------------------------------------------------------------------------------------ nested arguments
+def arrays_in(tree: Any) -> list[Any]:
+    """The leaves of a nesting but for None, which stands for an argument that is not there."""
+    return [x for x in leaves(tree) if x is not None]
+
+
+def nested(tree: Any, values: Iterable[Any]) -> Any:
+    """The nesting of `tree`, with the next one of `values` in place of each of its arrays; None stays."""
+    values = iter(values)
+    return mapped(lambda x: None if x is None else next(values), tree)
+
+
 def matched(values: Any, tree: Any, name: str) -> list[Any]:
     """The arrays in `values`, in the order of `tree`, whose nesting and shapes they must have."""
     parts = branches(tree)
+    if tree is None:
+        if values is not None:
+            raise ValueError(f"{name} must be None, as what it belongs to, and is {values!r}")
+        return []
     if parts is None:
         if np.shape(values) != np.shape(tree):
             raise ValueError(f"{name} has shape {np.shape(values)}, and belongs to an array of shape {np.shape(tree)}")
@@ -49,10 +68,6 @@ def matched(values: Any, tree: Any, name: str) -> list[Any]:
 
 
 # --------------------------------------------------------------------------------------------- one call of a function
-# The variables of calls that have returned, by serial: nobody else can differentiate by them any more.
-finished: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
-
-
 class Evaluation:
     """One call of `fn` on variables of our own, so that they are told from every other use of the same arrays.
 
@@ -65,29 +80,28 @@ class Evaluation:
         open: whether the output depends on something outside that is being differentiated.
     """
 
-    def __init__(self, fn: Fn, args: Sequence[Any], argnums: Sequence[int], has_aux: bool = False) -> None:
+    def __init__(
+        self, fn: Fn, args: Sequence[Any], argnums: Sequence[int], has_aux: bool = False, kwargs: Any = None
+    ) -> None:
         before = next_serial()
-        self.tree = tuple(args[i] for i in argnums)
-        given, inputs = leaves(self.tree), list(args)
+        self.tree = tuple([args[i] for i in argnums])
+        given, inputs = arrays_in(self.tree), list(args)
         with enable_grad():
             self.variables = [variable(x) for x in given]
-            for i, x in zip(argnums, like(self.tree, self.variables), strict=True):
+            for i, x in zip(argnums, nested(self.tree, self.variables), strict=True):
                 inputs[i] = x
-            result = fn(*inputs)
+            result = fn(*inputs, **(kwargs or {}))
         if has_aux and not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(f"has_aux=True: the function must return (output, aux), and it returned {result!r}")
-        self.output: Any = result[0] if has_aux else result
+        output = result[0] if has_aux else result
         self.aux: list[Any] = [result[1]] if has_aux else []
-        self.outputs = leaves(self.output)
-        for y in self.outputs:
-            if type(y) is not Tensor:
-                raise errors.no_history(y, self.output)
-            if not (y.differentiable or is_flat(y)):
-                raise errors.not_differentiable(y)
-        self.wrapped = any(type(x) is Tensor for x in given)
-        sources = [x for x in tape(*self.outputs) if x.differentiable and x.op is None and x.serial not in finished]
-        self.open = any(x.serial < before for x in sources)
-        finished.update((x.serial, x) for x in self.variables)
+        self.outputs = [differentiable(y, output, before) for y in arrays_in(output) or [output]]
+        self.output: Any = nested(output, self.outputs)
+        self.wrapped = any([type(x) is Tensor for x in given])
+        sources = [x for x in tape(*self.outputs) if x.op is None and x.differentiable and x.serial < before]
+        self.open = any([x.cut is None or x.cut[0] != "finished" for x in sources])
+        for x in self.variables:  # nobody else can differentiate by them any more
+            x.cut = "finished", x.made_at
 
     def number(self, transform: str) -> Tensor:
         """The output, if it is a single number."""
@@ -95,27 +109,30 @@ class Evaluation:
             raise errors.not_a_number(transform, self.output)
         return self.output
 
-    def pull(self, cotangents: Sequence[Any], record: bool) -> list[Tensor]:
+    def pull(self, cotangents: Sequence[Any], record: bool) -> list[Any]:
         """Jᵀu, the cotangents of the variables, for u the `cotangents` of the outputs."""
         with enable_grad():
             return derivatives(joined(self.outputs), self.variables, record, joined(cotangents))
 
     def records(self, others: Sequence[Any] = ()) -> bool:
         """Whether a result that depends on `others`, too, belongs on the tape."""
-        open_here = self.open or any(type(t) is Tensor and t.differentiable for t in others)
-        return (here.state.recording and open_here) or tracing()
+        if tracing():
+            return True
+        return here.state.recording and (self.open or any([type(t) is Tensor and t.differentiable for t in others]))
 
     def given(self, tree: Any, results: Sequence[Any], others: Sequence[Any] = ()) -> Any:
         """`results` as the caller gets them, nested as `tree`. What is no Tensor stays what it is."""
         if self.records(others):
-            return like(tree, results)
-        if self.wrapped or any(type(t) is Tensor for t in others):
-            return like(tree, [Tensor(t.array) if type(t) is Tensor and t.op else t for t in results])
-        return like(tree, [t.array if type(t) is Tensor else t for t in results])
+            return nested(tree, results)
+        if self.open:  # under no_grad()
+            here.state.left = next_serial()
+        if self.wrapped or any([type(t) is Tensor for t in others]):
+            return nested(tree, [t if type(t) is Tensor and not t.op else Tensor(bare(t)) for t in results])
+        return nested(tree, [bare(t) for t in results])
 
     def beside(self, others: Sequence[Any] = ()) -> list[Any]:
         """`aux`, as the caller gets it."""
-        return [self.given(aux, leaves(aux), others) for aux in self.aux]
+        return [mapped(lambda t: self.given(t, [t], others) if type(t) is Tensor else t, aux) for aux in self.aux]
 
 
 def variable(x: Any) -> Tensor:
@@ -123,6 +140,27 @@ def variable(x: Any) -> Tensor:
     if type(x) is Tensor:
         return +x if x.differentiable else Tensor(x.array, requires_grad=True)
     return Tensor(float(x) if type(x) is int else x, requires_grad=True)  # 3 is meant as a number, numbers are floats
+
+
+def bare(t: Any) -> Any:
+    return t.array if type(t) is Tensor else t
+
+
+def differentiable(y: Any, output: Any, before: int) -> Tensor:
+    """A part of the `output` of a function, as a Tensor; it was called when serials stood at `before`.
+
+    What never was on the tape is constant, and so are the floats that a small change does not change: their derivative
+    is zero. Where something left the tape in this call it would be zero in silence, and is refused.
+    """
+    left = here.state.left > before
+    if type(y) is not Tensor:
+        array = np.asarray(y) if isinstance(y, int | float | np.number | np.ndarray) else np.array(None)
+        if left or array.dtype.kind not in "fiu":
+            raise errors.no_history(y, output)
+        return flat(array if array.dtype.kind == "f" else array.astype(float))
+    if not (y.differentiable or is_flat(y)) and (left or y.dtype.kind != "f" or errors.cause_of(y)[0] in ENDED):
+        raise errors.not_differentiable(y)
+    return y
 
 
 def flat(derivative: Any) -> Tensor:
@@ -136,17 +174,26 @@ def is_flat(t: Tensor) -> bool:
     return bool(errors.cause_of(t)[0] == "flat")
 
 
-def derivatives(y: Tensor, xs: Sequence[Tensor], record: bool, u: Any = None) -> list[Tensor]:
-    """The gradients of y with respect to xs; zeros where y does not depend on one."""
-    unused = [None] * len(xs)
-    found = gradients(y, xs, record, gradient=u, allow_unused=True) if y.differentiable else unused
-    results = [Tensor(np.zeros_like(x.array)) if g is None else g for x, g in zip(xs, found, strict=True)]
-    return [g if g.differentiable else flat(g.array) for g in results]
+def derivatives(y: Tensor, xs: Sequence[Tensor], record: bool, u: Any = None) -> list[Any]:
+    """The gradients of y with respect to xs: zeros where y does not depend on one. Tensors with `record`, or arrays."""
+    found = sweep(y, u, xs, record) if xs and y.differentiable else {}
+    if not record:
+        return [np.asarray(found[x]) if x in found else np.zeros_like(x.array) for x in xs]
+    slopes = [found[x] if x in found else Tensor(np.zeros_like(x.array)) for x in xs]
+    return [g if g.differentiable else flat(g.array) for g in slopes]
 
 
 def joined(values: Sequence[Any]) -> Any:
     """Several outputs are one long vector: then one sweep serves them all."""
     return values[0] if len(values) == 1 else np.concatenate([np.reshape(v, -1) for v in values])
+
+
+def units(y: Tensor) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """For each entry of y its index, and the array of y's shape that is 1 there and 0 elsewhere."""
+    for index in np.ndindex(y.shape):
+        unit = np.zeros_like(y.array)
+        unit[index] = 1
+        yield index, unit
 
 
 def inner(xs: Sequence[Tensor], vs: Sequence[Any]) -> Tensor:
@@ -204,7 +251,7 @@ def value_and_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Calla
 
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        run = Evaluation(functools.partial(fn, **kwargs), args, selected(argnums, args), has_aux)
+        run = Evaluation(fn, args, selected(argnums, args), has_aux, kwargs)
         value = run.given(run.output, [run.number("grad")])
         found = run.given(run.tree, run.pull([None], run.records()))
         slope = found[0] if isinstance(argnums, int) else found
@@ -231,6 +278,25 @@ def grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
         return (found, value[1]) if has_aux else found
 
     return differentiated
+
+
+def elementwise_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
+    """A function that returns the gradient of the sum of the output's entries.
+
+    Where each entry of the output comes from one entry of the input, it is that entry's derivative. Arguments as
+    `value_and_grad`, but for the output, which is one array of any shape.
+
+    >>> import numpy as np
+    >>> elementwise_grad(np.sin)(np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    """
+
+    @functools.wraps(fn)
+    def total(*args: Any, **kwargs: Any) -> Any:
+        found = fn(*args, **kwargs)
+        return (np.sum(found[0]), *found[1:]) if has_aux else np.sum(found)
+
+    return grad(total, argnums, has_aux)
 
 
 def vjp(fn: Fn, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
@@ -299,11 +365,10 @@ def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
 
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        run = Evaluation(functools.partial(fn, **kwargs), args, selected(argnums, args), has_aux)
+        run = Evaluation(fn, args, selected(argnums, args), has_aux, kwargs)
 
         def of(y: Tensor) -> Any:
-            units = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
-            rows = [derivatives(y, run.variables, run.records(), unit) for unit in units]
+            rows = [derivatives(y, run.variables, run.records(), unit) for _, unit in units(y)]
             blocks = [flat(np.zeros(y.shape + x.shape, x.dtype)) for x in run.variables]
             for i, column in enumerate(zip(*rows, strict=True)):  # a row for each entry, a column for each variable
                 rowwise: Any = np.stack(column)
@@ -311,7 +376,7 @@ def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
             found = run.given(run.tree, blocks)
             return found[0] if isinstance(argnums, int) else found
 
-        result = like(run.output, map(of, run.outputs))
+        result = nested(run.output, map(of, run.outputs))
         return (result, *run.beside()) if has_aux else result
 
     return differentiated
@@ -326,3 +391,28 @@ def hessian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
            [ 6.,  0.]])
     """
     return jacobian(grad(fn, argnums, has_aux), argnums, has_aux)
+
+
+def hessian_diag(fn: Fn, argnums: Argnums = 0) -> Fn:
+    """A function that returns the diagonal of the Hessian of `fn`, nested and shaped as the argument.
+
+    One reverse sweep for each entry of the argument, and no Hessian is formed.
+
+    >>> import numpy as np
+    >>> hessian_diag(lambda x: x[0] * x[0] * x[1] + x[1] ** 3)(np.array([3.0, 5.0]))
+    array([10., 30.])
+    """
+
+    @functools.wraps(fn)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        run = Evaluation(fn, args, selected(argnums, args), kwargs=kwargs)
+        run.number("hessian_diag")
+
+        def of(x: Tensor, slope: Tensor) -> Any:
+            rows = [derivatives(slope, [x], run.records(), unit)[0][i] for i, unit in units(x)]
+            return np.reshape(np.stack(rows), x.shape) if rows else bare(slope)
+
+        found = run.given(run.tree, list(map(of, run.variables, run.pull([None], True))))
+        return found[0] if isinstance(argnums, int) else found
+
+    return differentiated

@@ -289,7 +289,7 @@ def rewritten(holder: Any, name: str, old: str, new: str) -> Iterator[None]:
 
 PLANTED = {  # what is wrong: whose function, its name, the text it has, and the text it gets
     "the second path replaces the first": (backprop, "sweep", "cotangents[x] + sent", "sent"),
-    "the second sweep replaces the first": (backprop, "backward", "g if x.grad is None else x.grad + g", "g"),
+    "the second sweep replaces the first": (backprop, "backward", "g if before is None else before + g", "g"),
     "no_grad is ignored": (backprop, "record", "if recorded and state.recording:", "if recorded:"),
     "after a sweep no_grad is forgotten": (backprop, "sweep", "state.recording, state.place = before", "pass"),
     "rules see updates": (backprop, "sweep", "node.values)", "[getattr(x, 'array', x) for x in node.inputs])"),

@@ -19,7 +19,21 @@ from strategies import FLOATS, arrays, grid
 from students import cube_of, exp_of, linear_of, mse_of, slope_saved_of
 
 import minigrad
-from minigrad import Function, Tensor, grad, hessian, hvp, jacobian, jvp, no_grad, value_and_grad, vjp
+from minigrad import (
+    Function,
+    Tensor,
+    elementwise_grad,
+    grad,
+    gradients,
+    hessian,
+    hessian_diag,
+    hvp,
+    jacobian,
+    jvp,
+    no_grad,
+    value_and_grad,
+    vjp,
+)  # fmt: skip
 
 FEWER = settings(
     max_examples=settings.default.max_examples // 2
@@ -623,14 +637,25 @@ def test_hvp_names_itself():
 
 
 AWAY = [
-    (lambda x: 3.0, "returned a float, and only a Tensor has a history"),
+    (lambda x: None, "returned a NoneType"),
+    (lambda x: "three", "returned a str, and only a Tensor has a history"),
+    (lambda x: (x, "three"), "returned a str in a tuple.*has_aux=True"),
+    (lambda x: x > 0, r"greater .*\(x > 0\), which is constant nearly everywhere"),
     (lambda x: x.detach().numpy().sum(), r"returned a float64.*left the tape.*\.numpy\(\), \.item\(\) or \.data"),
-    (lambda x: (x, 3.0), "returned a float in a tuple.*has_aux=True"),
+    (lambda x: (x * x).item(), "returned a float,.*left the tape"),
+    (lambda x: no_grad(np.square)(x).item(), "returned a float,.*left the tape"),
+    (lambda x: minigrad.compile(np.square)(x), "returned a .*left the tape|would end here"),
     (lambda x: x.detach().sum(), r"detached at .*\(x\.detach\(\)\)"),
     (lambda x: Tensor(x.item()), r"no leaf requires grad.*Tensor\(x\.item\(\)\)"),
-    (lambda x: (x > 0).sum(), r"greater .*\(x > 0\), which is constant nearly everywhere"),
-    (lambda x: Tensor(np.ones(3)).sum(), "no leaf requires grad"),
+    (lambda x: gradients(x * x, x)[0], "no leaf requires grad"),
+    (lambda x: no_grad(grad(lambda z: z * x))(2.0), "no leaf requires grad|left the tape"),
+    (lambda x: swept(x), "left the tape|returned a NoneType"),
 ]
+
+
+def swept(x):
+    (x * x).backward()
+    return x.grad
 
 
 @each
@@ -638,6 +663,99 @@ AWAY = [
 def test_the_output_left_the_tape(d, f, message):
     with pytest.raises((RuntimeError, TypeError), match=message):
         d(f, 2.0)
+
+
+CONSTANT = [
+    lambda x: 3.0,
+    lambda x: 3,
+    lambda x: np.float32(3),
+    lambda x: Tensor(np.ones(3)).sum(),
+    lambda x: np.sign(x).sum(),
+    lambda x: (x > 0).mean(),
+    lambda x: 0.0 if x > 0 else x,
+    lambda x: grad(lambda z: z * z)(2.0),
+]
+
+
+@pytest.mark.parametrize("f", CONSTANT)
+def test_a_constant_has_zeros(f):
+    """Nothing has left the tape on the way, so zero is what the derivative is, of any order."""
+    x = np.array([2.0])
+    for d in (grad, elementwise_grad, hessian_diag, lambda f: lambda x: hvp(f, (x,), (x,))[0]):
+        np.testing.assert_array_equal(d(f)(x), [0])
+    for d in (lambda f: grad(lambda x: grad(f)(x).sum()), lambda f: lambda x: vjp(f, x)[1](1.0)[0]):
+        np.testing.assert_array_equal(d(f)(x), [0])
+    assert jvp(f, (x,), (x,)) == (value_and_grad(f)(x)[0], 0)
+    np.testing.assert_array_equal(hessian(f)(x), [[0]])
+    np.testing.assert_array_equal(jacobian(lambda x: np.arange(3))(x), np.zeros((3, 1)))
+    np.testing.assert_array_equal(jacobian(lambda x: (x, 3.0))(x)[1], [0])
+
+
+def test_what_left_the_tape_before_or_elsewhere_is_no_hindrance():
+    w = Tensor(3.0, requires_grad=True)
+    (w * w).backward()
+    scale = (w * w).item()
+    assert grad(lambda x: scale)(2.0) == 0
+    assert grad(lambda x: x * x.item())(2.0) == 2  # the product is on the tape
+
+
+def test_none_is_an_argument_that_is_not_there():
+    params = {"W": np.array([1.0, 2.0]), "b": None, "rest": [None, 3.0]}
+
+    def f(p, x):
+        assert p["b"] is None
+        return (p["W"] * p["W"]).sum() * p["rest"][1] * x, None
+
+    (value, _), found = value_and_grad(f, has_aux=True)(params, 2.0)
+    assert (found["b"], found["rest"]) == (None, [None, 10.0])
+    np.testing.assert_array_equal(found["W"], [12, 24])
+    tangents = {"W": np.ones(2), "b": None, "rest": [None, 0.0]}
+    (value, none), moved = jvp(f, (params, 2.0), (tangents, 0.0))
+    assert (value, none, moved) == (30, None, (36, None))
+    assert vjp(f, params, 2.0)[1]((1.0, None))[0]["rest"] == [None, 10.0]
+    assert jacobian(f)(params, 2.0)[0]["b"] is None
+    assert hvp(lambda p, x: f(p, x)[0], (params, 2.0), (tangents, 0.0))[0]["rest"] == [None, 12.0]
+    step = minigrad.compile(lambda W, b, x: (W * W).sum() * x, grad_of=("W", "b"))
+    found = step(params["W"], [None, np.ones(1)], 2.0)
+    assert found[1][1][0] is None
+    with pytest.raises(ValueError, match=r"tangents\[0\]\['b'\] must be None"):
+        jvp(f, (params, 2.0), (tangents | {"b": 1.0}, 0.0))
+
+
+def test_entry_by_entry():
+    (x,) = case(0, (2, 3))
+    close(elementwise_grad(np.sin)(x), np.cos(x))
+    found, aux = elementwise_grad(lambda x: (np.sin(x), "sin"), has_aux=True)(x)
+    assert aux == "sin"
+    close(found, np.cos(x))
+    close(elementwise_grad(elementwise_grad(lambda y, x: np.sin(x) * y, 1), 1)(2.0, x), -2 * np.sin(x))
+
+
+def test_the_diagonal_of_a_hessian():
+    args = case()
+
+    def f(x, y):
+        return CUBIC(np, x, y)
+
+    full = hessian(f, (0, 1))(*args)
+    for i, found in enumerate(hessian_diag(f, (0, 1))(*args)):
+        close(found.ravel(), np.diag(full[i][i].reshape(found.size, -1)))
+    close(grad(lambda x: hessian_diag(lambda z: (z**4).sum())(x).sum())(args[0]), 24 * args[0])
+    assert hessian_diag(lambda x: (x * x).sum())(np.zeros((0, 3))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("d", [grad, hessian, hessian_diag, value_and_grad, jacobian])
+def test_transforms_are_compiled(d):
+    (x,) = case(0, (3,))
+
+    def f(x):
+        return (np.sin(x) * x[0]).sum()
+
+    program, want = minigrad.compile(d(f)), d(f)(x)
+    for _ in range(2):
+        found = program(x)
+        for got, wanted in zip(found, want, strict=True) if d is value_and_grad else [(found, want)]:
+            close(got, wanted)
 
 
 def under_no_grad(x):
@@ -689,7 +807,54 @@ def test_backward_through_transforms_adds_to_the_leaf():
 
 
 def test_help_shows_what_is_public():
-    for d in (grad, value_and_grad, vjp, jvp, jacobian, hessian, hvp):
+    for d in (grad, value_and_grad, elementwise_grad, vjp, jvp, jacobian, hessian, hessian_diag, hvp):
         assert d.__module__ == "minigrad.transforms"
         assert d is getattr(minigrad, d.__name__)
         assert ">>>" in d.__doc__
+
+
+# ------------------------------------------------------------------------------------------------ backward, as torch's
+def chain(library, dtype):
+    """Two leaves, a result of them, and the loss."""
+    a, b = (library(value, requires_grad=True, **dtype) for value in (2.0, 3.0))
+    c = a * a * b
+    c.retain_grad()
+    return a, b, c, c * a
+
+
+BACKWARDS = {
+    "inputs": lambda a, b, c, loss: loss.backward(inputs=[a]),
+    "one input": lambda a, b, c, loss: loss.backward(inputs=b),
+    "a result as input": lambda a, b, c, loss: loss.backward(inputs=[c, b]),
+    "twice": lambda a, b, c, loss: [loss.backward(retain_graph=True), loss.backward(inputs=[a, b], retain_graph=True)],
+    "all": lambda a, b, c, loss: loss.backward(None, False, False, None),
+    "second order": lambda a, b, c, loss: [loss.backward(create_graph=True), (a.grad * b.grad).backward(inputs=[a, b])],
+    "unused": lambda a, b, c, loss: (a * a).backward(inputs=[a, b]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Using backward:UserWarning")
+@pytest.mark.parametrize("name", BACKWARDS)
+def test_backward_takes_the_arguments_of_torch(name):
+    ours, theirs = chain(Tensor, {}), chain(torch.tensor, {"dtype": torch.float64})
+    for tensors in (ours, theirs):
+        BACKWARDS[name](*tensors)
+    for mine, its in zip(ours[:3], theirs[:3], strict=True):
+        assert (mine.grad is None) == (its.grad is None)
+        assert mine.grad is None or float(np.asarray(getattr(mine.grad, "array", mine.grad))) == its.grad.item()
+
+
+def test_backward_of_a_gradient_that_is_recorded():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    (w**3).sum().backward(create_graph=True)
+    slope, w.grad = w.grad, None
+    assert type(slope) is Tensor
+    slope.sum().backward()
+    assert w.grad.tolist() == [6, 12]
+    w.grad = slope
+    (w * w).sum().backward()  # adds to its number
+    assert (type(w.grad), w.grad.tolist()) == (np.ndarray, [5, 16])
+    with pytest.raises(ValueError, match="names no tensor"):
+        w.sum().backward(inputs=[])
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        w.sum().backward(inputs=[Tensor(1.0)])

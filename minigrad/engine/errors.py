@@ -99,6 +99,7 @@ def at(made_at: Any) -> str:
 CUTS = {  # in the order in which they are named when several inputs were cut
     "detached": "it was detached at {place}: .detach() ends the history",
     "no_grad": "it was computed under no_grad() at {place}, where nothing is recorded",
+    "finished": "it was a variable of a derivative that was taken at {place}, and is one no more",
     "flat": "it comes from a derivative that does not change, made at {place}, such as that of a linear function",
     "integer": "it comes from an integer or boolean tensor made at {place}; only floats have derivatives",
     "leaf": (

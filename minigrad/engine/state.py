@@ -31,7 +31,7 @@ __all__ = ["Watch", "enable_grad", "no_grad"]
 class State:
     """The state of one thread."""
 
-    __slots__ = "before", "beyond", "place", "recording", "watches"
+    __slots__ = "before", "beyond", "left", "place", "recording", "watches"
 
     def __init__(self) -> None:
         self.recording = True  # False inside no_grad()
@@ -39,6 +39,7 @@ class State:
         self.place: tuple[CodeType, int] | None = None  # in a recorded sweep: the forward line it differentiates
         self.beyond: Any = None  # who follows a forward where the tape has no operation: the checker, which only looks
         self.watches: tuple[Watch, ...] = ()  # those that are open, the outermost first
+        self.left = -1  # the highest serial there was when last a value, and with it a gradient, left the tape
 
 
 class Here(threading.local):
@@ -94,6 +95,9 @@ class Watch:
         """The array of the Tensor t is handed to somebody who works off the tape; `how` names the way."""
 
 
+ENDED = ("detached", "no_grad")  # the cuts of a tensor whose history somebody ended
+
+
 def tell(watches: tuple[Watch, ...], event: str, *what: Any) -> None:
     for watch in watches:
         getattr(watch, event)(*what)
@@ -101,7 +105,10 @@ def tell(watches: tuple[Watch, ...], event: str, *what: Any) -> None:
 
 def off_tape(t: Any, how: str) -> Any:
     """The array of `t`, for a use that leaves the tape."""
-    tell(here.state.watches, "leaves", t, how)
+    state = here.state
+    if t.differentiable or (t.cut and t.cut[0] in ENDED):
+        state.left = max(state.left, t.serial)
+    tell(state.watches, "leaves", t, how)
     return t.array
 
 

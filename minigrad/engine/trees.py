@@ -21,7 +21,8 @@ def leaves(tree: Any) -> list[Any]:
     >>> leaves({"W": [1, 2], "b": (3,)})
     [1, 2, 3]
     """
-    return [leaf for _, leaf in subscripts(tree)]
+    parts = branches(tree)
+    return [tree] if parts is None else [leaf for _, part in parts for leaf in leaves(part)]
 
 
 def subscripts(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:

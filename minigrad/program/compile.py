@@ -12,14 +12,14 @@ import numpy as np
 
 from minigrad.engine.errors import at, described
 from minigrad.engine.numeric import as_numeric
-from minigrad.engine.state import tracing
+from minigrad.engine.state import off_tape, tracing
 from minigrad.engine.trees import leaves
 from minigrad.engine.words import counted
 from minigrad.program.buffers import faster, taken_apart, with_buffers
 from minigrad.program.lines import trace_twice
 from minigrad.program.outside import SIMPLE, Outside, places, said
 from minigrad.program.program import Program, bare, defined
-from minigrad.program.recording import Recording, TraceError, accepted, parameter_names
+from minigrad.program.recording import Recording, TraceError, accepted, name_of, parameter_names
 from minigrad.program.text import unparse
 from minigrad.tensor import Tensor
 
@@ -110,14 +110,16 @@ class CompiledFunction:
         """Any call: find the program for it, or trace one."""
         plain = self.options["grad_of"] is None and self.options["update"] is None
         for x in leaves([args, static]):
-            if type(x) is not Tensor or not (tracing() or (x.op is not None and x.differentiable)):
+            if type(x) is not Tensor:
                 continue
             if tracing() and plain:
                 return self.fn(*args, **static)  # the program that is being traced computes this, too
-            raise TypeError(
-                f"{self.__name__} is compiled and returns arrays, so the history of {described(x)} would end here. "  # type: ignore[attr-defined]
-                "Give it t.detach(), or call the function that was compiled: .__wrapped__"
-            )
+            if tracing() or (x.op is not None and x.differentiable):
+                raise TypeError(
+                    f"{name_of(self.fn)} is compiled and returns arrays, so the history of {described(x)} would end "
+                    "here. Give it t.detach(), or call the function that was compiled: .__wrapped__"
+                )
+            off_tape(x, f"the compiled function {name_of(self.fn)}")
         given = [bare(x) for x in args]
         program = self.program(*given, **static)
         arrays = [x for x in given if any(is_array(part) for part in leaves(x))]

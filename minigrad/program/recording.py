@@ -32,7 +32,7 @@ from minigrad.program.outside import SIMPLE, arrays_outside
 from minigrad.program.symbol import TraceError
 from minigrad.program.text import numbered
 from minigrad.tensor import Tensor, next_serial
-from minigrad.transforms import derivatives
+from minigrad.transforms import arrays_in, derivatives, nested
 
 __all__ = ["Argument", "Recording", "TraceError", "trace", "trace_tape"]
 
@@ -280,7 +280,7 @@ def differentiated(recording: Recording, value: Any, wanted: Any, order: int) ->
     """The gradient of `value`, nested as `wanted`; then the gradient of the sum of its entries, and so on."""
     if type(value) is not Tensor or value.size != 1:
         raise not_a_number("grad_of", value)
-    xs = leaves(wanted)
+    xs = arrays_in(wanted)
     for i in range(order):
         recording.starts.append(("backward", next_serial()))
         with Cotangents() as watch:
@@ -288,7 +288,7 @@ def differentiated(recording: Recording, value: Any, wanted: Any, order: int) ->
         for x, g in zip(xs, grads, strict=True):
             recording.cotangents.append((i + 1, x, g))
         recording.cotangents += [(i + 1, x, g) for x, g in watch.found.items()]
-        yield like(wanted, grads)
+        yield nested(wanted, grads)
         value = sum((g.sum() for g in grads[1:]), grads[0].sum())
 
 
