@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minigrad.lab import Dataset, LabError, LabWarning, load
-from minigrad.lab.data import CALIFORNIA_FILE, prepare, stream
+from minigrad.lab.data import CALIFORNIA_FILE, prepare, split, stream
 
 DIGEST = "e36146b5bc2cac07ef1f7abe361ed17bd39ea1be4fca6061b8e475c60477e32e"
 
@@ -159,6 +159,16 @@ def test_split_depends_on_the_seed_alone():
     assert same.x_train.dtype == same.y_test.dtype == np.float32
     np.testing.assert_array_equal(one.y_train.astype(np.float32), same.y_train)
     assert (one.y_train != other.y_train).any()
+
+
+def test_the_split_is_that_of_scikit_learn():
+    from sklearn.model_selection import train_test_split
+
+    for rows in (2, 3, 5, 9, 442):
+        test, train = split(rows, 7)
+        theirs = train_test_split(np.arange(rows), test_size=0.2, random_state=7)
+        np.testing.assert_array_equal(train, theirs[0])
+        np.testing.assert_array_equal(test, theirs[1])
 
 
 def test_streams_of_one_seed_differ_by_name():

@@ -14,7 +14,7 @@ import numpy as np
 from minigrad import Tensor
 from minigrad.lab.data import LabError
 from minigrad.views.steps import Trace
-from minigrad.views.tensorboard import event_of, graph_of
+from minigrad.views.tensorboard import event_of, graph_of, tensorboardx
 
 Array = np.ndarray[Any, Any]
 
@@ -49,27 +49,22 @@ class EventLog:
     """
 
     def __init__(self, folder: Path, hyper_parameters: Mapping[str, bool | float | str]) -> None:
-        from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.summary import hparams
-
         folder.mkdir()
         # The file would be named by second and host only, and an earlier one of that name would be emptied.
         suffix = f".{os.getpid()}.{next(_serial)}"
-        self._writer = EventsWriter(str(folder / "events"), filename_suffix=suffix)
+        self._writer = tensorboardx("event_file_writer").EventsWriter(str(folder / "events"), filename_suffix=suffix)
         names = {"loss/train": 0.0, "loss/test": 0.0}
-        experiment, begin, self._end = hparams(dict(hyper_parameters), names)
+        experiment, begin, self._end = tensorboardx("summary").hparams(dict(hyper_parameters), names)
         self._write(experiment, 0)
         self._write(begin, 0)
 
     def _write(self, summary: Any, step: int) -> None:
-        from tensorboardX.proto.event_pb2 import Event
-
-        self._writer.write_event(Event(wall_time=time.time(), step=step, summary=summary))
+        event = tensorboardx("proto.event_pb2").Event
+        self._writer.write_event(event(wall_time=time.time(), step=step, summary=summary))
 
     def losses(self, samples: int, train: float, test: float) -> None:
         """Log both losses after `samples` samples seen; they are in the file when this returns."""
-        from tensorboardX.summary import scalar
-
+        scalar = tensorboardx("summary").scalar
         self._write(scalar("loss/train", train), samples)
         self._write(scalar("loss/test", test), samples)
         self._writer.flush()

@@ -282,7 +282,9 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
     exact, plan = runs[0].exact, runs[0].settings
     start = float(runs[0].history.train[0])
     relative = _relative(runs[0])
-    figure = Figure(figsize=(12, 5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(12, 5), dpi=120)
+    # Margins for labels of seven characters: a layout that measures them first takes a third of the time of all.
+    figure.subplots_adjust(left=0.065, right=0.985, bottom=0.1, top=0.93, wspace=0.19)
     left, right = figure.subplots(1, 2)
     for run in runs:
         samples, train, test = run.history.samples, run.history.train, run.history.test

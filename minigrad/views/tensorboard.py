@@ -7,7 +7,9 @@ the edges, and all other attributes are in the panel at the side.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from minigrad.engine.names import kind, line
@@ -22,12 +24,22 @@ if TYPE_CHECKING:
 FORWARD, BACKWARD = "/forward", "/backward"  # devices
 
 
+def tensorboardx(module: str) -> Any:
+    """A module of tensorboardX. For its annotations the package would import torch, which takes seconds."""
+    absent = "torch" not in sys.modules
+    if absent:
+        sys.modules["torch"] = None  # type: ignore[assignment]  # this raises the ImportError that it is ready for
+    try:
+        return import_module(f"tensorboardX.{module}")
+    finally:
+        if absent:
+            del sys.modules["torch"]
+
+
 def graph_of(trace: Trace) -> GraphDef:
     """The graph of a tape: a node for each value, and a node for the cotangent of each that the backward reached."""
-    from tensorboardX.proto.graph_pb2 import GraphDef
-    from tensorboardX.proto.versions_pb2 import VersionDef
-
-    graph = GraphDef(versions=VersionDef(producer=22))
+    graph: GraphDef = tensorboardx("proto.graph_pb2").GraphDef()
+    graph.versions.producer = 22
     names = scoped_names(trace)
     arriving: dict[Tensor, list[Step]] = {}
     for step in trace.steps:
@@ -88,6 +100,4 @@ def scoped_names(trace: Trace) -> dict[Tensor, str]:
 
 def event_of(graph: GraphDef, wall_time: float) -> Any:
     """The graph as an event for an event file."""
-    from tensorboardX.proto.event_pb2 import Event
-
-    return Event(wall_time=wall_time, graph_def=graph.SerializeToString())
+    return tensorboardx("proto.event_pb2").Event(wall_time=wall_time, graph_def=graph.SerializeToString())
