@@ -12,6 +12,7 @@ where they do not, entry by entry, so there is no absolute tolerance behind whic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
@@ -101,6 +102,14 @@ def added_windows(x: torch.Tensor, stride: tuple[int, int], shape: tuple[int, ..
     return torch.autograd.functional.vjp(cut, torch.zeros(shape, dtype=x.dtype), x, create_graph=True)[1]
 
 
+def sine_over(x: torch.Tensor) -> torch.Tensor:
+    """sinc, whose second derivative at 0 torch does not have: near 0 by its series."""
+    near = x.abs() < 1
+    small, z = torch.where(near, x, 0), torch.pi * torch.where(near, 1, x)
+    series = sum((-1) ** n * (torch.pi * small) ** (2 * n) / float(math.factorial(2 * n + 1)) for n in range(20))
+    return torch.where(near, series, torch.sin(z) / z)
+
+
 COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "affine": F.linear,
     "astype": lambda x, dtype: x.to(DTYPES[dtype]),
@@ -109,6 +118,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "batch_norm": lambda x, W, b, training, eps=1e-5: F.batch_norm(x, None, None, W, b, training, eps=eps),
     "binary_cross_entropy_with_logits": lambda *inputs, **params: binary(*inputs, **params),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
+    "cbrt": lambda x: torch.where(x < 0, -1, 1) * torch.where(x < 0, -x, x) ** (1 / 3),
     "clip": lambda x, low, high: clipped(*broadcast(x, low, high)),
     "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) if axis is None else x for x in xs], axis or 0),
     "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
@@ -121,8 +131,10 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "expand_dims": lambda x, axis: torch.unsqueeze(x, axis),
     "flatten": torch.flatten,
     "first_largest": lambda x: torch.zeros(x.shape, dtype=torch.bool).scatter(0, x.argmax(0, keepdim=True), True),
+    "floor_divide": lambda a, b: torch.floor_divide(a.detach(), b.detach()),
     "flip": lambda x, axis=None: x.flip(tuple(range(x.ndim)) if axis is None else axis),
     "getitem": lambda x, *indices: x[indices],
+    "heaviside": lambda x, h: torch.where(x == 0, h, (x > 0).to(torch.result_type(x, h))),  # torch's has no derivative
     "invert": torch.bitwise_not,
     "largest": lambda x: x.max(0).values,
     "layer_norm": lambda x, W, b, normalized_shape, eps=1e-5: F.layer_norm(x, normalized_shape, W, b, eps),
@@ -142,7 +154,9 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "power": torch.pow,
     "prod": lambda x, axis=None, keepdims=False: product(x, dims(x, axis), keepdims),  # torch.prod has one axis
     "repeat": lambda x, repeats, axis=None: torch.repeat_interleave(x, torch.tensor(repeats), axis),
+    "rint": torch.round,
     "reshape": lambda x, shape: x.reshape(shape),
+    "sinc": sine_over,
     "std": lambda x, axis=None, ddof=0, keepdims=False: torch.std(x, axis, correction=ddof, keepdim=keepdims),
     "softmax": lambda x, axis=-1: torch.softmax(x, axis),
     "stack": lambda *xs, axis=0: torch.stack(xs, axis),
@@ -160,6 +174,8 @@ SECOND_ORDER: dict[str, Callable[..., torch.Tensor]] = {
     # Without a weight, torch loses the bias in the second derivative of batch_norm, and fails in that of layer_norm.
     "batch_norm": lambda x, W, b, training, eps: standardized(x, W, b, (0, 2), eps, (-1, 1)),
     "layer_norm": lambda x, W, b, normalized_shape, eps: standardized(x, W, b, -1, eps),
+    # At 0 torch divides by it.
+    "copysign": lambda a, b: torch.where(torch.signbit(b), -1, 1) * a.abs(),
     # torch.prod divides and multiplies again, and keeps a rounding error where the second derivative is 0.
     "prod": lambda x, axis=None, keepdims=False: product(x, dims(x, axis), keepdims, multiplied),
     # At the threshold itself torch has the slope of the left side, and the curvature of the right.
@@ -176,6 +192,7 @@ SECOND_ORDER: dict[str, Callable[..., torch.Tensor]] = {
 LENGTHS = {"norm", "std"}  # see second_terms
 WITHOUT_COUNTERPART: dict[str, str] = {  # name of an operation: why torch has nothing like it
     "add_at": "called by the rule of getitem, and judged as its derivative, to second order, and in test_index.py",
+    "sinc_slope": "called by sinc and its rule, and judged as its value and derivatives, to second order",
 }
 RENAMED = {"axis": "dim", "keepdims": "keepdim"}
 

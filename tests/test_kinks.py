@@ -65,6 +65,36 @@ TABLE = [
     ("expm1", (-inf,), -1.0, (0.0,), 0.0),
     ("log1p", (-1.0,), -inf, (inf,), -inf),
     ("arctan", (inf,), np.pi / 2, (0.0,), nan),
+    ("arcsin", (1.0,), np.pi / 2, (inf,), inf),
+    ("arcsin", (-1.0,), -np.pi / 2, (inf,), -inf),
+    ("arccos", (1.0,), 0.0, (-inf,), -inf),
+    ("arccosh", (1.0,), 0.0, (inf,), -inf),
+    ("arctanh", (1.0,), inf, (inf,), inf),
+    ("arctan2", (0.0, 0.0), 0.0, (0.0, 0.0), [[nan, nan], [nan, nan]]),
+    ("arctan2", (0.0, -1.0), np.pi, (-1.0, 0.0), [[0.0, -1.0], [-1.0, 0.0]]),
+    ("hypot", (0.0, 0.0), 0.0, (nan, nan), [[nan, nan], [nan, nan]]),
+    ("cbrt", (0.0,), 0.0, (inf,), nan),  # a vertical tangent, with a curvature of either sign
+    ("reciprocal", (0.0,), inf, (-inf,), inf),
+    ("logaddexp", (-inf, 0.0), 0.0, (0.0, 1.0), 0.0),
+    ("logaddexp", (-inf, -inf), -inf, (nan, nan), [[nan, nan], [nan, nan]]),
+    ("remainder", (3.0, 1.5), 0.0, (1.0, -2.0), 0.0),  # a jump: as on its right side
+    ("remainder", (-3.5, 2.0), 0.5, (1.0, 2.0), 0.0),
+    ("fmod", (3.0, 1.5), 0.0, (1.0, -2.0), 0.0),
+    ("fmod", (-3.5, 2.0), -1.5, (1.0, 1.0), 0.0),
+    ("fmax", (1.0, 1.0), 1.0, (1.0, 0.0), 0.0),  # a tie is the first one's, unlike that of maximum
+    ("fmax", (nan, 1.0), 1.0, (0.0, 1.0), 0.0),
+    ("fmin", (1.0, 1.0), 1.0, (1.0, 0.0), 0.0),
+    ("copysign", (0.0, -1.0), -0.0, (0.0, 0.0), 0.0),
+    ("floor", (2.0,), 2.0, (0.0,), 0.0),
+    ("heaviside", (0.0, 0.5), 0.5, (0.0, 1.0), 0.0),
+    ("nan_to_num", (nan,), 0.0, (0.0,), 0.0),
+    ("hardtanh", (1.0,), 1.0, (0.0,), 0.0),
+    ("hardtanh", (-1.0,), -1.0, (0.0,), 0.0),
+    ("logsigmoid", (-1000.0,), -1000.0, (1.0,), 0.0),
+    ("softsign", (0.0,), 0.0, (1.0,), 0.0),
+    ("silu", (-1000.0,), 0.0, (0.0,), 0.0),
+    ("mish", (1000.0,), 1000.0, (1.0,), 0.0),
+    ("gelu", (-1000.0,), 0.0, (0.0,), 0.0),
     ("clip", (-1.0, -1.0, 1.0), -1.0, (1.0, 0.0, 0.0), 0.0),  # at a bound it is the input's
     ("clip", (1.0, -1.0, 1.0), 1.0, (1.0, 0.0, 0.0), 0.0),
     ("clip", (3.0, -1.0, 1.0), 1.0, (0.0, 0.0, 1.0), 0.0),
@@ -84,6 +114,9 @@ TABLE = [
 
 
 TORCH_DIFFERS = {  # to second order; and where it has a number, nan may stand here
+    "copysign": "it divides by the 0 whose sign is changed",
+    "logaddexp": "it has nan where one of the two is -inf",
+    "mish": "it has nan where the exponential overflows",
     "power": "it has nan where 0**b is 0 for all b > 0, and the mixed derivative by (-2, 0) once as nan",
     "softplus": "at the threshold it has the slope of the left side and the curvature of the right one",
 }
@@ -125,7 +158,9 @@ def curvature_of(y, leaves):
     if not y.requires_grad:
         return np.zeros((size, size))
     rows = []
-    for entry in [entry for g in gradients(y, leaves, create_graph=True) for entry in g.reshape(-1)]:
+    slopes = gradients(y, leaves, create_graph=True, allow_unused=True)
+    slopes = [Tensor(np.zeros(x.shape)) if g is None else g for g, x in zip(slopes, leaves, strict=True)]
+    for entry in [entry for g in slopes for entry in g.reshape(-1)]:
         found = gradients(entry, leaves, allow_unused=True) if entry.requires_grad else [None] * len(leaves)
         zeros = [np.zeros(x.shape) if g is None else g.data for g, x in zip(found, leaves, strict=True)]
         rows.append(np.concatenate([g.reshape(-1) for g in zeros]))
@@ -136,7 +171,8 @@ def slopes_of(y, leaves):
     """The gradients of y, 0 where none reaches a leaf."""
     if not y.requires_grad:
         return [np.zeros(x.shape) for x in leaves]
-    return [g.data for g in gradients(y, leaves)]
+    found = gradients(y, leaves, allow_unused=True)
+    return [np.zeros(x.shape) if g is None else g.data for g, x in zip(found, leaves, strict=True)]
 
 
 def test_the_cotangent_of_a_tie_is_not_lost():

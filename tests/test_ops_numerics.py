@@ -380,15 +380,18 @@ def test_other_norms_are_refused_by_name(shape, ord, axis):
 
 
 # ------------------------------------------------------------------------------------------------------ kinds of number
+MODULES = "elementwise", "circular", "activations", "reduce", "linalg"
 MINE = [
     operation
     for operation in REGISTRY.values()
-    if operation.function.__module__.rpartition(".")[2] in ("elementwise", "reduce", "linalg")
+    if operation.function.__module__.rpartition(".")[2] in MODULES
     and not operation.composed
     and any(operation.rules if not operation.variadic else [True])
     and operation.name != "astype"
 ]
-NOT_ANALYTIC = {"abs", "max", "min", "maximum", "minimum", "clip", "where"}
+NOT_ANALYTIC = {"abs", "max", "min", "maximum", "minimum", "clip", "where", "hardtanh", "nan_to_num"}
+NOT_ANALYTIC |= {"fmax", "fmin", "heaviside", "copysign", "remainder", "fmod"}
+NOT_ANALYTIC |= {"arctan2", "hypot", "cbrt", "logaddexp", "logaddexp2", "deg2rad", "rad2deg"}  # of reals, in NumPy
 NOT_IN_LONG_DOUBLE = {"inv"}  # numpy.linalg has single and double precision
 
 

@@ -44,7 +44,8 @@ def others(operation: Any, call: Call) -> list[Any]:
         domain = operation.domain.get(name, (-np.inf, np.inf))
         other = np.empty_like(a)
         if a.dtype.kind == "f":
-            other[...] = -a * 0.75 if domain in ((-np.inf, np.inf), (-1.5, 1.5)) else np.flip(a) * 0.75
+            other[...] = -a if domain in ((-np.inf, np.inf), (-1.5, 1.5)) else np.flip(a)
+            other *= 1 if type(domain) is tuple and domain[0] > 0 else 0.75  # or it might leave the domain
         elif a.dtype == bool:
             other[...] = ~a
         else:

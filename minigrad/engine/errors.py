@@ -63,13 +63,6 @@ def writing(what: str) -> str:
     )
 
 
-def no_operator(symbol: str) -> str:
-    return (
-        f"{symbol} is no operation of minigrad. Write a - b * np.floor((a / b).data) for a % b, which has its "
-        "derivative, and np.floor((a / b).data) for a // b, which is constant nearly everywhere"
-    )
-
-
 def has_history(t: Tensor) -> str:
     return (
         f"only leaves can be copied or pickled, and this is a result with a history: {described(t)}. t.detach() is a "

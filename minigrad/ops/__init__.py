@@ -13,6 +13,8 @@ is itself an operation, so that rules run on Tensors as well as on arrays.
 """
 
 from minigrad.ops import inplace as inplace
+from minigrad.ops.activations import *
+from minigrad.ops.circular import *
 from minigrad.ops.elementwise import *
 from minigrad.ops.index import *
 from minigrad.ops.layers import *

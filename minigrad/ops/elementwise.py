@@ -1,10 +1,12 @@
 """Entry by entry, with NumPy's broadcasting."""
 
+import math
+
 import numpy as np
 
-from minigrad.engine.numeric import NUMBERS
+from minigrad.engine.numeric import NUMBERS, is_operand
 from minigrad.ops.operation import lifted, operand
-from minigrad.ops.registry import op
+from minigrad.ops.registry import FROM_NUMPY, op
 from minigrad.tensor import Tensor
 
 POSITIVE = (0.0, np.inf)
@@ -49,6 +51,36 @@ class divide:
     def forward(a, b):      return np.divide(a, b)
     def d_a(g, y, a, b):    return g / b
     def d_b(g, y, a, b):    return -g * y / b
+
+
+@op
+class remainder:
+    """y = a % b, that is a - b ⌊a / b⌋, which has the sign of b
+
+    Where a is a multiple of b, and y jumps, the derivatives are those of the right side: 1 and -⌊a / b⌋, as in torch.
+    """
+    operator = "__mod__"
+    domain = {"b": POSITIVE}
+    def forward(a, b):      return np.remainder(a, b)
+    def d_a(g, y, a, b):    return g
+    def d_b(g, y, a, b):    return -g * np.floor_divide(a, b)
+
+
+@op
+class fmod:
+    "y = a - b trunc(a / b), which has the sign of a, as C has it"
+    domain = {"b": POSITIVE}
+    def forward(a, b):      return np.fmod(a, b)
+    def d_a(g, y, a, b):    return g
+    def d_b(g, y, a, b):    return -g * np.rint((a - y) / b)
+
+
+@op
+class reciprocal:
+    "y = 1 / x"
+    domain = {"x": POSITIVE}
+    def forward(x):         return np.reciprocal(x)
+    def d_x(g, y, x):       return -g * y * y
 
 
 @op
@@ -144,6 +176,15 @@ class sqrt:
 
 
 @op
+class cbrt:
+    "y = ∛x, with the derivative inf at 0"
+    domain = {"x": (-np.inf, 0.0)}  # the harder half
+    def forward(x):         return np.cbrt(x)
+    @silently
+    def d_x(g, y, x):       return g / (3 * y * y)
+
+
+@op
 class abs:
     "y = |x|, with the derivative 0 at 0"
     operator = "__abs__"
@@ -182,91 +223,50 @@ class log1p:
     def d_x(g, y, x):       return g / (1 + x)
 
 
-# ------------------------------------------------------------------------------------------------------------- circular
 @op
-class sin:
-    "y = sin x"
-    def forward(x):         return np.sin(x)
-    def d_x(g, y, x):       return g * np.cos(x)
-
-
-@op
-class cos:
-    "y = cos x"
-    def forward(x):         return np.cos(x)
-    def d_x(g, y, x):       return -g * np.sin(x)
+class exp2:
+    "y = 2ˣ"
+    def forward(x):         return np.exp2(x)
+    def d_x(g, y, x):       return g * y * LN2
 
 
 @op
-class tan:
-    "y = tan x"
-    domain = {"x": (-1.5, 1.5)}
-    def forward(x):         return np.tan(x)
-    def d_x(g, y, x):       return g * (1 + y * y)
+class log2:
+    "y = log₂ x"
+    domain = {"x": POSITIVE}
+    def forward(x):         return np.log2(x)
+    def d_x(g, y, x):       return g / (x * LN2)
 
 
 @op
-class arctan:
-    "y = arctan x"
-    def forward(x):         return np.arctan(x)
-    @silently  # x * x may be infinite, and the slope is 0 then
-    def d_x(g, y, x):       return g / (1 + x * x)
+class log10:
+    "y = log₁₀ x"
+    domain = {"x": POSITIVE}
+    def forward(x):         return np.log10(x)
+    def d_x(g, y, x):       return g / (x * LN10)
 
 
-# ---------------------------------------------------------------------------------------------------------- activations
-@op
-class tanh:
-    "y = tanh x"
-    def forward(x):         return np.tanh(x)
-    def d_x(g, y, x):       return g * (1 - y * y)
+LN2, LN10 = math.log(2), math.log(10)
 
 
 @op
-class sigmoid:
-    "y = 1 / (1 + e⁻ˣ)"
-    def forward(x):
-        falling = np.exp(np.where(np.real(x) < 0, x, np.negative(x)))  # e^-|x|, which cannot overflow
-        return np.where(np.real(x) < 0, falling, 1) / (1 + falling)
-    def d_x(g, y, x):       return g * y * (1 - y)
+class logaddexp:
+    "y = ln(eᵃ + eᵇ), where the exponentials may be too large for a float"
+    def forward(a, b):      return np.logaddexp(a, b)
+    @silently  # where y is infinite
+    def d_a(g, y, a, b):    return g * np.exp(a - y)
+    @silently
+    def d_b(g, y, a, b):    return g * np.exp(b - y)
 
 
 @op
-class relu:
-    "y = max(x, 0), with the derivative 0 at 0"
-    def forward(x):         return np.maximum(x, 0)
-    def d_x(g, y, x):       return np.where(np.greater(x, 0), g, 0)
-
-
-@op
-class leaky_relu:
-    "y = x if x > 0 else negative_slope * x"
-    params = [{}, {"negative_slope": 0.25}]
-    def forward(x, *, negative_slope=0.01):         return np.where(np.greater(x, 0), x, negative_slope * x)
-    def d_x(g, y, x, *, negative_slope):            return np.where(np.greater(x, 0), g, negative_slope * g)
-
-
-@op
-class elu:
-    "y = x if x > 0 else alpha * (eˣ - 1)"
-    params = [{}, {"alpha": 0.5}]
-    def forward(x, *, alpha=1.0):       return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0)))
-    def d_x(g, y, x, *, alpha):
-        negative = np.where(np.less(x, 0), x, 0)  # so that the exponential of the other branch cannot overflow
-        return np.where(np.greater(x, 0), g, alpha * g * np.exp(negative))
-
-
-@op
-class softplus:
-    """y = ln(1 + exp(beta * x)) / beta, a smooth relu
-
-    Where beta * x is above `threshold` it is x, as in torch.
-    """
-    params = [{}, {"beta": 2.0, "threshold": 3.0}]
-    def forward(x, *, beta=1.0, threshold=20.0):
-        z = np.multiply(beta, x)
-        return np.where(z > threshold, x, np.log1p(np.exp(np.minimum(z, threshold))) / beta)
-    def d_x(g, y, x, *, beta, threshold):  # 1 - exp(-beta * y) is sigmoid(beta * x)
-        return np.where(np.greater(beta * x, threshold), g, -g * np.expm1(-beta * y))
+class logaddexp2:
+    "y = log₂(2ᵃ + 2ᵇ), where the powers may be too large for a float"
+    def forward(a, b):      return np.logaddexp2(a, b)
+    @silently
+    def d_a(g, y, a, b):    return g * np.exp2(a - y)
+    @silently
+    def d_b(g, y, a, b):    return g * np.exp2(b - y)
 
 
 # --------------------------------------------------------------------------------------------------- one of several
@@ -284,6 +284,50 @@ class minimum:
     def forward(a, b):      return np.minimum(a, b)
     def d_a(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.greater(a, b), 0, g))
     def d_b(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.greater(b, a), 0, g))
+
+
+@op
+class fmax:
+    "y = the larger of a and b, or the one that is not nan; at a tie the derivative is that of a, as in torch"
+    def forward(a, b):      return np.fmax(a, b)
+    def d_a(g, y, a, b):    return np.where(np.logical_or(np.greater_equal(a, b), np.isnan(b)), g, 0)
+    def d_b(g, y, a, b):    return np.where(np.logical_or(np.greater_equal(a, b), np.isnan(b)), 0, g)
+
+
+@op
+class fmin:
+    "y = the smaller of a and b, or the one that is not nan; at a tie the derivative is that of a, as in torch"
+    def forward(a, b):      return np.fmin(a, b)
+    def d_a(g, y, a, b):    return np.where(np.logical_or(np.less_equal(a, b), np.isnan(b)), g, 0)
+    def d_b(g, y, a, b):    return np.where(np.logical_or(np.less_equal(a, b), np.isnan(b)), 0, g)
+
+
+@op
+class copysign:
+    "y = |a| with the sign of b, to which there is no derivative; with the derivative 0 at a = 0"
+    def forward(a, b):      return np.copysign(a, b)
+    def d_a(g, y, a, b):    return g * np.sign(a) * np.copysign(1, b)
+    d_b = None
+
+
+@op
+class heaviside:
+    "y = 0 where x < 0, 1 where x > 0, and h where x is 0; to x there is no derivative"
+    def forward(x, h):      return np.heaviside(x, h)
+    d_x = None
+    def d_h(g, y, x, h):    return np.where(np.equal(x, 0), g, 0)
+
+
+@op
+class nan_to_num:
+    """y = x, with `nan`, `posinf` and `neginf` in the place of what is not finite; there the derivative is 0
+
+    By default these are 0 and the largest and smallest numbers of the dtype.
+    """
+    params = [{}, {"nan": 1.0, "posinf": 2.0, "neginf": -2.0}]
+    def forward(x, *, nan=0.0, posinf=None, neginf=None):
+        return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+    def d_x(g, y, x, *, nan, posinf, neginf):   return np.where(np.isfinite(x), g, 0)
 
 
 @op
@@ -344,7 +388,14 @@ def step(formula, function, **block):
 MASKS = {"a": bool, "b": bool}
 
 sign = step("-1, 0 or 1", np.sign)
+signbit = step("whether the sign of x is negative, that of -0.0 too", np.signbit)
+floor = step("⌊x⌋, the largest whole number that is not above x", np.floor)
+ceil = step("⌈x⌉, the smallest whole number that is not below x", np.ceil)
+trunc = step("x without the digits behind the point", np.trunc, numpy=[np.trunc, np.fix])
+rint = step("the whole number that is nearest to x; of two the even one", np.rint)
+floor_divide = step("⌊a / b⌋", np.floor_divide, operator="__floordiv__", domain={"b": POSITIVE})
 isnan = step("whether x is nan", np.isnan)
+isinf = step("whether x is infinite", np.isinf)
 isfinite = step("whether x is neither nan nor infinite", np.isfinite)
 
 equal = step("a == b", np.equal, operator="__eq__", comparison=True)
@@ -360,6 +411,25 @@ logical_not = step("not x, entry by entry", np.logical_not, domain={"x": bool})
 bitwise_and = step("a & b, for masks and integers", np.bitwise_and, operator="__and__", domain=MASKS)
 bitwise_or = step("a | b, for masks and integers", np.bitwise_or, operator="__or__", domain=MASKS)
 invert = step("~x, for masks and integers", np.invert, operator="__invert__", domain={"x": bool})
+
+
+@op
+class round:
+    "y = x, rounded to so many decimals, half to even, without a derivative"
+    numpy = [np.round, np.around]
+    params = [{}, {"decimals": 1}]
+    def forward(x, *, decimals=0):      return np.round(x, decimals)
+    d_x = None
+
+
+def divmod(a, b):
+    """The pair a // b, a % b."""
+    return floor_divide(a, b), remainder(a, b)
+
+
+FROM_NUMPY[np.divmod] = divmod
+Tensor.__divmod__ = lambda a, b: divmod(a, b) if is_operand(b) else NotImplemented
+Tensor.__rdivmod__ = lambda b, a: divmod(a, b) if is_operand(a) else NotImplemented
 
 
 # --------------------------------------------------------------------------------------------------------------- dtypes

@@ -153,29 +153,10 @@ def unknown(function: Any, what: str, writes: bool) -> TypeError:
     """The error for a NumPy function that is no operation."""
     if writes:
         return TypeError(errors.writing(what))
-    if function in REMAINDERS:
-        return TypeError(errors.no_operator(what))
     return TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
 
 
 KNOWN = "use operations that minigrad has (dir(minigrad)), or t.detach().numpy() to leave the tape"
-REMAINDERS = {np.remainder, np.fmod, np.floor_divide, np.divmod}
 WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 Tensor.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
 Tensor.__array_function__ = array_function  # type: ignore[attr-defined]
-
-
-def no_operator(symbol: str) -> Callable[[Tensor, Any], Any]:
-    """The method of an operator that has no derivative table."""
-
-    def refuse(self: Tensor, other: Any) -> Any:
-        if is_operand(other):
-            raise TypeError(errors.no_operator(symbol))
-        return NotImplemented
-
-    return refuse
-
-
-for name, symbol in ("mod", "%"), ("floordiv", "//"), ("divmod", "divmod()"):
-    for method in f"__{name}__", f"__r{name}__":
-        setattr(Tensor, method, no_operator(symbol))
