@@ -1,8 +1,11 @@
 """The drawing and its layout."""
 
+import ctypes
+import ctypes.util
 import itertools
 import random
 import xml.etree.ElementTree as ET
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -339,3 +342,23 @@ def test_a_tensor_in_a_notebook():
         many = many * 1.0
     assert many._repr_svg_() is None  # too many to draw unasked
     assert "value" in many._repr_html_()
+
+
+def test_renderers_that_are_no_browsers_have_the_colours():
+    """librsvg draws for GNOME, ImageMagick and LaTeX; where it is installed its C interface needs no package."""
+    libraries = [ctypes.util.find_library(name) for name in ("rsvg-2", "cairo")]
+    if None in libraries:
+        pytest.skip("librsvg is not installed")
+    rsvg, cairo = map(ctypes.CDLL, libraries)
+    for library, name in ((rsvg, "rsvg_handle_new_from_data"), (cairo, "cairo_create"),
+                          (cairo, "cairo_image_surface_create"), (cairo, "cairo_image_surface_get_data")):  # fmt: skip
+        getattr(library, name).restype = ctypes.c_void_p
+    w = Tensor(np.ones(3), requires_grad=True)
+    text = draw((w * 2.0).sum(), backward=True)._repr_svg_().encode()
+    surface = ctypes.c_void_p(cairo.cairo_image_surface_create(0, 400, 400))
+    handle = ctypes.c_void_p(rsvg.rsvg_handle_new_from_data(text, ctypes.c_size_t(len(text)), None))
+    assert rsvg.rsvg_handle_render_cairo(handle, ctypes.c_void_p(cairo.cairo_create(surface)))
+    pixels = ctypes.string_at(cairo.cairo_image_surface_get_data(surface), 400 * 400 * 4)
+    colours = Counter(pixels[i : i + 3][::-1].hex() for i in range(0, len(pixels), 4) if pixels[i + 3] == 255)
+    assert {"dafbe1", "f6f8fa"} <= {colour for colour, _ in colours.most_common(3)}
+    assert "000000" not in colours

@@ -319,7 +319,7 @@ def test_save_show_and_command(tmp_path, capsys, monkeypatch):
     assert main(["explore", "train.py", "-o", "out.html"]) == 0
     assert capsys.readouterr().out == "page: out.html\n"
     assert "multiply(w, w)" in (tmp_path / "out.html").read_text(encoding="utf-8")
-    assert main(["explore", "train.py", "-o", "no/such/folder.html"]) == 1
+    assert main(["explore", "train.py", "-o", "no/such/folder.html"]) == 2
     assert "No such file" in capsys.readouterr().err
 
 

@@ -28,34 +28,43 @@ CHARACTER, LINE, MARGIN = 7.25, 17.0, 12.0  # of the monospaced text, in pixels
 LONGEST = 34  # characters in a line of a box
 STUB = 9.0  # at both ends of a bend
 
-STYLE = """
-.minigrad { --bg: #ffffff; --ink: #1f2328; --muted: #59636e; --line: #818b98; --result: #f6f8fa; --parameter: #dafbe1;
-  --parameter-line: #1a7f37; --data: #ddf4ff; --data-line: #0969da; --back: #bc4c00; background: var(--bg);
-  font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace }
-@media (prefers-color-scheme: dark) { .minigrad { --bg: #0d1117; --ink: #e6edf3; --muted: #9198a1; --line: #7d8590;
-  --result: #161b22; --parameter: #12261e; --parameter-line: #3fb950; --data: #121d2f; --data-line: #58a6ff;
-  --back: #f0883e } }
-.minigrad text { fill: var(--ink); white-space: pre }
-.minigrad .head { font-weight: 600 }
-.minigrad .note, .minigrad .shape { fill: var(--muted) }
-.minigrad .grad, .minigrad .update { fill: var(--back) }
-.minigrad .shape, .minigrad .sent { font-size: 11px; paint-order: stroke; stroke: var(--bg); stroke-width: 4px;
-  stroke-linejoin: round; text-anchor: middle }
-.minigrad .sent { fill: var(--back) }
-.minigrad rect { fill: var(--result); stroke: var(--line) }
-.minigrad .parameter rect { fill: var(--parameter); stroke: var(--parameter-line); stroke-width: 2.5px }
-.minigrad .data rect { fill: var(--data); stroke: var(--data-line); stroke-dasharray: 5 3 }
-.minigrad .run rect { stroke-width: 2px; rx: 2px }
-.minigrad .output rect { stroke: var(--ink); stroke-width: 2.5px }
-.minigrad .forward { fill: none; stroke: var(--line); stroke-width: 1.5px }
-.minigrad .backward { fill: none; stroke: var(--back); stroke-width: 1.5px; stroke-dasharray: 6 3 }
-.minigrad .tip { fill: var(--line); stroke: none }
-.minigrad .back-tip { fill: var(--back); stroke: none }
+LIGHT = {"bg": "#ffffff", "ink": "#1f2328", "muted": "#59636e", "line": "#818b98", "back": "#bc4c00",
+         "result": "#f6f8fa", "parameter": "#dafbe1", "green": "#1a7f37", "data": "#ddf4ff", "blue": "#0969da"}
+DARK = {"bg": "#0d1117", "ink": "#e6edf3", "muted": "#9198a1", "line": "#7d8590", "back": "#f0883e",
+        "result": "#161b22", "parameter": "#12261e", "green": "#3fb950", "data": "#121d2f", "blue": "#58a6ff"}
+COLOURS = """
+.minigrad {{ background: {bg} }}
+.minigrad text {{ fill: {ink} }}
+.minigrad .note, .minigrad .shape {{ fill: {muted} }}
+.minigrad .grad, .minigrad .update, .minigrad .sent {{ fill: {back} }}
+.minigrad rect {{ fill: {result}; stroke: {line} }}
+.minigrad .edge rect {{ fill: {bg}; stroke: none }}
+.minigrad .parameter rect {{ fill: {parameter}; stroke: {green} }}
+.minigrad .data rect {{ fill: {data}; stroke: {blue} }}
+.minigrad .output rect {{ stroke: {ink} }}
+.minigrad .forward {{ stroke: {line} }}
+.minigrad .backward {{ stroke: {back} }}
+.minigrad .tip {{ fill: {line} }}
+.minigrad .back-tip {{ fill: {back} }}
+"""
+# Every colour is written out: renderers that are no browsers know no variables, and draw black boxes for them.
+STYLE = f"""
+.minigrad {{ font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace }}
+.minigrad text {{ white-space: pre }}
+.minigrad .head {{ font-weight: 600 }}
+.minigrad .shape, .minigrad .sent {{ font-size: 11px; text-anchor: middle }}
+.minigrad .parameter rect, .minigrad .output rect {{ stroke-width: 2.5px }}
+.minigrad .data rect {{ stroke-dasharray: 5 3 }}
+.minigrad .run rect {{ stroke-width: 2px; rx: 2px }}
+.minigrad .forward {{ fill: none; stroke-width: 1.5px }}
+.minigrad .backward {{ fill: none; stroke-width: 1.5px; stroke-dasharray: 6 3 }}
+{COLOURS.format_map(LIGHT)}
+@media (prefers-color-scheme: dark) {{ {COLOURS.format_map(DARK)} }}
 """
 MARKERS = "".join(
-    f'<marker id="minigrad-{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-    f'orient="auto-start-reverse" markerUnits="userSpaceOnUse"><path class="{name}" d="M0 0L8 4L0 8z"/></marker>'
-    for name in ("tip", "back-tip")
+    f'<marker id="minigrad-{name}" viewBox="0 0 8 8" refX="{end}" refY="4" markerWidth="7" markerHeight="7" '
+    f'orient="auto" markerUnits="userSpaceOnUse"><path class="{name}" d="{path}"/></marker>'
+    for name, end, path in (("tip", 7, "M0 0L8 4L0 8z"), ("back-tip", 1, "M8 0L0 4L8 8z"))
 )
 
 
@@ -106,7 +115,7 @@ class Drawing:
         return self.svg
 
     def __repr__(self) -> str:
-        boxes = counted(self.svg.count("<rect"), "box", "boxes")
+        boxes = counted(self.svg.count("data-node="), "box", "boxes")
         return f"<drawing of {boxes}; .save('graph.svg') writes it to a file>"
 
 
@@ -284,11 +293,10 @@ def svg(boxes: Sequence[Box], arrows: Sequence[Arrow], layout: Layout, backward:
         parts = [f'<path class="forward" marker-end="url(#minigrad-tip)" d="{curve(route, 0)}"/>']
         if arrow.sent is not None and backward:
             parts.append(f'<path class="backward" marker-start="url(#minigrad-back-tip)" d="{curve(route, 7)}"/>')
-        at = f'x="{(x0 + x1) / 2:.1f}" y="{y0 + (y1 - y0) * 0.4 + 4:.1f}"'
-        parts.append(f'<text class="shape" {at}>{xml(arrow.label)}</text>')
+        x, y = (x0 + x1) / 2, y0 + (y1 - y0) * 0.4 + 4
+        parts += label("shape", x, y, arrow.label)
         if arrow.sent is not None and backward and arrow.sent != arrow.label:
-            at = f'x="{(x0 + x1) / 2 + 9:.1f}" y="{y0 + (y1 - y0) * 0.4 + 17:.1f}"'
-            parts.append(f'<text class="sent" {at}>{xml(arrow.sent)}</text>')
+            parts += label("sent", x + 9, y + 13, arrow.sent)
         body.append(f'<g class="edge" data-edge="{arrow.key}">{"".join(parts)}</g>')
     for box, (x, y) in zip(boxes, layout.places, strict=True):
         w, h = box.size
@@ -305,6 +313,13 @@ def svg(boxes: Sequence[Box], arrows: Sequence[Arrow], layout: Layout, backward:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="minigrad" role="img" aria-label="{xml(title)}"'
     size = f'viewBox="{view}" width="{width:.0f}" height="{height:.0f}"'
     return f"{head} {size}><style>{STYLE}</style><defs>{MARKERS}</defs>{''.join(body)}</svg>"
+
+
+def label(style: str, x: float, y: float, text: str) -> tuple[str, str]:
+    """A text on an arrow, and the ground that it stands on."""
+    width = 11 / 12 * CHARACTER * len(text)
+    ground = f'<rect class="{style}" x="{x - width / 2:.1f}" y="{y - 9:.1f}" width="{width:.1f}" height="11"/>'
+    return ground, f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{xml(text)}</text>'
 
 
 def middle(route: Sequence[Point]) -> tuple[Point, Point]:
