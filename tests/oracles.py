@@ -122,6 +122,9 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "clip": lambda x, low, high: clipped(*broadcast(x, low, high)),
     "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) if axis is None else x for x in xs], axis or 0),
     "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
+    "convolve": lambda a, v, mode="full": F.conv1d(
+        a[None, None], v.flip(0)[None, None], padding=0 if mode == "valid" else len(v) - 1
+    )[0, 0],
     "dot": torch.matmul,  # torch.dot is for vectors only
     "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
     "cross_entropy": lambda *inputs, **params: weighted(F.cross_entropy, *inputs, **params),
@@ -158,6 +161,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "reshape": lambda x, shape: x.reshape(shape),
     "sinc": sine_over,
     "std": lambda x, axis=None, ddof=0, keepdims=False: torch.std(x, axis, correction=ddof, keepdim=keepdims),
+    "roll": lambda x, shift, axis=None: torch.roll(x, shift, axis),
     "softmax": lambda x, axis=-1: torch.softmax(x, axis),
     "stack": lambda *xs, axis=0: torch.stack(xs, axis),
     "swapaxes": lambda x, axis1, axis2: x.swapaxes(axis1, axis2),

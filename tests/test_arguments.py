@@ -24,7 +24,7 @@ MASK = np.array([[True, False, True]] * 3)
 INTEGERS = np.array([[0, 2, 1], [1, 1, 0], [2, 0, 2]])
 REQUIRED = {  # what is no array of floats
     "axis": 0, "axis1": 0, "axis2": 1, "condition": MASK, "dtype": np.float32, "indices": INTEGERS,
-    "a_min": 0.75, "a_max": 1.25, "pad_width": 1, "repeats": 2, "shape": (3, 3), "normalized_shape": (3,),
+    "a_min": 0.75, "a_max": 1.25, "pad_width": 1, "repeats": 2, "shift": 1, "shape": (3, 3), "normalized_shape": (3,),
 }  # fmt: skip
 OTHERS = {  # for each parameter values that are not its default
     "alpha": [0.5], "approximate": ["tanh"], "axes": [(1, 0), np.array([1, 0])], "axis": [0, -1, np.int64(1)],
@@ -34,7 +34,8 @@ OTHERS = {  # for each parameter values that are not its default
     "end_values": [1], "eps": [0.5], "ignore_index": [0], "initial": [2.0], "inplace": [True],
     "k": [1, np.int64(-1)], "keepdims": [True],
     "label_smoothing": [0.1], "max": [1.0], "max_norm": [1.0], "mean": [np.ones((1, 1))], "min": [0.75],
-    "mode": ["edge", "reflect", "symmetric", "wrap", "mean", "linear_ramp", "empty"], "momentum": [0.5],
+    "mode": ["edge", "reflect", "symmetric", "wrap", "mean", "linear_ramp", "empty", "valid", "same"],
+    "momentum": [0.5], "side": ["right"], "sorter": [np.arange(3)],
     "negative_slope": [0.5], "norm_type": [1.0], "optimize": [True], "ord": [2, 1, np.inf, "nuc"],
     "order": ["F", "A"], "out": [np.ones((3, 3))], "p": [0.0], "padding_idx": [0], "reduce": [False],
     "reduction": ["sum", "none"], "reflect_type": ["odd"], "scale_grad_by_freq": [True], "signature": ["dd->d"],

@@ -98,6 +98,7 @@ RECORDED = {  # name: what a step takes, what it makes of it
     "branch": (NUMBER, lambda v: v * 2 if v > 0.1 else v * v),
     "in place": (np.size, lambda v: operator.imul(v * 1, 3.0)),
     "objects": (ROW, lambda v: np.frompyfunc(lambda number: v[1] * number, 1, 1)([1.0, 2.0]).sum()),
+    "interp": (NUMBER, lambda v: np.interp(v, [-9.0, 9.0], [-9.0, 9.0])),
 }
 REFUSED = {
     "entry": (NUMBER, written(assign((0, 1)), 2, 2)),
@@ -123,7 +124,6 @@ REFUSED = {
     "vectorize": (ROW, lambda v: np.vectorize(math.sin)(v)),
     "apply_along_axis": (ROW, lambda v: np.apply_along_axis(lambda row: row[0] * v, 0, np.ones((2, 3))).sum()),
     "linspace": (NUMBER, lambda v: np.linspace(0, v, 4)),
-    "interp": (NUMBER, lambda v: np.interp(v, [-9.0, 9.0], [-9.0, 9.0])),
     "math.sin": (NUMBER, lambda v: math.sin(v) * v),
     "math.hypot": (NUMBER, lambda v: math.hypot(v, 1.0)),
     "math.fsum": (ROW, math.fsum),

@@ -17,11 +17,14 @@ from minigrad.ops.activations import *
 from minigrad.ops.circular import *
 from minigrad.ops.elementwise import *
 from minigrad.ops.index import *
+from minigrad.ops.join import *
 from minigrad.ops.layers import *
 from minigrad.ops.linalg import *
 from minigrad.ops.loss import *
 from minigrad.ops.reduce import *
-from minigrad.ops.registry import REGISTRY
+from minigrad.ops.registry import COMPOSITIONS, REGISTRY
+from minigrad.ops.select import *
 from minigrad.ops.shape import *
+from minigrad.ops.signals import *
 
-__all__ = sorted(["split", *(name for name, operation in REGISTRY.items() if not operation.helper)])
+__all__ = sorted([*COMPOSITIONS, *(name for name, operation in REGISTRY.items() if not operation.helper)])

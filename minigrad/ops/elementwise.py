@@ -357,7 +357,7 @@ def uncrossed(g, y, a_min):
 
 @op
 class where:
-    """y = a where condition holds, b elsewhere
+    """y = a where condition holds, b elsewhere; of a condition alone, the positions where it holds, off the tape
 
     Both branches are computed, and where one of them is singular its derivative is 0 * inf, which is nan. So make its
     argument harmless first, then choose:
@@ -373,6 +373,8 @@ class where:
     d_condition = None
     def d_a(g, y, condition, a, b):         return np.where(condition, g, 0)
     def d_b(g, y, condition, a, b):         return np.where(condition, 0, g)
+    def public(where, condition, a=None, b=None):
+        return np.nonzero(condition) if a is b is None else where(condition, a, b)
 
 
 # ---------------------------------------------------- steps: constant nearly everywhere, and so without a derivative

@@ -7,6 +7,7 @@ in an index (numbers, slices, ..., np.newaxis) is a parameter; arrays of integer
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from minigrad.engine.state import off_tape
 from minigrad.ops.operation import operand
 from minigrad.ops.registry import op
 from minigrad.tensor import Tensor
@@ -76,6 +77,11 @@ class add_at:
         return y.astype(x.dtype, copy=False)
     def d_x(g, y, x, *indices, index, shape):   return g[together(index, indices)]
     d_indices = None
+
+
+def positions(name, obj):
+    """Static positions as NumPy takes them. Those in a Tensor leave the tape: how long a result is depends on them."""
+    return off_tape(obj, f"{name} at positions in a tensor") if type(obj) is Tensor else obj
 
 
 def entries(x):

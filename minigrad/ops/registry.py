@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -10,18 +12,16 @@ import numpy as np
 from minigrad.backprop import record
 from minigrad.engine import errors
 from minigrad.engine.numeric import is_operand
-from minigrad.engine.state import here
-from minigrad.ops.calling import whole_name
+from minigrad.engine.state import here, off_tape
+from minigrad.engine.trees import mapped
+from minigrad.ops.calling import Calling, whole_name
 from minigrad.ops.operation import DOUBLE, Operation, lifted, narrow
 from minigrad.tensor import Tensor
 
 OPERANDS = {Tensor, np.ndarray, float, int}  # the most common; `is_operand` knows all of them
 REGISTRY: dict[str, Operation] = {}
-FROM_NUMPY: dict[Any, Callable[..., Any]] = {  # np.exp -> minigrad.exp
-    np.shape: lambda a: a.shape,  # shapes are static: Python numbers, not values on the tape
-    np.ndim: lambda a: a.ndim,
-    np.size: lambda a, axis=None: np.size(a.array, axis),
-}
+COMPOSITIONS: dict[str, Callable[..., Any]] = {}  # by name, what is written with operations and is none itself
+FROM_NUMPY: dict[Any, Callable[..., Any]] = {}  # np.exp -> minigrad.exp
 
 
 def op(block: Any) -> Callable[..., Tensor]:
@@ -101,6 +101,33 @@ def op(block: Any) -> Callable[..., Tensor]:
     return result
 
 
+def composition(*functions: Any, method: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let these functions of NumPy be answered by the one below, which is written with operations.
+
+    It is no row of the derivative table: it has several results, or it only arranges what operations compute. Its
+    parameters are NumPy's, by name and position; those it has not are refused by name, as an operation's are. With
+    `method` it is one of Tensors, too.
+    """
+
+    def install(function: Callable[..., Any]) -> Callable[..., Any]:
+        parameters = [*inspect.signature(function).parameters.values()]
+        calling = Calling(function.__name__, parameters, 0, next(iter(functions), None), {})
+
+        @wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            if not calling.fits(args, kwargs):
+                args, kwargs = calling.translated(args, kwargs)
+            return function(*args, **kwargs)
+
+        COMPOSITIONS[function.__name__] = called
+        FROM_NUMPY.update(dict.fromkeys(functions, called))
+        if method:
+            setattr(Tensor, function.__name__, called)
+        return called
+
+    return install
+
+
 def install_operator(block: Any, operation: Operation, plain: Callable[..., Tensor]) -> None:
     """Give Tensor the operator of a block, and its reflection. What is no array of any kind gets a turn of its own."""
     name, public, defaults = block.operator, operation.public, operation.defaults
@@ -149,12 +176,33 @@ def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: A
     raise unknown(function, whole_name(function), function in WRITERS)
 
 
+def off_the_tape(function: Any) -> Callable[..., Any]:
+    """NumPy's function on the arrays of Tensors, for results that are no numbers of the tape: a bool, positions."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = mapped(lambda x: off_tape(x, whole_name(function)) if type(x) is Tensor else x, (args, kwargs))
+        return function(*args, **kwargs)
+
+    return called
+
+
+def arrays_of(x: Any) -> Any:
+    return x.array if type(x) is Tensor else x
+
+
 def unknown(function: Any, what: str, writes: bool) -> TypeError:
     """The error for a NumPy function that is no operation."""
     if writes:
         return TypeError(errors.writing(what))
     return TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
 
+
+# Shapes and dtypes are static: Python's numbers, not values on the tape. What is shaped like a tensor is an array.
+of_form = np.ndim, np.shape, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj
+like = np.zeros_like, np.ones_like, np.empty_like
+FROM_NUMPY |= {f: lambda *args, f=f, **kwargs: f(*mapped(arrays_of, args), **kwargs) for f in of_form + like}
+by_value = np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.argwhere, np.flatnonzero
+FROM_NUMPY |= {f: off_the_tape(f) for f in by_value}
 
 KNOWN = "use operations that minigrad has (dir(minigrad)), or t.detach().numpy() to leave the tape"
 WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}

@@ -1,14 +1,11 @@
 """The same entries in another arrangement."""
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.engine.numeric import refuse_other_arrays
-from minigrad.ops.index import getitem
 from minigrad.ops.operation import lifted, operand
-from minigrad.ops.registry import FROM_NUMPY, op
+from minigrad.ops.registry import composition, op
 
 
 def sizes_or_tuple(arguments):
@@ -67,6 +64,24 @@ class swapaxes:
     def d_x(g, y, x, *, axis1, axis2):  return g.swapaxes(axis1, axis2)
 
 
+@composition(np.moveaxis)
+def moveaxis(a, source, destination):
+    """a with the axes `source` at the places `destination`, and the others in the order they had."""
+    return renumbered(np.moveaxis, a, source, destination)
+
+
+@composition(np.rollaxis)
+def rollaxis(a, axis, start=0):
+    """a with one axis moved to lie before the axis `start`."""
+    return renumbered(np.rollaxis, a, axis, start)
+
+
+def renumbered(function, a, *where):
+    """`function` of NumPy only gives axes another order. Axes whose lengths are their numbers tell which."""
+    x = lifted(operand(a))
+    return np.transpose(x, function(np.empty(range(x.ndim)), *where).shape)
+
+
 @op
 class matrix_transpose:
     "y = x with its last two axes exchanged: one transposed matrix for each"
@@ -93,6 +108,22 @@ class squeeze:
     def d_x(g, y, x, *, axis):          return g.reshape(x.shape)
 
 
+def at_least(function):
+    """One of NumPy's functions that add axes of length 1: it finds the shape."""
+
+    def called(*arys):
+        found = [operand(x) for x in arys]
+        found = [lifted(x).reshape(function(np.broadcast_to(0, x.shape)).shape) for x in found]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    called.__name__ = function.__name__
+    called.__doc__ = f"Each array with as many axes of length 1 as it needs to have {function.__name__[-2]}."
+    return composition(function)(called)
+
+
+atleast_1d, atleast_2d, atleast_3d = map(at_least, (np.atleast_1d, np.atleast_2d, np.atleast_3d))
+
+
 @op
 class ravel:
     "y = the entries of x in one axis: row by row, or column by column if order is 'F'"
@@ -114,6 +145,25 @@ class broadcast_to:
     def d_x(g, y, x, *, shape):         return g
 
 
+@composition(np.broadcast_arrays)
+def broadcast_arrays(*args):
+    """The tuple of all arrays in the shape that they have together."""
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(np.broadcast_to(lifted(operand(x)), shape) for x in args)
+
+
+@composition(np.meshgrid)
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    """The coordinates of all points of a grid: a tuple with an array for each of the vectors xi.
+
+    All have an axis for each vector, and with `sparse` length 1 along those of the others. The first two axes are
+    those of xi[1] and xi[0] if `indexing` is "xy", and in order if it is "ij".
+    """
+    open_grid = np.meshgrid(*[np.arange(np.size(x)) for x in xi], sparse=True, indexing=indexing)
+    found = tuple(lifted(operand(x)).reshape(grid.shape) for x, grid in zip(xi, open_grid, strict=True))
+    return found if sparse else broadcast_arrays(*found)
+
+
 @op
 class flip:
     "y = x with its entries in the opposite order along `axis`; along all axes by default"
@@ -124,54 +174,42 @@ class flip:
     def d_x(g, y, x, *, axis):          return np.flip(g, axis)
 
 
+@composition(np.flipud)
+def flipud(m):
+    """m upside down: flipped along its first axis."""
+    return np.flip(lifted(operand(m)), 0)
+
+
+@composition(np.fliplr)
+def fliplr(m):
+    """m with left and right exchanged: flipped along its second axis."""
+    return np.flip(lifted(operand(m)), 1)
+
+
+@composition(np.rot90)
+def rot90(m, k=1, axes=(0, 1)):
+    """m turned k times by 90 degrees, from the first of two axes towards the second."""
+    x = lifted(operand(m))
+    first, second = axes
+    if (first - second) % x.ndim == 0:
+        raise ValueError(f"rot90: the two axes {axes} of shape {x.shape} are one")
+    if k % 2 == 0:
+        return np.flip(x, axes) if k % 4 else x
+    return np.flip(x, second).swapaxes(*axes) if k % 4 == 1 else np.flip(x.swapaxes(*axes), second)
+
+
 @op
-class concatenate:
-    "y = the arrays of a sequence, one behind the other along an axis they have; flattened first if axis is None"
-    params = [{}, {"axis": -1}, {"axis": None}]
-    signature = "(m,n)->(k,n)"
-    def forward(*xs, axis=0):           return np.concatenate(xs, axis)
-    def d_xs(i, g, y, *xs, axis):
-        if axis is None:
-            return g[stretch(i, [x.size for x in xs])].reshape(xs[i].shape)
-        return g[along(axis, g.ndim, stretch(i, [x.shape[axis] for x in xs]))]
-    def public(concatenate, arrays, axis=0):
-        return concatenate(*map(operand, arrays), axis=axis)
+class roll:
+    "y = x with its entries moved on by `shift` along `axis`, those at the end to the start; flattened by default"
+    params = [{"shift": 1}, {"shift": -1, "axis": -1}, {"shift": (1, 2), "axis": (0, 1)}]
+    signature = "(m,n)->(m,n)"
+    def forward(x, *, shift, axis=None):        return np.roll(x, shift, axis)
+    def d_x(g, y, x, *, shift, axis):           return np.roll(g, back(shift), axis)
 
 
-def stretch(i, lengths):
-    """Where the i-th of pieces of these lengths lies, one behind the other."""
-    ends = np.cumsum(lengths).tolist()
-    return slice(ends[i] - lengths[i], ends[i])
-
-
-@op
-class stack:
-    "y = the arrays of a sequence, all of one shape, one behind the other along a new axis"
-    params = [{}, {"axis": 1}, {"axis": -1}]
-    signature = "(m,n)->(k,m,n)"
-    def compose(*xs, axis=0):           return np.concatenate([np.expand_dims(x, axis) for x in xs], axis)
-    def public(stack, arrays, axis=0):
-        return stack(*map(operand, arrays), axis=axis)
-
-
-def split(ary, indices_or_sections, axis=0):
-    """The list of the parts of ary along `axis`: so many equal ones, or cut before each of these positions.
-
-    >>> [part.data for part in split(Tensor([1.0, 2.0, 3.0]), [1])]
-    [array([1.]), array([2., 3.])]
-    """
-    refuse_other_arrays(indices_or_sections)
-    x = lifted(operand(ary))
-    length = x.shape[axis := normalize_axis_index(axis, x.ndim)]
-    cuts = indices_or_sections
-    if np.ndim(cuts) == 0:
-        if cuts < 1 or length % cuts:
-            raise ValueError(f"split: axis {axis} of length {length} does not divide into {cuts} equal parts")
-        cuts = [i * (length // cuts) for i in range(1, cuts)]
-    return [getitem(x, along(axis, x.ndim, slice(*ends))) for ends in pairwise([0, *cuts, None])]
-
-
-FROM_NUMPY[np.split] = split
+def back(shift):
+    """The shift that brings entries back to where they were."""
+    return tuple([-n for n in shift]) if type(shift) is tuple else -shift
 
 
 @op
@@ -236,3 +274,37 @@ class repeat:
             x, axis = x.reshape(-1), axis or 0
         axis = normalize_axis_index(axis, x.ndim)
         return x[along(axis, x.ndim, np.repeat(np.arange(x.shape[axis]), repeats))]
+
+
+@composition(np.tile)
+def tile(A, reps):
+    """A as often as reps says along each axis, one copy behind the other."""
+    x, reps = lifted(operand(A)), tuple(np.atleast_1d(reps).tolist())
+    shape = (1,) * (len(reps) - x.ndim) + x.shape
+    reps = (1,) * (x.ndim - len(reps)) + reps
+    copies = np.broadcast_to(
+        x.reshape([n for length in shape for n in (1, length)]),
+        [n for pair in zip(reps, shape, strict=True) for n in pair],
+    )
+    return copies.reshape([count * length for count, length in zip(reps, shape, strict=True)])
+
+
+@composition(np.resize)
+def resize(a, new_shape):
+    """The entries of a in any other shape: row by row, from the start again when they come to an end."""
+    x = lifted(operand(a)).reshape(-1)
+    return x[np.resize(np.arange(x.size), new_shape)]
+
+
+@composition(np.copy, method=True)
+def copy(a, order="K"):
+    """a, as a node of its own. (In whatever order its memory is: no result says that.)"""
+    return +lifted(operand(a))
+
+
+@composition(np.full_like)
+def full_like(a, fill_value, dtype=None, *, shape=None):
+    """fill_value in the shape and dtype of a."""
+    like = operand(a)
+    value = lifted(operand(fill_value)).astype(like.dtype if dtype is None else dtype)
+    return np.broadcast_to(value, like.shape if shape is None else shape)

@@ -1,0 +1,176 @@
+"""NumPy's functions that arrange, join, cut and choose entries: on Tensors they answer as on arrays.
+
+They are written with operations, so their judges are the same call on arrays, differences, and the printed program on
+other numbers.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import Tensor, gradcheck, gradients
+from minigrad.ops.registry import COMPOSITIONS, FROM_NUMPY
+from minigrad.program.symbol import TraceError
+
+M, V, C = (2, 3), (4,), (2, 3, 2)
+MASK = np.array([[True, False, True], [False, False, True]])
+OTHERS = ~MASK
+NUMBERS = np.array([[0, 2, 1], [1, 1, 0]])
+
+CALLS = [
+    # (function, how it is called, the shapes of its tensors)
+    ("append", lambda x, y: np.append(x, y), [M, V]),
+    ("append", lambda x, y: np.append(x, y, axis=1), [M, (2, 1)]),
+    ("array_split", lambda x: np.array_split(x, 3), [V]),
+    ("array_split", lambda x: np.array_split(x, [1, 3, 5], -1), [M]),
+    ("array_split", lambda x: np.array_split(x, [-1, 1]), [V]),
+    ("atleast_1d", lambda x, y: np.atleast_1d(x, y), [(), M]),
+    ("atleast_2d", lambda x: np.atleast_2d(x), [V]),
+    ("atleast_3d", lambda *xs: np.atleast_3d(*xs), [(), V, M, C]),
+    ("block", lambda x, y, z: np.block([[x, y], [z]]), [M, (2, 1), V]),
+    ("block", lambda x, y: np.block([x, 2.0, y]), [V, (2, 3)[:1]]),
+    ("block", lambda x, y: np.block([[x], [y]]), [C, (2, 1, 2)]),
+    ("broadcast_arrays", lambda x, y: np.broadcast_arrays(x, y), [(3,), (2, 1)]),
+    ("choose", lambda x, y: np.choose([0, 1, 1], [x, y]), [(3,), M]),
+    ("choose", lambda x, y, z: np.choose(NUMBERS, [x, y, z], mode="wrap"), [(3,), M, ()]),
+    ("choose", lambda x, y: np.choose(NUMBERS, [x, y], mode="clip"), [(3,), M]),
+    ("choose", lambda x: np.choose([0, 0], [x]), [(3, 1)]),
+    ("column_stack", lambda x, y, z: np.column_stack([x, y, z]), [(2,), M, (2,)]),
+    ("compress", lambda x: np.compress([True, False, True], x, axis=1), [M]),
+    ("compress", lambda x: np.compress([0, 1, 1], x), [M]),
+    ("convolve", lambda x, y: np.convolve(x, y, "same"), [(3,), V]),
+    ("convolve", lambda x, y: np.convolve(x, y), [V, ()]),
+    ("copy", lambda x: np.copy(x), [M]),
+    ("correlate", lambda x, y: np.correlate(x, y), [(5,), (2,)]),
+    ("correlate", lambda x, y: np.correlate(x, y, "full"), [(2,), V]),
+    ("correlate", lambda x, y: np.correlate(x, y, "same"), [(3,), (6,)]),
+    ("delete", lambda x: np.delete(x, 1), [M]),
+    ("delete", lambda x: np.delete(x, [0, -1], axis=1), [M]),
+    ("delete", lambda x: np.delete(x, np.s_[::2], 0), [V]),
+    ("dsplit", lambda x: np.dsplit(x, 2), [C]),
+    ("dstack", lambda *xs: np.dstack(xs), [(3,), (1, 3), (1, 3, 2)]),
+    ("extract", lambda x: np.extract(MASK, x), [M]),
+    ("fliplr", lambda x: np.fliplr(x), [C]),
+    ("flipud", lambda x: np.flipud(x), [V]),
+    ("full_like", lambda x, y: x * np.full_like(x, y), [M, ()]),
+    ("full_like", lambda x, y: x * np.full_like(x, y, shape=(2, 3)), [(), (3,)]),
+    ("hsplit", lambda x: np.hsplit(x, [1]), [C]),
+    ("hsplit", lambda x: np.hsplit(x, 2), [V]),
+    ("hstack", lambda x, y: np.hstack([x, y]), [(), V]),
+    ("hstack", lambda x, y: np.hstack((x, y)), [M, (2, 1)]),
+    ("insert", lambda x, y: np.insert(x, 1, y), [M, ()]),
+    ("insert", lambda x, y: np.insert(x, [0, 3, 3], y, axis=1), [M, (2, 3)]),
+    ("insert", lambda x, y: np.insert(x, 1, y, axis=1), [M, (2,)]),
+    ("insert", lambda x, y: np.insert(x, [1], y, axis=1), [M, (2, 2)]),
+    ("insert", lambda x, y: np.insert(x, -1, y, axis=0), [V, (2,)]),
+    ("insert", lambda x, y: np.insert(x, np.s_[1:3], y), [V, (2,)]),
+    ("interp", lambda x, f: np.interp(x, [-2.0, 0.11, 0.513, 2.0], f), [(2, 3), V]),
+    ("interp", lambda x, f: np.interp(10 * x, [-2.0, 0.11, 0.513, 2.0], f, left=9.0, right=-9.0), [(5,), V]),
+    ("interp", lambda x, f: np.interp(x, [5.0, 0.111, 2.4], f, period=3), [(5,), (3,)]),
+    ("interp", lambda f: np.interp(0.3, [0.1, 0.5], f), [(2,)]),
+    ("meshgrid", lambda x, y: np.meshgrid(x, y), [V, (2,)]),
+    ("meshgrid", lambda x, y, z: np.meshgrid(x, y, z, indexing="ij", sparse=True), [V, (2,), ()]),
+    ("moveaxis", lambda x: np.moveaxis(x, [0, 2], [-1, 0]), [C]),
+    ("piecewise", lambda x: np.piecewise(x, [x < 0, x > 1], [np.square, 2.0, np.exp]), [(3, 2)]),
+    ("piecewise", lambda x: np.piecewise(x, [x < 1, x < 0], [np.sin, lambda x: x**3]), [(5,)]),
+    ("piecewise", lambda x: np.piecewise(x, x > 0, [np.log, lambda x: -x]), [(5,)]),
+    ("polyval", lambda p, x: np.polyval(p, x), [V, M]),
+    ("resize", lambda x: np.resize(x, (3, 4)), [M]),
+    ("roll", lambda x: np.roll(x, (1, -1, 2), (0, 1, 0)), [M]),
+    ("rollaxis", lambda x: np.rollaxis(x, 2), [C]),
+    ("rollaxis", lambda x: np.rollaxis(x, 0, 3), [C]),
+    *[("rot90", lambda x, k=k: np.rot90(x, k), [M]) for k in (0, 1, 2, 3, -1)],
+    ("rot90", lambda x: np.rot90(x, 1, axes=(2, 0)), [C]),
+    ("select", lambda x, y: np.select([x > 0, MASK], [x, y**2], 5.0), [M, (3,)]),
+    ("select", lambda x, y: np.select([MASK, OTHERS], [x, y], default=x), [M, ()]),
+    ("split", lambda x: np.split(x, 2), [V]),
+    ("take", lambda x: np.take(x, [5, 0, -1]), [M]),
+    ("take", lambda x: np.take(x, NUMBERS, axis=1), [M]),
+    ("take", lambda x: np.take(x, [-7, 4], 0, mode="wrap"), [M]),
+    ("take", lambda x: np.take(x, [-7, 4], -1, mode="clip"), [M]),
+    ("take", lambda x: x.take([1, 1], 0), [M]),
+    ("tile", lambda x: np.tile(x, 2), [M]),
+    ("tile", lambda x: np.tile(x, (2, 1, 3)), [M]),
+    ("tile", lambda x: np.tile(x, (3,)), [()]),
+    ("unstack", lambda x: np.unstack(x, axis=1), [M]),
+    ("vsplit", lambda x: np.vsplit(x, 2), [M]),
+    ("vstack", lambda *xs: np.vstack(xs), [(3,), M]),
+]
+NO_PROGRAM = {"piecewise"}  # how many entries each of its functions gets depends on the numbers
+each_call = pytest.mark.parametrize(
+    ("function", "shapes"), [pytest.param(f, s, id=f"{name}-{i}") for i, (name, f, s) in enumerate(CALLS)]
+)
+
+
+def test_all_are_called_here():
+    names = {name for name, *_ in CALLS} | {"put_along_axis"}
+    assert COMPOSITIONS.keys() - names == set()
+
+
+def numbers(shapes, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return [np.asarray(rng.normal(size=s)).round(2).astype(dtype) for s in shapes]
+
+
+def several(y):
+    return list(y) if isinstance(y, list | tuple) else [y]
+
+
+def flat(function):
+    """The function with its results in one vector."""
+    return lambda *xs: minigrad.concatenate([y.reshape(-1) for y in several(function(*xs))])
+
+
+@each_call
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_values_are_numpys(function, shapes, dtype):
+    arrays = numbers(shapes, dtype)
+    got, want = function(*map(Tensor, arrays)), function(*arrays)
+    assert isinstance(got, list | tuple) == isinstance(want, list | tuple)
+    for y, t in zip(several(got), several(want), strict=True):
+        assert type(y) is Tensor
+        np.testing.assert_allclose(y.data, t, rtol=16 * np.finfo(dtype).eps, strict=True)
+
+
+@each_call
+def test_derivatives_are_those_of_differences(function, shapes):
+    """To second order: what is checked is the gradient of the sum of cubes."""
+    one = flat(function)
+    xs = [Tensor(a, requires_grad=True) for a in numbers(shapes)]
+    gradcheck(one, xs)
+
+    def slopes(*xs):
+        found = gradients((one(*xs) ** 3).sum(), xs, create_graph=True)
+        return minigrad.concatenate([g.reshape(-1) for g in found])
+
+    gradcheck(slopes, xs)
+
+
+@pytest.mark.parametrize(("name", "function", "shapes"), CALLS)
+def test_a_program_is_good_for_other_numbers(name, function, shapes):
+    compiled = minigrad.compile(flat(function), constants=[MASK, OTHERS, NUMBERS])
+    other = numbers(shapes, seed=1)
+    if name in NO_PROGRAM:
+        with pytest.raises(TraceError, match="depends on"):
+            compiled(*other)
+        return
+    compiled(*numbers(shapes))
+    want = [np.ravel(y) for y in several(function(*other))]
+    np.testing.assert_allclose(compiled(*other), np.concatenate(want), rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSITIONS))
+def test_parameters_are_numpys(name):
+    """In their order and with their defaults; one that is missing here is refused by its name."""
+    if name == "piecewise" or not (theirs := getattr(np, name, None)):
+        return
+    ours = FROM_NUMPY.get(theirs, COMPOSITIONS[name])
+    for p in inspect.signature(ours).parameters.values():
+        assert inspect.signature(theirs).parameters[p.name].default == p.default
+    needed = [p for p in inspect.signature(ours).parameters.values() if p.default is p.empty]
+    with pytest.raises(TypeError, match="bogus"):
+        ours(*[Tensor([1.0])] * len([p for p in needed if p.kind is p.POSITIONAL_OR_KEYWORD]), bogus=1)
