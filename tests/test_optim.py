@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import minigrad
-from minigrad import Tensor, gradients, nn, optim
-from minigrad.optim import lr_scheduler
+from minigrad import Tensor, gradients, nn, no_grad, optim
+from minigrad.optim import lbfgs, lr_scheduler
 
 RNG = np.random.default_rng(0)
 STEPS, BATCH = 50, 16
@@ -71,6 +71,13 @@ OPTIMIZERS = {
     "RMSprop centered": (
         lambda o, p: o.RMSprop(p, lr=0.002, alpha=0.9, momentum=0.8, centered=True, weight_decay=0.01)
     ),
+    "Adagrad": (lambda o, p: o.Adagrad(p, lr=0.1, lr_decay=0.1, weight_decay=0.01, initial_accumulator_value=0.1)),
+    "Adadelta": (lambda o, p: o.Adadelta(p, rho=0.8, eps=1e-4, weight_decay=0.01)),
+    "NAdam": (lambda o, p: o.NAdam(p, lr=0.01, weight_decay=0.02)),
+    "NAdam decoupled": (lambda o, p: o.NAdam(p, momentum_decay=0.1, weight_decay=0.3, decoupled_weight_decay=True)),
+    "RAdam": (lambda o, p: o.RAdam(p, lr=0.01, betas=(0.8, 0.9), weight_decay=0.02)),
+    "RAdam decoupled": (lambda o, p: o.RAdam(p, lr=0.01, weight_decay=0.3, decoupled_weight_decay=True)),
+    "maximize": (lambda o, p: o.Adagrad(p, lr=0.001, weight_decay=0.01, maximize=True)),
     "defaults": (lambda o, p: o.SGD(p)),
     "groups": (
         lambda o, p: o.SGD([{"params": (p := list(p))[:2], "lr": 0.2, "momentum": 0.5}, {"params": p[2:]}], lr=0.01)
@@ -83,6 +90,18 @@ SCHEDULES = {
     "LinearLR": (lambda s, o: s.LinearLR(o, start_factor=0.1, total_iters=20)),
     "LinearLR defaults": (lambda s, o: s.LinearLR(o)),
     "CosineAnnealingLR": (lambda s, o: s.CosineAnnealingLR(o, T_max=20, eta_min=0.001)),
+    "CosineAnnealingWarmRestarts": (lambda s, o: s.CosineAnnealingWarmRestarts(o, T_0=6, T_mult=2, eta_min=0.001)),
+    "CosineAnnealingWarmRestarts alike": (lambda s, o: s.CosineAnnealingWarmRestarts(o, T_0=7)),
+    "LambdaLR": (lambda s, o: s.LambdaLR(o, lambda t: 0.9**t)),
+    "LambdaLR of each group": (lambda s, o: s.LambdaLR(o, [lambda t: 1 / (1 + t)])),
+    "ConstantLR": (lambda s, o: s.ConstantLR(o, factor=0.2, total_iters=12)),
+    "PolynomialLR": (lambda s, o: s.PolynomialLR(o, total_iters=30, power=1.5)),
+    "OneCycleLR": (lambda s, o: s.OneCycleLR(o, max_lr=0.1, total_steps=50)),
+    "OneCycleLR three phases": (
+        lambda s, o: s.OneCycleLR(
+            o, [0.1], epochs=10, steps_per_epoch=5, pct_start=0.4, anneal_strategy="linear", three_phase=True
+        )
+    ),
     "SequentialLR": (
         lambda s, o: s.SequentialLR(
             o,
@@ -126,6 +145,14 @@ def assert_same_state(ours, theirs):
     assert list(mine) == list(other)
     for name, array in other.items():
         np.testing.assert_allclose(mine[name], array, rtol=1e-9, atol=1e-9 * np.abs(array).max(), err_msg=name)
+
+
+@pytest.fixture(autouse=True)
+def numbers_of_torch_are_float64():
+    """Those that torch's optimizers remember, too."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.filterwarnings("ignore:The epoch parameter:UserWarning")  # torch's SequentialLR warns of itself
@@ -175,7 +202,7 @@ def test_a_norm_that_is_no_number():
     assert p.grad.tolist() == [1, np.inf]
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "LBFGS"])
 def test_defaults_are_torchs(name):
     p, t = Tensor(np.zeros(2), requires_grad=True), torch.zeros(2, requires_grad=True)
     mine, theirs = getattr(optim, name)([p]).defaults, getattr(torch.optim, name)([t]).defaults
@@ -280,14 +307,21 @@ def test_goes_on_from_a_state_of_torch(name):
     assert_same_state(ours, theirs)
 
 
+def tensors(state):
+    """A state with torch's tensors in place of arrays; the settings and what is counted in lists are numbers."""
+    as_they_are = {"param_groups", "ro", "H_diag", "t", "prev_loss", "n_iter", "func_evals"}
+    if isinstance(state, dict):
+        return {name: x if name in as_they_are else tensors(x) for name, x in state.items()}
+    return [tensors(x) for x in state] if isinstance(state, list) else torch.tensor(state)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_torch_goes_on_from_our_state(name):
     ours, theirs = twins(mlp)
     mine, _ = train(ours, theirs, ROWS, OPTIMIZERS[name], steps=10)
     state = mine.state_dict()
-    tensors = {i: {k: torch.tensor(v) for k, v in of_one.items()} for i, of_one in state["state"].items()}
     resumed = OPTIMIZERS[name](torch.optim, theirs.parameters())
-    resumed.load_state_dict({**state, "state": tensors})
+    resumed.load_state_dict(tensors(state))
     loss, twin_loss = nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()
     for x, target in zip(ROWS[10:], CLASSES[10:], strict=True):
         mine.zero_grad()
@@ -349,6 +383,186 @@ def test_a_schedule_goes_on_from_its_state(name):
         schedule.step()
 
 
+@pytest.mark.filterwarnings("ignore:The epoch parameter:UserWarning", "ignore:Detected call of `lr_:UserWarning")
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_and_that_of_torch_go_on_from_each_other(name):
+    def made(optim, schedules, p):
+        optimizer = optim.SGD([p], lr=0.3, momentum=0.5)
+        return optimizer, SCHEDULES[name](schedules, optimizer)
+
+    def ours():
+        return made(optim, lr_scheduler, Tensor(np.zeros(2), requires_grad=True))
+
+    def theirs():
+        return made(torch.optim, torch.optim.lr_scheduler, torch.zeros(2, requires_grad=True))
+
+    pairs = [ours(), theirs()]
+    for _ in range(9):
+        for _, schedule in pairs:
+            schedule.step()
+    for make, (source, schedule) in [(theirs, pairs[0]), (ours, pairs[1])]:
+        optimizer, resumed = make()
+        optimizer.load_state_dict(source.state_dict())
+        resumed.load_state_dict(schedule.state_dict())
+        pairs.append((optimizer, resumed))
+    for _ in range(35):
+        for _, schedule in pairs:
+            schedule.step()
+        for optimizer, _ in pairs:
+            for setting in ("lr", "momentum"):
+                want = pairs[1][0].param_groups[0][setting]
+                assert optimizer.param_groups[0][setting] == pytest.approx(want, rel=1e-9, abs=1e-15)
+
+
+PLATEAUS = {
+    "min": {"patience": 2, "factor": 0.5, "threshold": 0.05},
+    "max": {"mode": "max", "patience": 1, "cooldown": 3, "threshold": 0.1},
+    "abs": {"patience": 0, "threshold": 0.3, "threshold_mode": "abs", "min_lr": 0.01, "factor": 0.3},
+    "max abs": {"mode": "max", "threshold_mode": "abs", "patience": 1, "min_lr": [0.02], "eps": 0.01, "factor": 0.6},
+}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("name", PLATEAUS)
+def test_a_plateau_is_that_of_torch(name, sign):
+    def made():
+        mine = optim.Adam([W], lr=0.3)
+        other = torch.optim.Adam([torch.zeros(3, requires_grad=True)], lr=0.3)
+        schedules = lr_scheduler, torch.optim.lr_scheduler
+        return [s.ReduceLROnPlateau(o, **PLATEAUS[name]) for s, o in zip(schedules, (mine, other), strict=True)]
+
+    figures = sign * (2.0 - RNG.random(40).cumsum() / 20 + RNG.normal(size=40) / 5)
+    pair, lengths = made(), []
+    for i, figure in enumerate(figures):
+        if i == 15:  # each goes on from the other's state
+            again = made()
+            for one, source in zip(again, pair[::-1], strict=True):
+                one.load_state_dict(source.state_dict())
+                one.optimizer.param_groups[0]["lr"] = source.optimizer.param_groups[0]["lr"]
+            pair = again
+        for schedule in pair:
+            schedule.step(figure)
+        lengths.append(pair[0].get_last_lr()[0])
+        assert lengths[-1] == pytest.approx(pair[1].get_last_lr()[0], rel=1e-12)
+    assert lengths[-1] < 0.3
+
+
+# -------------------------------------------------------------------------------------------------------------- LBFGS
+def rosenbrock(x, y):
+    return ((1 - x) ** 2).sum() + 100 * ((y - x * x) ** 2).sum()
+
+
+def descended(kind, array, options, *, states=(), steps=4):
+    """The parameters after some steps on rosenbrock, the losses before each, the optimizer."""
+    ps = [array(v) for v in ([-1.2, 0.5], [1.0, 0.3])]
+    optimizer = kind(ps, **options)
+    for state in states:
+        optimizer.load_state_dict(state[0])
+        for p, value in zip(ps, state[1], strict=True):
+            p.data = value
+
+    def closure():
+        optimizer.zero_grad()
+        loss = rosenbrock(*ps)
+        loss.backward()
+        return loss
+
+    losses = [float(optimizer.step(closure).detach().numpy()) for _ in range(steps)]
+    return ps, losses, optimizer
+
+
+OURS = optim.LBFGS, lambda v: Tensor(v, requires_grad=True)
+THEIRS = torch.optim.LBFGS, lambda v: torch.tensor(v, requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lr": 0.02, "max_iter": 7, "history_size": 3},
+        {"lr": 0.5, "max_iter": 1},
+        {"lr": 0.1, "max_iter": 20, "max_eval": 6},
+        {"lr": 0.1, "tolerance_change": 0.03},
+        {"lr": 0.1, "tolerance_grad": 1.5},
+    ],
+)
+def test_lbfgs_is_that_of_torch(options):
+    ours, theirs = descended(*OURS, options), descended(*THEIRS, options)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-8)
+    counts = [
+        [s[name] for name in ("n_iter", "func_evals")]
+        for s in (ours[2].state[ours[0][0]], theirs[2].state[theirs[0][0]])
+    ]
+    assert counts[0] == counts[1]
+    values = [[p.data.copy() for p in ours[0]], [p.detach().clone() for p in theirs[0]]]
+    on_ours = descended(*OURS, options, states=[(theirs[2].state_dict(), [v.numpy() for v in values[1]])])
+    on_theirs = descended(
+        *THEIRS, options, states=[(tensors(ours[2].state_dict()), [torch.tensor(v) for v in values[0]])]
+    )
+    np.testing.assert_allclose(on_ours[1], on_theirs[1], rtol=1e-7)
+    assert on_ours[1][0] < ours[1][0]
+
+
+def test_lbfgs_finds_the_minimum_along_each_line():
+    ps, _, optimizer = descended(*OURS, {"line_search_fn": "strong_wolfe", "max_iter": 200}, steps=1)
+    for p in ps:
+        np.testing.assert_allclose(p.data, 1, atol=1e-5)
+    theirs = descended(*THEIRS, {"line_search_fn": "strong_wolfe", "max_iter": 200}, steps=1)[2].state_dict()
+    assert optimizer.state[ps[0]]["func_evals"] < 1.5 * theirs["state"][0]["func_evals"]
+
+
+@pytest.mark.parametrize("t", [1e-6, 0.1, 1.0, 50.0])
+@pytest.mark.parametrize("f", [lambda x: x**4 - 3 * x**2 + x, lambda x: -x / (x * x + 2), lambda x: np.exp(-x) + x / 9])
+def test_a_line_search_ends_where_the_wolfe_conditions_hold(f, t):
+    def point(t):
+        loss, slope = minigrad.value_and_grad(f)(t)
+        return lbfgs.Point(t, float(loss), np.array([slope]), float(slope), loss)
+
+    start = point(0.0)
+    if start.slope > 0:
+        start, f = start._replace(slope=-start.slope), lambda x, f=f: f(-x)
+    found = lbfgs.strong_wolfe(point, start, t, np.ones(1), 1e-9)
+    assert found.t > 0
+    assert found.loss <= start.loss + 1e-4 * found.t * start.slope
+    assert abs(found.slope) <= 0.9 * abs(start.slope)
+
+
+def test_what_lbfgs_needs():
+    with pytest.raises(TypeError, match=r"call step\(closure\)"):
+        optim.LBFGS([W]).step()
+    for options in ({"max_iter": 0}, {"history_size": 0}, {"line_search_fn": "wolfe"}, {"tolerance_grad": -1.0}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            optim.LBFGS([W], **options)
+    with pytest.raises(ValueError, match="no groups"):
+        optim.LBFGS([{"params": [Tensor(1.0, requires_grad=True)]}, {"params": [W]}])
+
+
+def test_a_step_calls_its_closure_and_takes_recorded_gradients():
+    w = Tensor([2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.25)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward(create_graph=True)
+        return loss
+
+    with no_grad():
+        assert optimizer.step(closure).item() == 4
+    assert w.data.tolist() == [1]
+    closure()
+    closure()
+    optimizer.step()
+    assert w.data.tolist() == [0.5]
+
+
+def test_a_state_from_before_there_was_maximize_is_taken():
+    optimizer = optim.SGD([W], lr=0.5)
+    state = optimizer.state_dict()
+    del state["param_groups"][0]["maximize"]
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["maximize"] is False
+
+
 def broken(change):
     state = {
         "state": {0: {"momentum_buffer": np.ones(3)}},
@@ -400,6 +614,13 @@ def test_a_schedule_refuses_another_state(state):
 
 # ------------------------------------------------------------------------------------------------------------- mistakes
 RESULT = W * 2
+
+
+def beyond(schedule):
+    for _ in range(3):
+        schedule.step()
+
+
 ERRORS = [
     (lambda: optim.SGD([]), ValueError, "no parameters; an iterator"),
     (lambda: optim.SGD([np.zeros(3)]), TypeError, "parameter 0 is a ndarray"),
@@ -419,6 +640,18 @@ ERRORS = [
     (lambda: lr_scheduler.CosineAnnealingLR(optim.SGD([W]), 0), ValueError, "T_max is at least 1"),
     (lambda: lr_scheduler.LinearLR(optim.SGD([W]), total_iters=0), ValueError, "total_iters is at least 1"),
     (lambda: lr_scheduler.SequentialLR(optim.SGD([W]), [], [1]), ValueError, "0 schedules need"),
+    (lambda: optim.Adadelta([W], rho=1.5), ValueError, "rho is from 0 to 1"),
+    (lambda: lr_scheduler.LambdaLR(optim.SGD([W]), []), ValueError, "0 functions for 1 group$"),
+    (lambda: lr_scheduler.OneCycleLR(optim.SGD([W]), 0.1), ValueError, "needs total_steps, or epochs"),
+    (lambda: lr_scheduler.OneCycleLR(optim.SGD([W]), 0.1, 9, pct_start=2), ValueError, "pct_start is from 0 to 1"),
+    (lambda: lr_scheduler.OneCycleLR(optim.SGD([W]), 0.1, 9, anneal_strategy="x"), ValueError, "not 'x'"),
+    (lambda: lr_scheduler.OneCycleLR(optim.Adagrad([W]), 0.1, 9), ValueError, "no momentum to cycle"),
+    (lambda: lr_scheduler.OneCycleLR(optim.SGD([W]), [0.1, 0.2], 9), ValueError, "2 numbers max_lr for 1"),
+    (lambda: lr_scheduler.ReduceLROnPlateau(optim.SGD([W]), factor=1), ValueError, "factor is below 1"),
+    (lambda: lr_scheduler.ReduceLROnPlateau(optim.SGD([W]), mode="least"), ValueError, "not 'least'"),
+    (lambda: lr_scheduler.ReduceLROnPlateau(optim.SGD([W]), min_lr=[1, 2]), ValueError, "2 numbers min_lr"),
+    (lambda: lr_scheduler.ReduceLROnPlateau(optim.SGD([W])).load_state_dict({}), ValueError, "no state of a Reduce"),
+    (lambda: beyond(lr_scheduler.OneCycleLR(optim.SGD([W]), 0.1, 2)), ValueError, "step 3 of 2"),
 ]
 
 
@@ -551,6 +784,6 @@ def test_frozen_parameters_are_no_hindrance():
 def test_it_is_readable():
     optimizer = optim.SGD([{"params": W}, {"params": Tensor(1.0, requires_grad=True), "lr": 0.5}], lr=0.1)
     assert repr(optimizer) == (
-        "SGD(1 parameter, lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False; "
-        "1 parameter, lr=0.5, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False)"
+        "SGD(1 parameter, lr=0.1, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False; "
+        "1 parameter, lr=0.5, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False)"
     )

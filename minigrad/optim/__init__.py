@@ -1,6 +1,21 @@
 """Optimizers and learning-rate schedules, as torch.optim has them."""
 
 from minigrad.optim import lr_scheduler
-from minigrad.optim.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop, StaleGradientWarning
+from minigrad.optim.lbfgs import LBFGS
+from minigrad.optim.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    NAdam,
+    Optimizer,
+    RAdam,
+    RMSprop,
+    StaleGradientWarning,
+)
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop", "StaleGradientWarning", "lr_scheduler"]
+__all__ = [
+    "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "NAdam", "Optimizer", "RAdam", "RMSprop",
+    "StaleGradientWarning", "lr_scheduler",
+]  # fmt: skip

@@ -10,16 +10,23 @@ from __future__ import annotations
 import math
 import warnings
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from minigrad import Tensor
+from minigrad import Tensor, enable_grad
 
 Array = npt.NDArray[Any]
 Group = dict[str, Any]
+
+
+FROM_0_ON = {
+    "alpha", "eps", "initial_accumulator_value", "lr", "lr_decay", "momentum", "momentum_decay", "rho",
+    "tolerance_change", "tolerance_grad", "weight_decay",
+}  # fmt: skip
+SINCE = {"maximize": False}  # settings that older states do not name, and what they meant
 
 
 class StaleGradientWarning(UserWarning):
@@ -62,7 +69,7 @@ class Optimizer:
 
     def check(self, **settings: Any) -> None:
         """Raise ValueError for a setting that makes no sense."""
-        for name in settings.keys() & {"lr", "weight_decay", "momentum", "eps", "alpha"}:
+        for name in settings.keys() & FROM_0_ON:
             if not 0 <= settings[name] < math.inf:
                 raise ValueError(f"{self.name}: {name} is a number from 0 on, and not {settings[name]!r}")
         if not all(0 <= beta < 1 for beta in settings.get("betas", ())):
@@ -84,15 +91,21 @@ class Optimizer:
         """The array after a step, given the one before it and the gradient; a subclass says."""
         raise NotImplementedError(f"{self.name} needs a method update(self, w, g, state, *, lr, ...)")
 
-    def step(self) -> None:
-        """Give each parameter that has a gradient its new values."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Give each parameter that has a gradient its new values, those that lower the loss, or with ``maximize``
+        raise it. A `closure` is called first: it computes the gradients, and returns the loss, which is returned.
+        """
+        loss = None if closure is None else enable_grad(closure)()
         self.stale.before_step()
         for group in self.param_groups:
             settings = self.settings(group)
+            maximize = settings.pop("maximize", False)
             for p in group["params"]:
                 if p.grad is not None:
-                    p.data = self.update(p.data, p.grad, self.state.setdefault(p, {}), **settings)
+                    g = np.asarray(bare(p.grad))
+                    p.data = self.update(p.data, -g if maximize else g, self.state.setdefault(p, {}), **settings)
         self.stale.after_step()
+        return loss
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: `grad` becomes None."""
@@ -107,6 +120,11 @@ class Optimizer:
         groups = [{**group, "params": [number[p] for p in group["params"]]} for group in self.param_groups]
         return {"state": {number[p]: copied(state) for p, state in self.state.items()}, "param_groups": groups}
 
+    def shape_of_state(self, p: Tensor) -> tuple[int, ...]:
+        """The shape of the arrays that are remembered of p."""
+        shape: tuple[int, ...] = p.shape
+        return shape
+
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over state and settings of an optimizer of this kind (or torch's) for parameters of these shapes.
 
@@ -115,7 +133,7 @@ class Optimizer:
         """
         own = self.state_dict()["param_groups"]
         try:
-            groups, states = state_dict["param_groups"], state_dict["state"]
+            groups, states = [{**SINCE, **group} for group in state_dict["param_groups"]], state_dict["state"]
             if [group["params"] for group in groups] != [group["params"] for group in own]:
                 raise ValueError("it is for other groups of parameters")
             for group in groups:
@@ -123,8 +141,9 @@ class Optimizer:
             new = {self.parameters[i]: copied(state) for i, state in states.items()}
             for p, state in new.items():
                 for name, value in state.items():
-                    if np.shape(value) not in (p.shape, ()):
-                        raise ValueError(f"{name} has shape {np.shape(value)}, for a parameter of shape {p.shape}")
+                    for array in value if isinstance(value, list) else [value]:
+                        if np.shape(array) not in (self.shape_of_state(p), ()):
+                            raise ValueError(f"{name} has shape {np.shape(array)}, for a parameter of shape {p.shape}")
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"this is no state of {self.name} for these parameters: {error!r}") from None
         for mine, group in zip(self.param_groups, groups, strict=True):
@@ -148,10 +167,18 @@ class Optimizer:
         return f"{self.name}({'; '.join(groups)})"
 
 
-def copied(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of what is remembered of one parameter: numbers and arrays, or tensors of torch."""
-    arrays = {name: Tensor(np.asanyarray(x)) for name, x in state.items() if not isinstance(x, int | float)}
-    return {**state, **{name: array.data.copy() for name, array in arrays.items()}}
+def copied(state: Any) -> Any:
+    """A copy of what is remembered: numbers and arrays, or tensors of torch, and lists and dicts of these."""
+    if isinstance(state, Mapping):
+        return {name: copied(x) for name, x in state.items()}
+    if isinstance(state, list):
+        return [copied(x) for x in state]
+    return state if state is None or isinstance(state, int | float) else Tensor(np.asanyarray(state)).data.copy()
+
+
+def bare(g: Any) -> Any:
+    """The array of a gradient; it is a Tensor where its sweep was recorded."""
+    return g.data if isinstance(g, Tensor) else g
 
 
 def moved(w: Array, step: Any) -> Any:
@@ -180,14 +207,14 @@ class StaleGradient:
         assert self.p is not None
         if self.p.grad is None:
             self.arrived = None
-        elif self.p.grad is self.used and self.used.any():  # somebody may have zeroed it in place
-            self.arrived = g.data if isinstance(g, Tensor) else g
+        elif self.p.grad is self.used and bare(self.used).any():  # somebody may have zeroed it in place
+            self.arrived = bare(g)
 
     def before_step(self) -> None:
         if self.arrived is None or self.p is None or self.p.grad is None or self.p.grad is self.used:
             return
         # A gradient that is what the sweep brought and no more was assigned by hand, from gradients() perhaps.
-        if not np.array_equal(self.p.grad, self.arrived):
+        if not np.array_equal(bare(self.p.grad), self.arrived):
             warnings.warn(
                 "this step uses a gradient that still contains the gradient of the step before: call "
                 "optimizer.zero_grad() before each backward, or after each step. (Said once.)",
@@ -221,11 +248,12 @@ class SGD(Optimizer):
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
-        weight_decay: float = 0.0, nesterov: bool = False,
+        weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(
-            params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov
-        )
+            params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
+            maximize=maximize,
+        )  # fmt: skip
 
     def check(self, **settings: Any) -> None:
         super().check(**settings)
@@ -246,6 +274,21 @@ class SGD(Optimizer):
         return moved(w, lr * g)
 
 
+def decayed(w: Array, g: Array, lr: float, weight_decay: float, decoupled: bool) -> tuple[Array, Array]:
+    """w and g: the decay shrinks w itself where it is decoupled, and else is part of the gradient."""
+    if not weight_decay:
+        return w, g
+    return (w - lr * weight_decay * w, g) if decoupled else (w, g + weight_decay * w)
+
+
+def moments(g: Array, state: dict[str, Any], beta1: float, beta2: float) -> tuple[int, Any, Any]:
+    """The number of the step, and the running means of g and g² after it."""
+    k = state["step"] = int(state.get("step", 0)) + 1
+    m = state["exp_avg"] = beta1 * state.get("exp_avg", 0) + (1 - beta1) * g
+    v = state["exp_avg_sq"] = beta2 * state.get("exp_avg_sq", 0) + (1 - beta2) * g * g
+    return k, m, v
+
+
 class Adam(Optimizer):
     """Steps of about lr for each entry, whatever the size of its gradients (Kingma and Ba, ICLR 2015).
 
@@ -257,25 +300,21 @@ class Adam(Optimizer):
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0.0, amsgrad: bool = False,
+        weight_decay: float = 0.0, amsgrad: bool = False, *, maximize: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad)
+        super().__init__(
+            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize
+        )
 
     def update(
         self, w: Array, g: Array, state: dict[str, Any], *, lr: float, betas: tuple[float, float], eps: float,
         weight_decay: float, amsgrad: bool,
     ) -> Any:  # fmt: skip
-        if weight_decay and self.decoupled:
-            w = w - lr * weight_decay * w
-        elif weight_decay:
-            g = g + weight_decay * w
-        beta1, beta2 = betas
-        k = state["step"] = int(state.get("step", 0)) + 1
-        m = state["exp_avg"] = beta1 * state.get("exp_avg", 0) + (1 - beta1) * g
-        v = state["exp_avg_sq"] = beta2 * state.get("exp_avg_sq", 0) + (1 - beta2) * g * g
+        w, g = decayed(w, g, lr, weight_decay, self.decoupled)
+        k, m, v = moments(g, state, *betas)
         if amsgrad:
             v = state["max_exp_avg_sq"] = np.maximum(v, state.get("max_exp_avg_sq", 0))
-        m_hat, v_hat = m / (1 - beta1**k), v / (1 - beta2**k)
+        m_hat, v_hat = m / (1 - betas[0] ** k), v / (1 - betas[1] ** k)
         return moved(w, lr * m_hat / (np.sqrt(v_hat) + eps))
 
 
@@ -287,9 +326,68 @@ class AdamW(Adam):
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 1e-2, amsgrad: bool = False,
+        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+
+class NAdam(Optimizer):
+    """Adam whose momentum is Nesterov's (Dozat, ICLR workshop 2016): the step mixes m as it will be next with g.
+
+    The share of m at step k is μ = β₁ (1 - 0.96^(k momentum_decay) / 2), which grows to β₁.
+    """
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0.0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
+        maximize: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
+            decoupled_weight_decay=decoupled_weight_decay, maximize=maximize,
+        )  # fmt: skip
+
+    def update(
+        self, w: Array, g: Array, state: dict[str, Any], *, lr: float, betas: tuple[float, float], eps: float,
+        weight_decay: float, momentum_decay: float, decoupled_weight_decay: bool,
+    ) -> Any:  # fmt: skip
+        w, g = decayed(w, g, lr, weight_decay, decoupled_weight_decay)
+        k, m, v = moments(g, state, *betas)
+        now, following = (betas[0] * (1 - 0.5 * 0.96 ** (i * momentum_decay)) for i in (k, k + 1))
+        product = state["mu_product"] = float(state.get("mu_product", 1.0)) * now
+        ahead = (1 - now) / (1 - product) * g + following / (1 - product * following) * m
+        return moved(w, lr * ahead / (np.sqrt(v / (1 - betas[1] ** k)) + eps))
+
+
+class RAdam(Optimizer):
+    """Adam that divides by √v̂ only when enough steps have made v̂ trustworthy (Liu et al., ICLR 2020).
+
+    ρ counts the gradients that v averages, in effect. Up to 5 the step is lr m̂; from there on it is that of Adam, times
+    r = √((ρ-4)(ρ-2)ρ∞ / ((ρ∞-4)(ρ∞-2)ρ)), which grows to 1.
+    """
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0.0, decoupled_weight_decay: bool = False, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay,
+            decoupled_weight_decay=decoupled_weight_decay, maximize=maximize,
+        )  # fmt: skip
+
+    def update(
+        self, w: Array, g: Array, state: dict[str, Any], *, lr: float, betas: tuple[float, float], eps: float,
+        weight_decay: float, decoupled_weight_decay: bool,
+    ) -> Any:  # fmt: skip
+        w, g = decayed(w, g, lr, weight_decay, decoupled_weight_decay)
+        k, m, v = moments(g, state, *betas)
+        m_hat, left = m / (1 - betas[0] ** k), 1 - betas[1] ** k
+        most = 2 / (1 - betas[1]) - 1
+        rho = most - 2 * k * betas[1] ** k / left
+        if rho <= 5:
+            return moved(w, lr * m_hat)
+        r = math.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+        return moved(w, lr * r * math.sqrt(left) * m_hat / (np.sqrt(v) + eps))
 
 
 class RMSprop(Optimizer):
@@ -300,11 +398,12 @@ class RMSprop(Optimizer):
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
-        weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False,
+        weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(
-            params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered
-        )
+            params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered,
+            maximize=maximize,
+        )  # fmt: skip
 
     def update(
         self, w: Array, g: Array, state: dict[str, Any], *, lr: float, alpha: float, eps: float,
@@ -320,4 +419,59 @@ class RMSprop(Optimizer):
         d = g / (np.sqrt(v) + eps)
         if momentum:
             d = state["momentum_buffer"] = momentum * state.get("momentum_buffer", 0) + d
+        return moved(w, lr * d)
+
+
+class Adagrad(Optimizer):
+    """w ← w - lr g / (√s + eps), where s is the sum of all g² so far, and initial_accumulator_value (Duchi, Hazan and
+    Singer, JMLR 2011). `lr_decay` divides lr by 1 + lr_decay times the number of earlier steps.
+    """
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0, eps: float = 1e-10, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            params, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay,
+            initial_accumulator_value=initial_accumulator_value, eps=eps, maximize=maximize,
+        )  # fmt: skip
+
+    def update(
+        self, w: Array, g: Array, state: dict[str, Any], *, lr: float, lr_decay: float, weight_decay: float,
+        initial_accumulator_value: float, eps: float,
+    ) -> Any:  # fmt: skip
+        if weight_decay:
+            g = g + weight_decay * w
+        k = state["step"] = int(state.get("step", 0)) + 1
+        total = state["sum"] = state.get("sum", initial_accumulator_value) + g * g
+        return moved(w, lr / (1 + (k - 1) * lr_decay) * g / (np.sqrt(total) + eps))
+
+
+class Adadelta(Optimizer):
+    """w ← w - lr d, where d = g √(u + eps) / √(v + eps) has the unit of w (Zeiler, arXiv:1212.5701).
+
+    v and u follow g² and d² by 1 - rho a step.
+    """
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0, *,
+        maximize: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(params, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize)
+
+    def check(self, **settings: Any) -> None:
+        super().check(**settings)
+        if settings["rho"] > 1:
+            raise ValueError(f"Adadelta: rho is from 0 to 1, and not {settings['rho']!r}")
+
+    def update(
+        self, w: Array, g: Array, state: dict[str, Any], *, lr: float, rho: float, eps: float, weight_decay: float
+    ) -> Any:
+        if weight_decay:
+            g = g + weight_decay * w
+        state["step"] = int(state.get("step", 0)) + 1  # which the formula does not need, and torch expects
+        v = state["square_avg"] = rho * state.get("square_avg", 0) + (1 - rho) * g * g
+        u = state.get("acc_delta", 0)
+        d = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+        state["acc_delta"] = rho * u + (1 - rho) * d * d
         return moved(w, lr * d)
