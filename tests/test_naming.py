@@ -67,6 +67,65 @@ def corner(g, x, y):
     return d
 
 
+def scaled_to_the_side(x):
+    """Written into a copy, as a forward of arrays may be."""
+    y = x.copy()
+    y[x < 0] *= 0.5
+    np.add.at(y, ([0, 0], [1, 1]), x[1, :2])
+    np.multiply(y, 2, out=y)
+    return y
+
+
+def side_forgotten(g, x, y):
+    d = 2 * g
+    d[1, :2] += 2 * g[0, 1]
+    return d
+
+
+def row_norm(x):
+    m = x.mean(1, keepdims=True)
+    s = np.sqrt(((x - m) ** 2).mean(1, keepdims=True))
+    return (x - m) / s
+
+
+def row_norm_sums(g, x, y):
+    s = x.std(1, keepdims=True)
+    return (g - g.sum(1, keepdims=True) - y * (g * y).sum(1, keepdims=True)) / s
+
+
+def largest(x):
+    return np.array([x[i : i + 2].max() for i in range(0, 6, 2)])
+
+
+def recurrent(x, w):
+    h, found = np.zeros(3), []
+    for row in x:
+        h = np.tanh(row + h @ w)
+        found.append(h)
+    return np.stack(found)
+
+
+def one_step_late(g, x, w, h):
+    dx, dw, carry = np.zeros_like(x), np.zeros_like(w), np.zeros(3)
+    for k in reversed(range(len(x))):
+        dx[k] = (g[k] + carry) * (1 - h[k] ** 2)
+        dw += np.outer(h[k], dx[k])
+        carry = dx[k] @ w.T
+    return dx, dw
+
+
+def biased(x, b):
+    return np.square(x + b).sum()
+
+
+def by_index(table):
+    return table[np.array([0, 1, 1, 1])]
+
+
+def mean_by_index(g, table, y):
+    return np.array([g[0], g[1:].mean(0)])
+
+
 def over_norm(a):
     return a * (1 / np.sqrt((a * a).sum()))
 
@@ -84,7 +143,7 @@ x6, w3 = np.array([0.7, -1.3, 2.1, 0.2, -0.4, 0.9]), np.array([0.5, -1.0, 2.0])
 
 NAMED = {  # forward, backward, inputs, what is said
     "inner derivative": (gelu, gelu_without_inner, [X], r"of `0.8 \* \(x .* by `x` is missing"),
-    "softplus": (mish, mish_without_sigmoid, [X], "the derivative of `sp = .* by `x` is missing"),
+    "softplus": (mish, mish_without_sigmoid, [X], "the derivative of the softplus of `x`, .* is missing"),
     "log-softmax without its exp": (
         log_softmax,
         lambda g, x, y: g - y * g.sum(-1, keepdims=True),
@@ -152,6 +211,62 @@ NAMED = {  # forward, backward, inputs, what is said
         corner,
         [x6],
         "3 of 6 of their partial derivatives are left out",
+    ),
+    "a forward that writes": (scaled_to_the_side, side_forgotten, [X], "x < 0"),
+    "sums for means": (row_norm, row_norm_sums, [X], r"two paths count .* = 3 times too much: a sum where a mean"),
+    "spread over a window": (largest, lambda g, x, y: np.repeat(g, 2) / 2, [x6], "spread evenly, as of a mean"),
+    "all of a window": (largest, lambda g, x, y: np.repeat(g, 2), [x6], "every entry gets the whole cotangent"),
+    "h[t] for h[t - 1]": (
+        recurrent,
+        one_step_late,
+        [np.vstack([X, X * X]), A],
+        "given the `h` of the next step of the loop",
+    ),
+    "one row of a bias": (biased, lambda g, x, b, y: (2 * g * (x + b), 2 * g * (x + b)[0]), [X, w3], "only the first"),
+    "all of a bias": (
+        biased,
+        lambda g, x, b, y: (2 * g * (x + b), np.full(3, 2 * g * (x + b).sum())),
+        [X, w3],
+        "the sum of the gradient over everything",
+    ),
+    "mean of the uses": (by_index, mean_by_index, [X], "are used up to 3 times.* and do not divide"),
+    "mean of a batch": (
+        lambda a, b: a @ b,
+        lambda g, a, b, y: (g @ b.T, (a.swapaxes(1, 2) @ g).mean(0)),
+        [np.stack([X, X * X]), A],
+        "a mean is taken where a sum belongs",
+    ),
+    "logarithm of 2": (np.exp2, lambda g, x, y: g * y, [X], "multiply by ln 2.*ln 2 is missing in the derivative"),
+    "power rule of 2 ** x": (np.exp2, lambda g, x, y: g * x * y / 2, [X], "the power rule is applied to"),
+    "exponent not lowered": (
+        lambda a, b: a**b,
+        lambda g, a, b, y: (g * b * y, g * y * np.log(a)),
+        [P, X],
+        "power rule of .* the exponent is not lowered by one",
+    ),
+    "at the negative": (
+        lambda x: x * np.logaddexp(0, x),
+        lambda g, x, y: g * (np.log1p(np.exp(x)) + x / (1 + np.exp(x))),
+        [X],
+        "is taken at -`x` instead of `x`",
+    ),
+    "the input for the mask": (
+        lambda x: np.maximum(x, 0),
+        lambda g, x, y: g * np.maximum(x, 0),
+        [X],
+        r"`np.maximum\(x, 0\)` stands where the derivative",
+    ),
+    "padding kept": (
+        lambda x: np.convolve(x, w3, "valid"),
+        lambda g, x, y: np.pad(np.convolve(g, w3[::-1]), (1, 0))[:6],
+        [x6],
+        "moved by 1 along axis 0",
+    ),
+    "at a singular point": (
+        lambda x: np.sqrt(x * x) * np.exp(x),
+        lambda g, x, y: g * y,
+        [np.array([0.0, 0.7, -1.3])],
+        "path through",
     ),
     "an operation of LAPACK": (
         np.linalg.det,

@@ -73,6 +73,7 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
 }
 
 
+CONSTANTS = {"ln 2": math.log(2), "ln 10": math.log(10), "π": math.pi, "√2": math.sqrt(2), "√π": math.sqrt(math.pi)}
 KNOWN = 1e-4  # relative error of a numerical derivative that still tells one mistake from another
 
 
@@ -174,7 +175,7 @@ class Evidence:
                 if isinstance(value, np.ndarray):
                     lengths.update({f"{name}.shape[{k}]": n for k, n in enumerate(value.shape)})
         lengths = {name: n for name, n in lengths.items() if n > 1}
-        found: dict[str, float] = {"2": 2.0}
+        found: dict[str, float] = {"2": 2.0, **CONSTANTS}
         for count in (1, 2, 3):
             for names in combinations(lengths, count):
                 found["·".join(names)] = float(math.prod(lengths[name] for name in names))
@@ -274,7 +275,13 @@ def mean_for_sum(e: Evidence) -> Iterator[Guess]:
 
 @hypothesis("averaged", WHOLE)
 def mean_over_uses(e: Evidence) -> Iterator[Guess]:
-    uses = np.unique((e.jacobian != 0).sum(axis=0))
+    uses = np.unique(each := (e.jacobian != 0).sum(axis=0))
+    if uses.size > 1 and uses[-1] > 1:
+        yield Guess(
+            e.true / np.maximum(each, 1),
+            f"{e.d} is a mean where a sum belongs: entries of {e.name} are used up to {uses[-1]} times, and what each "
+            "of them gets is divided by that: add up, and do not divide.",
+        )
     if uses.size == 1 and uses[0] > 2:
         n = int(uses[0])
         yield Guess(
@@ -407,16 +414,25 @@ def transposed(e: Evidence) -> Iterator[Guess]:
         square = e.true.reshape(2, *e.x.shape)
         turned = np.swapaxes(square, -1, -2)
         yield Guess(turned.reshape(2, -1), f"{e.d} is transposed: its rows are the columns of the gradient. Write .T.")
-    # A factor that should be transposed: in J, an axis of y and an axis of x are exchanged.
-    shape, k = (*e.y.shape, *e.x.shape), e.y.ndim
-    for a, b in product(range(k), range(k, len(shape))):
-        if shape[a] == shape[b] > 1:
-            turned = np.swapaxes(e.jacobian.reshape(shape), a, b).reshape(e.y.size, e.x.size)
+
+
+@hypothesis("transposed")
+def shifted(e: Evidence) -> Iterator[Guess]:
+    """The right numbers, moved along an axis: what moves in and out is not looked at."""
+    if e.got is None:
+        return
+    got, true = (a.reshape(2, *e.x.shape) for a in (e.got, e.true))
+    for axis, n in enumerate(e.x.shape, 1):
+        for by in (1, -1, 2, -2):
+            if n - abs(by) < 2:
+                continue
+            guess, to = got.copy(), np.arange(max(by, 0), n + min(by, 0))
+            np.moveaxis(guess, axis, 0)[to] = np.moveaxis(true, axis, 0)[to - by]
             yield Guess(
-                e.g @ turned,
-                f"{e.d} is computed with a matrix that should be transposed (as grad @ W instead of grad @ W.T): it "
-                "passes only for square ones.",
-                f"{a}{b - k}",
+                guess.reshape(2, -1),
+                f"{e.d} has the right numbers, moved by {abs(by)} along axis {axis - 1}: cut the padding off on both "
+                "sides, or look at where a slice begins.",
+                f"{axis}{by}",
             )
 
 
@@ -545,7 +561,11 @@ def wrong_within(e: Evidence, parts: Iterator[tuple[str, Array]]) -> Iterator[Gu
     wrong = e.wrong.any(axis=0).reshape(e.x.shape)
     if wrong.all() or not wrong.any():
         return
-    for where, mask in parts:
+    seen = wrong | (e.true.reshape(2, *e.x.shape) != 0).any(
+        axis=0
+    )  # where the gradient is 0, many mistakes do not show
+    parts = list(parts)  # type: ignore[assignment]
+    for where, mask in [*parts, *((where, mask & seen) for where, mask in parts)]:
         if (mask == wrong).all():
             there = e.got.reshape(2, *e.x.shape)[:, wrong]
             true = e.true.reshape(2, *e.x.shape)[:, wrong]
@@ -578,9 +598,13 @@ def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
             chosen = np.arange(x.shape[-1]) == t[..., None]
             yield f"at the entries that {name} names, {e.name}[..., {name}] (= where += or -= belongs?)", chosen
             yield f"at all entries but those that {name} names", ~chosen
+            some = chosen & e.wrong.any(axis=0).reshape(x.shape)
+            yield f"at some of the entries that {name} names, {e.name}[..., {name}] (= where += or -= belongs?)", some
         elif isinstance(t, np.ndarray) and t.dtype.kind == "b" and stretch_to(t.shape, x.shape):
             yield f"where {name} holds", np.broadcast_to(t, x.shape)
             yield f"where {name} does not hold", ~np.broadcast_to(t, x.shape)
+    if e.y.shape == x.shape:
+        yield "where the output is 0", e.y == 0
     for where, mask in conditions(e.trial, x.shape):
         yield f"where {where}", mask
         yield f"where not {where}", ~mask
@@ -617,6 +641,21 @@ def flipped(e: Evidence) -> Iterator[Guess]:
 def subsets(n: int) -> list[tuple[int, ...]]:
     """The axes that may be flipped together: each by itself, and all, or the last two as of an image."""
     return list(dict.fromkeys([*((k,) for k in range(n)), tuple(range(n)), tuple(range(n))[-2:]])) if n else []
+
+
+@hypothesis("transposed")
+def matrix_transposed(e: Evidence) -> Iterator[Guess]:
+    # A factor that should be transposed: in J, an axis of y and an axis of x are exchanged.
+    shape, k = (*e.y.shape, *e.x.shape), e.y.ndim
+    for a, b in product(range(k), range(k, len(shape))):
+        if shape[a] == shape[b] > 1:
+            turned = np.swapaxes(e.jacobian.reshape(shape), a, b).reshape(e.y.size, e.x.size)
+            yield Guess(
+                e.g @ turned,
+                f"{e.d} is computed with a matrix that should be transposed (as grad @ W instead of grad @ W.T): it "
+                "passes only for square ones.",
+                f"{a}{b - k}",
+            )
 
 
 @hypothesis("transposed")
@@ -736,6 +775,23 @@ def coupled(e: Evidence) -> Iterator[Guess]:
         )
 
 
+@hypothesis("averaged")
+def over_its_own_axes(e: Evidence) -> Iterator[Guess]:
+    """A gradient whose entries are sums or means of the right ones."""
+    for axes in subsets(e.x.ndim):
+        true = e.true.reshape(2, *e.x.shape)
+        over = tuple(k + 1 for k in axes)
+        where = "everything" if len(axes) == e.x.ndim else "axis " + " and ".join(map(str, axes))
+        for what, reduce in (("sum", np.sum), ("mean", np.mean)):
+            guess = np.broadcast_to(reduce(true, axis=over, keepdims=True), true.shape)
+            yield Guess(
+                guess.reshape(2, -1),
+                f"{e.d} is the {what} of the gradient over {where}: each entry of {e.name} has a gradient of its own. "
+                "Look at the axis of a sum.",
+                f"{what}{axes}",
+            )
+
+
 @hypothesis("region")
 def beyond(e: Evidence) -> Iterator[Guess]:
     """Large or small entries: of a few, some are always the largest, so all else is tried before."""
@@ -766,6 +822,8 @@ def described(got: Array, true: Array, e: Evidence) -> str:
         return ", where it is 0"
     if not np.isfinite(got).all():
         return ", where it is not finite"
+    if (true == 0).all():
+        return ", where it should be 0"
     with np.errstate(all="ignore"):
         c = got / true
     if np.isfinite(c).all() and np.ptp(c) <= 1e-6 * abs(c).max():
@@ -824,15 +882,37 @@ def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]
         return []
     planted = None if ignoring else planted_in(trials, i)
     faults = [] if planted and planted.kind == "power" else fitting(WHOLE, evidence)
+    if planted and planted.kind == "averaged" and faults and faults[0].kind == "factor":
+        faults = []  # a number that may have come from anywhere
     if faults and planted and planted.kind in FURTHER:  # the number is right, and here is where it may come from
         *others, last = faults
         where = planted.text.partition(": ")[2]
         return [*others, last._replace(text=f"{last.text} This would do it: {where}")]
-    faults = faults or ([planted] if planted else fitting(REST, evidence))
+    faults = faults or ([planted] if planted else [])
+    if not faults:
+        faults = fitting(REST, evidence)
+        if faults and faults[0].kind == "region" and len(evidence) == 1:
+            faults = fitting(REST, [*evidence, *elsewhere(first)])
     if faults:
         return [faults[0]._replace(text=faults[0].text + others_right(trials, i)), *faults[1:]]
     text = f"{first.d} is wrong, and no known pattern fits: {entries(first)}.{others_right(trials, i)}"
     return [Fault("unknown", first.name, text)]
+
+
+def elsewhere(e: Evidence) -> Iterator[Evidence]:
+    """The same with the entries of each input in another order: a region that few entries lie in by chance moves."""
+    random = np.random.default_rng((e.trial.case.seed, 5))
+    inputs = [
+        random.permuted(x.reshape(-1)).reshape(x.shape) if k in e.trial.able else x
+        for k, x in enumerate(e.trial.inputs)
+    ]
+    try:
+        other = Evidence(Trial(e.trial.subject, e.trial.case._replace(inputs=tuple(inputs))), e.i)
+        wrong = other.wrong.any() and other.got is not None
+    except Exception:  # outside of the domain, perhaps: then one draw has to do
+        return
+    if wrong:
+        yield other
 
 
 def planted_in(trials: list[Trial], i: int) -> Fault | None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.broadcasting import stretched_axes
 from minigrad.checks.linear import CLOSE, Edge, Local
 from minigrad.checks.survey import UNARY, Key, Link, Slope, Survey, fits_into, spelled
 from minigrad.checks.tracing import Untraceable
@@ -107,19 +108,23 @@ def surveys(trials: tuple[Trial, ...]) -> list[Survey]:
             found.append(Survey(trial))
         except Untraceable:
             if not found:
-                return []
+                break  # at a singular point, perhaps: another draw is not at one
     first = trials[0]
     for draw in range(len(found), DRAWS):
         random = np.random.default_rng((first.case.seed, draw, 3))
-        inputs = [
-            x * random.uniform(0.9, 1.1, x.shape) if i in first.able and x.dtype.kind == "f" else x
-            for i, x in enumerate(first.inputs)
-        ]
+        inputs = [moved(x, random) if i in first.able else x for i, x in enumerate(first.inputs)]
         try:
-            found.append(Survey(Trial(first.subject, first.case._replace(inputs=tuple(inputs))), verify=False))
+            found.append(Survey(Trial(first.subject, first.case._replace(inputs=tuple(inputs))), verify=not found))
         except Exception:  # outside of the domain, perhaps: then there are fewer draws
-            continue
+            if not found:
+                return []
     return found
+
+
+def moved(x: Array, random: np.random.Generator) -> Array:
+    """By a tenth at most, so that no two entries are equal and none is zero."""
+    size = np.where(x == 0, abs(x).max(initial=0) / 16, x)
+    return np.asarray(size * random.uniform(0.9, 1.1, x.shape), x.dtype)
 
 
 def conditions(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
@@ -131,12 +136,14 @@ def conditions(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Arra
 
 
 def likely(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
-    yield from chain(scales(t, wrong), factors(t, wrong), missing_derivatives(t, wrong))
-    yield from chain(whole(t, wrong), diagonals(t), pairs(t))
+    yield from chain(parts(t), scales(t, wrong), factors(t, wrong), missing_derivatives(t, wrong))
+    yield from chain(whole(t, wrong), diagonals(t), pairs(t, wrong))
 
 
 def unlikely(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
-    yield from chain(other_derivatives(t, wrong), rules(t, wrong), weights(t, wrong), constants(t), additions(t, wrong))
+    yield from chain(
+        other_derivatives(t, wrong), rules(t, wrong), weights(t, wrong), constants(t), steps(t), additions(t, wrong)
+    )
     yield from chain(stretches(t), products(t, wrong))
 
 
@@ -247,8 +254,45 @@ def times_truth(t: Survey, i: int, number: Callable[[Survey], float]) -> Array:
     return change * t.known
 
 
-def pairs(t: Survey) -> Iterator[Mistake]:
-    """Two paths that are left out together, as the mean and the variance of a normalisation."""
+def parts(t: Survey) -> Iterator[Mistake]:
+    """Of what is used several times only one use counts: a step of a loop, or a row of what broadcasting made."""
+    for place, edges in t.places.items():
+        e = edges[0]
+        if place[-1] == "all":
+            for which, name in ((0, "first"), (-1, "last")):
+                text = f"of the {len(edges)} steps of the loop only the {name} counts, at {t.where(e.node)}"
+                change = partial(only, place=place, which=which)
+                yield Mistake("unsummed", 0.9, change, f"{text}: = where += belongs, or a return inside of the loop")
+        link = t.locals[e]
+        if place[-1] in ("all", "node") or link.diagonal is None or link.x.shape == link.node.shape:
+            continue
+        for axis in stretched_axes(link.x.shape, link.node.shape):
+            for which, name in ((0, "first"), (-1, "last")):
+                text = (
+                    f"{t.where(e.node)} uses `{t.name(e.input)}` {link.node.shape[axis]} times, and only the {name} of "
+                    f"their cotangents is taken: add them up over axis {axis}"
+                )
+                yield Mistake("unsummed", 1.2, at(place, one_index, axis, which), text)
+
+
+def only(t: Survey, place: Key, which: int) -> Array | None:
+    edges = t.places.get(place, ())
+    if len(edges) < 2:
+        return None
+    return t.change({e: t.times(e, 0.0) for e in edges if e is not edges[which]})
+
+
+def one_index(t: Survey, e: Edge, axis: int, which: int) -> Local | None:
+    link = t.locals[e]
+    if link.diagonal is None or axis >= link.node.ndim:
+        return None
+    mask = np.zeros(link.node.shape)
+    mask[(slice(None),) * axis + (which,)] = 1
+    return t.with_diagonal(e, link.diagonal * mask)
+
+
+def pairs(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
+    """Two paths that are left out together, or count by wrong numbers, as the mean and variance of a normalisation."""
     apart: list[tuple[Array, list[Key]]] = []
     for place, edges in t.places.items():
         cut = t.change({e: t.times(e, 0.0) for e in edges})
@@ -257,19 +301,36 @@ def pairs(t: Survey) -> Iterator[Mistake]:
             if alike is None:
                 apart.append((cut, alike := []))
             alike.append(place)
-    for (_, one), (_, two) in combinations(apart[:PAIRED], 2):
-        first, second = (t.through([e for place in places for e in t.places[place]])[0] for places in (one, two))
+    known = [Number("", partial(constant, 0.0)), *numbers(t)]
+    for (a, one), (b, two) in combinations(apart[:PAIRED], 2):
+        for i in wrong:
+            both, off = (
+                m[..., t.columns[i]].reshape(-1, t.got[:, t.columns[i]].size) for m in (np.stack([a, b]), t.off)
+            )
+            c = np.linalg.lstsq(both.T, off[0], rcond=1e-9)[0]
+            if abs(c).min() <= CLOSE or (abs(c @ both - off[0]) > t.limit).any():
+                continue
+            number = next((n for n in known if all(same(n.value(t), 1 - float(k)) for k in c)), None)
+            if number:
+                yield two_paths(t, (one, two), number)
+                break
+
+
+def two_paths(t: Survey, places: tuple[list[Key], list[Key]], number: Number) -> Mistake:
+    first, second = (t.through([e for place in group for e in t.places[place]])[0] for group in places)
+    change = partial(both_scaled, places=[group[0] for group in places], number=number)
+    if not number.words:
         text = f"two paths are left out: that through {first} and that through {second}"
-        yield Mistake("left-out", 1.5, both_cut(one[0], two[0]), text)
+        return Mistake("left-out", 1.5, change, text)
+    reason = ": a sum where a mean belongs" if "times too much" in number.words else ""
+    text = f"two paths count {number.words}{reason}: that through {first} and that through {second}"
+    return Mistake("counted", 2.3, change, text)
 
 
-def both_cut(one: Key, two: Key) -> Change:
-    def change(t: Survey) -> Array | None:
-        if one not in t.places or two not in t.places:
-            return None
-        return t.change({e: t.times(e, 0.0) for e in t.places[one] + t.places[two]})
-
-    return change
+def both_scaled(t: Survey, places: Sequence[Key], number: Number) -> Array | None:
+    if any(place not in t.places for place in places):
+        return None
+    return t.change({e: t.times(e, number.value(t)) for place in places for e in t.places[place]})
 
 
 def same(a: float, b: float) -> bool:
@@ -311,12 +372,19 @@ def natural(t: Survey, e: Edge) -> Iterator[tuple[str, str, Callable[[Survey, Ed
         yield "sign", f"the minus of the quotient rule at {where} is lost", lambda t, e: -1
     exponent = 2.0 if op == "square" or is_square(node) else raised(node)
     if exponent:
-        yield "power", f"the power rule of {where}: {SLIPS[0][2].format(n=exponent)}", lambda t, e: 1 / exponent
+        yield "power", f"the power rule of {where}: {SLIPS[0][2].format(n=f'{exponent:g}')}", lambda t, e: 1 / exponent
     if op == "mean":
-        yield "averaged", f"{where} divides by {entries(t, e):g}, and the backward does not: divide by it, too", entries
+        yield "counted", f"{where} divides by {entries(t, e):g}, and the backward does not: divide by it, too", entries
     if op == "sum":
         text = f"the backward takes a mean where the derivative of the sum {where} belongs"
         yield "averaged", text, lambda t, e: 1 / entries(t, e)
+    if (n := uses(t, e)) > 1:
+        text = f"a mean is taken where a sum belongs: {where} uses each entry of `{t.name(e.input)}` {n} times"
+        yield "averaged", text, lambda t, e: 1 / uses(t, e)
+    for b in ({"exp2": 2.0, "log2": 2.0, "log10": 10.0}.get(op), base(node) if e.slot else None):
+        if b:
+            text = f"ln {b:g} is missing in the derivative of {where}"
+            yield "missing-factor", text, partial(logarithm, b, 1 if op.startswith("log") else -1)
     if op == "sqrt":
         yield "counted", f"the 1/2 in the derivative of {where} is missing", lambda t, e: 2
         yield "counted", f"the 1/2 in the derivative of {where} is there twice", lambda t, e: 0.5
@@ -325,6 +393,24 @@ def natural(t: Survey, e: Edge) -> Iterator[tuple[str, str, Callable[[Survey, Ed
 def entries(t: Survey, e: Edge) -> float:
     """How many entries of the input are reduced to one."""
     return float(t.nodes[e.input].size / max(t.nodes[e.node].size, 1))
+
+
+def uses(t: Survey, e: Edge) -> float:
+    """How often broadcasting used each entry of the input; of a matrix, in how many products of a batch."""
+    node, x = t.nodes[e.node], t.nodes[e.input]
+    if node.op.name == "matmul" and x.ndim >= 2:
+        return float(math.prod(node.shape[:-2]) / max(math.prod(x.shape[:-2]), 1))
+    return float(node.size / max(x.size, 1)) if t.locals[e].diagonal is not None else 1.0
+
+
+def logarithm(b: float, power: int, t: Survey, e: Edge) -> float:
+    return float(math.log(b) ** power)
+
+
+def base(node: Tensor) -> float | None:
+    """Of an exponential function, if it is one number."""
+    one = node.op.name == "power" and np.size(node.values[0]) == 1
+    return float(np.reshape(node.values[0], ())) if one and np.ndim(node.values[0]) == 0 else None
 
 
 def is_square(node: Tensor) -> bool:
@@ -354,6 +440,8 @@ def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
             change = at(place, nearly, tolerance)
             text = f"entries that are close to {where}, within {tolerance:g}, count as equal to it (a tolerance)"
             yield Mistake("mask", 1.4, change, text)
+        for make, text in UNLIKE_A_MAXIMUM.items() if op in ("max", "min") and place[-1] != "node" else ():
+            yield Mistake("mask", 1.3, at(place, make), f"{text}: {where}")
         if place[-1] == "node" or link.diagonal is None or (len(edges) == 1 and not t.possible(e, wrong)):
             continue
         for slot, bound in ((1, "lower"), (2, "upper")) if op == "clip" and e.slot == 0 else ():
@@ -362,7 +450,10 @@ def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
         if op == "divide" and e.slot == 1:
             for slot, power, text in ((1, 1, "is not squared"), (0, -1, "is not multiplied in")):
                 text = f"the quotient rule of {where}: `{t.operand(e.node, slot)}` {text}"
-                yield Mistake("missing-factor", 1.2, at(place, quotient, slot, power), text, proportional=True)
+                far = 0.7 * t.inside(e.node)
+                yield Mistake("missing-factor", 1.2 + far, at(place, quotient, slot, power), text, proportional=True)
+        if op == "power" and (not raised(node) or f"**{raised(node):g}" not in UNARY):
+            yield from slips_of_a_power(t, place)
         if op in CHOOSING:
             text = f"the mask of {where} is left out: where something else is chosen, the derivative is 0"
             yield Mistake("mask", 1.25, at(place, lambda t, e: t.with_diagonal(e, 1.0)), text)
@@ -396,14 +487,83 @@ def conditioned(t: Survey, e: Edge, truth: bool | None) -> Local | None:
     return t.with_value(e, 0, ~condition if truth is None else np.full(condition.shape, truth))
 
 
-def nearly(t: Survey, e: Edge, tolerance: float) -> Local:
-    """The Jacobian of a largest entry in whose mask entries are equal that are only close."""
+def slips_of_a_power(t: Survey, place: Key) -> Iterator[Mistake]:
+    """Of xᵇ, by its base or by its exponent, whatever they are."""
+    e = t.places[place][0]
+    where, x, b = t.where(e.node), t.operand(e.node, 0), t.operand(e.node, 1)
+    if e.slot == 0:
+        for factor, lowered, text in SLIPS[:3]:
+            change = at(place, slipped, factor, lowered)
+            yield Mistake("power", 1.15, change, f"the power rule of {where}: {text.format(n=f'`{b}`')}", True)
+    else:
+        own = f"its derivative by `{b}` is y ln `{x}`"
+        change = at(place, lambda t, e: t.with_diagonal(e, t.nodes[e.node].array))
+        yield Mistake("missing-factor", 1.15, change, f"ln `{x}` is not multiplied in at {where}: {own}")
+        change = at(place, lambda t, e: t.with_diagonal(e, t.nodes[e.node].values[1] * base_less(t, e)))
+        yield Mistake("wrong-rule", 1.2, change, f"the power rule is applied to the exponent of {where}: {own}")
+
+
+def slipped(t: Survey, e: Edge, factor: Callable[[Any], Any], lowered: int) -> Local:
+    x, n = (np.asarray(value, float) for value in t.nodes[e.node].values[:2])
+    return t.with_diagonal(e, factor(n) * x ** (n + lowered))
+
+
+def base_less(t: Survey, e: Edge) -> Array:
+    x, n = (np.asarray(value, float) for value in t.nodes[e.node].values[:2])
+    return np.asarray(x ** (n - 1))
+
+
+def windows(t: Survey, e: Edge) -> tuple[Array, Array]:
+    """Of a largest entry: which entries it is the largest of, as a matrix, and its value with all the axes."""
     link, node = t.locals[e], t.nodes[e.node]
     axis = node.params["axis"]
     y = link.node if node.params["keepdims"] or axis is None else np.expand_dims(link.node, axis)
     of = np.broadcast_to(np.arange(y.size).reshape(y.shape), link.x.shape).reshape(-1)
-    reached = of == np.arange(y.size)[:, None]
+    return of == np.arange(y.size)[:, None], y
+
+
+def nearly(t: Survey, e: Edge, tolerance: float) -> Local:
+    """The Jacobian of a largest entry in whose mask entries are equal that are only close."""
+    reached, y = windows(t, e)
+    link = t.locals[e]
     return Local(link.node, link.x, None, reached * (abs(link.x - y) < tolerance).reshape(-1))
+
+
+def to_each(t: Survey, e: Edge) -> Local:
+    return Local(t.locals[e].node, t.locals[e].x, None, windows(t, e)[0].astype(float))
+
+
+def evenly(t: Survey, e: Edge) -> Local:
+    reached, _ = windows(t, e)
+    return Local(t.locals[e].node, t.locals[e].x, None, reached / reached.sum(axis=1, keepdims=True))
+
+
+def to_the_other_end(t: Survey, e: Edge) -> Local:
+    """To the smallest entry for the largest, and the other way round."""
+    reached, _ = windows(t, e)
+    link, sign = t.locals[e], 1 if t.nodes[e.node].op.name == "max" else -1
+    masked = np.where(reached, sign * link.x.reshape(-1), np.inf)
+    return Local(link.node, link.x, None, (masked == masked.min(axis=1, keepdims=True)).astype(float))
+
+
+def rows_for_columns(t: Survey, e: Edge) -> Local | None:
+    """To the entry at the index of the largest read the wrong way round, in a square window."""
+    link, axes = t.locals[e], t.nodes[e.node].params["axis"]
+    axes = tuple(range(link.x.ndim)) if axes is None else axes
+    if np.ndim(axes) == 0 or len(axes) != 2 or link.x.shape[axes[0]] != link.x.shape[axes[1]]:
+        return None
+    a, b = (axis % link.x.ndim + 1 for axis in axes)
+    return Local(
+        link.node, link.x, None, link.matrix.reshape(-1, *link.x.shape).swapaxes(a, b).reshape(link.matrix.shape)
+    )
+
+
+UNLIKE_A_MAXIMUM: dict[Callable[[Survey, Edge], Local | None], str] = {
+    to_each: "every entry gets the whole cotangent, and it belongs to the one that was chosen",
+    evenly: "the cotangent is spread evenly, as of a mean, and it belongs to the one entry that was chosen",
+    to_the_other_end: "the entry at the other end gets the cotangent (the smallest for the largest)",
+    rows_for_columns: "the index of the entry that was chosen is read the wrong way round (row and column)",
+}
 
 
 def other_side(t: Survey, e: Edge) -> Local:
@@ -429,15 +589,19 @@ def weights(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
                 change = at(place, Survey.weighted, key, power)
                 text = f"`{t.called(key)}` is multiplied in {text}, at {t.where(e.node)}"
                 yield Mistake(kind, 2.1, change, text)
+            for words in DERIVATIVES:
+                text = f"{words}{FACTORS[words][0]} is multiplied in at {t.where(e.node)}, and forward has it not"
+                change = at(place, Survey.weighted, key, 1, FACTORS[words][1])
+                yield Mistake("counted", 2.2, change, text.replace("{w}", f"`{t.called(key)}`"))
 
 
 # ----------------------------------------------------------------------------------------- functions of one argument
 SLIPS: list[tuple[Callable[[float], float], int, str]] = [  # of d xⁿ/dx = n xⁿ⁻¹: the factor, the exponent less n
-    (lambda n: 1, -1, "the exponent is not multiplied in, a factor {n:g} is missing"),
+    (lambda n: 1, -1, "the exponent is not multiplied in, a factor {n} is missing"),
     (lambda n: n, 0, "the exponent is not lowered by one"),
     (lambda n: 1, 0, "it is the power itself"),
-    (lambda n: n - 1, -1, "the new exponent is multiplied in, and it has to be the old one, {n:g}"),
-    (lambda n: n + 1, -1, "{n:g} + 1 is multiplied in, and it has to be the exponent, {n:g}"),
+    (lambda n: n - 1, -1, "the new exponent is multiplied in, and it has to be the old one, {n}"),
+    (lambda n: n + 1, -1, "{n} + 1 is multiplied in, and it has to be the exponent, {n}"),
     (lambda n: n, -2, "the exponent is lowered by two, and not by one"),
     (lambda n: n, 1, "the exponent goes up, and has to go down"),
 ]
@@ -447,6 +611,10 @@ FORMULAS = {  # of the output y and the input x
     "sigmoid": "y (1 - y)",
     "tanh": "1 - y²",
     "exp": "y",
+    "exp2": "y ln 2",
+    "log2": "1/(x ln 2)",
+    "log10": "1/(x ln 10)",
+    "softplus": "sigmoid x",
     "log": "1/x",
     "sin": "cos x",
     "cos": "-sin x",
@@ -494,9 +662,12 @@ def missing_derivatives(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
         n = float(link.name[2:]) if link.name.startswith("**") else 0.0
         slips = {(factor(n), lowered): text for factor, lowered, text in reversed(SLIPS)} if n else {}
         slips.pop((-n, -1), None)  # no more than a sign, which may be lost anywhere
+        far = 0.7 * t.inside(link.v)
         for (c, lowered), text in slips.items():
             change = sloped(key, lambda t, link, c, e: c * t.nodes[link.u].array ** e, c, n + lowered)
-            yield Mistake("power", 1.1, change, f"the power rule of {step}: {text.format(n=n)}", proportional=True)
+            yield Mistake(
+                "power", 1.1 + far, change, f"the power rule of {step}: {text.format(n=f'{n:g}')}", proportional=True
+            )
 
 
 def other_derivatives(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
@@ -522,6 +693,13 @@ def other_derivatives(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
                 change = sloped(key, taken_at, other)
                 text = f"the derivative of {step} is taken at `{name}` instead of `{t.name(link.u)}`"
                 yield Mistake("at-output" if other == v else "wrong-value", 1.4 if other == v else 1.7, change, text)
+        x = t.name(link.u)
+        change = sloped(key, of_its_ends, partial(mirrored, *UNARY[link.name]))
+        yield Mistake("wrong-value", 1.5, change, f"the derivative of {step} is taken at -`{x}` instead of `{x}`")
+        if b := {"exp": math.e, "exp2": 2.0}.get(link.name):
+            change = sloped(key, of_its_ends, lambda x, y, b=b: x * y / b)
+            text = f"the power rule is applied to {step}, an exponential function"
+            yield Mistake("wrong-rule", 1.3, change, f"{text}: its derivative is {FORMULAS[link.name]}")
         for name, (f, d) in UNARY.items():
             for cost, make in ((1.5, partial(proper, f, d)), (1.5, d), (1.9, partial(at_output, d))):
                 change = sloped(key, of_its_ends, make)
@@ -531,13 +709,18 @@ def other_derivatives(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
                     yield Mistake("wrong-rule", cost, change, text + own)
         for words, plain in PLAIN.items():
             change = sloped(key, of_its_ends, plain)
-            text = words.replace("y", f"`{t.name(link.v)}`").replace("x", f"`{t.name(link.u)}`")
-            yield Mistake("wrong-value", 1.65, change, f"{text} stands where {derivative_of(link, step)} belongs")
+            ends = {"x": f"`{t.name(link.u)}`", "y": f"`{t.name(link.v)}`"}
+            text = "".join(ends.get(letter, letter) for letter in words)
+            yield Mistake("wrong-value", 1.45, change, f"{text} stands where {derivative_of(link, step)} belongs")
 
 
 def proper(f: Callable[[Array], Array], slope: Slope, x: Array, y: Array) -> Array:
     """The derivative of another function at the same input."""
     return slope(x, f(x))
+
+
+def mirrored(f: Callable[[Array], Array], slope: Slope, x: Array, y: Array) -> Array:
+    return slope(-x, f(-x))
 
 
 def at_output(slope: Slope, x: Array, y: Array) -> Array:
@@ -579,6 +762,12 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
         node, where = t.nodes[e.node], t.where(e.node)
         if place[-1] == "node" or not hasattr(node.op, "rules") or (len(edges) == 1 and not t.possible(e, wrong)):
             continue
+        for by, text in ((1, "next"), (-1, "previous")) if place[-1] == "all" else ():
+            for slot, x in enumerate(node.inputs):
+                if type(x) is Tensor and slot != e.slot:
+                    value = f"the `{t.operand(e.node, slot)}` of the {text} step of the loop"
+                    other_step = partial(of_another_step, place=place, slot=slot, by=by)
+                    yield Mistake("wrong-value", 1.55, other_step, f"the derivative of {where} is given {value}")
         for slot, old in enumerate([*node.values, node.array]):
             if not isinstance(old, np.ndarray) or old.dtype.kind != "f" or old.size == 1:
                 continue
@@ -603,6 +792,47 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
             change = at(place, lambda t, e: t.square_matrix(e, np.transpose))
             text = f"the backward does {where} itself, where its transpose belongs (the other way round)"
             yield Mistake("wrong-rule", 1.7, change, text)
+
+
+def of_another_step(t: Survey, place: Key, slot: int, by: int) -> Array | None:
+    """The change that comes of a rule in a loop that is given a value of the step behind, or of that before."""
+    if place not in t.places:
+        return None
+    edges = [e for e in t.edges if (*t.keys[e.node][:-1], e.slot) == place[:-1]]
+    series = [np.asarray(t.nodes[e.node].values[slot]) for e in edges]
+    x = t.nodes[edges[-1 if by > 0 else 0].node].inputs[slot]
+    while type(x) is Tensor and x.op is not None and x.op.name == "reshape":
+        x = x.inputs[0]
+    key = t.keys[t.at[x]] if type(x) is Tensor and x in t.at else ()
+    beyond = t.position.get((*key[:-1], key[-1] + by)) if key else None
+    if len(edges) < 2 or any(v.shape != series[0].shape for v in series):
+        return None
+    end = series[0] if beyond is None else t.nodes[beyond].array
+    if end.size != series[0].size:
+        return None
+    end = end.reshape(series[0].shape)
+    series = [*series[1:], end] if by > 0 else [end, *series[:-1]]
+    made = {e: t.with_value(e, slot, v) for e, v in zip(edges, series, strict=True)}
+    return t.change({e: new for e, new in made.items() if new is not None})
+
+
+def steps(t: Survey) -> Iterator[Mistake]:
+    """A reduction that goes over all entries when backward computes it anew."""
+    for i, node in enumerate(t.nodes):
+        if node.op is None or node.op.name not in ("sum", "mean") or not node.differentiable or node.size < 2:
+            continue
+        if len(node.inputs) == 1 and node.params.get("axis") is not None:
+            text = f"{t.where(i)} goes over axis {node.params['axis']}, and in the backward over all entries"
+            yield Mistake("mixed", 1.6, partial(over_all, key=t.keys[i]), text)
+
+
+def over_all(t: Survey, key: Key) -> Array | None:
+    return (t.again(t.position[key], reduced) - t.truth) * t.known if key in t.position else None
+
+
+def reduced(node: Tensor) -> Array:
+    whole = node.op.forward(*node.values, **{**node.params, "axis": None, "keepdims": False})
+    return np.broadcast_to(whole, node.shape)
 
 
 def owner(t: Survey, e: Edge, slot: int) -> str:
@@ -722,6 +952,9 @@ def times_entries(t: Survey, i: int, key: Key, f: Callable[[Array], Array], powe
     return change * t.known
 
 
+DERIVATIVES = "{w} (1 - {w})", "1 - {w}²", "s (1 - s) with s = sigmoid({w})"
+
+
 def softmax_name(x: Array, y: Array) -> str:
     """What a node is of another, if it is a softmax of its rows or the logarithm of one."""
     e = np.exp(x - x.max())
@@ -746,7 +979,11 @@ def constants(t: Survey) -> Iterator[Mistake]:
 
 
 def without(t: Survey, key: Key, slot: int, neutral: float) -> Array | None:
-    return (t.again(t.position[key], slot, neutral) - t.truth) * t.known if key in t.position else None
+    def computed(node: Tensor) -> Array:
+        values = [neutral if k == slot else value for k, value in enumerate(node.values)]
+        return np.asarray(node.op.forward(*values, **node.params))
+
+    return (t.again(t.position[key], computed) - t.truth) * t.known if key in t.position else None
 
 
 def additions(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:

@@ -35,6 +35,10 @@ def unary() -> Iterator[tuple[str, tuple[Callable[[Array], Array], Slope]]]:
         operation = REGISTRY[name]
         (rule,) = operation.rules
         yield name, (operation.forward, partial(by_rule, rule))
+    yield "exp2", (np.exp2, lambda x, y: y * np.log(2))
+    yield "log2", (np.log2, lambda x, y: 1 / (x * np.log(2)))
+    yield "log10", (np.log10, lambda x, y: 1 / (x * np.log(10)))
+    yield "softplus", (lambda x: np.logaddexp(0, x), lambda x, y: 1 / (1 + np.exp(-x)))
     for p in (2, 3, 4, 5, 6, -1, -2, 0.5, -0.5):
         yield f"**{p:g}", (partial(power, p), partial(power_slope, p))
 
@@ -90,7 +94,8 @@ class Survey(Linear):
         for e in self.edges:
             link, before = self.locals[e], self.jacobians[e.input]  # a mask may be closed everywhere
             if before.any() and (link.diagonal is not None or link.times(before).any()):
-                if sum(x is self.nodes[e.input] for x in self.nodes[e.node].inputs) == 1:  # x * x is one place, not two
+                node = self.nodes[e.node]
+                if node.op.name != "multiply" or node.inputs[0] is not node.inputs[1]:  # x * x is one place, not two
                     together[(*self.keys[e.node][:-1], e.slot)].append(e)
                 leading[e.node].append(e)
         for key, edges in together.items():
@@ -157,6 +162,11 @@ class Survey(Linear):
                         found.append(Link(u, v, name, d))
         found.sort(key=lambda link: link.u - link.v)
         return {(self.keys[link.u], self.keys[link.v], link.name): link for link in found}
+
+    def inside(self, v: int) -> bool:
+        """Whether a node is the last step of a function with a name, as the quotient of a sigmoid."""
+        named = (k for k in self.functions.values() if not k.name.startswith("**"))
+        return any(k.v == v and all((e.node, e.input) != (k.v, k.u) for e in self.edges) for k in named)
 
     # ------------------------------------------------------------------------------------------------------- names
     def called(self, key: Key) -> str:
@@ -230,6 +240,8 @@ class Survey(Linear):
 
     # ------------------------------------------------------------------------------------- what could be the reason
     def explains(self, change: Array, i: int, proportional: bool) -> bool:
+        if abs(change[:, self.columns[i]]).max(initial=0) <= self.limit:
+            return False
         return self.explained(change, i) and (proportional or not self.is_proportional(i))
 
     def is_proportional(self, i: int) -> bool:
@@ -282,12 +294,12 @@ class Survey(Linear):
     def to_the_power(self, e: Edge, p: int) -> Local:
         return self.with_diagonal(e, np.asarray(self.locals[e].diagonal) ** float(p))
 
-    def weighted(self, e: Edge, key: Key, power: int) -> Local | None:
-        """The Jacobian of an edge whose cotangent was multiplied with a value, or divided by it."""
+    def weighted(self, e: Edge, key: Key, power: int, f: Callable[[Array], Array] = np.positive) -> Local | None:
+        """The Jacobian of an edge whose cotangent was multiplied with (a function of) a value, or divided by it."""
         link, w = self.locals[e], self.values.get(key)
         if w is None or not fits_into(w.shape, link.node.shape):
             return None
-        factor = np.broadcast_to(w, link.node.shape).astype(float) ** power
+        factor = f(np.broadcast_to(w, link.node.shape).astype(float)) ** float(power)
         if link.diagonal is not None:
             return self.with_diagonal(e, link.diagonal * factor)
         return Local(link.node, link.x, None, factor.reshape(-1, 1) * link.matrix)
@@ -311,8 +323,8 @@ class Survey(Linear):
         link = self.locals[e]
         return Local(link.node, link.x, None, make(link.matrix)) if link.node.size == link.x.size else None
 
-    def again(self, i: int, slot: int, value: float) -> Array:
-        """The Jacobian of a forward that is computed anew, with another constant as an input of node i."""
+    def again(self, i: int, computed: Callable[[Tensor], Array]) -> Array:
+        """The Jacobian of a forward that is computed anew, node i in another way."""
         kept = [(node.array, node.values) for node in self.nodes]
         try:
             for k, node in enumerate(self.nodes):
@@ -322,9 +334,7 @@ class Survey(Linear):
                     x.array if type(x) is Tensor and x in self.at else old
                     for x, old in zip(node.inputs, node.values, strict=True)
                 ]
-                if k == i:
-                    node.values[slot] = value
-                node.array = np.asarray(node.op.forward(*node.values, **node.params))
+                node.array = computed(node) if k == i else np.asarray(node.op.forward(*node.values, **node.params))
             return self.forwards({e: self.local(e, like=self.locals[e]) for e in self.edges})[self.output]
         finally:
             for node, (array, values) in zip(self.nodes, kept, strict=True):

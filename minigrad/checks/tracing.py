@@ -84,9 +84,9 @@ class Follower(Watch):
             out = on_tensors(op.student.forward)(Context(inputs), *inputs)
             y.op, y.inputs, y.values, y.serial = Foreign(np.positive, {}), (out,), [out.array], next_serial()
 
-    def write(self, t: Tensor, index: Any, value: Any) -> None:
+    def write(self, t: Tensor, index: Any, value: Any, add: Any = None) -> None:
         """``t[index] = value``: from now on t is what came of it, and what was computed from t before, of the old t."""
-        old, new = Tensor.__new__(Tensor), record(Written(index), (t, value), {})
+        old, new = Tensor.__new__(Tensor), record(Written(index, add), (t, value), {})
         for name in SLOTS:
             setattr(old, name, getattr(t, name))
             setattr(t, name, getattr(new, name))
@@ -96,6 +96,15 @@ class Follower(Watch):
 
     def call(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """A function of NumPy that is no operation: a node if it returns floats, a constant otherwise."""
+        if "out" in kwargs:
+            (out,) = kwargs["out"] if isinstance(kwargs["out"], tuple) else (kwargs["out"],)
+            where = kwargs.get("where", True)
+            y = function(*args, **{k: v for k, v in kwargs.items() if k not in ("out", "where")})
+            out[...] = y if where is True else np.where(where, y, out)
+            return out
+        if getattr(function, "__name__", "") == "at" and len(args) == 3:  # np.add.at(x, index, value)
+            t, index, value = args
+            return self.write(t, index, value, function)
         tensors = [x for a in args for x in (a if isinstance(a, list | tuple) else (a,)) if type(x) is Tensor]
         op = Foreign(function, kwargs, args)
         y = Tensor(op.forward(*[x.array for x in tensors]))
@@ -108,24 +117,34 @@ class Follower(Watch):
 
 
 class Written(Op):
-    """The operation of ``x[index] = v``."""
+    """The operation of ``x[index] = v``, or of ``add(x, index, v)``, np.add.at for instance."""
 
     name = "="
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Any, add: Any = None) -> None:
         self.index = tuple(map(raw, index)) if isinstance(index, tuple) else raw(index)
+        self.add = add
 
     def constant(self, x: Any, position: int) -> Any:
         return as_numeric(x)
 
     def forward(self, x: Array, v: Any) -> Array:
         y = x.copy()
-        y[self.index] = v
+        if self.add is None:
+            y[self.index] = v
+        else:
+            self.add(y, self.index, v)
         return y
 
     def jacobian(self, i: int, values: Sequence[Any]) -> Array:
         """(*y.shape, *input.shape): entries of x stay, or those of v come."""
         x, v = (np.asarray(value) for value in values)
+        if self.add is not None:
+            wide = [a.astype(np.longdouble) for a in (x, v)]
+            found = numerical_jacobian(
+                lambda a: self.forward(*[a if k == i else w for k, w in enumerate(wide)]), wide[i]
+            )
+            return np.asarray(found.value, float)
         written = np.full(x.shape, -1)
         written[self.index] = np.arange(v.size).reshape(v.shape)
         if i:
@@ -202,8 +221,14 @@ def array(x: Any, dtype: Any = None, **kwargs: Any) -> Any:
     """np.array and its kin, of nestings that hold Tensors."""
     x = stacked(x)
     if type(x) is Tensor:
-        return x if dtype is None else x.astype(dtype)
+        return x.copy() if dtype is None else x.astype(dtype)
     return np.array(x, dtype, **kwargs)
+
+
+def unchanged(x: Any, dtype: Any = None, **kwargs: Any) -> Any:
+    """np.asarray and its kin."""
+    x = stacked(x)
+    return x if type(x) is Tensor and dtype is None else array(x, dtype, **kwargs)
 
 
 def joining(join: Callable[..., Any]) -> Callable[..., Any]:
@@ -214,7 +239,7 @@ MADE: dict[Any, Any] = {
     make: fresh(make)
     for make in (np.zeros, np.ones, np.empty, np.full, np.zeros_like, np.ones_like, np.empty_like, np.full_like)
 }
-MADE |= dict.fromkeys((np.array, np.asarray, np.ascontiguousarray, np.asanyarray), array)
+MADE |= dict.fromkeys((np.asarray, np.ascontiguousarray, np.asanyarray), unchanged) | {np.array: array}
 MADE |= {join: joining(join) for join in (np.stack, np.concatenate, np.vstack, np.hstack)}
 
 
