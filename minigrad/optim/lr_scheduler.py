@@ -200,12 +200,6 @@ class LambdaLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "lr_lambdas": [None] * len(self.base_lrs)}  # torch asks for what is not kept
 
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            **super().state_dict(),
-            "lr_lambdas": [None] * len(self.base_lrs),
-        }  # functions are not saved, as torch's
-
 
 class ConstantLR(LRScheduler):
     """factor * base for total_iters epochs, then base."""
