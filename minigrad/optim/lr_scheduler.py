@@ -198,7 +198,7 @@ class LambdaLR(LRScheduler):
             group["lr"] = base * factor(self.last_epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "lr_lambdas": [None] * len(self.base_lrs)}  # torch asks for what is not kept
+        return {**super().state_dict(), "lr_lambdas": [None] * len(self.base_lrs)}  # which torch asks for
 
 
 class ConstantLR(LRScheduler):
