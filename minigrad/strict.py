@@ -122,7 +122,7 @@ class Guard(Watch):
         if all(finite(v) for v in (*values, *params.values())):
             refuse_non_finite(where, y.array, "of finite numbers")
         if set(op.signature) <= set("(),->"):
-            shapes = [np.shape(v) for v in values if v is not None]
+            shapes = [np.shape(v) for v in values if np.ndim(v)]  # a number has no rank to mix up
             if len({len(shape) for shape in shapes}) > 1 and y.shape not in shapes:
                 raise ValueError(
                     f"{where}: shapes {' and '.join(map(str, shapes))} broadcast to {y.shape}, which is neither; that "

@@ -36,7 +36,7 @@ def notes(caught: Any) -> str:
 def broadcasts_between_ranks(op: Any, shapes: list[tuple[int, ...]], result: tuple[int, ...]) -> bool:
     """What strict() promises to refuse, said once more."""
     elementwise = all(c in "(),->" for c in op.signature)
-    return elementwise and len({len(s) for s in shapes}) > 1 and result not in shapes
+    return elementwise and len({len(s) for s in shapes if s}) > 1 and result not in shapes
 
 
 def sweeps(y: Tensor, g: Any) -> list[Any]:
