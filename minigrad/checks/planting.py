@@ -77,7 +77,9 @@ def explain(trials: tuple[Trial, ...], wrong: tuple[int, ...]) -> dict[int, Expl
             change = mistake.change(first)
             if change is None or not np.isfinite(change).all():
                 continue
-            explained = [i for i in wrong if first.explains(change, i, mistake.proportional)]
+            fits = (abs(change - first.off) <= first.limit).all(axis=0)
+            explained = [i for i in wrong if fits[first.columns[i]].all()]
+            explained = [i for i in explained if first.explains(change, i, mistake.proportional)]
             for other in others:
                 moved = mistake.change(other) if explained else None
                 explained = [i for i in explained if moved is not None and other.explained(moved, i)]
@@ -439,7 +441,7 @@ def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
         for tolerance in 10.0 ** -np.arange(1, 9) if op in ("max", "min") and place[-1] != "node" else ():
             change = at(place, nearly, tolerance)
             text = f"entries that are close to {where}, within {tolerance:g}, count as equal to it (a tolerance)"
-            yield Mistake("mask", 1.4, change, text)
+            yield Mistake("mask", 1.25, change, text)
         for make, text in UNLIKE_A_MAXIMUM.items() if op in ("max", "min") and place[-1] != "node" else ():
             yield Mistake("mask", 1.3, at(place, make), f"{text}: {where}")
         if place[-1] == "node" or link.diagonal is None or (len(edges) == 1 and not t.possible(e, wrong)):
