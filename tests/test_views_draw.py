@@ -165,9 +165,10 @@ def test_backward_and_update():
         draw(loss, lr="0.1")
 
 
-def test_the_update_is_what_the_next_step_does():
+@pytest.mark.parametrize("maximize", [False, True])
+def test_the_update_is_what_the_next_step_does(maximize):
     loss, W, b, _, _ = network()
-    optimizer = optim.Adam([W, b], lr=0.25)
+    optimizer = optim.Adam([W, b], lr=0.25, maximize=maximize)
     for _ in range(2):
         shown = [words(parsed(draw(loss, optimizer=optimizer))[1][key])[-1] for key in ("n0", "n1")]
         loss.backward()
@@ -186,7 +187,7 @@ def test_the_update_of_an_optimizer_leaves_it_as_it_is():
         def settings(self, group):
             return {"lr": group["lr"]}
 
-        def update(self, w, g, state, *, lr):
+        def moved(self, w, g, state, *, lr):
             state["moved"] = state.get("moved", 0) * 10 + g
             g *= 0
             return w - lr * state["moved"]
@@ -201,6 +202,8 @@ def test_the_update_of_an_optimizer_leaves_it_as_it_is():
         draw(a * b, optimizer=optimizer, lr=0.1)
     with pytest.raises(TypeError, match="an optimizer is one of"):
         draw(a * b, optimizer=0.1)
+    with pytest.raises(TypeError, match="LBFGS: a step moves all parameters together"):
+        draw(a * b, optimizer=optim.LBFGS([a, b]))
 
 
 def test_numbers_stand_in_the_box_and_params_too():

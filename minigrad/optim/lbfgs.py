@@ -76,6 +76,9 @@ class LBFGS(Optimizer):
             p.data = w[begin : begin + p.size].reshape(p.shape).astype(p.dtype)
             begin += p.size
 
+    def moved(self, *_: Any, **settings: Any) -> Any:
+        raise TypeError(f"{self.name}: a step moves all parameters together, so that one alone has no next value")
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Go down; returns the loss before the step.
 

@@ -91,6 +91,10 @@ class Optimizer:
         """The array after a step, given the one before it and the gradient; a subclass says."""
         raise NotImplementedError(f"{self.name} needs a method update(self, w, g, state, *, lr, ...)")
 
+    def moved(self, w: Array, g: Array, state: dict[str, Any], *, maximize: bool = False, **settings: Any) -> Any:
+        """What a step makes of the array w: up the gradient g with ``maximize``, else down. It changes `state`."""
+        return self.update(w, -g if maximize else g, state, **settings)
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Give each parameter that has a gradient its new values, those that lower the loss, or with ``maximize``
         raise it. A `closure` is called first: it computes the gradients, and returns the loss, which is returned.
@@ -99,11 +103,9 @@ class Optimizer:
         self.stale.before_step()
         for group in self.param_groups:
             settings = self.settings(group)
-            maximize = settings.pop("maximize", False)
             for p in group["params"]:
                 if p.grad is not None:
-                    g = np.asarray(bare(p.grad))
-                    p.data = self.update(p.data, -g if maximize else g, self.state.setdefault(p, {}), **settings)
+                    p.data = self.moved(p.data, np.asarray(bare(p.grad)), self.state.setdefault(p, {}), **settings)
         self.stale.after_step()
         return loss
 

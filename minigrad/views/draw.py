@@ -380,7 +380,7 @@ def updates(trace: Trace, lr: Any = None, optimizer: Any = None) -> Update:
         raise TypeError("draw: give lr, for plain gradient descent, or an optimizer, and not both")
     if lr is not None and (isinstance(lr, bool) or not isinstance(lr, int | float)):
         raise TypeError(f"draw: lr is a number, the learning rate, and not {lr!r}")
-    if optimizer is not None and not (hasattr(optimizer, "param_groups") and hasattr(optimizer, "update")):
+    if optimizer is not None and not (hasattr(optimizer, "param_groups") and hasattr(optimizer, "moved")):
         raise TypeError(f"draw: an optimizer is one of minigrad.optim, and not {optimizer!r}; lr takes a learning rate")
     groups = [] if optimizer is None else optimizer.param_groups
     settings = {p: optimizer.settings(group) for group in groups for p in group["params"]}
@@ -394,7 +394,7 @@ def updates(trace: Trace, lr: Any = None, optimizer: Any = None) -> Update:
         if p not in settings:
             return None
         state = copy.deepcopy(optimizer.state.get(p, {}))  # which the next real step still needs
-        return optimizer.update(trace.value[p], g.copy(), state, **settings[p])
+        return optimizer.moved(trace.value[p], g.copy(), state, **settings[p])
 
     return update
 
