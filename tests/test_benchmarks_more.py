@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import conv, harness, higher_order, picture, profile, scaling, sgd, step
+from benchmarks import conv, harness, higher_order, picture, profile, programs, scaling, sgd, step
 from benchmarks.harness import Ratio, Table
 
 
@@ -332,3 +332,44 @@ def test_the_picture_has_a_dot_for_every_side_and_batch(tmp_path):
         dots = panel.collections[-1].get_offsets()
         assert {labels[round(y)]: x for x, y in dots} == found
     assert {"batch", "side", "over by hand"} <= set(step.HEADER)
+
+
+# -------------------------------------------------------------------------------------------------------- programs.py
+# What takes seconds: to trace for `compile`, and for XLA to compile a loop that was unrolled.
+DEAR = {
+    programs.COMPILED: ("hidden_markov", "lstm_text", "kalman"),
+    programs.JAX: ("neural_ode", "hidden_markov", "lstm_text", "kalman"),
+}
+
+
+@pytest.mark.parametrize("name", programs.NAMES)
+def test_programs_are_the_same_everywhere(name, monkeypatch):
+    cheap = {library: make for library, make in programs.SIDES.items() if name not in DEAR.get(library, ())}
+    monkeypatch.setattr(programs, "SIDES", cheap)
+    harness.assert_agreement(programs.start(name), programs.found_by(name), steps=1, rtol=1e-9)
+
+
+def test_a_program_that_is_another_is_named(monkeypatch):
+    def wrong(name):
+        step = programs.on_the_tape(name)
+        return lambda: (step()[0] * (1 + 1e-6), step()[1])
+
+    monkeypatch.setattr(programs, "SIDES", {programs.OURS: programs.on_the_tape, "wrong": wrong})
+    with pytest.raises(AssertionError, match="wrong: the value"):
+        programs.run(rounds=1)
+
+
+def test_the_table_of_programs(monkeypatch):
+    """Each side has its row, and only ours are measured against the others'."""
+    monkeypatch.setattr(programs, "NAMES", ("black_box_vi",))
+    table = programs.run(rounds=1)
+    rows, means = [row for row in table.rows if row][:-2], table.rows[-2:]
+    assert [row[1] for row in rows] == [*programs.SIDES]
+    for row in rows:
+        assert [type(cell) is Ratio for cell in row[5:]] == [row[1] not in programs.RIVALS] * len(programs.RIVALS)
+    times = {row[1]: row[2] for row in rows}
+    for row, mean in zip(rows, means, strict=False):
+        for rival, ratio, average in zip(programs.RIVALS, row[5:], mean[5:], strict=True):
+            assert ratio.value == pytest.approx(times[rival] / times[row[1]])
+            assert average.value == pytest.approx(ratio.value)
+            assert ratio.bound == (1 if rival in programs.NO_SLOWER_THAN else None)

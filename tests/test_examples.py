@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks.programs import NAMES, program
 
 ROOT = Path(__file__).parents[1]
 DIGITS = [sys.executable, "-W", "error", str(ROOT / "examples" / "digits.py")]
@@ -81,3 +84,74 @@ def test_ctrl_c(tmp_path):
         _, errors = run.communicate()
     assert run.returncode == 130
     assert errors == f"stopped by Ctrl-C; the same command goes on from {tmp_path / 'file'}\n"
+
+
+# ------------------------------------------------------------------------------------------- programs in plain NumPy
+EPOCHS = {"neural_ode": 12, "hidden_markov": 12, "black_box_vi": 12, "lstm_text": 4, "kalman": 8}
+
+
+@pytest.mark.parametrize("name", EPOCHS)
+def test_programs_learn(name, capsys):
+    program(name)["main"](EPOCHS[name])
+    losses = [float(value) for value in re.findall(r"loss (\d+\.\d+)", capsys.readouterr().out)]
+    assert len(losses) == 5
+    assert losses[-1] < losses[0]
+
+
+def test_scipy_takes_derivatives(capsys):
+    pytest.importorskip("scipy")
+    program("scipy_optimize")["main"](1000)
+    lines = capsys.readouterr().out.splitlines()
+    values = {(line.split()[0], line.split()[1]): int(line.split()[2]) for line in lines}
+    for problem in ("rosenbrock", "rastrigin", "poisson"):
+        assert values[problem, "trust-exact"] < values[problem, "L-BFGS-B"] < values[problem, "BFGS"]
+    lowest = {line.split()[4] for line in lines if line.startswith("poisson")}
+    assert len(lowest) == 1
+
+
+@pytest.fixture
+def ended(monkeypatch, capsys):
+    """Run a file of examples/ as a command; returns its exit code and what it wrote."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    monkeypatch.delitem(sys.modules, "command", raising=False)
+
+    def ended(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
+        written = capsys.readouterr()
+        return end.value.code, written.out + written.err
+
+    yield ended
+    sys.modules.pop("command", None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_programs_are_commands(name, ended):
+    code, help_text = ended(name, "--help")
+    assert code == 0
+    assert help_text.startswith("usage: ")
+    assert f"python examples/{name}.py\n" in help_text
+    code, lines = ended(name, "--epochs", "1")
+    assert code == 0
+    assert lines
+    code, error = ended(name, "--epochs", "0")
+    assert code == 2
+    assert error.endswith("error: epochs is at least 1, and not 0\n")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "stopped by Ctrl-C\n"),
+        (ModuleNotFoundError("", name="scipy"), 2, "this example needs scipy: python -m pip install scipy\n"),
+    ],
+)
+def test_what_stops_a_program(trouble, code, told, ended, monkeypatch):
+    def stopped(*args, **kwargs):
+        raise trouble
+
+    monkeypatch.setattr("minigrad.value_and_grad", stopped)
+    found, error = ended("kalman")
+    assert found == code
+    assert error.endswith(told)
