@@ -28,6 +28,7 @@ COMMANDS = {  # name: (module, what it does), beside those of the views
 }
 # What to install for a package that is missing; for all others the lab's extra.
 EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'", "numba": "'minigrad[numba]'"}
+EXTRAS |= dict.fromkeys(("pyarrow", "openpyxl"), "'minigrad[tables]'")
 
 
 class Parser(argparse.ArgumentParser):

@@ -61,13 +61,16 @@ def test_every_option_reaches_the_lab(capsys, monkeypatch):
 
     monkeypatch.setattr(lab, "compare", compare)
     given = (
-        "--data d --target t --rows 1 --features 2 --outputs 3 --clip-features none --epochs 4"
+        "--data d --target t --rows 1 --features 2 --outputs 3 --drop e --categorical f --missing mean --na g"
+        " --delimiter h --decimal i --no-header --encoding j --clip-features none --epochs 4"
         " --batch-size 5 --clip-norm 6 --init random --seed 7 --dtype float32"
         " --engine torch --preset lab --logdir l --lr batch=8,sgd=9 -q"
     )
     assert main(["compare", *given.split()]) == 2
     assert seen == {
-        "data": "d", "target": "t", "rows": 1, "features": 2, "outputs": 3, "clip_features": None, "epochs": 4,
+        "data": "d", "target": "t", "rows": 1, "features": 2, "outputs": 3, "drop": "e", "categorical": "f",
+        "missing": "mean", "na": "g", "delimiter": "h", "decimal": "i", "header": False, "encoding": "j",
+        "clip_features": None, "epochs": 4,
         "batch_size": 5, "clip_norm": 6.0, "init": "random", "seed": 7, "dtype": "float32", "engine": "torch",
         "preset": "lab", "logdir": "l", "lr": {"batch": 8.0, "sgd": 9.0}, "progress": False,
     }  # fmt: skip
@@ -106,21 +109,21 @@ def test_csv_with_two_targets(capsys, tmp_path):
     ("arguments", "message"),
     [
         ("train --data nowhere.csv", "no data set or file 'nowhere.csv'"),
-        ("train --data bad.csv --target b", r"bad.csv, row 2 (line 3), column 'a': 'red' is not a number"),
+        ("train --data bad.csv --target b", "bad.csv: text in 'a' ('blue', 2 values): --categorical a makes"),
         ("train --data bad.csv --target c", "has no column 'c'"),
-        ("train --data bad.csv", "say with target which of its columns to predict: a, b"),
-        ("train --data synthetic --lr 0", "lr must be a number above 0"),
-        ("train --data synthetic --lr -1", "lr must be a number above 0"),
+        ("train --data bad.csv", "say with --target which of its columns to predict: a, b"),
+        ("train --data synthetic --lr 0", "--lr must be a number above 0"),
+        ("train --data synthetic --lr -1", "--lr must be a number above 0"),
         ("train --data synthetic --lr much", "invalid float value: 'much'"),
         ("compare --data synthetic --lr sgd=much", "invalid number value: 'sgd=much'"),
-        ("compare --data synthetic --lr adam=1", "lr names adam"),
-        ("train --data synthetic --batch-size 0", "batch_size must be from 1 to the 40 training rows, got 0"),
-        ("train --data synthetic --batch-size 41", "batch_size must be from 1 to the 40 training rows, got 41"),
+        ("compare --data synthetic --lr adam=1", "--lr names adam"),
+        ("train --data synthetic --batch-size 0", "--batch-size must be from 1 to the 40 training rows, got 0"),
+        ("train --data synthetic --batch-size 41", "--batch-size must be from 1 to the 40 training rows, got 41"),
         ("train --data synthetic --batch-size half", "invalid int value: 'half'"),
         ("train --data synthetic --rows 1", "1 row cannot be split"),
         ("train --data synthetic --clip-features wide", "invalid number value: 'wide'"),
-        ("train --data synthetic --clip-norm 0", "clip_norm must be a number above 0"),
-        ("train --data synthetic --epochs 0", "epochs must be at least 1"),
+        ("train --data synthetic --clip-norm 0", "--clip-norm must be a number above 0"),
+        ("train --data synthetic --epochs 0", "--epochs must be at least 1"),
         ("train --data synthetic --logdir bad.csv", "cannot write to the log folder 'bad.csv'"),
         ("train --data synthetic --logdir bad.csv/runs", "cannot write to the log folder 'bad.csv/runs'"),
         ("train --method adam", "invalid choice: 'adam'"),
@@ -130,7 +133,7 @@ def test_csv_with_two_targets(capsys, tmp_path):
     ],
 )
 def test_wrong_usage_is_one_sentence_and_exit_code_2(capsys, tmp_path, arguments, message):
-    (tmp_path / "bad.csv").write_text("a,b\n1,2\nred,3\n")
+    (tmp_path / "bad.csv").write_text("a,b\nblue,2\nred,3\n")
     try:
         code = main(arguments.split())
     except SystemExit as end:  # argparse's own way out
@@ -142,14 +145,14 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(capsys, tmp_path, arguments
     assert err.count("\n") == 1
     assert message in err
     assert files() == ["bad.csv"]
-    assert (tmp_path / "bad.csv").read_text() == "a,b\n1,2\nred,3\n"
+    assert (tmp_path / "bad.csv").read_text() == "a,b\nblue,2\nred,3\n"
 
 
 def test_diverged_run_is_exit_code_1_and_keeps_its_log(capsys):
     assert main(["compare", "--data", "synthetic", "--epochs", "30", "--lr", "batch=1e9"]) == 1
     out, err = capsys.readouterr()
     assert "minigrad: warning: batch: lr 1e+09 is above the largest stable step, 1." in err
-    assert re.search(r"minigrad: batch diverged in epoch 1, after 40 samples: .* try lr 1\.\d", err)
+    assert re.search(r"minigrad: batch diverged in epoch 1, after 40 samples: .* try --lr 1\.\d", err)
     assert re.search(r"^ sgd .* %", out, re.MULTILINE), "the other methods are carried through"
     folder = Path(re.search(r"tensorboard --logdir (\S+)\n", out)[1])
     assert read(folder / "batch")[0]["loss/train"][0] == [0, 40]

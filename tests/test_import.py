@@ -41,14 +41,19 @@ def test_importing_minigrad_imports_only_numpy():
     assert foreign == {"minigrad", "numpy"}
 
 
-def test_training_imports_neither_torch_nor_scikit_learn(tmp_path):
-    rows = "\n".join(f"{i % 7},{i}" for i in range(60))
-    (tmp_path / "table.csv").write_text(f"x,y\n{rows}\n")
-    words = ["train", "--data", f"{tmp_path}/table.csv", "--target", "y", "--logdir", str(tmp_path), "--epochs", "2"]
+@pytest.mark.parametrize("data", ["synthetic", "table.csv"])
+def test_training_imports_what_it_needs(tmp_path, data):
+    if data == "table.csv":
+        data = str(tmp_path / data)
+        rows = "\n".join(f"{i % 7},{i}" for i in range(60))
+        Path(data).write_text(f"x,y\n{rows}\n")
+    words = ["train", "--data", data, "--logdir", str(tmp_path), "--epochs", "2"]
+    words += ["--rows", "60"] if data == "synthetic" else ["--target", "y"]
     loaded = modules_after(f"import io, contextlib\nfrom minigrad.cli import main\n"
                            f"with contextlib.redirect_stdout(io.StringIO()): assert main({words!r}) == 0")  # fmt: skip
     assert {"tensorboardX", "matplotlib"} <= loaded  # the log and the picture were written
-    assert loaded.isdisjoint({"torch", "sklearn", "scipy", "pandas"})
+    assert loaded.isdisjoint({"torch", "sklearn", "scipy", "openpyxl"})
+    assert ("pandas" in loaded) == (data != "synthetic")  # what reads files
 
 
 def test_views_are_imported_when_they_are_called():

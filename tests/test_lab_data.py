@@ -52,7 +52,7 @@ def test_arrays_and_datasets_are_data_too():
     with pytest.raises(LabError, match="same number of rows"):
         load((x, y[:3]))
     x[3, 1] = np.nan
-    with pytest.raises(LabError, match="row 4, column 'x1': nan is not a finite number"):
+    with pytest.raises(LabError, match=r"a value is missing in 1 of 5 rows, first in row 4; by column: x1 1"):
         load((x, y))
 
 
@@ -60,8 +60,8 @@ def test_arrays_and_datasets_are_data_too():
     ("arguments", "message"),
     [
         ({"data": "bosten"}, "no data set or file 'bosten'; take california, diabetes, synthetic or"),
-        ({"data": "california", "rows": 10}, "rows can be chosen for synthetic data only"),
-        ({"data": "diabetes", "target": "age"}, "target names the target columns of a CSV file"),
+        ({"data": "california", "rows": 10}, "rows is for synthetic data; here the data are built-in data"),
+        ({"data": "diabetes", "target": "age"}, "target is for files and a DataFrame; here"),
         ({"data": "synthetic", "rows": 1}, "1 row cannot be split"),
         ({"data": "synthetic", "outputs": 0}, "outputs must be at least 1, got 0"),
     ],
@@ -69,53 +69,6 @@ def test_arrays_and_datasets_are_data_too():
 def test_data_that_are_not_there(arguments, message):
     with pytest.raises(LabError, match=message):
         load(**arguments)
-
-
-def write(folder, text, encoding="utf-8"):
-    path = folder / "table.csv"
-    path.write_text(text, encoding=encoding)
-    return path
-
-
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_csv_is_read(tmp_path, separator, encoding):
-    text = "a, price ,b,rent\n1,2,3,4\n-1.5,2e3,0,.5\n\n".replace(",", separator)
-    dataset = load(write(tmp_path, text, encoding), target="rent,price")
-    assert dataset.feature_names == ("a", "b")
-    assert dataset.target_names == ("rent", "price")
-    assert dataset.features.tolist() == [[1, 3], [-1.5, 0]]
-    assert dataset.targets.tolist() == [[4, 2], [0.5, 2000]]
-    assert load(str(tmp_path / "table.csv"), target=["rent", "price"]).target_names == ("rent", "price")
-
-
-@pytest.mark.parametrize(
-    ("text", "target", "message"),
-    [
-        ("a,b\n1,2\n3,red\n", "a", r"row 2 \(line 3\), column 'b': 'red' is not a number"),
-        ("a,b\n1,2\n,4\n", "b", r"row 2 \(line 3\), column 'a': the cell is empty"),
-        ("a,b\n1,NaN\n3,4\n", "b", r"row 1 \(line 2\), column 'b': 'NaN' is not a finite number"),
-        ("a,b\n1,2\n\n3\n", "b", r"row 2 \(line 4\): 1 cell, but the header has 2 columns"),
-        ("", "b", "is empty; a header line"),
-        ("a,a\n1,2\n", "a", "the header names column 'a' more than once"),
-        ("a,b\n1,2\n3,4\n", None, "say with target which of its columns to predict: a, b"),
-        ("a,b\n1,2\n3,4\n", "c", "has no column 'c' to take as target; its columns are a, b"),
-        ("a,b\n1,2\n3,4\n", "a,a", "name one column twice"),
-        ("a,b\n1,2\n3,4\n", "a,b", "every column is a target"),
-        ("a,b\n1,2\n", "b", "1 row cannot be split into training and test rows; 2 or more are needed"),
-        ("a,b\n", "b", "0 rows cannot be split"),
-    ],
-)
-def test_csv_that_cannot_be_used(tmp_path, text, target, message):
-    with pytest.raises(LabError, match=message):
-        load(write(tmp_path, text), target=target)
-
-
-def test_csv_that_is_no_text(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_bytes(b"a,b\n\xff\xfe,1\n")
-    with pytest.raises(LabError, match=r"cannot read .* as CSV text"):
-        load(path, target="a")
 
 
 def test_training_rows_alone_decide_the_standardisation():

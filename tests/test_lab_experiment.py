@@ -107,8 +107,8 @@ def test_exploding_run_is_stopped_and_told(method, lr, clip_features):
     assert (run.history.train[:-1] <= 10 * run.history.train[0]).all()
     epoch = math.ceil(run.samples / 16512)
     assert run.diverged.startswith(f"{method} diverged in epoch {epoch}, after {run.samples:,} samples")
-    assert f"the largest stable step is {run.settings.step_bound:.3g}; try lr " in run.diverged
-    assert ("clip_features 5" in run.diverged) == (clip_features is None)
+    assert f"the largest stable step is {run.settings.step_bound:.3g}; try lr=" in run.diverged
+    assert ("clip_features=5" in run.diverged) == (clip_features is None)
     assert run.diverged in repr(run)
 
 

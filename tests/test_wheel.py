@@ -56,7 +56,7 @@ def test_needs_only_numpy(wheel):
         assert any(name.endswith("LICENSE") for name in archive.namelist())
     required = [text for text in metadata.get_all("Requires-Dist") if "extra ==" not in text]
     assert [re.match(r"[\w-]+", text)[0] for text in required] == ["numpy"]
-    assert set(metadata.get_all("Provides-Extra")) == {"lab", "check", "numba", "test", "bench"}
+    assert set(metadata.get_all("Provides-Extra")) == {"lab", "tables", "check", "numba", "test", "bench"}
     assert metadata["Requires-Python"] == ">=3.11"
 
 

@@ -13,7 +13,9 @@ from typing import Any
 from minigrad import lab
 from minigrad.commands.userfile import fail
 from minigrad.lab import report
+from minigrad.lab.data import MISSING
 from minigrad.lab.descent import ENGINES, METHODS
+from minigrad.lab.errors import on_command_line
 from minigrad.lab.experiment import DTYPES, INITS, PRESETS
 
 EXAMPLES = """\
@@ -22,7 +24,8 @@ examples:
   minigrad train --method sgd --lr 0.001 --epochs 5
   minigrad train --data diabetes --method batch --dtype float32
   minigrad compare --data synthetic --rows 50 --features 13 --outputs 3
-  minigrad train --data houses.csv --target price,rent
+  minigrad train --data houses.csv --target price,rent --drop name --missing median --categorical auto
+  zcat sensors.gz | minigrad train --data - --target y --delimiter ';' --decimal ,
   minigrad train --method sgd --epochs 2 --engine torch
   minigrad compare --preset lab                     the settings of the lab report
 
@@ -39,10 +42,35 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     """The arguments of `command`. Defaults that depend on data or method are None here and chosen by the lab."""
     parser.description, parser.epilog = DESCRIPTIONS[command], EXAMPLES
     add = parser.add_argument_group("data").add_argument
-    add("--data", default="california", help="california (default), diabetes, synthetic, or a CSV file with a header")
-    add("--target", metavar="COLUMN[,COLUMN]", help="columns of the CSV file to predict; all others are features")
+    add("--data", default="california", help="california (default), diabetes, synthetic, or a file: CSV text, Parquet, "
+        "Feather, Excel, .npy or .npz, packed or not; - is standard input")  # fmt: skip
+    columns = "COLUMN[,COLUMN]"
+    add("--target", metavar=columns, help="columns of a file to predict")
+    add(
+        "--features",
+        type=_columns,
+        metavar=columns,
+        help="columns to predict from (default: all others); of synthetic data how many (default 13)",
+    )
+    add("--drop", metavar=columns, help="columns to leave out")
+    add(
+        "--categorical",
+        metavar=f"auto|{columns}",
+        help="columns to make 0 and 1 of; auto: those of text with few values",
+    )
+    add("--missing", choices=MISSING, default="refuse",
+        help="rows with missing values: refuse them (default), drop them, or fill in what the training rows have",
+    )  # fmt: skip
+    add("--na", metavar="TEXT[,TEXT]", help="what stands for a missing value, beside NA, ?, . and the like")
+    add("--delimiter", metavar="CHARACTER", help="between cells; or tab, or space (default: as the first lines tell)")
+    add("--decimal", metavar="MARK", help="the decimal mark, . or , (default: as the cells tell)")
+    add(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="the first line is names (default: unless it is numbers)",
+    )
+    add("--encoding", help="of text (default: UTF-8, or as its first bytes tell)")
     add("--rows", type=int, help="of synthetic data (default 50)")
-    add("--features", type=int, help="of synthetic data (default 13)")
     add("--outputs", type=int, help="of synthetic data (default 3)")
     add(
         "--clip-features",
@@ -86,6 +114,10 @@ def _limit(text: str) -> float | None:
     return None if text == "none" else float(text)
 
 
+def _columns(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
 def _steps(text: str) -> float | dict[str, float]:
     if "=" not in text:
         return float(text)
@@ -105,7 +137,7 @@ def run(options: argparse.Namespace) -> int:
             raise ModuleNotFoundError(name=package)
     command, quiet = given.pop("command"), given.pop("quiet")
     given["progress"] = not quiet
-    with warnings.catch_warnings():
+    with on_command_line(), warnings.catch_warnings():
         warnings.simplefilter("always", lab.LabWarning)
         warnings.showwarning = lambda text, *_, **__: print(f"minigrad: warning: {text}", file=sys.stderr)
         try:

@@ -8,7 +8,8 @@ True
 
 from typing import TYPE_CHECKING, Any
 
-from minigrad.lab.data import Dataset, LabError, LabWarning, load
+from minigrad.lab.data import Dataset, load
+from minigrad.lab.errors import LabError, LabWarning
 from minigrad.lab.experiment import Interrupted, compare, train
 from minigrad.lab.report import Comparison, History, Run, Settings
 from minigrad.lab.theory import LeastSquares

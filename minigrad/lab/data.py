@@ -6,11 +6,10 @@ engine sees the same rows in the same order from the same start.
 
 from __future__ import annotations
 
-import csv
 import math
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,24 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from minigrad.engine.words import counted
+from minigrad.lab import tables
+from minigrad.lab.errors import LabError, LabWarning, option, unknown
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 BUILT_IN = ("california", "diabetes", "synthetic")
+MISSING = ("refuse", "drop", "mean", "median")
 CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")
-
-
-class LabError(ValueError):
-    """The lab cannot do what it was asked; the message says in a sentence why, and what would work."""
-
-
-def unknown(what: str, name: Any, known: Iterable[str]) -> LabError:
-    """The error for a name that is none of those known."""
-    return LabError(f"there is no {what} {name!r}; take {' or '.join(known)}")
-
-
-class LabWarning(UserWarning):
-    """The lab does what was asked and doubts that it was meant."""
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
@@ -45,13 +34,19 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A table for regression: `features` (rows, p) and `targets` (rows, q), finite, float64, with names."""
+    """A table for regression: `features` (rows, p) and `targets` (rows, q), finite, float64, with names.
+
+    Where a value is missing it is NaN, if `missing` says what to do about that: "drop", "mean" or "median". `notes`
+    say how the table came to be.
+    """
 
     name: str
     features: FloatArray
     targets: FloatArray
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
+    missing: str = "refuse"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or self.targets.ndim != 2 or len(self.features) != len(self.targets):
@@ -65,11 +60,33 @@ class Dataset:
         if not self.features.shape[1] or not self.targets.shape[1]:
             raise LabError(f"{self.name}: at least one feature and one target column are needed")
         for names, table in ((self.feature_names, self.features), (self.target_names, self.targets)):
-            bad = np.argwhere(~np.isfinite(table))
+            bad = np.argwhere(np.isinf(table))
             if len(bad):
                 row, column = bad[0]
                 where = f"row {row + 1}, column {names[column]!r}"
                 raise LabError(f"{self.name}, {where}: {table[row, column]} is not a finite number")
+        if self.missing == "refuse":
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Raise LabError if a value is missing."""
+        gaps = np.isnan(np.column_stack([self.features, self.targets]))
+        if not gaps.any():
+            return
+        counts = gaps.sum(0)
+        names = [*self.feature_names, *self.target_names]
+        order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
+        remedies = [f"{option('missing', 'drop')} leaves these rows out"]
+        if worst := [names[i] for i in order if i < self.features.shape[1]]:
+            remedies += [
+                f"{option('missing', 'mean')} or {option('missing', 'median')} fills in that of the training rows",
+                f"{option('drop', worst[0])} leaves out a column",
+            ]
+        raise LabError(
+            f"{self.name}: a value is missing in {gaps.any(1).sum():,} of {counted(len(gaps), 'row')}, first in row "
+            f"{np.flatnonzero(gaps.any(1))[0] + 1}; by column: "
+            f"{tables.listed([f'{names[i]} {counts[i]:,}' for i in order], 10)}. {', '.join(remedies)}"
+        )
 
     def __repr__(self) -> str:
         (rows, p), q = self.features.shape, self.targets.shape[1]
@@ -111,115 +128,115 @@ def synthetic(rows: int = 50, features: int = 13, outputs: int = 3, seed: int = 
     """Normal features; targets linear in them with normal coefficients, plus noise of deviation 0.5."""
     for name, value in (("rows", rows), ("features", features), ("outputs", outputs)):
         if value < 1:
-            raise LabError(f"{name} must be at least 1, got {value}")
+            raise LabError(f"{option(name)} must be at least 1, got {value}")
     rng = stream(seed, "synthetic")
     x = rng.normal(size=(rows, features))
     y = x @ rng.normal(size=(features, outputs)) + rng.normal(size=outputs) + 0.5 * rng.normal(size=(rows, outputs))
     return Dataset("synthetic", x, y, tuple(f"x{i}" for i in range(features)), tuple(f"y{k}" for k in range(outputs)))
 
 
-def read_csv(path: str | Path, target: Sequence[str]) -> Dataset:
-    """A CSV file with a header line; the columns named in `target` are the targets, all others the features.
-
-    The separator is the comma, semicolon or tab, whichever the header has most of. Raises LabError, which
-    names row and column of the first cell that is not a finite number.
-    """
-    path = Path(path)
-    try:
-        # utf-8-sig: spreadsheets like to begin a file with a byte order mark
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=header.count))
-            names = [name.strip() for name in next(reader, [])]
-            _check_header(path, names, target)
-            lines = [(reader.line_num, cells) for cells in reader if cells]  # a blank line is no row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabError(f"cannot read {path} as CSV text: {error}") from error
-    table = np.empty((len(lines), len(names)))
-    for row, (line, cells) in enumerate(lines):
-        where = f"{path}, row {row + 1} (line {line})"
-        if len(cells) != len(names):
-            raise LabError(
-                f"{where}: {counted(len(cells), 'cell')}, but the header has {counted(len(names), 'column')}"
-            )
-        table[row] = [_number(cell, f"{where}, column {name!r}") for cell, name in zip(cells, names, strict=True)]
-    picked = [names.index(name) for name in target]
-    rest = [column for column in range(len(names)) if column not in picked]
-    kept = tuple(names[column] for column in rest)
-    return Dataset(path.name, table[:, rest], table[:, picked], kept, tuple(target))
-
-
-def _check_header(path: Path, names: list[str], target: Sequence[str]) -> None:
-    if not names:
-        raise LabError(f"{path} is empty; a header line with the names of the columns is needed")
-    columns = ", ".join(names)
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise LabError(f"{path}: the header names column {repeated[0]!r} more than once")
-    if not target:
-        raise LabError(f"{path}: say with target which of its columns to predict: {columns}")
-    if len(set(target)) < len(target):
-        raise LabError(f"the target columns {', '.join(target)} name one column twice")
-    for name in target:
-        if name not in names:
-            raise LabError(f"{path} has no column {name!r} to take as target; its columns are {columns}")
-    if len(target) == len(names):
-        raise LabError(f"{path}: every column is a target, none is left as a feature")
-
-
-def _number(cell: str, where: str) -> float:
-    if not cell.strip():
-        raise LabError(f"{where}: the cell is empty; fill it or drop the row")
-    try:
-        value = float(cell)
-    except ValueError:
-        raise LabError(f"{where}: {cell!r} is not a number; encode text as numbers or drop the column") from None
-    if not math.isfinite(value):
-        raise LabError(f"{where}: {cell!r} is not a finite number; fill the cell or drop the row")
-    return value
-
-
 def load(
-    data: str | Path | Dataset | tuple[npt.ArrayLike, npt.ArrayLike],
+    data: Any,
     *,
     target: str | Sequence[str] | None = None,
+    features: str | Sequence[str] | int | None = None,
+    drop: str | Sequence[str] | None = None,
+    categorical: str | Sequence[str] | None = None,
+    missing: str = "refuse",
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+    na: str | Sequence[str] | None = None,
     rows: int | None = None,
-    features: int | None = None,
     outputs: int | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """The data meant: a built-in name, the path of a CSV file, a pair (X, y) of arrays, or a Dataset.
+    """The data meant: a built-in name, the path of a file, a DataFrame, a pair (X, y) of arrays, or a Dataset.
 
-    `target` names the target columns of a CSV file, as a list or separated by commas; `rows`, `features` and
-    `outputs` shape the synthetic data. Raises LabError.
+    A file may be CSV text, Parquet, Feather, Excel, .npy or .npz, packed by gzip, bzip2, xz or zip; "-" is standard
+    input. A DataFrame may be of pandas, polars or pyarrow.
+
+    target, features, drop: names of columns, as a list or separated by commas: those to predict, and those to predict
+        from, by default all others that are not dropped.
+    categorical: columns that become columns of 0 and 1, one for each of their values but the first; "auto" takes the
+        columns of text that have few.
+    missing: "refuse"; "drop" leaves out the rows in which a value is missing; "mean" or "median" puts that of the
+        training rows in its place.
+    delimiter, decimal, header, encoding, na: how to read text, where its first lines do not tell: the separator, the
+        decimal mark, whether the first line has the names, the encoding, and what else stands for a missing value.
+    rows, features, outputs: the shape of the synthetic data.
+
+    Raises LabError.
     """
-    asked = {"rows": rows, "features": features, "outputs": outputs}
-    sizes = {name: value for name, value in asked.items() if value is not None}
-    if sizes and not (isinstance(data, str) and data == "synthetic"):
-        raise LabError(f"{' and '.join(sizes)} can be chosen for synthetic data only")
-    is_file = isinstance(data, str | Path) and data not in BUILT_IN
-    if target is not None and not is_file:
-        raise LabError("target names the target columns of a CSV file; other data have their own")
+    columns: dict[str, Any] = {"target": target, "features": features, "drop": drop, "categorical": categorical}
+    text: dict[str, Any] = {
+        "delimiter": delimiter,
+        "decimal": decimal,
+        "header": header,
+        "encoding": encoding,
+        "na": na,
+    }
+    sizes = {"rows": rows, "features": features, "outputs": outputs}
+    kind = _kind(data)
+    given: dict[str, Any] = {name: value for name, value in {**columns, **text, **sizes}.items() if value is not None}
+    for name in given:
+        if name not in TAKES[kind]:
+            owners = " and ".join(owner for owner, names in TAKES.items() if name in names)
+            raise LabError(f"{option(name)} is for {owners}; here the data are {kind}")
+    if missing not in MISSING:
+        raise unknown(option("missing"), missing, MISSING)
     if isinstance(data, Dataset):
         return data
-    if data == "california":
-        return california()
-    if data == "diabetes":
-        return diabetes()
-    if data == "synthetic":
-        return synthetic(**sizes, seed=seed)
-    if isinstance(data, str | Path):
-        if not Path(data).is_file():
+    if kind == BUILT_IN_DATA:
+        return california() if data == "california" else diabetes()
+    if kind == SYNTHETIC:
+        return synthetic(**given, seed=seed)
+    if kind == FILE:
+        if str(data) != "-" and (not Path(data).exists() or Path(data).is_dir()):
             known = ", ".join(BUILT_IN)
-            raise LabError(f"there is no data set or file {str(data)!r}; take {known} or the path of a CSV file")
-        names = [target] if isinstance(target, str) else list(target or ())
-        return read_csv(data, [part.strip() for name in names for part in name.split(",") if part.strip()])
-    x, y = (np.asarray(part, np.float64) for part in data)
+            raise LabError(f"there is no data set or file {str(data)!r}; take {known} or the path of a table")
+        name, table = Path(data).name if str(data) != "-" else "stdin", tables.of_file(data, **columns, **text)
+    elif kind == FRAME:
+        name, table = "table", tables.of_frame(data, **columns)
+    else:
+        name, table = "arrays", _of_pair(data)
+    return Dataset(name, *table[:4], missing, tuple(table.notes))
+
+
+SYNTHETIC, BUILT_IN_DATA, FILE, FRAME = "synthetic data", "built-in data", "files", "a DataFrame"
+TAKES = {
+    SYNTHETIC: ("rows", "features", "outputs"),
+    FILE: ("target", "features", "drop", "categorical", "delimiter", "decimal", "header", "encoding", "na"),
+    FRAME: ("target", "features", "drop", "categorical"),
+    BUILT_IN_DATA: (), "arrays": (), "a Dataset": (),
+}  # fmt: skip
+
+
+def _kind(data: Any) -> str:
+    if isinstance(data, str | Path):
+        return SYNTHETIC if data == "synthetic" else BUILT_IN_DATA if data in BUILT_IN else FILE
+    if isinstance(data, Dataset):
+        return "a Dataset"
+    if tables.is_frame(data):
+        return FRAME
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return "arrays"
+    known = ", ".join(BUILT_IN)
+    raise LabError(f"data are {known}, a file, a DataFrame or a pair (X, y) of arrays, not a {type(data).__name__}")
+
+
+def _of_pair(data: Any) -> tables.Table:
+    """A pair (X, y) of arrays, or of what has names as well: a DataFrame, a Series."""
+    try:
+        x, y = (np.asarray(part, np.float64) for part in data)
+    except (TypeError, ValueError) as error:
+        raise LabError(f"X and y must be arrays of numbers: {error}") from error
     y = y[:, np.newaxis] if y.ndim == 1 else y
     if x.ndim != 2 or y.ndim != 2:
         raise LabError(f"X needs 2 axes, (rows, features), and y 1 or 2; got shapes {x.shape} and {y.shape}")
-    return Dataset("arrays", x, y, tuple(f"x{i}" for i in range(x.shape[1])), tuple(f"y{k}" for k in range(y.shape[1])))
+    names = tables.names_of(data[0], "x", x.shape[1]), tables.names_of(data[1], "y", y.shape[1])
+    return tables.Table(x, y, *names, [])
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +266,38 @@ def split(rows: int, seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.in
     return order[:tests], order[tests:]
 
 
+def _complete(dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """The rows of which nothing is missing that cannot be filled, and what there is to say about the others."""
+    gaps = np.atleast_1d(np.isnan(dataset.targets).any(1))
+    what = "their target is missing"
+    if dataset.missing == "drop":
+        gaps |= np.isnan(dataset.features).any(1)
+        what = "a value is missing in them"
+    count = int(gaps.sum())
+    if not count:
+        return dataset, []
+    if len(gaps) - count < 2:
+        raise LabError(
+            f"{dataset.name}: of {len(gaps):,} rows {len(gaps) - count} would be left, because {what} in the others: "
+            f"{option('drop')} leaves out columns, {option('missing', 'mean')} fills in features"
+        )
+    kept = replace(dataset, features=dataset.features[~gaps], targets=dataset.targets[~gaps])
+    return kept, [f"{counted(count, 'row')} of {len(gaps):,} left out, because {what}"]
+
+
+def _fill(how: str, x_train: FloatArray, x_test: FloatArray) -> list[str]:
+    """Put the mean or median of the training rows where a value is missing, and say how often that was."""
+    gaps = np.isnan(x_train), np.isnan(x_test)
+    if not any(gap.any() for gap in gaps):
+        return []
+    empty = gaps[0].all(0)
+    middle = (np.nanmean if how == "mean" else np.nanmedian)(np.where(empty, 0.0, x_train), axis=0)
+    for x, gap in zip((x_train, x_test), gaps, strict=True):
+        x[gap] = np.broadcast_to(middle, x.shape)[gap]
+    count = sum(int(gap.sum()) for gap in gaps)
+    return [f"{counted(count, 'missing value')} filled with the {how} of the feature in the training rows"]
+
+
 def prepare(
     dataset: Dataset, *, clip_features: float | None = 5.0, seed: int = 0, dtype: npt.DTypeLike = np.float64
 ) -> Prepared:
@@ -256,13 +305,15 @@ def prepare(
 
     `clip_features` is in standard deviations; None leaves outliers where they are. A feature that is constant
     in the training rows has no standard deviation and is left out, with a LabWarning. Targets are not touched.
-    Raises LabError.
+    Missing values are treated as the data set says. Raises LabError.
     """
     if clip_features is not None and not clip_features > 0:
-        raise LabError(f"clip_features must be above 0 (or None for no clipping), got {clip_features}")
+        raise LabError(f"{option('clip_features')} must be above 0 (or none for no clipping), got {clip_features}")
+    dataset, dropped = _complete(dataset)
     test, train = split(len(dataset.features), int(stream(seed, "split").integers(2**32)))
     x_train, x_test = dataset.features[train], dataset.features[test]
     y_train, y_test = dataset.targets[train], dataset.targets[test]
+    filled = _fill(dataset.missing, x_train, x_test)
     mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
     varies = deviation > 10 * np.finfo(np.float64).eps * np.abs(x_train).max(axis=0)  # more than rounding
     x_train, x_test = ((x - mean) / np.where(varies, deviation, 1.0) for x in (x_train, x_test))
@@ -272,9 +323,12 @@ def prepare(
     x_train, x_test = x_train[:, varies], x_test[:, varies]
     names = np.array(dataset.feature_names)
     notes = [
+        *dataset.notes,
         f"{dataset.name}: {len(dataset.features):,} rows, {counted(len(names), 'feature')}, "
         f"{counted(y_train.shape[1], 'target')} ({', '.join(dataset.target_names)})",
         f"split at random (seed {seed}): {counted(len(x_train), 'training row')}, {counted(len(x_test), 'test row')}",
+        *dropped,
+        *filled,
         "features standardised with the mean and standard deviation of the training rows",
     ]
     if clip_features is None:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from minigrad import compile, linear, mse_loss, no_grad
-from minigrad.lab.data import FloatArray, unknown
+from minigrad.lab.data import FloatArray
+from minigrad.lab.errors import unknown
 from minigrad.nn import Parameter
 
 METHODS = ("batch", "sgd", "minibatch")

@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from minigrad.lab.data import LabError, unknown
 from minigrad.lab.descent import METHODS, MINIBATCH, descend, make_engine, rows_a_step
+from minigrad.lab.errors import LabError, unknown
 from minigrad.lab.theory import LeastSquares, mse
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import Tensor
-from minigrad.lab.data import LabError
+from minigrad.lab.errors import LabError
 from minigrad.views.steps import Trace
 from minigrad.views.tensorboard import event_of, graph_of, tensorboardx
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from minigrad import linear, mse_loss
-from minigrad.lab.data import Dataset, FloatArray, LabError, LabWarning, Prepared, load, prepare, stream, unknown
+from minigrad.lab.data import FloatArray, Prepared, load, prepare, stream
 from minigrad.lab.descent import ENGINES, METHODS, Milestone, TapeEngine, descend, make_engine, rows_a_step
+from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.progress import Progress
 from minigrad.lab.report import Comparison, History, Run, Settings
@@ -45,7 +45,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def compare(
-    data: str | Path | Dataset | tuple[npt.ArrayLike, npt.ArrayLike] = "california",
+    data: Any = "california",
     *,
     methods: Sequence[str] = METHODS,
     lr: float | Mapping[str, float] | None = None,
@@ -60,10 +60,7 @@ def compare(
     preset: str | None = None,
     logdir: str | Path | None = None,
     progress: bool = False,
-    target: str | Sequence[str] | None = None,
-    rows: int | None = None,
-    features: int | None = None,
-    outputs: int | None = None,
+    **table: Any,
 ) -> Comparison:
     """`train` by several methods on the same rows, from the same start, with the same number of samples seen.
 
@@ -73,18 +70,18 @@ def compare(
     """
     _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset)
     if seed < 0:
-        raise LabError(f"seed must be 0 or more, got {seed}")
+        raise LabError(f"{option('seed')} must be 0 or more, got {seed}")
     if batch_size is not None and "minibatch" not in methods:
         taken = "one row" if methods[0] == "sgd" else "all rows"
-        raise LabError(f"batch_size is for minibatch; {methods[0]} takes {taken} a step")
+        raise LabError(f"{option('batch_size')} is for minibatch; {methods[0]} takes {taken} a step")
     lrs = lr if isinstance(lr, Mapping) else dict.fromkeys(methods, lr)
     if not set(lrs) <= set(methods):
         unknown = ", ".join(sorted(set(lrs) - set(methods)))
-        raise LabError(f"lr names {unknown}, but the methods are {', '.join(methods)}")
+        raise LabError(f"{option('lr')} names {unknown}, but the methods are {', '.join(methods)}")
 
-    dataset = load(data, target=target, rows=rows, features=features, outputs=outputs, seed=seed)
-    table = prepare(dataset, clip_features=clip_features, seed=seed, dtype=dtype)
-    exact = LeastSquares(table.x_train, table.y_train)
+    dataset = load(data, seed=seed, **table)
+    prepared = prepare(dataset, clip_features=clip_features, seed=seed, dtype=dtype)
+    exact = LeastSquares(prepared.x_train, prepared.y_train)
     start = _start(exact, init, seed, dtype)
 
     plans = []
@@ -98,11 +95,11 @@ def compare(
         common: dict[str, Any] = {"clip_features": clip_features, "init": init, "seed": seed, "dtype": dtype}
         plans.append(Settings(dataset.name, method, engine, **common, **numbers))
     budget = max(plan.epochs for plan in plans)
-    return _carry_out([replace(plan, epochs=budget) for plan in plans], table, exact, start, logdir, progress)
+    return _carry_out([replace(plan, epochs=budget) for plan in plans], prepared, exact, start, logdir, progress)
 
 
 def train(
-    data: str | Path | Dataset | tuple[npt.ArrayLike, npt.ArrayLike] = "california",
+    data: Any = "california",
     *,
     method: str = "minibatch",
     lr: float | None = None,
@@ -110,8 +107,8 @@ def train(
 ) -> Run:
     """Fit a linear model by gradient descent on the mean squared error, and keep honest books about it.
 
-    data: "california", "diabetes", "synthetic", the path of a CSV file (with `target`, its target columns), a
-        pair (X, y) of arrays, or a `Dataset`. `rows`, `features` and `outputs` shape the synthetic data.
+    data: what `lab.load` takes, with all that it takes: "california", "diabetes", "synthetic" (with `rows`, `features`,
+        `outputs`), the path of a table or a DataFrame (with `target`, the columns to predict), a pair (X, y) of arrays.
     method: "batch" (all rows a step), "sgd" (one row a step) or "minibatch" (`batch_size` rows a step, 32).
     lr: the step. By default it comes from the data (`LeastSquares.default_lr`).
     epochs: passes over the training rows. By default enough to end within 1.5 % of the optimum, as predicted
@@ -141,6 +138,7 @@ def _merged(own: Signature, others: Signature) -> Signature:
     return own.replace(parameters=[*named, *more])
 
 
+compare.__signature__ = _merged(signature(compare), signature(load))  # type: ignore[attr-defined]
 train.__signature__ = _merged(signature(train), signature(compare))  # type: ignore[attr-defined]  # what help() shows
 
 
@@ -175,12 +173,12 @@ def _numbers(
     if batch_size is None:
         batch_size = rows_a_step(method, exact.rows)
     if not 1 <= batch_size <= exact.rows:
-        raise LabError(f"batch_size must be from 1 to the {exact.rows} training rows, got {batch_size}")
+        raise LabError(f"{option('batch_size')} must be from 1 to the {exact.rows} training rows, got {batch_size}")
     for name, value in (("lr", lr), ("clip_norm", clip_norm)):
         if value is not None and not 0 < value < math.inf:
-            raise LabError(f"{name} must be a number above 0, got {value}")
+            raise LabError(f"{option(name)} must be a number above 0, got {value}")
     if epochs is not None and epochs < 1:
-        raise LabError(f"epochs must be at least 1, got {epochs}")
+        raise LabError(f"{option('epochs')} must be at least 1, got {epochs}")
     default_lr = exact.default_lr(batch_size)
     lr = default_lr if lr is None else float(lr)
     return {
@@ -279,11 +277,9 @@ def _hyper_parameters(plan: Settings) -> dict[str, float | str]:
 
 
 def _why(plan: Settings, now: Milestone, first: float, last: float) -> str:
-    remedies = [f"lr {plan.default_lr:.2g}"] if plan.lr > plan.default_lr else [f"lr {plan.lr / 10:.2g}"]
+    remedies = [option("lr", float(f"{plan.default_lr if plan.lr > plan.default_lr else plan.lr / 10:.2g}"))]
     if plan.clip_features is None:
-        remedies.append("clip_features 5")
-    if plan.clip_norm is None:
-        remedies.append("clip_norm 1")
+        remedies.append(option("clip_features", 5))
     return (
         f"{plan.method} diverged in epoch {now.epoch}, after {now.samples:,} samples: "
         f"the training MSE went from {first:.3g} to {last:.3g} with lr {plan.lr:.3g}, "

@@ -1,0 +1,492 @@
+"""Tables of any kind as columns of numbers: pandas parses, and what was noticed and assumed is said in notes.
+
+A file is known by its first bytes, not by its name, so that a pipe may be anything that a file may be.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import re
+import sys
+import zipfile
+from collections.abc import Sequence
+from importlib import util
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from minigrad.engine.words import counted, shortened
+from minigrad.lab.errors import LabError, option, unknown
+
+Floats = npt.NDArray[np.float64]
+
+# What stands for a missing value.
+NA = (
+    "",
+    "?",
+    ".",
+    "NA",
+    "N/A",
+    "n/a",
+    "NaN",
+    "nan",
+    "NULL",
+    "null",
+    "None",
+    "<NA>",
+    "#N/A",
+    "#NA",
+    "#VALUE!",
+    "#DIV/0!",
+)
+DELIMITERS = ("\t", ";", "|", ",", " ")  # in this order: a cell may have a comma or a blank in it
+SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
+MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ": lzma.decompress}
+# Decimal mark: a number with it, whose thousands may be grouped by another one.
+NUMBER = {
+    mark: re.compile(
+        rf"(?=\D{{0,2}}[0-9])[+-]?(?:[0-9]{{1,3}}(?:([{other}'’ \u00a0\u202f])[0-9]{{3}})(?:\1[0-9]{{3}})*|[0-9]*)"
+        rf"(?:[{mark}][0-9]*)?(?:[eE][+-]?[0-9]+)?"
+    )
+    for mark, other in ((".", ","), (",", "."))
+}
+DATE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{4}[- ]?[QMW]\d{1,2}"
+    r"|([a-z]{3,9}[-/ .]{1,2}\d{1,2}|\d{1,2}[-/ .]{1,2}[a-z]{3,9}|[a-z]{3,9})[-/ ,]{1,2}\d{2,4}|\d{1,2}:\d{2})"
+    r"([T :].*)?",
+    re.IGNORECASE,
+)
+MOST_CATEGORIES = 50  # that "auto" makes of a column; more are rather names or numbers
+
+
+class Table(NamedTuple):
+    """Columns of numbers, (rows, p) and (rows, q), NaN where a value is missing, with names; and what was noticed."""
+
+    features: Floats
+    targets: Floats
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    notes: list[str]
+
+
+def is_frame(data: Any) -> bool:
+    """Whether `data` is a table with named columns: of pandas, polars or pyarrow."""
+    return hasattr(data, "columns") and hasattr(data, "__getitem__")
+
+
+def names_of(part: Any, letter: str, count: int) -> tuple[str, ...]:
+    """The names of the columns of an array, a DataFrame or a Series: `letter` and a number where it has none."""
+    names = getattr(part, "columns", None)
+    if names is None and getattr(part, "name", None) is not None:
+        names = [part.name]
+    return tuple(map(str, names)) if names is not None else tuple(f"{letter}{i}" for i in range(count))
+
+
+def of_frame(data: Any, **columns: Any) -> Table:
+    """The columns meant of a table that is in memory."""
+    import pandas as pd
+
+    if not isinstance(data, pd.DataFrame):
+        names = getattr(data, "column_names", data.columns)  # pyarrow's `columns` have no names
+        data = pd.DataFrame({name: data[name].to_numpy() for name in names})
+    return picked(data, "the table", [], **columns)
+
+
+def of_file(
+    path: str | Path,
+    *,
+    delimiter: str | None,
+    decimal: str | None,
+    header: bool | None,
+    encoding: str | None,
+    na: str | Sequence[str] | None,
+    **columns: Any,
+) -> Table:
+    """The columns meant of a file; "-" is standard input. Raises LabError."""
+    import pandas as pd
+
+    if decimal not in (None, ".", ","):
+        raise unknown("decimal mark", decimal, ("'.'", "','"))
+    delimiter = SPELLED.get(delimiter or "", delimiter)
+    if delimiter is not None and len(delimiter) != 1:
+        raise LabError(f"{option('delimiter')} is one character, or tab or space; got {delimiter!r}")
+    notes: list[str] = []
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+        data = unpacked(data, name)
+        frame = None
+        if data.startswith(b"\x93NUMPY"):
+            frame = of_arrays({"x": np.load(io.BytesIO(data), allow_pickle=False)}, name)
+        elif data.startswith(b"PK"):
+            if "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(data)).namelist():
+                need("openpyxl")
+                frame = pd.read_excel(io.BytesIO(data), engine="openpyxl", na_values=list(NA))
+            else:
+                frame = of_arrays(dict(np.load(io.BytesIO(data), allow_pickle=False)), name)
+        elif data.startswith((b"PAR1", b"ARROW1", b"FEA1")):
+            need("pyarrow")
+            frame = (pd.read_parquet if data.startswith(b"PAR1") else pd.read_feather)(io.BytesIO(data))
+        if frame is None:
+            text = decoded(data, name, encoding, notes)
+            missing = [*NA, *(na.split(",") if isinstance(na, str) else na or ())]
+            frame, decimal = parsed(text, name, delimiter, decimal, header, missing, notes)
+        else:
+            given = {"delimiter": delimiter, "decimal": decimal, "header": header, "encoding": encoding, "na": na}
+            if wrong := [option(key) for key, value in given.items() if value is not None]:
+                raise LabError(f"{' and '.join(wrong)} can be said of text only, and {name} is none")
+            if named_index := [str(part) for part in frame.index.names if part is not None]:
+                notes.append(f"the index ({', '.join(named_index)}) is left out")
+    except LabError:
+        raise
+    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, ValueError, KeyError) as error:
+        reason = shortened(getattr(error, "strerror", None) or str(error) or type(error).__name__, 200)
+        raise LabError(f"cannot read {name}: {reason}") from error
+    except Exception as error:  # zlib's own, and those of the readers of Excel and Parquet, whose kinds are many
+        raise LabError(f"cannot read {name}: {shortened(str(error), 200)}") from error
+    return picked(frame, name, notes, decimal=decimal, **columns)
+
+
+def need(package: str) -> None:
+    if not util.find_spec(package):
+        raise ModuleNotFoundError(name=package)
+
+
+def unpacked(data: bytes, name: str) -> bytes:
+    """`data` without the compression that its first bytes tell of."""
+    for mark, unpack in UNPACK.items():
+        if data.startswith(mark):
+            return unpack(data)
+    if data.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [member for member in archive.namelist() if not member.endswith("/")]
+            if "xl/workbook.xml" in members or all(member.endswith(".npy") for member in members):
+                return data
+            if len(members) != 1:
+                inside = f"{counted(len(members), 'file')} in it, {listed(members, 5)}"
+                raise LabError(f"{name} has {inside}: unpack the one that is meant")
+            return archive.read(members[0])
+    return data
+
+
+def of_arrays(arrays: dict[str, Any], name: str) -> Any:
+    """Arrays as a DataFrame: of one axis a column, of two axes columns with numbers, of records a column a field."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for key, array in arrays.items():
+        if array.dtype.names:
+            columns |= {field: array[field] for field in array.dtype.names}
+        elif array.ndim == 1:
+            columns[key] = array
+        elif array.ndim == 2:
+            columns |= {f"{key}{i}": column for i, column in enumerate(array.T)}
+        else:
+            raise LabError(f"{name}: an array of shape {array.shape} is no table; it needs rows and columns")
+    if len({len(column) for column in columns.values()}) > 1:
+        shapes = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())
+        raise LabError(f"{name}: its arrays have different numbers of rows: {shapes}")
+    return pd.DataFrame(columns)
+
+
+def decoded(data: bytes, name: str, encoding: str | None, notes: list[str]) -> str:
+    """The text of a file."""
+    try:
+        if encoding is None:
+            encoding = next((code for mark, code in MARKS.items() if data.startswith(mark)), "utf-8")
+            try:
+                text = data.decode(encoding)
+            except UnicodeDecodeError:
+                text = data.decode("cp1252", errors="replace")
+                notes.append(f"{name} is not UTF-8 and was read as Windows-1252; {option('encoding')} names another")
+        else:
+            text = data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+    except LookupError:
+        raise LabError(f"there is no encoding {encoding!r}; utf-8, latin-1 and utf-16 are common ones") from None
+    except UnicodeError as error:
+        raise LabError(f"{name} is not {encoding}: {error}") from None
+    if "\0" in text:
+        raise LabError(f"{name} is no table that is known here: as text it has NUL bytes in it")
+    return text
+
+
+def parsed(
+    text: str,
+    name: str,
+    delimiter: str | None,
+    decimal: str | None,
+    header: bool | None,
+    na: list[str],
+    notes: list[str],
+) -> tuple[Any, str]:
+    """Text as a DataFrame, and its decimal mark."""
+    import pandas as pd
+
+    lines = text.splitlines(keepends=True)
+    comments = [i for i, line in enumerate(lines) if line.startswith("#")]
+    skipped = set(comments)
+    rest = [(i, line) for i, line in enumerate(lines) if i not in skipped and line.strip()] if comments else None
+    rest = rest or [(i, line) for i, line in enumerate(lines) if line.strip()]
+    if not rest:
+        raise LabError(f"{name} is empty")
+    if delimiter is None:
+        delimiter = separator([line for _, line in rest[:50]])
+    quote = "'" if rest[0][1].startswith("'") else '"'
+    reader = csv.reader((line for _, line in rest), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+    first = cells(next(reader), delimiter)
+    used = reader.line_num  # a quoted name may go over several lines
+    second = cells(next(reader, first), delimiter)
+    if header is None:
+        header = not all(is_number(cell) or cell in na for cell in first) or all(cell in na for cell in first)
+        if not header:
+            notes.append(f"the first line is numbers, and so is read as a row ({option('header')} takes it for names)")
+    if header:
+        names, skipped = first, skipped | {i for i, _ in rest[:used]}
+        if len(second) == len(names) + 1 > 2 and second[-1]:  # as R writes row names
+            names = ["", *names]
+    else:
+        last = lines[rest[0][0] - 1].lstrip("# ").rstrip("\n") if rest[0][0] - 1 in skipped else ""
+        said = cells(next(csv.reader([last], delimiter=delimiter, skipinitialspace=True), []), delimiter)
+        if len(said) != len(first) or any(map(is_number, said)):
+            said = [f"x{i}" for i in range(len(first))]
+        names = said
+    if len(second) > len(names) and any(second[len(names) :]):
+        raise LabError(
+            f"{name}: the header has {counted(len(names), 'column')}, and the row below it "
+            f"{counted(len(second), 'cell')}: a # before it makes a line a comment"
+        )
+    width = max(len(names), len(second))
+    settings: dict[str, Any] = {
+        "sep": r"\s+" if delimiter == " " else delimiter, "header": None, "names": range(width), "skiprows": skipped,
+        "quotechar": quote, "skipinitialspace": True, "keep_default_na": False, "na_values": na, "low_memory": False,
+        "index_col": False,
+    }  # fmt: skip
+    try:
+        frame = pd.read_csv(io.StringIO(text), **settings)
+    except pd.errors.ParserError as error:
+        found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if not found:
+            raise
+        raise LabError(
+            f"{name}: line {found[2]} has {found[3]} cells, and the lines above it {found[1]}: a # before it makes a "
+            f"line a comment, quotes keep a separator in a cell, and {option('delimiter')} names what separates"
+        ) from None
+    if decimal is None:
+        decimal = decimal_mark(frame, names, notes)
+    if decimal == ",":  # what looked like 1.234 was a thousand
+        frame = pd.read_csv(io.StringIO(text), **settings, dtype=str)
+    empty = frame.isna().all(axis=1)
+    if empty.any():
+        notes.append(f"{counted(int(empty.sum()), 'empty row')} left out")
+        frame = frame[~empty]
+    unnamed = [i for i in range(width) if i >= len(names) or not names[i]]
+    frame.columns = [f"x{i}" if i in unnamed else names[i] for i in range(width)]
+    for i in reversed(unnamed):
+        column = frame.iloc[:, i]
+        if column.isna().all():
+            frame = frame.drop(columns=f"x{i}")
+        elif is_index(column) and i == 0:
+            frame = frame.drop(columns=f"x{i}")
+            notes.append("the first column has no name and numbers or names the rows: left out")
+        else:
+            notes.append(f"column {i + 1} has no name and is called x{i}")
+    return frame, decimal
+
+
+def cells(row: list[str], delimiter: str) -> list[str]:
+    """The cells of a row, stripped; blanks that separate may be several."""
+    return [cell.strip() for cell in row if cell or delimiter != " "]
+
+
+def separator(lines: list[str]) -> str:
+    """What separates the cells of these lines: what cuts all into equally many, or else the header into most."""
+    for mark in DELIMITERS:
+        first, *others = [len(cells(row, mark)) for row in csv.reader(lines, delimiter=mark, skipinitialspace=True)]
+        if first > 1 and (set(others) <= {first} or set(others) == {first + 1}):
+            return mark
+    return max(",;\t|", key=lines[0].count)
+
+
+def is_number(cell: str) -> bool:
+    return any(pattern.fullmatch(cell) for pattern in NUMBER.values())
+
+
+def is_index(column: Any) -> bool:
+    """Whether a column counts the rows, or gives each a name of its own."""
+    if column.dtype.kind in "iu":
+        return bool((np.diff(column.to_numpy()) == 1).all())
+    return column.dtype.kind not in "fb" and bool(column.is_unique)
+
+
+def decimal_mark(frame: Any, names: list[str], notes: list[str]) -> str:
+    """Which of comma and point is the decimal mark of the columns that are no plain numbers."""
+    texts = {name: column.dropna().astype(str).str.strip() for name, column in frame.items() if is_text(column)}
+    texts = {name: column for name, column in texts.items() if len(column) and is_number(column.iloc[0])}
+    fit: dict[str, Any] = {
+        mark: {name: as_numbers(column, mark) for name, column in texts.items() if column.str.fullmatch(pattern).all()}
+        for mark, pattern in NUMBER.items()
+    }
+    if len(fit[","]) != len(fit["."]):
+        found = max(fit, key=lambda mark: len(fit[mark]))
+        if found == ",":
+            notes.append("the decimal mark is the comma")
+        return found
+    for name, values in fit["."].items():
+        if name in fit[","] and not np.array_equal(values, fit[","][name]):
+            if any(column.dtype.kind == "f" and (column % 1 != 0).any() for _, column in frame.items()):
+                notes.append(f"commas group thousands, as in {texts[name].iloc[0]}; {option('decimal', ',')} otherwise")
+                return "."
+            called = names[name] if name < len(names) else name
+            raise LabError(
+                f"the comma of {texts[name].iloc[0]!r} in column {called!r} may be a decimal mark or group thousands: "
+                f"say {option('decimal', ',')} or {option('decimal', '.')}"
+            )
+    return "."
+
+
+def is_text(column: Any) -> bool:
+    return column.dtype.kind not in "biufcmM" or column.dtype.name == "category"
+
+
+def as_numbers(column: Any, mark: str) -> Floats:
+    """Texts that are all numbers with this decimal mark, as float64."""
+    strip = re.compile(f"[{',' if mark == '.' else '.'}'’ \u00a0\u202f]")
+    return np.array([float(strip.sub("", text).replace(mark, ".")) for text in column])
+
+
+# --------------------------------------------------------------------------------------------------- columns of a table
+def picked(
+    frame: Any,
+    name: str,
+    notes: list[str],
+    *,
+    target: str | Sequence[str] | None,
+    features: str | Sequence[str] | None,
+    drop: str | Sequence[str] | None,
+    categorical: str | Sequence[str] | None,
+    decimal: str | None = None,
+) -> Table:
+    """The columns meant, as numbers. Raises LabError, which names all columns that cannot be."""
+    frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1)
+    there = list(frame.columns)
+    repeated = sorted({column for column in there if there.count(column) > 1})
+    if repeated:
+        raise LabError(f"{name}: the header names column {repeated[0]!r} more than once")
+    if not target:
+        raise LabError(f"{name}: say with {option('target')} which of its columns to predict: {listed(there)}")
+    targets = named(target, there, name, "target")
+    dropped = named(drop or (), there, name, "drop")
+    kept = named(features, there, name, "features") if features else [c for c in there if c not in targets + dropped]
+    if both := [column for column in targets if column in kept + dropped] or [c for c in dropped if c in kept]:
+        raise LabError(f"{name}: column {both[0]!r} is to be two things at once: see target, features and drop")
+    if not kept:
+        raise LabError(f"{name}: no column is left as a feature; all are targets or dropped")
+    auto = categorical == "auto"
+    wanted = [] if auto or not categorical else named(categorical, there, name, "categorical")
+    if absent := [column for column in wanted if column not in kept]:
+        raise LabError(f"{name}: column {absent[0]!r} of {option('categorical')} is no feature")
+    values: dict[str, dict[str, Floats]] = {}
+    trouble: dict[str, dict[str, str]] = {}
+    for column in kept + targets:
+        found = None if column in wanted else numbers(frame[column], decimal or ".")
+        few = auto and column in kept and 2 * frame[column].nunique() <= min(2 * MOST_CATEGORIES, len(frame))
+        if found is None or (isinstance(found, tuple) and found[0] == TEXT and few):
+            values[column] = one_hot(frame[column], column, notes)
+        elif isinstance(found, tuple):
+            kind = TARGET if found[0] == TEXT and column in targets else found[0]
+            trouble.setdefault(kind, {})[column] = found[1]
+        else:
+            values[column] = {column: found}
+    if trouble:
+        raise LabError(f"{name}: " + "; ".join(remedy(kind, columns, decimal) for kind, columns in trouble.items()))
+    parts = [{k: v for column in group for k, v in values[column].items()} for group in (kept, targets)]
+    if not parts[0]:
+        raise LabError(f"{name}: no column is left as a feature; those there are have one value only")
+    x, y = (np.column_stack(list(part.values())) for part in parts)
+    return Table(x, y, tuple(parts[0]), tuple(parts[1]), notes)
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    return ", ".join(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def named(given: str | Sequence[str], there: Sequence[str], name: str, what: str) -> list[str]:
+    """Names of columns: a list of them, or a text in which commas separate them and may be part of them."""
+    if isinstance(given, str):
+        pieces, found = given.split(","), []
+        while pieces:
+            ends = range(len(pieces), 0, -1)
+            end = next((end for end in ends if ",".join(pieces[:end]).strip() in there), 1)
+            found.append(",".join(pieces[:end]).strip())
+            pieces = pieces[end:]
+        found = [column for column in found if column]
+    else:
+        found = [str(column) for column in given]
+    for column in found:
+        if column not in there:
+            raise LabError(f"{name} has no column {column!r} to take as {what}; its columns are {listed(there)}")
+    if len(set(found)) < len(found):
+        raise LabError(f"{name}: the {what} columns {', '.join(found)} name one column twice")
+    return found
+
+
+# The kinds of columns that are no numbers.
+TEXT, TARGET, DATES = "text", "a target of text", "dates"
+CELLS, COMPLEX = "cells that are no numbers", "complex numbers"
+
+
+def numbers(column: Any, decimal: str) -> Floats | tuple[str, str]:
+    """A column as float64 with NaN where it is missing; or the kind of what it is instead, with an example."""
+    if not is_text(column):
+        if column.dtype.kind in "mM":
+            return DATES, str(column.dropna().iloc[0] if column.notna().any() else "none")
+        if column.dtype.kind == "c":
+            return COMPLEX, str(column.iloc[0])
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    there = column.notna().to_numpy()
+    texts = column[there].astype(str).str.strip()
+    fits = texts.str.fullmatch(NUMBER[decimal]).to_numpy(dtype=bool)
+    if fits.all():
+        found = np.full(len(column), np.nan)
+        found[there] = as_numbers(texts, decimal)
+        return found
+    odd = texts[~fits]
+    if 2 * len(odd) < len(texts):
+        return CELLS, f"{odd.iloc[0]!r} in row {np.flatnonzero(there)[~fits][0] + 1}"
+    if odd.iloc[:100].str.fullmatch(DATE).all():
+        return DATES, repr(odd.iloc[0])
+    return TEXT, f"{shortened(odd.iloc[0], 30)!r}, {counted(texts.nunique(), 'value')}"
+
+
+def remedy(kind: str, columns: dict[str, str], decimal: str | None) -> str:
+    """A sentence on columns of one kind of trouble: each with its example, and what to do about them."""
+    names = ",".join(columns)
+    out = f"{option('drop', names)} leaves {'it' if len(columns) == 1 else 'them'} out"
+    advice = {
+        TEXT: f"{option('categorical', names)} makes columns of 0 and 1, one a value, {out}",
+        TARGET: "only numbers can be predicted",
+        DATES: f"{out}; or make numbers of the dates first, such as the days since the first",
+        CELLS: f"{option('na')} names what stands for a missing value, {out}" if decimal else out,
+        COMPLEX: out,
+    }[kind]
+    return f"{kind} in {', '.join(f'{name!r} ({example})' for name, example in columns.items())}: {advice}"
+
+
+def one_hot(column: Any, name: str, notes: list[str]) -> dict[str, Floats]:
+    """A column of 0 and 1 for each value but the first, NaN where it is missing."""
+    there = column.notna().to_numpy()
+    levels = sorted(column[there].unique().tolist(), key=lambda value: (isinstance(value, str), value))
+    if len(levels) > 1000:
+        raise LabError(f"{option('categorical')}: {name!r} has {len(levels):,} values, and 1,000 are the most")
+    if len(levels) < 2:
+        notes.append(f"{name}: left out, because it has one value only")
+        return {}
+    notes.append(f"{name}: columns of 0 and 1 for each of its {len(levels)} values but {str(levels[0])!r}, the measure")
+    return {f"{name}={level}": np.where(there, column == level, np.nan).astype(np.float64) for level in levels[1:]}
