@@ -98,7 +98,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
     """Send the cotangent of `output` back to `inputs`, or where there are none to all leaves; return what arrives."""
     state, keep = here.state, set(inputs)  # keep: whose cotangents are asked for, and stay
     watches, before = state.watches, (state.recording, state.place)
-    tell(watches, "begins", output, gradient, inputs)
+    if watches:
+        tell(watches, "begins", output, gradient, inputs)
     cotangents = {output: seed(output, gradient, keep, create_graph)}
     nodes = tape(output)
     wanted = leading(nodes, keep).__contains__ if keep else is_differentiable
@@ -141,7 +142,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
         raise
     finally:
         state.recording, state.place = before
-    tell(watches, "ends", output)
+    if watches:
+        tell(watches, "ends", output)
     return cotangents
 
 

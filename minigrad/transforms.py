@@ -85,11 +85,11 @@ class Evaluation:
     ) -> None:
         before = next_serial()
         self.tree = tuple([args[i] for i in argnums])
-        given, inputs = arrays_in(self.tree), list(args)
-        with enable_grad():
-            self.variables = [variable(x) for x in given]
-            for i, x in zip(argnums, nested(self.tree, self.variables), strict=True):
-                inputs[i] = x
+        self.variables: list[Tensor] = []
+        inputs = list(args)
+        with enable_grad:
+            for i in argnums:
+                inputs[i] = mapped(self.varied, args[i])
             result = fn(*inputs, **(kwargs or {}))
         if has_aux and not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(f"has_aux=True: the function must return (output, aux), and it returned {result!r}")
@@ -97,11 +97,22 @@ class Evaluation:
         self.aux: list[Any] = [result[1]] if has_aux else []
         self.outputs = [differentiable(y, output, before) for y in arrays_in(output) or [output]]
         self.output: Any = nested(output, self.outputs)
-        self.wrapped = any([type(x) is Tensor for x in given])
-        sources = [x for x in tape(*self.outputs) if x.op is None and x.differentiable and x.serial < before]
-        self.open = any([x.cut is None or x.cut[0] != "finished" for x in sources])
+        self.wrapped = any([type(x) is Tensor for x in arrays_in(self.tree)])
+        sources = [x.cut for x in tape(*self.outputs) if x.op is None and x.differentiable and x.serial < before]
+        self.open = any([cut is None or cut[0] != "finished" for cut in sources])
         for x in self.variables:  # nobody else can differentiate by them any more
             x.cut = "finished", x.made_at
+
+    def varied(self, x: Any) -> Tensor | None:
+        """A variable with the value of `x`, which nobody else has; what `x` depends on is in its history."""
+        if x is None:
+            return None
+        if type(x) is Tensor:
+            own: Tensor = +x if x.differentiable else Tensor(x.array, requires_grad=True)
+        else:
+            own = Tensor(float(x) if type(x) is int else x, requires_grad=True)  # 3 is a number, and numbers are floats
+        self.variables.append(own)
+        return own
 
     def number(self, transform: str) -> Tensor:
         """The output, if it is a single number."""
@@ -111,35 +122,31 @@ class Evaluation:
 
     def pull(self, cotangents: Sequence[Any], record: bool) -> list[Any]:
         """Jᵀu, the cotangents of the variables, for u the `cotangents` of the outputs."""
-        with enable_grad():
+        with enable_grad:
             return derivatives(joined(self.outputs), self.variables, record, joined(cotangents))
 
     def records(self, others: Sequence[Any] = ()) -> bool:
         """Whether a result that depends on `others`, too, belongs on the tape."""
-        if tracing():
-            return True
-        return here.state.recording and (self.open or any([type(t) is Tensor and t.differentiable for t in others]))
+        if self.open or (others and any([type(t) is Tensor and t.differentiable for t in others])):
+            return here.state.recording or tracing()
+        return tracing()
 
     def given(self, tree: Any, results: Sequence[Any], others: Sequence[Any] = ()) -> Any:
         """`results` as the caller gets them, nested as `tree`. What is no Tensor stays what it is."""
-        if self.records(others):
-            return nested(tree, results)
-        if self.open:  # under no_grad()
-            here.state.left = next_serial()
-        if self.wrapped or any([type(t) is Tensor for t in others]):
-            return nested(tree, [t if type(t) is Tensor and not t.op else Tensor(bare(t)) for t in results])
-        return nested(tree, [bare(t) for t in results])
+        if not self.records(others):
+            if self.open:  # under no_grad()
+                here.state.left = next_serial()
+            tensors = self.wrapped or (others and any([type(t) is Tensor for t in others]))
+            results = [(t if is_leaf(t) else Tensor(bare(t))) if tensors else bare(t) for t in results]
+        return nested(tree, results)
 
     def beside(self, others: Sequence[Any] = ()) -> list[Any]:
         """`aux`, as the caller gets it."""
         return [mapped(lambda t: self.given(t, [t], others) if type(t) is Tensor else t, aux) for aux in self.aux]
 
 
-def variable(x: Any) -> Tensor:
-    """A Tensor with the value of `x` that nobody else has; what `x` depends on is in its history."""
-    if type(x) is Tensor:
-        return +x if x.differentiable else Tensor(x.array, requires_grad=True)
-    return Tensor(float(x) if type(x) is int else x, requires_grad=True)  # 3 is meant as a number, numbers are floats
+def is_leaf(t: Any) -> bool:
+    return type(t) is Tensor and not t.op
 
 
 def bare(t: Any) -> Any:
@@ -198,13 +205,15 @@ def units(y: Tensor) -> Iterator[tuple[tuple[int, ...], Any]]:
 
 def inner(xs: Sequence[Tensor], vs: Sequence[Any]) -> Tensor:
     """<x, v>, a single number."""
-    with enable_grad():
+    with enable_grad:
         products = [(x * v).sum() for x, v in zip(xs, vs, strict=True)]
         return functools.reduce(operator.add, products, Tensor(0.0))
 
 
 def selected(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
     """`argnums` as a tuple that counts from the front."""
+    if argnums == 0 and args:
+        return (0,)
     chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for i in chosen:
         if not -len(args) <= i < len(args):
@@ -212,7 +221,7 @@ def selected(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
             raise ValueError(
                 f"argnums={argnums}: the function was called with {given}, and only those are differentiated"
             )
-    chosen = tuple(i % len(args) for i in chosen)
+    chosen = tuple([i % len(args) for i in chosen])
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"argnums={argnums} names an argument twice")
     return chosen
@@ -252,8 +261,8 @@ def value_and_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Calla
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         run = Evaluation(fn, args, selected(argnums, args), has_aux, kwargs)
-        value = run.given(run.output, [run.number("grad")])
-        found = run.given(run.tree, run.pull([None], run.records()))
+        both = [run.number("grad"), *run.pull([None], run.records())]
+        value, found = run.given((run.output, run.tree), both)
         slope = found[0] if isinstance(argnums, int) else found
         return (value, *run.beside()) if has_aux else value, slope
 

@@ -125,7 +125,6 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "convolve": lambda a, v, mode="full": F.conv1d(
         a[None, None], v.flip(0)[None, None], padding=0 if mode == "valid" else len(v) - 1
     )[0, 0],
-    "dot": torch.matmul,  # torch.dot is for vectors only
     "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
     "cross_entropy": lambda *inputs, **params: weighted(F.cross_entropy, *inputs, **params),
     "dropout": lambda x, mask, p=0.5: torch.where(mask, x / (1 - p) if p < 1 else 0 * x, 0.0),

@@ -57,8 +57,10 @@ def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
     """The `inputs`, and those of `nodes` from which a derivative leads to one of them."""
     found = set(inputs)
     for node in nodes:
-        if node.differentiable and any([type(x) is Tensor and x in found for x in node.inputs]):
-            found.add(node)
+        if node.differentiable:
+            for x in node.inputs:
+                if type(x) is Tensor and x in found:
+                    found.add(node)
     return found
 
 

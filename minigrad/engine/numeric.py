@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NUMBERS = "fiubc"  # the kinds of dtypes that can be data
 SCALARS = {float, int, bool, complex}
+FLOATS = {float, np.float64, np.float32}  # the most common that are no arrays: looked at no further
 TAKEN = {*SCALARS, np.ndarray, np.memmap}
 ARRAYS: Any = (np.ndarray, np.generic, list, tuple)
 OTHER_ARRAYS = {  # what computes by other rules than NumPy's arrays, and what to say instead
@@ -27,8 +28,11 @@ OTHER_ARRAYS = {  # what computes by other rules than NumPy's arrays, and what t
 
 def as_numeric(data: Any) -> np.ndarray[Any, Any]:
     """`np.asarray`, for numbers only; says what it got otherwise."""
-    if type(data) is np.ndarray and data.dtype.kind in NUMBERS:
-        return data
+    kind = type(data)
+    if kind in FLOATS:
+        return np.asarray(data)
+    if kind is np.ndarray and data.dtype.kind in NUMBERS:
+        return data  # type: ignore[no-any-return]
     if not isinstance(data, np.generic):
         refuse_other_arrays(data)
     try:

@@ -114,7 +114,8 @@ def off_tape(t: Any, how: str) -> Any:
 
 def tracing() -> bool:
     """Whether this thread runs a function to make a program of it."""
-    return any(watch.traces for watch in here.state.watches)
+    watches = here.state.watches
+    return bool(watches) and any([watch.traces for watch in watches])
 
 
 class Switch:

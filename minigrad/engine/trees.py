@@ -7,12 +7,14 @@ from typing import Any
 
 __all__ = ["branches", "leaves", "like", "mapped", "subscripts"]
 
+NESTINGS = list, tuple, dict
+
 
 def branches(tree: Any) -> list[tuple[Any, Any]] | None:
     """The parts of a list, tuple or dict with their indices or keys; None for a leaf."""
-    if isinstance(tree, list | tuple):
-        return list(enumerate(tree))
-    return list(tree.items()) if isinstance(tree, dict) else None
+    if not isinstance(tree, NESTINGS):
+        return None
+    return list(tree.items()) if isinstance(tree, dict) else list(enumerate(tree))
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -21,8 +23,9 @@ def leaves(tree: Any) -> list[Any]:
     >>> leaves({"W": [1, 2], "b": (3,)})
     [1, 2, 3]
     """
-    parts = branches(tree)
-    return [tree] if parts is None else [leaf for _, part in parts for leaf in leaves(part)]
+    if not isinstance(tree, NESTINGS):
+        return [tree]
+    return [leaf for part in (tree.values() if isinstance(tree, dict) else tree) for leaf in leaves(part)]
 
 
 def subscripts(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -44,13 +47,13 @@ def mapped(change: Callable[[Any], Any], tree: Any) -> Any:
     >>> mapped(len, {"W": ["long", ""], "b": ("er",)})
     {'W': [4, 0], 'b': (2,)}
     """
+    if not isinstance(tree, NESTINGS):
+        return change(tree)
     if isinstance(tree, dict):
         return {key: mapped(change, part) for key, part in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):  # a named tuple takes its parts one by one
-        return type(tree)(*[mapped(change, part) for part in tree])
-    if isinstance(tree, list | tuple):
-        return type(tree)([mapped(change, part) for part in tree])
-    return change(tree)
+    parts = [mapped(change, part) for part in tree]
+    # a named tuple takes its parts one by one
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
 
 
 def like(tree: Any, values: Iterable[Any]) -> Any:

@@ -28,6 +28,8 @@ class matmul:
         try:
             if not (row or column):
                 return matmul(a, b)
+            if row and column and a.shape == b.shape:
+                return dot(a, b)
             y = matmul(a.reshape(1, -1) if row else a, b.reshape(-1, 1) if column else b)
         except ValueError:
             raise ValueError(mismatch("matmul", a, b)) from None
@@ -95,9 +97,15 @@ class dot:
     Of vectors the inner product, of matrices the matrix product; a number multiplies. Beyond that it sums over the last
     axis of a and the second-to-last of b, and has all of the other axes of a, then those of b.
     """
-    signature = "(m,k),(k,n)->(m,n)"
-    def compose(a, b):
+    signature = "(k),(k)->()"
+    def forward(a, b):          return np.dot(a, b)
+    def d_a(g, y, a, b):        return g * b
+    def d_b(g, y, a, b):        return g * a
+
+    def public(dot, a, b):
         a, b = operand(a), operand(b)
+        if a.ndim == 1 and b.ndim == 1 and a.shape == b.shape:
+            return dot(a, b)
         if a.ndim == 0 or b.ndim == 0:
             return a * b
         if b.ndim <= 2:
