@@ -181,9 +181,9 @@ class Tensor(Installed):
         return restored, (self.array, self.grad, self.differentiable)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if self.recorded and self.dtype.kind == "f":
+        if self.recorded:
             raise TypeError(errors.as_array(self))
-        return np.array(off_tape(self, "np.asarray()"), dtype=dtype, copy=copy)
+        return np.array(self.array, dtype=dtype, copy=copy)
 
 
 def restored(array: Array, grad: Array | None, requires_grad: bool) -> Tensor:
@@ -194,15 +194,12 @@ def restored(array: Array, grad: Array | None, requires_grad: bool) -> Tensor:
 
 
 def taken_by(convert: Callable[..., Any]) -> Callable[..., Any]:
-    """The method by which Python, NumPy and `math` take a number out of an object.
-
-    It is refused on the tape, where a gradient would be lost with it; positions, counts and truth values have none.
-    """
+    """The method by which Python, NumPy and `math` take a number out of an object: refused on the tape."""
     name = convert.__name__
 
     def method(self: Tensor, *args: Any) -> Any:
         array = off_tape(self, f"{name}()")
-        if self.recorded and array.dtype.kind == "f":
+        if self.recorded:
             raise TypeError(errors.as_number(self, name))
         if array.size != 1:
             raise TypeError(f"{name}() needs a tensor of one entry, and this one has shape {self.shape}")

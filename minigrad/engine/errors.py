@@ -44,7 +44,7 @@ def as_number(t: Tensor, function: str) -> str:
     return (
         f"{function}() would take a number off the tape without a word, and the gradient with it: it is that of the "
         f"{described(t)}. Python's math and writing into an array do so, too: compute with np.sin(x) instead of "
-        f"math.sin(x), with np.stack or np.where instead of a[0] = x. {EXITS}; for an index, x.astype(int)"
+        f"math.sin(x), with np.stack or np.where instead of a[0] = x. {EXITS}; for an index or a size, .item()"
     )
 
 
