@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import minigrad
+from minigrad.ops.registry import FROM_NUMPY
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,7 +56,12 @@ def assert_matches(found, expected):
     assert left.endswith(last), message
 
 
-@pytest.mark.parametrize(("page", "blocks"), [("README.md", 8), ("CONTRIBUTING.md", 2)])
+GUIDES = {"docs/from-autograd.md": "autograd", "docs/from-jax.md": "jax", "docs/from-torch.md": "torch"}
+
+
+@pytest.mark.parametrize(
+    ("page", "blocks"), [("README.md", 8), ("CONTRIBUTING.md", 2), *zip(GUIDES, (5, 3, 3), strict=True)]
+)
 def test_code_prints_what_stands_below_it(page, blocks, tmp_path):
     found = CODE.findall((ROOT / page).read_text(encoding="utf-8"))
     assert len(found) == blocks
@@ -112,7 +118,7 @@ def test_what_is_explained_by_example():
         assert f"{getattr(minigrad, name).__module__}.{name}" in documented
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/derivations.md", "docs/profile.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/derivations.md", "docs/profile.md", *GUIDES])
 def test_links_and_names_of_files_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#]+)\)", text)
@@ -157,12 +163,60 @@ def test_examples_at_a_prompt():
     assert doctest.DocTestRunner().run(found).failed == 0
 
 
+def table_lines(text):
+    """The cells of each line of a page's tables, but for the rule below a head."""
+    rows = re.findall(r"^\|(.*)\|$", text, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
+    return [row for row in cells if set(row) != {"---"}]
+
+
+# ----------------------------------------------------------------------------------------- docs/from-*.md: the guides
+NOT_OF_TENSORS = "numpy", "numpy.eye", "numpy.random.default_rng"  # what makes arrays
+
+
+def resolved(name):
+    """What a dotted name stands for, a module or what is in one."""
+    parts = name.split(".")
+    for i in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:i]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[i:]:
+            found = getattr(found, part)
+        return found
+    raise ModuleNotFoundError(name)
+
+
+def named(cell):
+    """The names in a cell of a guide: nothing else stands there."""
+    names = re.findall(r"`([\w.]+)`", cell)
+    assert cell == ", ".join(f"`{name}`" for name in names)
+    return names
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_names_of_a_guide_exist_on_both_sides(page):
+    pytest.importorskip(GUIDES[page])
+    (_, ours, _), *lines = table_lines((ROOT / page).read_text(encoding="utf-8"))
+    assert ours == "minigrad"
+    assert len(lines) > 20
+    for theirs, ours, remark in lines:
+        assert named(theirs)
+        for name in named(theirs):
+            assert name.partition(".")[0] == GUIDES[page]
+            resolved(name)
+        assert named(ours) or remark, f"{theirs}: what is not here has a remark that says what to write"
+        for name in named(ours):
+            assert name.partition(".")[0] in ("minigrad", "numpy", "builtins")
+            if name.startswith("numpy") and name not in NOT_OF_TENSORS:
+                assert resolved(name) in FROM_NUMPY, f"{name} does not answer to Tensors"
+            resolved(name)
+
+
 # ------------------------------------------------------------------------------------------------ docs/derivations.md
 def formula_lines():
-    """The cells of each line of a table that is not its head."""
-    rows = re.findall(r"^\|(.*)\|$", DERIVATIONS, re.MULTILINE)
-    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
-    return [row for row in cells if row != ["", "formula", "test"] and set(row) != {"---"}]
+    return [row for row in table_lines(DERIVATIONS) if row != ["", "formula", "test"]]
 
 
 def test_each_formula_names_its_test():
