@@ -181,9 +181,9 @@ class Tensor(Installed):
         return restored, (self.array, self.grad, self.differentiable)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if self.recorded:
+        if self.recorded and self.dtype.kind == "f":  # positions and masks have no gradient to lose
             raise TypeError(errors.as_array(self))
-        return np.array(self.array, dtype=dtype, copy=copy)
+        return np.array(off_tape(self, "np.asarray()"), dtype=dtype, copy=copy)
 
 
 def restored(array: Array, grad: Array | None, requires_grad: bool) -> Tensor:

@@ -36,6 +36,7 @@ from hypothesis import strategies as st
 import minigrad
 from minigrad import Tensor, enable_grad, grad, nn, no_grad, optim
 from minigrad.engine.numerical import numerical_gradient
+from minigrad.program.symbol import TraceError
 
 AT = np.array([0.7, -1.3, 2.1])
 
@@ -99,6 +100,9 @@ RECORDED = {  # name: what a step takes, what it makes of it
     "in place": (np.size, lambda v: operator.imul(v * 1, 3.0)),
     "objects": (ROW, lambda v: np.frompyfunc(lambda number: v[1] * number, 1, 1)([1.0, 2.0]).sum()),
     "interp": (NUMBER, lambda v: np.interp(v, [-9.0, 9.0], [-9.0, 9.0])),
+    "array by floor": (ROW, lambda v: np.arange(9.0)[np.floor(v).astype(int) + 2] * v),
+    "array by argmax": (ROW, lambda v: np.arange(3.0)[v.argmax()] * v),
+    "array by mask": (ROW, lambda v: np.arange(3.0)[v > 0].sum() * v),
 }
 REFUSED = {
     "entry": (NUMBER, written(assign((0, 1)), 2, 2)),
@@ -138,7 +142,6 @@ REFUSED = {
     "struct": (NUMBER, lambda v: struct.unpack("d", struct.pack("d", v))[0] * v),
     "array.array": (NUMBER, lambda v: array.array("d", [v])[0] * v),
     "list by argmax": (ROW, lambda v: [1.0, 2.0, 3.0][v.argmax()] * v),
-    "array by argmax": (ROW, lambda v: np.arange(3.0)[v.argmax()] * v),
     "range": (ROW, lambda v: sum(range(v.argmax() + 1)) * v),
     "rounded text": (NUMBER, lambda v: float("%.3f" % v) * v),  # noqa: UP031
 }
@@ -217,7 +220,7 @@ ON_THE_TAPE = {
 }
 CONVERSIONS = [
     *(float, int, complex, round, math.floor, math.ceil, math.trunc, math.sin, cmath.exp, math.factorial),
-    *(range, bin, chr, operator.index, bytes, np.float32, np.int64, np.complex128, np.asarray, np.array, np.zeros),
+    *(range, bin, chr, operator.index, bytes, np.zeros),
     lambda x: complex(0, x),
     lambda x: round(x, 2),
     lambda x: [1, 2, 3][x],
@@ -225,16 +228,19 @@ CONVERSIONS = [
     lambda x: "ab" * x,
     lambda x: np.arange(3)[x:],
     lambda x: np.arange(3.0).reshape(x),
-    lambda x: np.array([x, x], dtype=object),
     lambda x: math.hypot(x, 1),
     lambda x: "%d" % x,  # noqa: UP031
     lambda x: json.dumps(x),
     lambda x: Decimal(x),
     lambda x: array.array("d", [x]),
     lambda x: np.random.default_rng(0).normal(x),
-    lambda x: np.testing.assert_allclose(x, 1.5),
     lambda x: np.zeros(2).__setitem__(0, x),
     lambda x: np.zeros(2).__iadd__(x),
+]
+WHOLE = [  # which make an array of the whole tensor
+    *(np.float32, np.int64, np.complex128, np.asarray, np.array),
+    lambda x: np.array([x, x], dtype=object),
+    lambda x: np.testing.assert_allclose(x, 1.5),
     lambda x: np.ma.ones(2) * x,
 ]
 
@@ -244,6 +250,21 @@ CONVERSIONS = [
 def test_no_conversion_leaves_the_tape(kind, convert):
     with pytest.raises((TypeError, ValueError)):
         convert(ON_THE_TAPE[kind]())
+
+
+@pytest.mark.parametrize("convert", WHOLE, ids=range(len(WHOLE)))
+@pytest.mark.parametrize("kind", ["leaf", "leaf of one entry", "leaf of two", "result"])
+def test_no_array_is_made_on_the_tape(kind, convert):
+    with pytest.raises((TypeError, ValueError)):
+        convert(ON_THE_TAPE[kind]())
+
+
+@pytest.mark.parametrize("use", [np.asarray, lambda i: np.arange(3.0)[i]])
+def test_positions_do_not_leave_a_program(use):
+    """As arrays they may: but in a program, what they are for one input is not what they are for the next."""
+    assert use(leaf([1.5, 2.5]).argmax()) == 1
+    with pytest.raises(TraceError, match=r"leaves the tape.* a constant of the program"):
+        minigrad.compile(lambda x: x * np.sum(use(x.argmax())))(np.array([1.5, 2.5]))
 
 
 @pytest.mark.parametrize("kind", ["leaf", "leaf of one entry", "result"])
