@@ -83,21 +83,46 @@ def binary(x: Any, t: Any, weight: Any, pos_weight: Any, reduction: str = "mean"
     return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
+def ones_for_none(weight: Any, x: torch.Tensor) -> torch.Tensor:
+    """Without a weight, torch's norms fail in their second derivatives."""
+    return torch.ones(x.shape[1], dtype=x.dtype) if weight is None else weight
+
+
+def hinge(x: Any, t: Any, p: int = 1, margin: float = 1.0, reduction: str = "none") -> torch.Tensor:
+    excess = F.relu(margin - x.gather(1, t[:, None]) + x) ** p
+    return excess.scatter(1, t[:, None], 0.0).mean(1)
+
+
+def hinges(
+    x: Any, t: Any, weight: Any, reduction: str = "mean", loss: Any = F.multi_margin_loss, **params: Any
+) -> torch.Tensor:
+    """As torch has it, but with a derivative to the weight."""
+    wide = x.float() if x.dtype == torch.float16 else x  # which has no kernel
+    losses = loss(wide, t, reduction="none", **params).to(x.dtype)
+    losses = losses * (1 if weight is None else weight[t])
+    return losses if reduction == "none" else losses.mean()
+
+
 def standardized(x: Any, weight: Any, bias: Any, axes: Any, eps: float, channels: tuple[int, ...] = (-1,)) -> Any:
     y = (x - x.mean(axes, keepdim=True)) / torch.sqrt(x.var(axes, correction=0, keepdim=True) + eps)
     y = y if weight is None else y * weight.reshape(channels)
     return y if bias is None else y + bias.reshape(channels)
 
 
-def windows(x: torch.Tensor, size: tuple[int, int], stride: tuple[int, int]) -> torch.Tensor:
-    return x.unfold(-2, size[0], stride[0]).unfold(-2, size[1], stride[1]).movedim((-2, -1), (-4, -3))
+Pair = tuple[int, int]
 
 
-def added_windows(x: torch.Tensor, stride: tuple[int, int], shape: tuple[int, ...]) -> torch.Tensor:
+def windows(x: torch.Tensor, size: Pair, stride: Pair, dilation: Pair) -> torch.Tensor:
+    (h, w), (down, along) = size, dilation
+    y = x.unfold(-2, (h - 1) * down + 1, stride[0]).unfold(-2, (w - 1) * along + 1, stride[1])
+    return y[..., ::down, ::along].movedim((-2, -1), (-4, -3))
+
+
+def added_windows(x: torch.Tensor, stride: Pair, dilation: Pair, shape: tuple[int, ...]) -> torch.Tensor:
     """The adjoint of `windows`."""
 
     def cut(image: torch.Tensor) -> torch.Tensor:
-        return windows(image, tuple(x.shape[-4:-2]), stride)
+        return windows(image, tuple(x.shape[-4:-2]), stride, dilation)
 
     return torch.autograd.functional.vjp(cut, torch.zeros(shape, dtype=x.dtype), x, create_graph=True)[1]
 
@@ -117,6 +142,23 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "argmin": lambda x, axis=None, keepdims=False: torch.argmin(x, axis, keepdims),
     "batch_norm": lambda x, W, b, training, eps=1e-5: F.batch_norm(x, None, None, W, b, training, eps=eps),
     "binary_cross_entropy_with_logits": lambda *inputs, **params: binary(*inputs, **params),
+    "bernoulli": lambda a, b: F.binary_cross_entropy(*broadcast(a, b), reduction="none"),
+    "cosine_similarity": lambda x1, x2, axis=1, eps=1e-8: F.cosine_similarity(x1, x2, axis, eps),
+    "group_norm": lambda x, W, b, num_groups, eps=1e-5: F.group_norm(x, num_groups, ones_for_none(W, x), b, eps),
+    "hinge_embedding_loss": lambda x, t, **params: F.hinge_embedding_loss(x, t.detach(), **params),
+    "instance_norm": lambda x, W, b, eps=1e-5: F.instance_norm(x, weight=ones_for_none(W, x), bias=b, eps=eps),
+    "kl_div": F.kl_div,
+    "margin_ranking_loss": F.margin_ranking_loss,
+    "rms_norm": lambda x, W, normalized_shape, eps=None: F.rms_norm(x, normalized_shape, W, eps),
+    "multi_margin_loss": lambda x, t, weight, **params: hinges(x, t, weight, **params),
+    "scaled_dot_product_attention": lambda *inputs, **more: F.scaled_dot_product_attention(*inputs, **more),
+    "soft_margin_loss": lambda x, t: -F.logsigmoid(t * x).mean(),  # torch's has no derivative to the target
+    "triplet_margin_loss": F.triplet_margin_loss,
+    "x_log_x": lambda x: torch.special.xlogy(x, x),
+    "binary_cross_entropy": lambda x, t, weight: (
+        (1 if weight is None else weight) * F.binary_cross_entropy(x, t, reduction="none")
+    ).mean(),
+    "cosine_embedding_loss": lambda a, b, t, **params: F.cosine_embedding_loss(a, b, t.detach(), **params),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
     "cbrt": lambda x: torch.where(x < 0, -1, 1) * torch.where(x < 0, -x, x) ** (1 / 3),
     "clip": lambda x, low, high: clipped(*broadcast(x, low, high)),
@@ -148,7 +190,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "min": lambda x, axis=None, keepdims=False: torch.amin(x, dims(x, axis), keepdims),
     "norm": lambda x, axis=None, keepdims=False: torch.linalg.vector_norm(x, 2, axis, keepdims),
     "nll_loss": lambda *inputs, **params: weighted(F.nll_loss, *inputs, **params),
-    "overlap_add": lambda x, stride, shape: added_windows(x, stride, shape),
+    "overlap_add": lambda x, stride, dilation, shape: added_windows(x, stride, dilation, shape),
     "pad": lambda x, pad_width, constant_values=0: F.pad(
         x, [n for pair in reversed(pad_width) for n in pair], value=constant_values
     ),
@@ -177,6 +219,12 @@ SECOND_ORDER: dict[str, Callable[..., torch.Tensor]] = {
     # Without a weight, torch loses the bias in the second derivative of batch_norm, and fails in that of layer_norm.
     "batch_norm": lambda x, W, b, training, eps: standardized(x, W, b, (0, 2), eps, (-1, 1)),
     "layer_norm": lambda x, W, b, normalized_shape, eps: standardized(x, W, b, -1, eps),
+    # There torch adds to what it divides by.
+    "bernoulli": lambda a, b: -(b * torch.log(a) + (1 - b) * torch.log1p(-a)),
+    "binary_cross_entropy": lambda x, t, weight: (
+        -(t * torch.log(x) + (1 - t) * torch.log1p(-x)) * (1 if weight is None else weight)
+    ).mean(),
+    "multi_margin_loss": lambda *inputs, **params: hinges(*inputs, loss=hinge, **params),  # torch has no second one
     # At 0 torch divides by it.
     "copysign": lambda a, b: torch.where(torch.signbit(b), -1, 1) * a.abs(),
     # torch.prod divides and multiplies again, and keeps a rounding error where the second derivative is 0.
@@ -204,6 +252,10 @@ CALLED: dict[str, Callable[..., Any]] = {
     "batch_norm": lambda function, x, weight, bias, **params: function(x, weight=weight, bias=bias, **params),
     "binary_cross_entropy_with_logits": lambda function, x, t, w, p, **more: function(x, t, w, pos_weight=p, **more),
     "concatenate": lambda function, *xs, **params: function(xs, **params),
+    "group_norm": lambda function, x, weight, bias, **params: function(x, weight=weight, bias=bias, **params),
+    "instance_norm": lambda function, x, weight, bias, **params: function(x, weight=weight, bias=bias, **params),
+    "multi_margin_loss": lambda function, x, t, weight, **params: function(x, t, weight=weight, **params),
+    "rms_norm": lambda function, x, weight, **params: function(x, weight=weight, **params),
     "dropout": lambda function, x, mask, **params: function(x, mask=mask, **params),
     "einsum": lambda function, *xs, subscripts: function(subscripts, *xs),
     "layer_norm": lambda function, x, weight, bias, **params: function(x, weight=weight, bias=bias, **params),

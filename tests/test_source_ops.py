@@ -45,7 +45,8 @@ def others(operation: Any, call: Call) -> list[Any]:
         other = np.empty_like(a)
         if a.dtype.kind == "f":
             other[...] = -a if domain in ((-np.inf, np.inf), (-1.5, 1.5)) else np.flip(a)
-            other *= 1 if type(domain) is tuple and domain[0] > 0 else 0.75  # or it might leave the domain
+            stays = callable(domain) or (type(domain) is tuple and domain[0] > 0)
+            other *= 1 if stays else 0.75  # or it might leave the domain
         elif a.dtype == bool:
             other[...] = ~a
         else:

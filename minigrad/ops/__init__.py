@@ -15,12 +15,15 @@ is itself an operation, so that rules run on Tensors as well as on arrays.
 from minigrad.ops import inplace as inplace
 from minigrad.ops.activations import *
 from minigrad.ops.circular import *
+from minigrad.ops.classes import *
 from minigrad.ops.elementwise import *
+from minigrad.ops.images import *
 from minigrad.ops.index import *
 from minigrad.ops.join import *
 from minigrad.ops.layers import *
 from minigrad.ops.linalg import *
 from minigrad.ops.loss import *
+from minigrad.ops.norms import *
 from minigrad.ops.reduce import *
 from minigrad.ops.registry import COMPOSITIONS, REGISTRY
 from minigrad.ops.select import *

@@ -6,8 +6,9 @@ broadcast. The mean of no losses raises. `words` has the parameters of torch's f
 
 import numpy as np
 
+from minigrad.engine.state import tracing
 from minigrad.ops.activations import EXACT, softplus
-from minigrad.ops.elementwise import POSITIVE, subtract
+from minigrad.ops.elementwise import POSITIVE, silently, subtract
 from minigrad.ops.operation import operand
 from minigrad.ops.registry import op
 from minigrad.tensor import Tensor
@@ -74,155 +75,97 @@ class huber_loss:
 
 
 @op
-class nll_loss:
-    """L = -Σ w[t] input[i, t] / Σ w[t] with t = target[i]: the mean of the negative log-likelihoods
+class smooth_l1_loss:
+    """L = Σ h(input - target) / N, the mean over all N entries
 
-    input is (n, c) or (n, c, d1, ...), the log-probabilities of c classes (axis 1); target is (n) or (n, d1, ...),
-    class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
-    ignore_index do not count.
+    h(e) is e² / (2 beta) up to |e| = beta, and goes on as a straight line, |e| - beta / 2: huber_loss over beta. With
+    beta 0 it is l1_loss.
     """
     wide = "ebiu"
-    def words(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"): ...
-    params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
-    signature = "(n,c),(n),(c)->()"
-    domain = {"input": (-np.inf, 0.0), "target": "c", "weight": POSITIVE}
-    d_target = None
-    def forward(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        return chosen("nll_loss", input, target, weight, ignore_index, reduction)
-    def d_input(g, y, input, target, weight, *, ignore_index, reduction):
-        w = weights(input, target, weight, ignore_index)
-        return -per_row(g, w, reduction) * w
-    def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
-        return weight_slope(g, y, input, target, weight, ignore_index, reduction)
-    def public(nll_loss, input, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        return by_rows("nll_loss", nll_loss, input, target, weight, ignore_index, reduction)
+    def words(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0): ...
+    params = [{"reduction": "sum", "beta": 0.5}]
+    signature = "(n,q),(n,q)->()"
+    def compose(input, target, *, reduction="mean", beta=1.0):
+        if not beta >= 0:
+            raise ValueError(f"smooth_l1_loss: beta must not be negative, and is {beta}")
+        e = difference("smooth_l1_loss", input, target)
+        size = np.abs(e)
+        losses = size if beta == 0 else np.where(size < beta, np.square(e) / (2 * beta), size - beta / 2)
+        return reduced("smooth_l1_loss", losses, reduction)
+
+
+# ------------------------------------------------------------------------------------------------- of probabilities
+@op
+class kl_div:
+    """L = Σ target (ln target - input) / N for log-probabilities `input`: the divergence of it from the target
+
+    N is the number of entries; with reduction "batchmean" it is the number of samples, as the definition has it. With
+    log_target the target is a log-probability, too.
+    """
+    wide = "ebiu"
+    def words(input, target, size_average=None, reduce=None, reduction="mean", log_target=False): ...
+    params = [{"reduction": "batchmean"}, {"reduction": "none", "log_target": True}]
+    signature = "(n,q),(n,q)->()"
+    domain = {"target": POSITIVE}
+    def compose(input, target, *, reduction="mean", log_target=False):
+        difference("kl_div", input, target)
+        losses = np.exp(target) * (target - input) if log_target else x_log_x(target) - target * input
+        if reduction != "batchmean":
+            return reduced("kl_div", losses, reduction, "'mean', 'batchmean', 'sum' or 'none'")
+        if not losses.ndim or not len(losses):
+            raise ValueError(f'kl_div: "batchmean" is a mean over samples, and the shape {losses.shape} has none')
+        return losses.sum() / len(losses)
 
 
 @op
-class cross_entropy:
-    """L = -Σ w[t] ln p[i, t] / Σ w[t] with p = softmax(input) and t = target[i]
+class x_log_x:
+    "y = x ln x, and 0 at 0"
+    helper = True
+    domain = {"x": POSITIVE}
+    def forward(x):         return x * np.log(np.where(np.equal(x, 0), 1, x))
+    @silently
+    def d_x(g, y, x):       return g * (np.log(x) + 1)
 
-    input is (n, c) or (n, c, d1, ...), any numbers (logits) for c classes (axis 1); target is (n) or (n, d1, ...),
-    class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
-    ignore_index do not count.
+
+@op
+class binary_cross_entropy:
+    """L = -Σ w (t ln x + (1 - t) ln(1 - x)) / N for probabilities x and targets t, from 0 to 1, over all N entries
+
+    weight is broadcast to the shape of the input, and is 1 if left out. As in torch no logarithm is below -100, and in
+    the derivative x (1 - x) is not below 1e-12. Numbers before a sigmoid are better off in
+    binary_cross_entropy_with_logits, which loses no digits.
     """
     wide = "ebiu"
-    def words(
-        input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
-        label_smoothing=0.0,
-    ): ...
-    params = [*REDUCTIONS, {"ignore_index": 0, "reduction": "sum"}]
-    signature = "(n,c),(n),(c)->()"
-    domain = {"target": "c", "weight": POSITIVE}
-    d_target = None
-    def forward(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        return chosen("cross_entropy", log_probabilities(input), target, weight, ignore_index, reduction)
-    def d_input(g, y, input, target, weight, *, ignore_index, reduction):
-        w = weights(input, target, weight, ignore_index)
-        return per_row(g, w, reduction) * (probabilities(input) * w.sum(-1, keepdims=True) - w)
-    def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
-        return weight_slope(g, y, log_probabilities(input), target, weight, ignore_index, reduction)
-    def public(cross_entropy, input, target, weight=None, *, ignore_index=-100, reduction="mean"):
-        return by_rows("cross_entropy", cross_entropy, input, target, weight, ignore_index, reduction)
+    def words(input, target, weight=None, size_average=None, reduce=None, reduction="mean"): ...
+    params = [{}]
+    signature = "(n,q),(n,q),(q)->()"
+    domain = {"input": (0.0, 1.0), "target": (0.0, 1.0), "weight": POSITIVE}
+    def compose(input, target, weight=None, *, reduction="mean"):
+        difference("binary_cross_entropy", input, target)
+        losses = bernoulli(input, target.astype(input.dtype))
+        return reduced("binary_cross_entropy", weighed("binary_cross_entropy", losses, weight), reduction)
+    def public(loss, input, target, weight=None, *, reduction="mean"):
+        x = operand(input)
+        numbers = x.array if type(x) is Tensor else x
+        if numbers.size and not tracing() and not (numbers.min() >= 0 and numbers.max() <= 1):
+            raise ValueError(
+                f"binary_cross_entropy: the input is probabilities, from 0 to 1, and goes from {numbers.min()} to "
+                f"{numbers.max()}; binary_cross_entropy_with_logits takes any numbers"
+            )
+        return loss(x, target, weight, reduction=reduction)
 
 
-def by_rows(loss, apply, input, target, weight, ignore_index, reduction):
-    """`apply` with a row for each target and a column for each class."""
-    input, target, weight = operand(input), operand(target), weight if weight is None else operand(weight)
-    shape, ndim = target.shape, input.ndim
-    axis = 0 if ndim == 1 else 1
-    check_classes(loss, input.shape, target, weight, ignore_index, axis)
-    if reduction == "mean":
-        check_counts(loss, target, weight, ignore_index)
-    if ndim != 2:
-        order = (*range(axis), *range(axis + 1, ndim), axis)
-        input, target = input.transpose(order).reshape(-1, input.shape[axis]), target.reshape(-1)
-    losses = apply(input, target, weight, ignore_index=ignore_index, reduction=reduction)
-    return losses.reshape(shape) if ndim != 2 and reduction == "none" else losses
-
-
-def log_probabilities(x):
-    """ln softmax of each row."""
-    z = x - x.max(-1, keepdims=True)
-    return z - np.log(np.exp(z).sum(-1, keepdims=True))
-
-
-def probabilities(x):
-    """softmax of each row."""
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def chosen(loss, x, target, weight, ignore_index, reduction):
-    """The reduced -w[t] x[i, t]."""
-    counts = np.not_equal(target, ignore_index)
-    index = np.where(counts, target, 0)
-    losses = np.negative(x[np.arange(len(x)), index])
-    losses = np.where(counts, losses if weight is None else losses * weight[index], 0)
-    if reduction != "mean":
-        return reduced(loss, losses, reduction)
-    return losses.sum() / (counts.sum(dtype=x.dtype) if weight is None else np.where(counts, weight[index], 0).sum())
-
-
-def one_hot(x, target, ignore_index):
-    """True in each row at the class that is its target, unless that is ignored."""
-    classes = np.arange(x.shape[-1]).reshape(1, -1)
-    if 0 <= ignore_index < classes.size:
-        classes = np.where(classes == ignore_index, -1, classes)
-    return np.equal(target.reshape(-1, 1), classes)
-
-
-def weights(x, target, weight, ignore_index):
-    """w[t] in each row at the class t that is its target, 0 elsewhere."""
-    hot = one_hot(x, target, ignore_index)
-    return hot.astype(x.dtype) if weight is None else hot * weight
-
-
-def per_row(g, w, reduction):
-    """The weight of -w[t] x[i, t] in the cotangent: a column, of one entry if that is the same for all rows."""
-    return g.reshape(-1, 1) / w.sum() if reduction == "mean" else g.reshape(-1, 1)
-
-
-def weight_slope(g, y, x, target, weight, ignore_index, reduction):
-    """The derivative to w[c]: of each row with that target -x[i, c], less the mean if it is a mean."""
-    hot = one_hot(x, target, ignore_index)
-    excess = np.where(hot, -x - y if reduction == "mean" else -x, 0)
-    return (per_row(g, hot * weight, reduction) * excess).sum(0)
-
-
-def check_counts(loss, target, weight, ignore_index):
-    """Raise if no target counts: of these there is no mean. Here and not in the forward, which branches on no value."""
-    labels = target.array if type(target) is Tensor else target
-    w = weight.array if type(weight) is Tensor else weight
-    counts = labels != ignore_index
-    if not (counts.any() if w is None else w[labels[counts]].sum()):
-        raise ValueError(f"{loss}: the mean over no targets is not defined: all of them are ignored, or have weight 0")
-
-
-def check_classes(loss, shape, target, weight, ignore_index, axis):
-    """Raise unless `target` holds class numbers for the classes along `axis` of an input of this shape."""
-    if not shape:
-        raise ValueError(f"{loss}: the input needs an axis of classes, (n, c) or (c), and it is a single number")
-    classes = shape[axis]
-    needed = shape[:axis] + shape[axis + 1 :]
-    labels = target.array if type(target) is Tensor else np.asarray(target)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(
-            f"{loss}: targets are class numbers, integers, and these are {labels.dtype}; class probabilities are not "
-            "supported: target.argmax(1), or target.astype(int)"
-        )
-    if labels.shape != needed:
-        advice = f"; target.reshape({needed}) has it" if labels.size == np.prod(needed) else ""
-        raise ValueError(
-            f"{loss}: with an input of shape {shape}, classes along axis {axis}, the target needs the shape "
-            f"{needed}, and it has {labels.shape}{advice}"
-        )
-    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        wrong = labels[(labels != ignore_index) & ((labels < 0) | (labels >= classes))]
-        if wrong.size:
-            raise ValueError(f"{loss}: target {wrong[0]} is no class: the input has {classes}, numbered from 0")
-    if weight is not None and weight.shape != (classes,):
-        raise ValueError(f"{loss}: weight has shape {weight.shape}, and needs one entry for each class: ({classes},)")
+@op
+class bernoulli:
+    "y = -b ln a - (1 - b) ln(1 - a), where no logarithm is below -100"
+    helper = True
+    domain = {"a": (0.0, 1.0), "b": (0.0, 1.0)}
+    @silently
+    def forward(a, b):
+        return -(b * np.maximum(np.log(a), -100) + (1 - b) * np.maximum(np.log1p(-a), -100)).astype(a.dtype)
+    def d_a(g, y, a, b):    return g * (a - b) / np.maximum(a * (1 - a), 1e-12)
+    @silently
+    def d_b(g, y, a, b):    return g * (np.log1p(-a) - np.log(a))
 
 
 @op
@@ -244,21 +187,148 @@ class binary_cross_entropy_with_logits:
         target = target.astype(input.dtype)
         hit = target * softplus(-input, threshold=EXACT)
         losses = (hit if pos_weight is None else hit * pos_weight) + (1 - target) * softplus(input, threshold=EXACT)
-        losses = losses if weight is None else losses * weight
-        if losses.shape != input.shape:
-            raise ValueError(f"{loss}: a weight broadcasts the losses of shape {input.shape} to {losses.shape}")
-        return reduced(loss, losses, reduction)
+        return reduced(loss, weighed(loss, losses, weight, input.shape), reduction)
     def public(loss, input, target, weight=None, *, pos_weight=None, reduction="mean"):
         return loss(input, target, weight, pos_weight, reduction=reduction)
 
 
-def reduced(loss, losses, reduction):
+def weighed(loss, losses, weight, shape=None):
+    """losses * weight, which must not have more entries than there are predictions."""
+    shape, losses = shape or losses.shape, losses if weight is None else losses * weight
+    if losses.shape != shape:
+        raise ValueError(f"{loss}: a weight broadcasts the losses of shape {shape} to {losses.shape}")
+    return losses
+
+
+# --------------------------------------------------------------------------------------------------------- margins
+def signs(x):
+    """1 and -1, as targets of margins are: where the tests take theirs from."""
+    return np.where(x > 0, 1, -1).astype(x.dtype)
+
+
+def check_signs(loss, target):
+    """Raise unless all targets are 1 or -1. Classes 0 and 1 would give a number, and it would mean nothing."""
+    target = operand(target)
+    numbers = target.array if type(target) is Tensor else target
+    if not tracing() and (np.abs(numbers) != 1).any():  # which tries other numbers
+        wrong = numbers[np.abs(numbers) != 1].flat[0]
+        raise ValueError(f"{loss}: targets are 1 and -1, and one is {wrong}; 2 * target - 1 makes them of 1 and 0")
+    return target
+
+
+@op
+class soft_margin_loss:
+    "L = Σ ln(1 + exp(-target input)) / N for targets 1 and -1, the mean over all N entries"
+    wide = "ebiu"
+    def words(input, target, size_average=None, reduce=None, reduction="mean"): ...
+    params = [{}]
+    signature = "(n,q),(n,q)->()"
+    domain = {"target": signs}
+    def compose(input, target, *, reduction="mean"):
+        difference("soft_margin_loss", input, target)
+        return reduced("soft_margin_loss", softplus(-target.astype(input.dtype) * input, threshold=EXACT), reduction)
+    def public(soft_margin_loss, input, target, *, reduction="mean"):
+        return soft_margin_loss(input, check_signs("soft_margin_loss", target), reduction=reduction)
+
+
+@op
+class hinge_embedding_loss:
+    """L = Σ l / N, where l is the input (a distance) if the target is 1, and max(margin - input, 0) if it is -1"""
+    wide = "ebiu"
+    def words(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"): ...
+    params = [{"margin": 0.5}]
+    signature = "(n,q),(n,q)->()"
+    domain = {"target": signs}
+    d_target = None
+    def compose(input, target, *, margin=1.0, reduction="mean"):
+        difference("hinge_embedding_loss", input, target)
+        losses = np.where(target == 1, input, np.clip(margin - input, 0, None))
+        return reduced("hinge_embedding_loss", losses, reduction)
+    def public(hinge_embedding_loss, input, target, margin=1.0, *, reduction="mean"):
+        target = check_signs("hinge_embedding_loss", target)
+        return hinge_embedding_loss(input, target, margin=margin, reduction=reduction)
+
+
+@op
+class margin_ranking_loss:
+    "L = Σ max(margin - target (input1 - input2), 0) / N: a target of 1 says that input1 is to be larger, -1 input2"
+    wide = "ebiu"
+    def words(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"): ...
+    params = [{"margin": 0.5}]
+    signature = "(n,q),(n,q),(n,q)->()"
+    domain = {"target": signs}
+    def compose(input1, input2, target, *, margin=0, reduction="mean"):
+        e = difference("margin_ranking_loss", input1, input2)
+        difference("margin_ranking_loss", input1, target)
+        losses = np.clip(margin - target.astype(e.dtype) * e, 0, None)
+        return reduced("margin_ranking_loss", losses, reduction)
+    def public(margin_ranking_loss, input1, input2, target, margin=0, *, reduction="mean"):
+        target = check_signs("margin_ranking_loss", target)
+        return margin_ranking_loss(input1, input2, target, margin=margin, reduction=reduction)
+
+
+@op
+class triplet_margin_loss:
+    """L = Σ max(d(anchor, positive) - d(anchor, negative) + margin, 0) / N, the mean over N triplets of vectors
+
+    d(a, b) is ‖a - b + eps‖, of order p, along the last axis; with swap the negative is compared with what is nearer
+    to it, anchor or positive.
+    """
+    wide = "ebiu"
+    def words(
+        anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None,
+        reduction="mean",
+    ): ...
+    params = [{"eps": 0.3, "reduction": "sum"}, {"eps": 0.3, "margin": 2.0, "swap": True}]
+    signature = "(n,q),(n,q),(n,q)->()"
+    def compose(anchor, positive, negative, *, margin=1.0, p=2, eps=1e-6, swap=False, reduction="mean"):
+        def distance(a, b):
+            e = difference("triplet_margin_loss", a, b) + eps
+            return np.linalg.norm(e, p, -1)
+
+        other = distance(anchor, negative)
+        if swap:
+            other = np.minimum(other, distance(positive, negative))
+        losses = np.clip(distance(anchor, positive) - other + margin, 0, None)
+        return reduced("triplet_margin_loss", losses, reduction)
+
+
+@op
+class cosine_embedding_loss:
+    """L = Σ l / N, where l is 1 - cos(input1, input2) if the target is 1, and max(cos - margin, 0) if it is -1
+
+    input1 and input2 are (n, q) or (q), target is (n) or a number. As in torch 1e-12 is added to the squared lengths.
+    """
+    wide = "ebiu"
+    def words(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"): ...
+    params = [{"margin": -2.0}]
+    signature = "(n,q),(n,q),(n)->()"
+    domain = {"input1": POSITIVE, "input2": (-np.inf, 0.0), "target": signs}
+    d_target = None
+    def compose(input1, input2, target, *, margin=0, reduction="mean"):
+        difference("cosine_embedding_loss", input1, input2)
+        if target.shape != input1.shape[:-1]:
+            raise ValueError(
+                f"cosine_embedding_loss: vectors of shape {input1.shape} need a target of shape {input1.shape[:-1]}, "
+                f"and it has {target.shape}"
+            )
+        lengths = [np.square(x).sum(-1) + 1e-12 for x in (input1, input2)]
+        cosine = (input1 * input2).sum(-1) / np.sqrt(lengths[0] * lengths[1])
+        losses = np.where(target == 1, 1 - cosine, np.clip(cosine - margin, 0, None))
+        return reduced("cosine_embedding_loss", losses, reduction)
+    def public(cosine_embedding_loss, input1, input2, target, margin=0, *, reduction="mean"):
+        target = check_signs("cosine_embedding_loss", target)
+        return cosine_embedding_loss(input1, input2, target, margin=margin, reduction=reduction)
+
+
+# -------------------------------------------------------------------------------------------------- what they share
+def reduced(loss, losses, reduction, possible="'mean', 'sum' or 'none'"):
     if reduction == "none":
         return losses
     if reduction == "sum":
         return losses.sum()
     if reduction != "mean":
-        raise ValueError(f"{loss}: reduction is 'mean', 'sum' or 'none', and not {reduction!r}")
+        raise ValueError(f"{loss}: reduction is {possible}, and not {reduction!r}")
     if losses.size == 0:
         raise ValueError(f"{loss}: the mean over no entries is not defined (shape {losses.shape})")
     return losses.mean()

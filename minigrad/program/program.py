@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.engine.files import replacing
 from minigrad.engine.places import Place
 from minigrad.engine.trees import leaves, like, subscripts
 from minigrad.engine.words import counted
@@ -96,8 +95,7 @@ class Program:
     def save(self, path: str | Path) -> Path:
         """Write the text to a file, and return its path."""
         path = Path(path)
-        with replacing(path) as file:
-            file.write(self.text)
+        path.write_text(self.text, encoding="utf-8")
         return path
 
     # ------------------------------------------------------------------------------------------------------ the text

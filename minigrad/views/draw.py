@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.engine.files import replacing
 from minigrad.engine.names import kind, line, names_around, static
 from minigrad.engine.words import brief, counted, shape, shortened, summary
 from minigrad.tensor import Tensor
@@ -109,8 +108,7 @@ class Drawing:
             raise ValueError(
                 f"a drawing is saved as SVG, in a file like {str(path.with_suffix('.svg'))!r}, not {path.name!r}"
             )
-        with replacing(path) as file:
-            file.write('<?xml version="1.0" encoding="UTF-8"?>\n' + self.svg)
+        path.write_text('<?xml version="1.0" encoding="UTF-8"?>\n' + self.svg, encoding="utf-8")
         return path
 
     def _repr_svg_(self) -> str:
@@ -445,5 +443,4 @@ COMMAND = Command(
     "Draw the tape with values, shapes and gradients; the picture is SVG.",
     show,
     configure,
-    'class="minigrad"',
 )
