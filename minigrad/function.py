@@ -2,12 +2,12 @@
 
     class Square(Function):
         @staticmethod
-        def forward(ctx, x):                # arrays in, one array out
+        def forward(ctx, x):                # arrays in, an array out, or a tuple of arrays
             ctx.save_for_backward(x)
             return x * x
 
         @staticmethod
-        def backward(ctx, grad):            # grad is dL/dy; return dL/dx, one for each input of forward
+        def backward(ctx, grad):            # dL/dy, one for each output; return dL/dx, one for each input of forward
             (x,) = ctx.saved_tensors
             return 2 * x * grad
 
@@ -30,6 +30,7 @@ from minigrad.backprop import record
 from minigrad.engine import errors
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
+from minigrad.engine.outputs import Part, Piece, numbers_in, packed, pieces
 from minigrad.engine.rerun import Rerun
 from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.trees import leaves
@@ -43,8 +44,11 @@ ARRAYS = {np.ndarray, Tensor, np.float64, np.float32, type(None)}
 class Context:
     """The ctx of one call: what forward leaves for backward. Any attribute may be set on it."""
 
+    __slots__ = "__dict__", "__weakref__", "_constants", "_inputs"  # the engine's own are not among the attributes
+
     def __init__(self, inputs: tuple[Any, ...]) -> None:
         self._inputs = inputs
+        self._constants: tuple[Any, ...] = ()
         self.saved_tensors: tuple[Any, ...] = ()
 
     @property
@@ -55,27 +59,66 @@ class Context:
     def save_for_backward(self, *arrays: Any) -> None:
         self.saved_tensors = arrays
 
+    def mark_non_differentiable(self, *outputs: Any) -> None:
+        """Say in forward that no derivative passes through these outputs. Of integers and booleans none does anyway."""
+        self._constants = outputs
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """As torch's, but for False: the cotangent of an output that was not used is zeros here, and never None."""
+        if not value:
+            raise TypeError(
+                "set_materialize_grads(False) is not supported: the cotangent of an output that was not used is an "
+                "array of zeros, and the formula for the others is right for it"
+            )
+
 
 class Function:
-    """Subclass with static methods ``forward(ctx, *inputs)`` and ``backward(ctx, grad)``; call ``apply(*inputs)``."""
+    """Subclass with static methods ``forward(ctx, *inputs)`` and ``backward(ctx, *grads)``; call ``apply(*inputs)``.
+
+    A forward that returns a tuple has several outputs: apply returns a tuple, and backward gets a cotangent for each,
+    zeros for an output that was not used.
+
+    >>> class Polar(Function):
+    ...     @staticmethod
+    ...     def forward(ctx, r, angle):
+    ...         ctx.save_for_backward(r, angle)
+    ...         return r * np.cos(angle), r * np.sin(angle)
+    ...     @staticmethod
+    ...     def backward(ctx, dx, dy):
+    ...         r, angle = ctx.saved_tensors
+    ...         c, s = np.cos(angle), np.sin(angle)
+    ...         return c * dx + s * dy, r * (c * dy - s * dx)
+    >>> r, angle = Tensor(2.0, requires_grad=True), Tensor(0.0, requires_grad=True)
+    >>> x, y = Polar.apply(r, angle)
+    >>> y.backward()
+    >>> r.grad, angle.grad
+    (array(0.), array(2.))
+    """
 
     def __init__(self) -> None:
         raise TypeError(f"{type(self).__name__} is never instantiated: call {type(self).__name__}.apply(...)")
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
-        """Compute one array from `inputs`: arrays where apply got Tensors, everything else as it was given."""
+        """Compute an array from `inputs`, or a tuple: arrays where apply got Tensors, all else as it was given."""
         raise NotImplementedError(errors.NEEDS.format("forward(ctx, *inputs)"))
 
     @staticmethod
-    def backward(ctx: Any, grad: Any) -> Any:
-        """Return the cotangent of each input of forward, given that of the output; None for one without derivative."""
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Return the cotangent of each input of forward, given those of its outputs; None where is no derivative."""
         raise NotImplementedError(errors.NEEDS.format("backward(ctx, grad)"))
 
     @classmethod
-    def apply(cls, *inputs: Any) -> Tensor:
-        """Run forward and record it. Tensors that require grad take part in the backward; other inputs do not."""
-        return record(Application(cls, inputs), inputs, {})
+    def apply(cls, *inputs: Any) -> Any:
+        """Run forward and record it: a Tensor, or a tuple of these.
+
+        Tensors that require grad take part in the backward; other inputs do not.
+        """
+        op = Application(cls, inputs)
+        y = record(op, inputs, {})
+        if op.pieces:
+            return tuple([record(part, (y,), {}) for part in op.parts()])
+        return y.detach() if op.is_constant(op.result) else y
 
 
 class Application(Op):
@@ -83,10 +126,11 @@ class Application(Op):
 
     Attributes:
         result: what forward returned.
+        pieces: where its outputs lie in the value of the node, if it returned a tuple; () otherwise.
         rerun: the second run of forward, where a tracing has made it already.
     """
 
-    __slots__ = "ctx", "rerun", "result", "student"
+    __slots__ = "ctx", "pieces", "rerun", "result", "student"
     owns_results = False
     name = property(lambda self: self.student.__name__)
     code = property(lambda self: self.student.forward)
@@ -94,12 +138,41 @@ class Application(Op):
     def __init__(self, student: type[Function], inputs: tuple[Any, ...]) -> None:
         self.student, self.ctx = student, Context(inputs)
         self.result = self.rerun = None
+        self.pieces: tuple[Piece, ...] = ()
+
+    def run(self, *values: Any) -> Any:
+        """What the student's forward returns: an array, or a tuple of arrays."""
+        self.result = result = numbers_in(self.student.forward(self.ctx, *values), self.name)
+        if type(result) is tuple:
+            self.pieces = tuple(pieces(result))
+        return result
 
     def forward(self, *values: Any) -> Any:
-        self.result = result = self.student.forward(self.ctx, *values)
-        if type(result) is tuple:
-            raise TypeError(f"{self.name}.forward returned a tuple; a Function has one output: return one array")
-        return result
+        result = self.run(*values)
+        return packed(result) if self.pieces else result
+
+    def is_constant(self, output: Any) -> bool:
+        """Whether forward said that no derivative passes through this output."""
+        return any([output is x for x in self.ctx._constants])
+
+    def parts(self) -> list[Part]:
+        """The operations that make the outputs of the value of the node."""
+        real = [y.dtype.kind == "f" and not self.is_constant(y) for y in self.result]
+        return [Part(self, i, piece, real[i]) for i, piece in enumerate(self.pieces)]
+
+    def outputs(self, node: Tensor) -> list[Tensor]:
+        """The outputs of the call that made `node`, once more."""
+        return [record(part, (node,), {}) for part in self.parts()] if self.pieces else [node]
+
+    def backward(self, ctx: Context, g: Any) -> Any:
+        """What the student's backward returns for the cotangent of the node, which has those of all outputs."""
+        gs = [piece.of(g) for piece in self.pieces] if self.pieces else [g]
+        try:
+            return self.student.backward(ctx, *gs)
+        except TypeError as error:
+            if error.__traceback__ and error.__traceback__.tb_next is None:  # it was not entered
+                raise errors.wrong_cotangents(self, len(gs)) from None
+            raise
 
     def fresh(self) -> Application:
         """The same Function with an empty ctx, to run forward again."""
@@ -122,7 +195,7 @@ class Application(Op):
     ) -> Sequence[Any]:
         """Call the student's backward once, for all inputs; on Tensors, after a second run of forward on `inputs`."""
         rerun = (self.rerun or Rerun(self, inputs)) if type(g) is Tensor else None
-        grads = rerun.backward(node, g) if rerun else self.student.backward(self.ctx, g)
+        grads = rerun.backward(node, g) if rerun else self.backward(self.ctx, g)
         if type(grads) is not tuple:
             grads = tuple(grads) if type(grads) is list else (grads,)
         if len(grads) != len(inputs):

@@ -215,6 +215,17 @@ def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -
     )
 
 
+def wrong_cotangents(application: Any, count: int) -> Exception:
+    """The error for a backward of a student that does not take the cotangents of `count` outputs."""
+    name, taken = application.name, positional_parameters(application.student.backward)
+    ideal = ", ".join(["ctx", *([f"grad{i}" for i in range(count)] if count > 1 else ["grad"])])
+    returned = "one array" if count == 1 else f"a tuple of {count}"
+    return TypeError(
+        f"{name}.backward takes ({', '.join(p.name for p in taken)}), and {name}.forward returned {returned}: "
+        f"backward gets ctx and a cotangent for each output, zeros where one was not used. Write def backward({ideal})"
+    )
+
+
 def misfit(application: Any, grad: Any, x: Tensor, i: int) -> Exception:
     """The error for a gradient from a student that has not the shape or the dtype of its input."""
     name = application.name

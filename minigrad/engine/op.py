@@ -1,9 +1,9 @@
 """What the operation of a node answers: to the engine, and to the views and checks that read a tape.
 
-There are four kinds. An `Operation` is a row of the derivative table, one object for all of its calls (`ops/`); an
-`Application` is one call of a student's `Function`; a `Lost` stands for what a student kept and the tape does not know
-(`rerun.py`); a `Draw` is chance in a program (`program/`). Who reads a tape asks this protocol, and never which of them
-it has before it.
+There are five kinds. An `Operation` is a row of the derivative table, one object for all of its calls (`ops/`); an
+`Application` is one call of a student's `Function`, and a `Part` one of its outputs, where there are several
+(`outputs.py`); a `Lost` stands for what a student kept and the tape does not know (`rerun.py`); a `Draw` is chance in a
+program (`program/`). Who reads a tape asks this protocol, and never which of them it has before it.
 """
 
 from __future__ import annotations

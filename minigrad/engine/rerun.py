@@ -61,7 +61,7 @@ class Rerun:
         before, state.recording, state.place = (state.recording, state.place), True, None  # it has lines of its own
         try:
             with Exits() as exits:
-                self.result = self.again.forward(*inputs)
+                self.result = self.again.run(*inputs)
         except Exception as error:  # it may have been written for arrays only
             self.failure = error
         finally:
@@ -76,7 +76,7 @@ class Rerun:
         try:
             ctx = self.op.fresh().ctx
             vars(ctx).update(Kept(self, node).attributes())
-            return self.op.student.backward(ctx, g)
+            return self.op.backward(ctx, g)
         except AttributeError as error:  # arrays have methods that Tensors have not
             raise errors.not_recordable(self.op.name, raised_at(error), error) from error
         finally:
@@ -100,7 +100,7 @@ class Rerun:
             try:
                 with np.errstate(all="ignore"):
                     known[node] = np.asarray(again.forward(*values))
-                    plain = self.op.student.backward(again.ctx, g.array.copy())
+                    plain = again.backward(again.ctx, g.array.copy())
                 plain = plain if isinstance(plain, tuple | list) else (plain,)
             except Exception:  # the student's, who may not have written it for these inputs
                 off = [False] * len(found)
@@ -120,7 +120,7 @@ class Rerun:
 
     def doubtful(self) -> bool:
         """Whether a number is kept, on ctx or elsewhere, that is not on the tape."""
-        found = {0: on_ctx(self.again.ctx)} | dict(enumerate((value for value, _ in outside(self.op.student)), 1))
+        found = {0: vars(self.again.ctx)} | dict(enumerate((value for value, _ in outside(self.op.student)), 1))
         return any(type(x) is not Tensor and (is_float(x) or type(x) is str) for x in leaves_of(found).values())
 
     def replayed(self, x: Any, known: dict[Tensor, Any]) -> Any:
@@ -160,11 +160,12 @@ class Kept:
     def __init__(self, rerun: Rerun, node: Tensor) -> None:
         self.rerun, self.node, self.op = rerun, node, rerun.op
         self.first, self.second = by_path(self.op.ctx), by_path(rerun.again.ctx)
+        self.outputs = self.op.outputs(node)
         self.plain: list[tuple[list[Any], dict[Any, Any]]] | None = None
 
     def attributes(self) -> dict[str, Any]:
         source = self.op if self.rerun.failure is not None else self.rerun.again
-        found: dict[str, Any] = rebuilt(on_ctx(source.ctx), lambda path, x: self.value(path, self.first.get(path, x)))
+        found: dict[str, Any] = rebuilt(dict(vars(source.ctx)), lambda path, x: self.value(path, self.first.get(path, x)))
         return found
 
     def value(self, path: Any, a: Any) -> Any:
@@ -173,8 +174,9 @@ class Kept:
         if type(t) is Tensor:
             if any(t is x for x in rerun.inputs):
                 return t
-            if t is rerun.result:
-                return self.node
+            for result, y in zip(results(rerun.result), self.outputs, strict=False):
+                if t is result:
+                    return y
             if type(a) is Tensor or close(t.array, a):
                 return t
             ended = t.made_at, "gave another result when it was run again"
@@ -182,8 +184,9 @@ class Kept:
         if type(a) is Tensor or not is_float(a) or rerun.ended is None:  # nothing left the tape: it is a constant
             return a
         origins = [x for x, v in zip(rerun.inputs, self.node.values, strict=True) if v is a]
-        if a is self.op.result and not origins:
-            return self.node
+        for result, y in zip(results(self.op.result), self.outputs, strict=True):
+            if a is result and not origins:
+                return y
         return origins[0] if len({id(x) for x in origins}) == 1 else self.by_moving(path, a, rerun.ended)
 
     def by_moving(self, path: Any, a: Any, ended: Any) -> Any:
@@ -192,7 +195,7 @@ class Kept:
             self.plain = self.plain_runs()
         kept = [found.get(path) for _, found in self.plain]
         held = zip(*[values for values, _ in self.plain], strict=True)
-        ways = list(zip([*self.rerun.inputs, self.node], held, strict=False))
+        ways = list(zip([*self.rerun.inputs, *self.outputs], held, strict=False))
         for x, values in ways:
             if any(k is v for k, v in zip(kept, values, strict=True)):
                 return x
@@ -209,9 +212,14 @@ class Kept:
             again, pairs = self.op.fresh(), zip(self.rerun.inputs, self.node.values, strict=True)
             inputs = [moved(v, x, size, random) if isinstance(v, np.ndarray) else v for x, v in pairs]
             with suppress(Exception), np.errstate(all="ignore"):  # moved inputs may be outside of its domain
-                result = again.forward(*inputs)
-                found.append(([*inputs, result], by_path(again.ctx)))
+                result = again.run(*inputs)
+                found.append(([*inputs, *results(result)], by_path(again.ctx)))
         return found
+
+
+def results(result: Any) -> tuple[Any, ...]:
+    """What a forward returned, one by one."""
+    return result if type(result) is tuple else (result,)
 
 
 def lost(name: str, node: Tensor, a: Any, ended: Any) -> Tensor:
@@ -273,13 +281,9 @@ def moved(v: Any, x: Any, size: float, random: np.random.Generator) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------------ what holds them
-def on_ctx(ctx: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(ctx).items() if name != "_inputs"}
-
-
 def by_path(ctx: Any) -> dict[Any, Any]:
     """Every value that is kept on `ctx`, by the way to it."""
-    return leaves_of(on_ctx(ctx))
+    return leaves_of(dict(vars(ctx)))
 
 
 def leaves_of(x: Any) -> dict[Any, Any]:

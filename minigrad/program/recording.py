@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from minigrad.engine.names import assigned_to
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
 from minigrad.engine.places import caller, raised_at
-from minigrad.engine.rerun import Rerun, same
+from minigrad.engine.outputs import Part, packed
+from minigrad.engine.rerun import Rerun, results, same
 from minigrad.engine.signatures import argument_names
 from minigrad.engine.state import Watch, here
 from minigrad.engine.trees import leaves, like, mapped
@@ -139,20 +141,22 @@ class Tracing(Watch):
             self.quiet.add(y.serial)
         if isinstance(op, Application):
             self.open(y)
+        elif isinstance(op, Part):
+            self.alias[y] = op.whole.rerun.result[op.i]
 
     def open(self, y: Tensor) -> None:
         """Run the forward of a student's Function again, on Tensors: `y` stands for its result."""
         rerun = Rerun(y.op, [self.hold(Tensor(x)) if type(x) is np.ndarray else x for x in y.inputs])
         if rerun.failure is not None:
             raise rerun.failure
-        out = rerun.result
-        if type(out) is not Tensor or not same(out.array, y.array):
-            raise TraceError(
-                f"{y.op.name}.forward at {at(y.made_at)} cannot be traced: run on Tensors it "
-                f"returns {'other numbers' if type(out) is Tensor else f'a {type(out).__name__}'}. Compute the result "
-                "with NumPy functions that minigrad has, and no chance"
-            )
-        y.op.rerun, self.alias[y] = rerun, out
+        for out, before in zip_longest(results(rerun.result), results(y.op.result)):
+            if type(out) is not Tensor or not same(out.array, before):
+                raise TraceError(
+                    f"{y.op.name}.forward at {at(y.made_at)} cannot be traced: run on Tensors it "
+                    f"returns {'other numbers' if type(out) is Tensor else f'a {type(out).__name__}'}. Compute the "
+                    "result with NumPy functions that minigrad has, and no chance"
+                )
+        y.op.rerun, self.alias[y] = rerun, packed(rerun.result) if y.op.pieces else rerun.result
 
     def arrives(self, node: Tensor, g: Any) -> None:
         if type(g) is not Tensor:
@@ -334,6 +338,8 @@ def trace_tape(
         wanted = selected(grad_of, (), (), around)
         for node in tape(output):
             tracing.hold(node)
+            if isinstance(node.op, Part):
+                tracing.alias[node] = node.op.whole.rerun.result[node.op.i]
             if isinstance(node.op, Application):
                 opened.append(node.op)
                 first = len(tracing.made)

@@ -1,0 +1,106 @@
+"""Several results of one call: one flat record on the tape, of which each of them is a part.
+
+A `Function` whose forward returns a tuple has one node, like any other: its value is all that the results hold, in one
+row. Each result is a node of its own, which takes its stretch of that row. So a sweep sends the cotangents of the
+results to the same place, zeros from where nothing came, and calls the student's backward once, with all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigrad.engine.numeric import as_numeric
+from minigrad.engine.op import Op
+
+LARGEST = 2**53  # beyond this floats, which a record is of, leave integers out
+
+
+class Piece(NamedTuple):
+    """Where a result lies in the record, and what it is there."""
+
+    stretch: slice
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def of(self, record: Any) -> Any:
+        """The result, from a record, or its cotangent, from the cotangent of a record: arrays or Tensors."""
+        y = record[self.stretch].reshape(self.shape)
+        return y if y.dtype == self.dtype else y.astype(self.dtype)
+
+    def back(self, g: Any, size: int) -> Any:
+        """The cotangent of a record of so many entries, if g is that of this result, and there is no other."""
+        before, after = self.stretch.start, size - self.stretch.stop
+        return np.concatenate([np.zeros(before, self.dtype), g.reshape(-1), np.zeros(after, self.dtype)])
+
+
+def numbers_in(result: Any, name: str) -> Any:
+    """What the forward of the Function `name` returned: an array or a tuple of arrays, or Tensors; or the TypeError."""
+    if type(result) is list and any(hasattr(x, "shape") for x in result):
+        raise TypeError(
+            f"{name}.forward returned a list of {len(result)}: several outputs are a tuple, return a, b; one output "
+            "that is made of several arrays is np.stack([a, b])"
+        )
+    if not isinstance(result, tuple):
+        return result
+    if not result:
+        raise TypeError(f"{name}.forward returned an empty tuple: return one array, or one for each output")
+    return tuple([output(x, f"{name}.forward: output {i}") for i, x in enumerate(result)])
+
+
+def output(x: Any, what: str) -> Any:
+    try:
+        x = x if hasattr(x, "made_at") else as_numeric(x)
+    except TypeError as error:
+        raise TypeError(f"{what}: {error}") from None
+    if x.dtype.kind == "c":
+        raise TypeError(f"{what} is complex, and only reals have cotangents: return its .real and its .imag")
+    if x.dtype.kind in "iu" and x.size and max(abs(int(x.max())), abs(int(x.min()))) > LARGEST:
+        raise TypeError(f"{what} holds integers beyond 2**53, and beside other outputs they are kept as floats")
+    return x
+
+
+def packed(results: Sequence[Any]) -> Any:
+    """All entries of the results in one row."""
+    return np.concatenate([x.reshape(-1) for x in results])
+
+
+def pieces(results: Sequence[Any]) -> Iterator[Piece]:
+    stop = 0
+    for x in results:
+        start, stop = stop, stop + x.size
+        yield Piece(slice(start, stop), x.shape, x.dtype)
+
+
+class Part(Op):
+    """The operation of one result of several: the record of the call goes in.
+
+    Args:
+        whole: the operation of the record.
+        i: which result it is.
+        piece: where it lies.
+        differentiable: whether a derivative passes: not to integers, nor to what the student marked as constant.
+    """
+
+    __slots__ = "formula", "has_constants", "i", "name", "piece", "rules", "whole"
+
+    def __init__(self, whole: Op, i: int, piece: Piece, differentiable: bool) -> None:
+        self.whole, self.i, self.piece, self.name = whole, i, piece, f"{whole.name}[{i}]"
+        self.formula = f"y = output {i} of {whole.name}"
+        self.has_constants, self.rules = not differentiable, (differentiable,)
+
+    def forward(self, record: Any) -> Any:
+        return self.piece.of(record)
+
+    def partials(
+        self, node: Any, wanted: Callable[[Any], bool], g: Any, y: Any, inputs: Sequence[Any]
+    ) -> Sequence[Any]:
+        return [self.piece.back(g, inputs[0].size) if wanted(node.inputs[0]) else None]
+
+    def fit(self, partial: Any, node: Any, i: int) -> Any:
+        return partial.astype(node.inputs[i].dtype)
+
+    def input_names(self, count: int) -> list[str]:
+        return ["outputs"]
