@@ -137,7 +137,8 @@ class Application(Op):
 
     def __init__(self, student: type[Function], inputs: tuple[Any, ...]) -> None:
         self.student, self.ctx = student, Context(inputs)
-        self.result = self.rerun = None
+        self.result: Any = None
+        self.rerun: Any = None
         self.pieces: tuple[Piece, ...] = ()
 
     def run(self, *values: Any) -> Any:

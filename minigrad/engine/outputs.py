@@ -30,11 +30,6 @@ class Piece(NamedTuple):
         y = record[self.stretch].reshape(self.shape)
         return y if y.dtype == self.dtype else y.astype(self.dtype)
 
-    def back(self, g: Any, size: int) -> Any:
-        """The cotangent of a record of so many entries, if g is that of this result, and there is no other."""
-        before, after = self.stretch.start, size - self.stretch.stop
-        return np.concatenate([np.zeros(before, self.dtype), g.reshape(-1), np.zeros(after, self.dtype)])
-
 
 def numbers_in(result: Any, name: str) -> Any:
     """What the forward of the Function `name` returned: an array or a tuple of arrays, or Tensors; or the TypeError."""
@@ -62,14 +57,20 @@ def output(x: Any, what: str) -> Any:
     return x
 
 
-def packed(results: Sequence[Any]) -> Any:
-    """All entries of the results in one row."""
-    return np.concatenate([x.reshape(-1) for x in results])
+def results(result: Any) -> tuple[Any, ...]:
+    """What a forward returned, one by one."""
+    return result if type(result) is tuple else (result,)
 
 
-def pieces(results: Sequence[Any]) -> Iterator[Piece]:
+def packed(found: Sequence[Any]) -> Any:
+    """All entries of several results in one row."""
+    return np.concatenate([x.reshape(-1) for x in found])
+
+
+def pieces(found: Sequence[Any]) -> Iterator[Piece]:
+    """Where each of several results lies in that row."""
     stop = 0
-    for x in results:
+    for x in found:
         start, stop = stop, stop + x.size
         yield Piece(slice(start, stop), x.shape, x.dtype)
 
@@ -86,18 +87,21 @@ class Part(Op):
 
     __slots__ = "formula", "has_constants", "i", "name", "piece", "rules", "whole"
 
-    def __init__(self, whole: Op, i: int, piece: Piece, differentiable: bool) -> None:
+    def __init__(self, whole: Any, i: int, piece: Piece, differentiable: bool) -> None:
         self.whole, self.i, self.piece, self.name = whole, i, piece, f"{whole.name}[{i}]"
         self.formula = f"y = output {i} of {whole.name}"
         self.has_constants, self.rules = not differentiable, (differentiable,)
 
-    def forward(self, record: Any) -> Any:
-        return self.piece.of(record)
+    def forward(self, outputs: Any) -> Any:
+        return self.piece.of(outputs)
 
     def partials(
         self, node: Any, wanted: Callable[[Any], bool], g: Any, y: Any, inputs: Sequence[Any]
     ) -> Sequence[Any]:
-        return [self.piece.back(g, inputs[0].size) if wanted(node.inputs[0]) else None]
+        if not wanted(node.inputs[0]):
+            return [None]
+        start, stop = self.piece.stretch.start, self.piece.stretch.stop
+        return [np.concatenate([np.zeros(start), g.reshape(-1), np.zeros(inputs[0].size - stop)])]
 
     def fit(self, partial: Any, node: Any, i: int) -> Any:
         return partial.astype(node.inputs[i].dtype)

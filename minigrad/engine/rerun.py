@@ -30,6 +30,7 @@ import numpy as np
 
 from minigrad.engine import errors
 from minigrad.engine.op import Op
+from minigrad.engine.outputs import results
 from minigrad.engine.places import caller, raised_at
 from minigrad.engine.state import Watch, here, tracing
 from minigrad.tensor import Tensor, next_serial
@@ -215,11 +216,6 @@ class Kept:
                 result = again.run(*inputs)
                 found.append(([*inputs, *results(result)], by_path(again.ctx)))
         return found
-
-
-def results(result: Any) -> tuple[Any, ...]:
-    """What a forward returned, one by one."""
-    return result if type(result) is tuple else (result,)
 
 
 def lost(name: str, node: Tensor, a: Any, ended: Any) -> Tensor:

@@ -23,8 +23,8 @@ from minigrad.engine.names import assigned_to
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
 from minigrad.engine.places import caller, raised_at
-from minigrad.engine.outputs import Part, packed
-from minigrad.engine.rerun import Rerun, results, same
+from minigrad.engine.outputs import Part, packed, results
+from minigrad.engine.rerun import Rerun, same
 from minigrad.engine.signatures import argument_names
 from minigrad.engine.state import Watch, here
 from minigrad.engine.trees import leaves, like, mapped
@@ -156,7 +156,8 @@ class Tracing(Watch):
                     f"returns {'other numbers' if type(out) is Tensor else f'a {type(out).__name__}'}. Compute the "
                     "result with NumPy functions that minigrad has, and no chance"
                 )
-        y.op.rerun, self.alias[y] = rerun, packed(rerun.result) if y.op.pieces else rerun.result
+        y.op.rerun = rerun
+        self.alias[y] = packed(results(rerun.result)) if y.op.pieces else results(rerun.result)[0]
 
     def arrives(self, node: Tensor, g: Any) -> None:
         if type(g) is not Tensor:

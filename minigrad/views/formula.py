@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.engine.names import input_names
+from minigrad.engine.outputs import Part, Piece, results
 from minigrad.engine.trees import leaves
 from minigrad.function import Function
 from minigrad.ops.operation import Operation
@@ -40,10 +41,11 @@ class Equation(NamedTuple):
 
 
 class Notation(NamedTuple):
-    """The names for the output of an operation, whose cotangent is g, and for its inputs."""
+    """The names for the output of an operation, whose cotangent is g, and for its inputs; for several outputs, too."""
 
     output: str
     called: Mapping[str, str]
+    outputs: Sequence[str] = ()
 
 
 LETTERS = Notation("y", {})  # those of the rule itself
@@ -116,7 +118,10 @@ def edge_equations(trace: Trace, step: Step) -> list[Equation]:
     """The rule of one edge of a tape, in the names of the tape; += where it adds to what came on other edges."""
     node = step.node
     called = dict(zip(input_names(node), trace.inputs(node), strict=True))
-    notation = Notation(trace.name[node], called)
+    parts = {n.op.i: trace.name[n] for n in trace.nodes if isinstance(n.op, Part) and n.op.whole is node.op}
+    count = len(node.op.pieces) if node.op.student else 0
+    outputs = [parts.get(i, "0") for i in range(count)]
+    notation = Notation(trace.name[node], called, outputs)
     first, *rest = edge_lines(node, step.position, notation)
     names = trace.name[step.input]
     sign = "=" if step.before is None else "+="
@@ -133,6 +138,8 @@ def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Equation
         left = f"{bar(name, UNICODE)} = "
         found = [line for line in lines if line.unicode.startswith(left)]
         return found + [line for line in lines if line.unicode.startswith("where ")] if found else lines
+    if isinstance(op, Part):
+        return [among_zeros(op.piece, notation.output)]
     rule = op.rule_of(position)
     if rule is None:
         return [no_derivative(name)]
@@ -141,6 +148,14 @@ def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Equation
         known |= {x: None} if v is None else {f"{x}.{a}": getattr(np, a)(v) for a in ("ndim", "shape", "size")}
     which = position + 1 - len(op.inputs)
     return rule_lines(rule, name, input_names(node), known, which, notation)
+
+
+def among_zeros(piece: Piece, name: str) -> Equation:
+    """The rule for one output of several, whose cotangents lie in one row."""
+    start, stop = piece.stretch.start, piece.stretch.stop
+    unicode, latex = (f"{bar('outputs', d)} = {bar(name, d)}" for d in (UNICODE, LATEX))
+    where = f" in entries {start} to {stop - 1}, 0 in the others" if stop > start else ", which is empty"
+    return Equation(unicode + where, f"{latex} \\text{{{where}}}")
 
 
 def no_derivative(name: str) -> Equation:
@@ -291,19 +306,23 @@ def backward_lines(function: type[Function], names: Sequence[str], notation: Not
     tree, name = definition(function.backward), function.__name__
     if tree is None:
         return [text(f"{name}.backward = code whose source is not there")]
-    ctx, grad = (a.arg for a in tree.args.args[:2])
+    ctx, *grads = (a.arg for a in tree.args.args)
     statements = [s for s in tree.body if not from_ctx(s, ctx)]
     straight = straight_line(statements)
     if straight is None:
         return [as_code(f"{name}.backward", f"\\text{{{escaped(name)}.backward}}", statements)]
     assignments, value = straight
-    cotangent = {grad: notation.output}
-    lines = []
+    outputs = [f"{notation.output}{i}" for i in range(len(grads))] if len(grads) > 1 else [notation.output]
+    cotangent = dict(zip(grads, notation.outputs or outputs, strict=False))
+    lines, local = list[Equation](), []
+    for target, part in assignments:
+        local.append(equation(*where(target), part, cotangent, notation.called))
+        cotangent.pop(target, None)  # from here on the name is another value's
     for x, part in zip(names, value.elts if isinstance(value, ast.Tuple) else [value]):  # noqa: B905 - see wrong_count
         absent = isinstance(part, ast.Constant) and part.value is None
         left = bar(x, UNICODE), bar(x, LATEX)
         lines.append(no_derivative(x) if absent else equation(*left, part, cotangent, notation.called))
-    return lines + [equation(*where(target), part, cotangent, notation.called) for target, part in assignments]
+    return lines + local
 
 
 def unpacked(node: Tensor, application: Any, notation: Notation) -> dict[str, str]:
@@ -312,7 +331,9 @@ def unpacked(node: Tensor, application: Any, notation: Notation) -> dict[str, st
     if tree is None:
         return {}
     inputs = zip(node.values, notation.called.values(), strict=True)
-    known = {id(value): name for value, name in inputs} | {id(application.result): notation.output}
+    known = {id(value): name for value, name in inputs}
+    outputs = zip(results(application.result), notation.outputs or (notation.output,), strict=True)
+    known |= {id(value): name for value, name in outputs}
     found = {}
     for statement in tree.body:
         if from_ctx(statement, tree.args.args[0].arg):
