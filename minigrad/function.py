@@ -168,12 +168,7 @@ class Application(Op):
     def backward(self, ctx: Context, g: Any) -> Any:
         """What the student's backward returns for the cotangent of the node, which has those of all outputs."""
         gs = [piece.of(g) for piece in self.pieces] if self.pieces else [g]
-        try:
-            return self.student.backward(ctx, *gs)
-        except TypeError as error:
-            if error.__traceback__ and error.__traceback__.tb_next is None:  # it was not entered
-                raise errors.wrong_cotangents(self, len(gs)) from None
-            raise
+        return with_cotangents(self.name, self.student.backward, ctx, gs)
 
     def fresh(self) -> Application:
         """The same Function with an empty ctx, to run forward again."""
@@ -215,3 +210,13 @@ class Application(Op):
         if grad.shape != node.inputs[i].shape or grad.dtype != node.inputs[i].dtype:
             raise errors.misfit(self, grad, node.inputs[i], i)
         return grad
+
+
+def with_cotangents(name: str, backward: Callable[..., Any], ctx: Any, gs: Sequence[Any]) -> Any:
+    """What the backward of the Function `name` returns for the cotangents of its outputs."""
+    try:
+        return backward(ctx, *gs)
+    except TypeError as error:
+        if error.__traceback__ and error.__traceback__.tb_next is None:  # it does not take so many
+            raise errors.wrong_cotangents(name, backward, len(gs)) from None
+        raise

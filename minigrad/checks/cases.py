@@ -54,7 +54,7 @@ class Form:
         params: Mapping[str, Any] | None = None,
     ) -> None:
         self.groups = groups(signature)
-        self.output: list[str] | None = groups(signature, output=True)[0]
+        self.outputs: list[list[str]] | None = groups(signature, output=True)
         self.domains = list(domains or [ANY] * len(self.groups))
         self.constant, self.optional, self.params = constant, optional, params or {}
         self.elementwise = not any(self.groups)
@@ -76,16 +76,15 @@ class Form:
             batched=operation.batched,
             params=params,
         )
-        form.output = None  # it is the operation's own business, and depends on its parameters
+        form.outputs = None  # it is the operation's own business, and depends on its parameters
         return form
 
-    def result(self, shapes: Sequence[Shape], lengths: Mapping[str, int]) -> tuple[int | None, ...] | None:
-        """The lengths of the axes of the result; None where nothing is known of them."""
-        if self.output is None or self.batched != self.elementwise or any("?" in axis for axis in self.output):
+    def results(self, shapes: Sequence[Shape], lengths: Mapping[str, int]) -> list[tuple[int | None, ...]] | None:
+        """For each output the lengths of its axes; None where nothing is known of them."""
+        if self.outputs is None or self.batched != self.elementwise or any("?" in a for y in self.outputs for a in y):
             return None
-        if self.elementwise and not self.output:
-            return np.broadcast_shapes(*shapes)
-        return tuple(int(axis) if axis.isdigit() else lengths.get(axis) for axis in self.output)
+        every = np.broadcast_shapes(*shapes) if self.elementwise else ()
+        return [tuple(int(a) if a.isdigit() else lengths.get(a) for a in axes) or every for axes in self.outputs]
 
     def allows(self, shapes: Sequence[tuple[int, ...]]) -> bool:
         """Whether the axes in `params` exist."""
@@ -106,12 +105,12 @@ class Form:
 
 
 def groups(text: str, output: bool = False) -> list[list[str]]:
-    """The axes of each input of a signature, such as [["n", "p"], ["p"]], or of its output; ValueError for no other."""
+    """The axes of each input of a signature, such as [["n", "p"], ["p"]], or of each output; UsageError for no other."""
     group = r"\((?:\w+\??(?:,\w+\??)*)?\)"
     compact = text.replace(" ", "")
-    if not re.fullmatch(rf"{group}(?:,{group})*->{group}", compact):
+    if not re.fullmatch(rf"{group}(?:,{group})*->{group}(?:,{group})*", compact):
         raise UsageError(
-            f"signature {text!r}: needed is one group of axes for each input, an arrow, and the output's, as in "
+            f"signature {text!r}: needed is one group of axes for each input, an arrow, and one for each output, as in "
             '"(n,p),(p,q),(q)->(n,q)" or, entry by entry, "(),()->()"'
         )
     part = compact.split("->")[output]
@@ -194,7 +193,7 @@ def draw(
                 array = np.asarray(values)  # float32 rounds it out of a narrow interval
             inputs.append(domain(array) if callable(domain) else array)
             able += [position] * (position not in form.constant)
-    return Case(tuple(inputs), tuple(able), lengths, seed, form.elementwise, result=form.result(shapes, lengths))
+    return Case(tuple(inputs), tuple(able), lengths, seed, form.elementwise, results=form.results(shapes, lengths))
 
 
 def normal(domain: Any, shape: tuple[int, ...], random: np.random.Generator, scale: float) -> Array:

@@ -155,7 +155,7 @@ def form_of(
         params=params,
     )
     if known:
-        form.output = None
+        form.outputs = None
     return form
 
 

@@ -110,16 +110,19 @@ def runs(trial: Trial) -> Iterator[Fault]:
 
 
 def as_signed(trial: Trial) -> Iterator[Fault]:
-    """The result has the shape that the signature says."""
-    result, shape = trial.case.result, trial.y.shape
-    if result is None or (
-        len(result) == len(shape) and all(n in (None, m) for n, m in zip(result, shape, strict=True))
-    ):
+    """The results have the shapes that the signature says."""
+    results, shapes = trial.case.results, trial.first[0].shapes
+    if results is None or (len(results) == len(shapes) and all(map(fits, shapes, results))):
         return
-    needed = f"({', '.join('any' if n is None else str(n) for n in result)}{',' * (len(result) == 1)})"
+    needed = ", ".join(f"({', '.join('any' if n is None else str(n) for n in y)}{',' * (len(y) == 1)})" for y in results)
     given = ", ".join(f"{name} {np.shape(x)}" for name, x in zip(trial.names, trial.inputs, strict=True))
-    text = f"forward returns the shape {shape} for {given}, and the signature says {needed}: one of the two is wrong."
+    got = ("the shape " if len(shapes) == 1 else "the shapes ") + ", ".join(map(str, shapes))
+    text = f"forward returns {got} for {given}, and the signature says {needed}: one of the two is wrong."
     yield Fault("shape", None, text)
+
+
+def fits(shape: Sequence[int], lengths: Sequence[int | None]) -> bool:
+    return len(shape) == len(lengths) and all(n in (None, m) for n, m in zip(lengths, shape, strict=True))
 
 
 def repeatable(trial: Trial) -> Iterator[Fault]:

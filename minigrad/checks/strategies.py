@@ -155,8 +155,8 @@ def cases(
         inputs.append(draw(arrays(shape, dtype or draw(st.sampled_from(FLOATS)), domain, scale, length)))
     able = [i for i, x in enumerate(inputs) if x is not None and x.dtype.kind == "f" and i not in form.constant]
     named = {axis: n for axis, n in lengths.items() if not axis.isdigit()}
-    result = form.result(drawn, named)
-    return Case(tuple(inputs), tuple(able), named, 0 if simple else draw(seeds), form.elementwise, simple, result)
+    results = form.results(drawn, named)
+    return Case(tuple(inputs), tuple(able), named, 0 if simple else draw(seeds), form.elementwise, simple, results)
 
 
 def arguments(

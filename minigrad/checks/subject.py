@@ -15,9 +15,10 @@ import numpy as np
 
 from minigrad.backprop import gradients, record
 from minigrad.engine.numeric import as_numeric
+from minigrad.engine.outputs import numbers_in, packed, pieces, results
 from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.trees import leaves, mapped
-from minigrad.function import Context, Function
+from minigrad.function import Context, Function, with_cotangents
 from minigrad.ops.operation import Operation, lifted
 from minigrad.tensor import Tensor
 
@@ -40,6 +41,7 @@ class Engine(NamedTuple):
     Attributes:
         to: an input as such a value; the second argument says whether its gradient is wanted.
         back: what was computed, as an array; what is none stays as it is.
+        join: the entries of several results in one row.
         grad: the gradients of an output by a list of values for a cotangent, None where no derivative arrives; the
             last argument says whether the sweep is recorded.
         extended: whether it computes in long double, too.
@@ -48,6 +50,7 @@ class Engine(NamedTuple):
 
     to: Callable[[Any, bool], Any]
     back: Callable[[Any], Any]
+    join: Callable[[Sequence[Any]], Any]
     grad: Callable[[Any, list[Any], Any, bool], Sequence[Any]]
     extended: bool = True
     any_layout: bool = True
@@ -89,9 +92,15 @@ def to_numpy(x: Any) -> Any:
     return np.array(x) if comes_from(x, "jax") else x
 
 
-MINIGRAD = Engine(to_tensor, to_numpy, by_minigrad)
-TORCH = Engine(to_torch, to_numpy, by_torch, False, False)
-NUMPY = Engine(lambda x, _: x, to_numpy, by_minigrad)  # a Function of minigrad: its body takes arrays
+def joined_by_torch(results: Sequence[Any]) -> Any:
+    import torch
+
+    return torch.cat([y.reshape(-1) for y in results])
+
+
+MINIGRAD = Engine(to_tensor, to_numpy, packed, by_minigrad)
+TORCH = Engine(to_torch, to_numpy, joined_by_torch, by_torch, False, False)
+NUMPY = Engine(lambda x, _: x, to_numpy, packed, by_minigrad)  # a Function of minigrad: its body takes arrays
 
 
 # ----------------------------------------------------------------------------------------------------------- subjects
@@ -190,7 +199,8 @@ class Body(Subject):
         engine = MINIGRAD if self.engine is NUMPY else self.engine
         xs = [engine.to(x, i in able) for i, x in enumerate(inputs)]
         wanted = [xs[i] for i in able]
-        parts = engine.grad(student(self.apply, *self.arguments(xs), **self.named), wanted, g, True)
+        output = as_one(engine, student(self.apply, *self.arguments(xs), **self.named), self.name)
+        parts = engine.grad(output, wanted, g, True)
         weighed = zip(parts, directions, strict=True)
         total: Any = sum((u * engine.to(d, False)).sum() for u, d in weighed if u is not None)
         if not getattr(total, "requires_grad", False):  # the gradients are constant
@@ -202,12 +212,17 @@ class Call:
     """A forward that has run.
 
     Attributes:
-        y: what it returned, an array.
+        y: what it returned, an array; of several arrays those that have a derivative, in one row.
         dirty: the inputs that it says it has written into.
     """
 
     y: Array
     dirty: Sequence[Any] = ()
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each output."""
+        return [self.y.shape]
 
     def backward(self, g: Array) -> list[Any]:
         """What the backward returns, one by one: arrays or None."""
@@ -248,7 +263,6 @@ class DirectContext(Context):
     def mark_dirty(self, *inputs: Any) -> None:
         self._dirty = inputs
 
-    def mark_non_differentiable(self, *_: Any) -> None: ...
     def set_materialize_grads(self, _: bool) -> None: ...
     def save_for_forward(self, *_: Any) -> None: ...
 
@@ -268,14 +282,28 @@ class DirectCall(Call):
         else:
             result = student(function.forward, *given, **subject.named)
             student(function.setup_context, self.ctx, tuple(given), result)
-        if isinstance(result, tuple | list):
-            raise TypeError(f"forward returned a {type(result).__name__}; a Function has one output: return one array")
-        self.y = as_numeric(engine.back(result))
+        self.real = [real(engine, y) and not any(y is x for x in self.ctx._constants) for y in results(result)]
+        self.outputs = outputs_of(engine, result, subject.name)
+        self.several = isinstance(result, tuple)
+        kept = [y for y, wanted in zip(self.outputs, self.real, strict=True) if wanted] if self.several else []
+        if self.several and not kept:
+            raise TypeError(f"none of the {len(self.outputs)} outputs of {subject.name}.forward has a derivative")
+        self.pieces = list(pieces(kept))
+        self.y = packed(kept) if self.several else self.outputs[0]
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [y.shape for y in self.outputs]
         self.dirty = [engine.back(x) for x in self.ctx._dirty]
 
     def backward(self, g: Array) -> list[Any]:
-        engine = self.subject.engine
-        returned = student(self.subject.function.backward, self.ctx, engine.to(g, False))
+        engine, function, left = self.subject.engine, self.subject.function, iter(self.pieces)
+        gs = [g]
+        if self.several:
+            outputs = zip(self.outputs, self.real, strict=True)
+            gs = [next(left).of(g) if wanted else np.zeros(y.shape, y.dtype) for y, wanted in outputs]
+        given = [engine.to(g, False) for g in gs]
+        returned = student(with_cotangents, self.subject.name, function.backward, self.ctx, given)
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
         for position, _ in reversed(self.subject.fixed):
             del parts[position : position + 1]
@@ -302,11 +330,15 @@ class EngineCall(Call):
     def __init__(self, subject: Body, inputs: Inputs, needs: Sequence[bool]) -> None:
         engine = self.engine = subject.engine
         self.inputs = [engine.to(x, needed) for x, needed in zip(inputs, needs, strict=True)]
-        self.output = student(subject.apply or subject.target, *subject.arguments(self.inputs), **subject.named)
+        result = student(subject.apply or subject.target, *subject.arguments(self.inputs), **subject.named)
         self.needed = [i for i, needed in enumerate(needs) if needed]
-        if engine is MINIGRAD and type(self.output) is not Tensor:
-            raise TypeError(f"the function returned a {type(self.output).__name__}; needed is one Tensor")
+        self.output = as_one(engine, result, subject.name)
+        self.outputs = [as_numeric(engine.back(y)) for y in results(result)]
         self.y = as_numeric(engine.back(self.output))
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [y.shape for y in self.outputs]
 
     def backward(self, g: Array) -> list[Any]:
         found: list[Any] = [None] * len(self.inputs)
@@ -318,8 +350,37 @@ class EngineCall(Call):
         return found
 
 
+def real(engine: Engine, y: Any) -> bool:
+    """Whether a result has floats, which a derivative can reach."""
+    y = engine.back(y)
+    return isinstance(y, float) or (isinstance(y, np.ndarray | np.generic) and y.dtype.kind == "f")
+
+
+def outputs_of(engine: Engine, result: Any, name: str) -> list[Array]:
+    """What a forward returned, as arrays."""
+    result = tuple(map(engine.back, result)) if isinstance(result, tuple) else engine.back(result)
+    return list(map(as_numeric, results(numbers_in(result, name))))
+
+
+def as_one(engine: Engine, result: Any, name: str) -> Any:
+    """What a function of tensors returned as one tensor: of several those that have a derivative, in one row."""
+    if engine is MINIGRAD:
+        for y in results(result):
+            if type(y) is not Tensor:
+                raise TypeError(f"the function returned a {type(y).__name__}; needed is a Tensor, or a tuple of them")
+    if not isinstance(result, tuple):
+        return result
+    kept = [y for y in result if real(engine, y)]
+    if not kept:
+        raise TypeError(f"none of the {len(result)} outputs of {name} has a derivative")
+    return engine.join(kept)
+
+
 class Pair:
-    """``(forward, vjp)`` in the form of a Function: vjp(g, *inputs) returns a gradient for each of the inputs."""
+    """``(forward, vjp)`` in the form of a Function: vjp(g, *inputs) returns a gradient for each of the inputs.
+
+    Where forward returns a tuple, g is a tuple, too.
+    """
 
     def __init__(self, forward: Callable[..., Any], vjp: Callable[..., Any]) -> None:
         self.of_arrays, self.vjp = forward, vjp
@@ -328,9 +389,9 @@ class Pair:
         ctx._given = inputs, params
         return self.of_arrays(*inputs, **params)
 
-    def backward(self, ctx: Any, g: Array) -> Any:
+    def backward(self, ctx: Any, *gs: Array) -> Any:
         inputs, params = ctx._given
-        return self.vjp(g, *inputs, **params)
+        return self.vjp(gs if len(gs) > 1 else gs[0], *inputs, **params)
 
 
 # ------------------------------------------------------------------------------------------------- what a target is

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from minigrad.backprop import record
-from minigrad.checks.subject import MINIGRAD, NUMPY, Body, Pair, Subject, to_tensor
+from minigrad.checks.subject import MINIGRAD, NUMPY, Body, Pair, Subject, as_one, to_tensor
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.numerical import numerical_jacobian
 from minigrad.engine.op import Op
+from minigrad.engine.outputs import packed
 from minigrad.engine.places import caller
 from minigrad.engine.state import Watch, here
 from minigrad.function import Application, Context
@@ -45,12 +46,16 @@ def trace(subject: Subject, inputs: Sequence[Any], able: Sequence[int]) -> tuple
     given, function = subject.arguments(xs), subject.function
     with Follower():
         try:
+            ctx = Context(tuple(given))
             if isinstance(function, Pair):
                 y = on_tensors(function.of_arrays)(*given, **subject.named)
             elif function is not None:
-                y = on_tensors(function.forward)(Context(tuple(given)), *given, **subject.named)
+                y = on_tensors(function.forward)(ctx, *given, **subject.named)
             else:
                 y = (subject.apply or subject.target)(*given, **subject.named)
+            if isinstance(y, tuple):
+                y = tuple([x for x in map(stacked, y) if not any(x is constant for constant in ctx._constants)])
+                y = as_one(MINIGRAD, y, subject.name)
             y = stacked(y)
         except Exception as error:  # whatever a student's code raises where it gets Tensors for arrays
             raise Untraceable(f"forward raises on Tensors: {type(error).__name__}: {error}") from error
@@ -81,7 +86,8 @@ class Follower(Watch):
             y.op, y.inputs, y.values, y.params, y.recorded = op, inputs, list(values), params, True
         self.made.append(y)
         if isinstance(op, Application):  # a Function inside of a function of Tensors: its own steps instead
-            out = on_tensors(op.student.forward)(Context(inputs), *inputs)
+            result = on_tensors(op.student.forward)(Context(inputs), *inputs)
+            out = packed(result) if op.pieces else result
             y.op, y.inputs, y.values, y.serial = Foreign(np.positive, {}), (out,), [out.array], next_serial()
 
     def write(self, t: Tensor, index: Any, value: Any, add: Any = None) -> None:

@@ -41,7 +41,7 @@ class Case(NamedTuple):
         seed: for the cotangents.
         elementwise: whether the inputs have any shapes that broadcast.
         simple: whether the cotangents shall be 1, 2, 3, ..., for people to calculate with.
-        result: the lengths of the result's axes, None for one that may have any; None where no signature says.
+        results: for each output the lengths of its axes, None for one that may have any; None where no signature says.
     """
 
     inputs: tuple[Any, ...]
@@ -50,7 +50,7 @@ class Case(NamedTuple):
     seed: int = 0
     elementwise: bool = False
     simple: bool = False
-    result: tuple[int | None, ...] | None = None
+    results: list[tuple[int | None, ...]] | None = None
 
     def without(self, position: int) -> Case:
         """The same with None for an input that may be left out."""

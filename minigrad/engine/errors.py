@@ -215,9 +215,9 @@ def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -
     )
 
 
-def wrong_cotangents(application: Any, count: int) -> Exception:
-    """The error for a backward of a student that does not take the cotangents of `count` outputs."""
-    name, taken = application.name, positional_parameters(application.student.backward)
+def wrong_cotangents(name: str, backward: Any, count: int) -> Exception:
+    """The error for a student's backward that does not take the cotangents of `count` outputs."""
+    taken = positional_parameters(backward)
     ideal = ", ".join(["ctx", *([f"grad{i}" for i in range(count)] if count > 1 else ["grad"])])
     returned = "one array" if count == 1 else f"a tuple of {count}"
     return TypeError(

@@ -166,8 +166,8 @@ class Kept:
 
     def attributes(self) -> dict[str, Any]:
         source = self.op if self.rerun.failure is not None else self.rerun.again
-        found: dict[str, Any] = rebuilt(dict(vars(source.ctx)), lambda path, x: self.value(path, self.first.get(path, x)))
-        return found
+        kept = dict(vars(source.ctx))
+        return rebuilt(kept, lambda path, x: self.value(path, self.first.get(path, x)))  # type: ignore[no-any-return]
 
     def value(self, path: Any, a: Any) -> Any:
         """The value that backward gets for `a`, which the first run kept under `path`."""

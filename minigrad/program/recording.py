@@ -22,8 +22,8 @@ from minigrad.engine.errors import at, not_a_number
 from minigrad.engine.names import assigned_to
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
-from minigrad.engine.places import caller, raised_at
 from minigrad.engine.outputs import Part, packed, results
+from minigrad.engine.places import caller, raised_at
 from minigrad.engine.rerun import Rerun, same
 from minigrad.engine.signatures import argument_names
 from minigrad.engine.state import Watch, here
