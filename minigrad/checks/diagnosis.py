@@ -34,7 +34,7 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
     "saved": "writes into an array that forward saved",
     "count": "another number of gradients than of inputs",
     "missing": "None for an input that has a derivative",
-    "swapped": "the gradients of two inputs are exchanged",
+    "swapped": "the gradients of two inputs, or the cotangents of two outputs, are exchanged",
     "cotangent-ignored": "the incoming cotangent is left out",
     "cotangent-nonlinear": "not linear in the incoming cotangent",
     "zero": "zero, where it is not",

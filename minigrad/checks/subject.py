@@ -7,15 +7,15 @@ would repair shapes and dtypes, or raise, before anybody has looked at what the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from types import ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.backprop import gradients, record
 from minigrad.engine.numeric import as_numeric
-from minigrad.engine.outputs import numbers_in, packed, pieces, results
+from minigrad.engine.outputs import Piece, numbers_in, packed, pieces, results
 from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.trees import leaves, mapped
 from minigrad.function import Context, Function, with_cotangents
@@ -213,10 +213,12 @@ class Call:
 
     Attributes:
         y: what it returned, an array; of several arrays those that have a derivative, in one row.
+        rows: for each of several outputs that has a derivative, by its number, where it lies in that row.
         dirty: the inputs that it says it has written into.
     """
 
     y: Array
+    rows: Mapping[int, slice] = MappingProxyType({})
     dirty: Sequence[Any] = ()
 
     @property
@@ -282,26 +284,23 @@ class DirectCall(Call):
         else:
             result = student(function.forward, *given, **subject.named)
             student(function.setup_context, self.ctx, tuple(given), result)
-        self.real = [real(engine, y) and not any(y is x for x in self.ctx._constants) for y in results(result)]
         self.outputs = outputs_of(engine, result, subject.name)
-        self.several = isinstance(result, tuple)
-        kept = [y for y, wanted in zip(self.outputs, self.real, strict=True) if wanted] if self.several else []
-        if self.several and not kept:
-            raise TypeError(f"none of the {len(self.outputs)} outputs of {subject.name}.forward has a derivative")
-        self.pieces = list(pieces(kept))
-        self.y = packed(kept) if self.several else self.outputs[0]
+        self.pieces: dict[int, Piece] = {}
+        if isinstance(result, tuple):
+            kept = with_derivative(engine, result, subject.name, self.ctx._constants)
+            self.pieces = dict(zip(kept, pieces([self.outputs[i] for i in kept]), strict=True))
+            self.rows = {i: piece.stretch for i, piece in self.pieces.items()}
+        self.y = packed([self.outputs[i] for i in self.pieces]) if self.pieces else self.outputs[0]
+        self.dirty = [engine.back(x) for x in self.ctx._dirty]
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         return [y.shape for y in self.outputs]
-        self.dirty = [engine.back(x) for x in self.ctx._dirty]
 
     def backward(self, g: Array) -> list[Any]:
-        engine, function, left = self.subject.engine, self.subject.function, iter(self.pieces)
-        gs = [g]
-        if self.several:
-            outputs = zip(self.outputs, self.real, strict=True)
-            gs = [next(left).of(g) if wanted else np.zeros(y.shape, y.dtype) for y, wanted in outputs]
+        engine, function, pieces = self.subject.engine, self.subject.function, self.pieces
+        outputs = enumerate(self.outputs)
+        gs = [pieces[i].of(g) if i in pieces else np.zeros_like(y) for i, y in outputs] if pieces else [g]
         given = [engine.to(g, False) for g in gs]
         returned = student(with_cotangents, self.subject.name, function.backward, self.ctx, given)
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
@@ -332,6 +331,9 @@ class EngineCall(Call):
         self.inputs = [engine.to(x, needed) for x, needed in zip(inputs, needs, strict=True)]
         result = student(subject.apply or subject.target, *subject.arguments(self.inputs), **subject.named)
         self.needed = [i for i, needed in enumerate(needs) if needed]
+        if isinstance(result, tuple):
+            kept = with_derivative(engine, result, subject.name)
+            self.rows = {i: piece.stretch for i, piece in zip(kept, pieces([result[i] for i in kept]), strict=True)}
         self.output = as_one(engine, result, subject.name)
         self.outputs = [as_numeric(engine.back(y)) for y in results(result)]
         self.y = as_numeric(engine.back(self.output))
@@ -370,10 +372,15 @@ def as_one(engine: Engine, result: Any, name: str) -> Any:
                 raise TypeError(f"the function returned a {type(y).__name__}; needed is a Tensor, or a tuple of them")
     if not isinstance(result, tuple):
         return result
-    kept = [y for y in result if real(engine, y)]
-    if not kept:
-        raise TypeError(f"none of the {len(result)} outputs of {name} has a derivative")
-    return engine.join(kept)
+    return engine.join([result[i] for i in with_derivative(engine, result, name)])
+
+
+def with_derivative(engine: Engine, outputs: Sequence[Any], name: str, constants: Sequence[Any] = ()) -> list[int]:
+    """Which of several outputs are of floats, and not among those that the student marked as constants."""
+    found = [i for i, y in enumerate(outputs) if real(engine, y) and not any(y is x for x in constants)]
+    if not found:
+        raise TypeError(f"none of the {len(outputs)} outputs of {name} has a derivative")
+    return found
 
 
 class Pair:

@@ -55,7 +55,8 @@ def trace(subject: Subject, inputs: Sequence[Any], able: Sequence[int]) -> tuple
                 y = (subject.apply or subject.target)(*given, **subject.named)
             if isinstance(y, tuple):
                 y = tuple([x for x in map(stacked, y) if not any(x is constant for constant in ctx._constants)])
-                y = as_one(MINIGRAD, y, subject.name)
+                here.state.place = next((x.made_at for x in y[::-1] if type(x) is Tensor), None)
+                y = as_one(MINIGRAD, tuple(map(unchanged, y)), subject.name)
             y = stacked(y)
         except Exception as error:  # whatever a student's code raises where it gets Tensors for arrays
             raise Untraceable(f"forward raises on Tensors: {type(error).__name__}: {error}") from error

@@ -7,6 +7,7 @@ results to the same place, zeros from where nothing came, and calls the student'
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ def pieces(found: Sequence[Any]) -> Iterator[Piece]:
     """Where each of several results lies in that row."""
     stop = 0
     for x in found:
-        start, stop = stop, stop + x.size
+        start, stop = stop, stop + math.prod(x.shape)
         yield Piece(slice(start, stop), x.shape, x.dtype)
 
 
