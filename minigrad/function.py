@@ -30,7 +30,7 @@ from minigrad.backprop import record
 from minigrad.engine import errors
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
-from minigrad.engine.outputs import Part, Piece, numbers_in, packed, pieces
+from minigrad.engine.outputs import Part, Piece, cotangents, numbers_in, packed, pieces
 from minigrad.engine.rerun import Rerun
 from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.trees import leaves
@@ -167,7 +167,7 @@ class Application(Op):
 
     def backward(self, ctx: Context, g: Any) -> Any:
         """What the student's backward returns for the cotangent of the node, which has those of all outputs."""
-        gs = [piece.of(g) for piece in self.pieces] if self.pieces else [g]
+        gs = cotangents(g, self.pieces) if self.pieces else [g]
         return with_cotangents(self.name, self.student.backward, ctx, gs)
 
     def fresh(self) -> Application:

@@ -105,7 +105,7 @@ class Form:
 
 
 def groups(text: str, output: bool = False) -> list[list[str]]:
-    """The axes of each input of a signature, such as [["n", "p"], ["p"]], or of each output; UsageError for no other."""
+    """The axes of each input of a signature, such as [["n", "p"], ["p"]], or of each output; or a UsageError."""
     group = r"\((?:\w+\??(?:,\w+\??)*)?\)"
     compact = text.replace(" ", "")
     if not re.fullmatch(rf"{group}(?:,{group})*->{group}(?:,{group})*", compact):
