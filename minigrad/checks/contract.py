@@ -114,7 +114,8 @@ def as_signed(trial: Trial) -> Iterator[Fault]:
     results, shapes = trial.case.results, trial.first[0].shapes
     if results is None or (len(results) == len(shapes) and all(map(fits, shapes, results))):
         return
-    needed = ", ".join(f"({', '.join('any' if n is None else str(n) for n in y)}{',' * (len(y) == 1)})" for y in results)
+    lengths = [", ".join("any" if n is None else str(n) for n in y) + "," * (len(y) == 1) for y in results]
+    needed = ", ".join(f"({y})" for y in lengths)
     given = ", ".join(f"{name} {np.shape(x)}" for name, x in zip(trial.names, trial.inputs, strict=True))
     got = ("the shape " if len(shapes) == 1 else "the shapes ") + ", ".join(map(str, shapes))
     text = f"forward returns {got} for {given}, and the signature says {needed}: one of the two is wrong."
