@@ -214,7 +214,7 @@ def test_hooks_retained_gradients_and_sweeps_again():
 def test_nothing_is_recorded_under_no_grad():
     with no_grad():
         h, c = Cell.apply(*[Tensor(x, requires_grad=True) for x in ROWS])
-    assert not (h.requires_grad or c.requires_grad)
+    assert [y.requires_grad for y in (h, c)] == [False, False]
     assert h.inputs == c.inputs == ()
 
 
