@@ -22,7 +22,7 @@ from minigrad import value_and_grad
 from minigrad.engine.trees import leaves, like, mapped
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NAMES = "neural_ode", "hidden_markov", "black_box_vi", "lstm_text", "kalman", "scipy_optimize"
+NAMES = "neural_ode", "hidden_markov", "black_box_vi", "lstm_text", "kalman", "hmc", "scipy_optimize"
 OURS, COMPILED, HIPS, TORCH, JAX = "minigrad", "minigrad, compiled", "HIPS autograd", "torch", "jax.jit"
 
 
@@ -102,6 +102,15 @@ def kalman(p: Any, measured: Any) -> Any:
         m, P = m + gain * surprise, P - gain[:, None] * (H @ P)
         total = total + (torch.log(s) + surprise**2 / s) / 2
     return total / len(measured)
+
+
+def hmc(q: Any) -> Any:
+    import torch
+
+    effects = torch.tensor([28, 8, -3, 7, -1, 1, 18, 12], dtype=torch.float64)
+    errors = torch.tensor([15, 10, 16, 11, 9, 11, 10, 18], dtype=torch.float64)
+    misfit = (effects - 10 * q[0] - torch.exp(q[1]) * q[2:]) / errors
+    return ((misfit**2).sum() + q[0] ** 2 + (q[1] - 1) ** 2 + (q[2:] ** 2).sum()) / 2
 
 
 def scipy_optimize(points: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import runpy
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.programs import NAMES, program
@@ -96,6 +98,15 @@ def test_programs_learn(name, capsys):
     losses = [float(value) for value in re.findall(r"loss (\d+\.\d+)", capsys.readouterr().out)]
     assert len(losses) == 5
     assert losses[-1] < losses[0]
+
+
+def test_a_chain_has_the_variances_of_the_density_it_draws_from():
+    deviations, draws = np.array([0.5, 1.0, 2.0]), program("hmc")["draws"]
+    chain = draws(lambda q: np.sum((q / deviations) ** 2) / 2, np.zeros(3), np.random.default_rng(0))
+    found, taken = zip(*itertools.islice(chain, 400), strict=True)
+    np.testing.assert_allclose(np.std(found, axis=0), deviations, rtol=0.12)
+    np.testing.assert_allclose(np.mean(found, axis=0) / deviations, 0, atol=0.3)
+    assert np.mean(taken) > 0.9
 
 
 def test_scipy_takes_derivatives(capsys):
