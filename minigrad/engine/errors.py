@@ -52,8 +52,7 @@ def as_array(t: Tensor) -> str:
     return (
         f"as an array, the {described(t)}, would be off the tape without a word, and its gradient lost. Write "
         "np.stack([x, y]) for np.array([x, y]), w @ x for w.dot(x), np.mean(np.stack([x, y])) for np.mean([x, y]), and "
-        f"np.where(mask, x, a) for a[mask] = x, Tensor(a)[i] for an array's a[i], m.filled(0) * x for a masked m * x. "
-        f"{EXITS}, as in t.detach().numpy()"
+        f"np.where(mask, x, a) for a[mask] = x, m.filled(0) * x for a masked m * x. {EXITS}, as in t.detach().numpy()"
     )
 
 
