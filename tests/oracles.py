@@ -135,7 +135,25 @@ def sine_over(x: torch.Tensor) -> torch.Tensor:
     return torch.where(near, series, torch.sin(z) / z)
 
 
+def extreme(torchs: Any, missing: float) -> Any:
+    """torch.amax or amin of what is not nan, which torch has not."""
+
+    def called(x: torch.Tensor, axis: Any = None, keepdims: bool = False) -> torch.Tensor:
+        there = ~x.isnan()
+        y = torchs(torch.where(there, x, missing), dims(x, axis), keepdims)
+        return torch.where(there.any(dims(x, axis), keepdims), y, torch.nan)
+
+    return called
+
+
 COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
+    "all": lambda x, axis=None, keepdims=False: torch.all(x, dims(x, axis), keepdims),
+    "any": lambda x, axis=None, keepdims=False: torch.any(x, dims(x, axis), keepdims),
+    "argsort": lambda x, axis=-1, stable=True: torch.argsort(x, dim=axis, stable=stable),
+    "count_nonzero": lambda x, axis=None, keepdims=False: (x != 0).sum(dims(x, axis), keepdims),
+    "cumprod": lambda x, axis=None: torch.cumprod(x.reshape(-1) if axis is None else x, axis or 0),
+    "nanmax": extreme(torch.amax, -torch.inf),
+    "nanmin": extreme(torch.amin, torch.inf),
     "affine": F.linear,
     "astype": lambda x, dtype: x.to(DTYPES[dtype]),
     "argmax": lambda x, axis=None, keepdims=False: torch.argmax(x, axis, keepdims),

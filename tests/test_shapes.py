@@ -13,6 +13,7 @@ import pytest
 
 import minigrad
 from minigrad import Tensor, gradcheck, gradients
+from minigrad.ops.order import PLACES
 from minigrad.ops.registry import COMPOSITIONS, FROM_NUMPY
 from minigrad.program.symbol import TraceError
 
@@ -28,6 +29,10 @@ CALLS = [
     ("array_split", lambda x: np.array_split(x, 3), [V]),
     ("array_split", lambda x: np.array_split(x, [1, 3, 5], -1), [M]),
     ("array_split", lambda x: np.array_split(x, [-1, 1]), [V]),
+    ("average", lambda x, w: np.average(x, 1, np.square(w)), [M, M]),
+    ("average", lambda x, w: np.average(x, weights=np.exp(w), axis=(2, 0), keepdims=True), [C, (2, 2)]),
+    ("average", lambda x, w: np.average(x, 0, np.exp(w), returned=True), [M, (2,)]),
+    ("average", lambda x: np.average(x), [M]),
     ("atleast_1d", lambda x, y: np.atleast_1d(x, y), [(), M]),
     ("atleast_2d", lambda x: np.atleast_2d(x), [V]),
     ("atleast_3d", lambda *xs: np.atleast_3d(*xs), [(), V, M, C]),
@@ -51,6 +56,8 @@ CALLS = [
     ("delete", lambda x: np.delete(x, 1), [M]),
     ("delete", lambda x: np.delete(x, [0, -1], axis=1), [M]),
     ("delete", lambda x: np.delete(x, np.s_[::2], 0), [V]),
+    ("diff", lambda x: np.diff(x, 2, 0, append=1.0), [M]),
+    ("diff", lambda x, y: np.diff(x, prepend=y), [M, (2, 2)]),
     ("dsplit", lambda x: np.dsplit(x, 2), [C]),
     ("dstack", lambda *xs: np.dstack(xs), [(3,), (1, 3), (1, 3, 2)]),
     ("extract", lambda x: np.extract(MASK, x), [M]),
@@ -58,6 +65,8 @@ CALLS = [
     ("flipud", lambda x: np.flipud(x), [V]),
     ("full_like", lambda x, y: x * np.full_like(x, y), [M, ()]),
     ("full_like", lambda x, y: x * np.full_like(x, y, shape=(2, 3)), [(), (3,)]),
+    ("gradient", lambda x: np.gradient(x, 0.5, edge_order=2, axis=1), [M]),
+    ("gradient", lambda x, h: np.gradient(x, np.cumsum(np.exp(h)), 2.0), [M, (2,)]),
     ("hsplit", lambda x: np.hsplit(x, [1]), [C]),
     ("hsplit", lambda x: np.hsplit(x, 2), [V]),
     ("hstack", lambda x, y: np.hstack([x, y]), [(), V]),
@@ -72,13 +81,25 @@ CALLS = [
     ("interp", lambda x, f: np.interp(10 * x, [-2.0, 0.11, 0.513, 2.0], f, left=9.0, right=-9.0), [(5,), V]),
     ("interp", lambda x, f: np.interp(x, [5.0, 0.111, 2.4], f, period=3), [(5,), (3,)]),
     ("interp", lambda f: np.interp(0.3, [0.1, 0.5], f), [(2,)]),
+    ("median", lambda x: np.median(x), [M]),
+    ("median", lambda x: np.median(x, 1, keepdims=True), [M]),
     ("meshgrid", lambda x, y: np.meshgrid(x, y), [V, (2,)]),
     ("meshgrid", lambda x, y, z: np.meshgrid(x, y, z, indexing="ij", sparse=True), [V, (2,), ()]),
     ("moveaxis", lambda x: np.moveaxis(x, [0, 2], [-1, 0]), [C]),
+    ("nanmean", lambda x: np.nanmean(np.where(MASK, np.nan, x), 1), [M]),
+    ("nanmean", lambda x: np.nanmean(np.where(MASK, np.nan, x), where=OTHERS), [M]),
+    ("nanprod", lambda x: np.nanprod(np.where(MASK, np.nan, x), initial=2.0), [M]),
+    ("nanstd", lambda x: np.nanstd(np.where(MASK, np.nan, x), ddof=1), [M]),
+    ("nansum", lambda x: np.nansum(np.where(MASK, np.nan, x), 1, keepdims=True), [M]),
+    ("nanvar", lambda x: np.nanvar(np.where(MASK, np.nan, x), 1, mean=x[:, :1]), [M]),
+    ("percentile", lambda x: np.percentile(x, 30, 1), [M]),
     ("piecewise", lambda x: np.piecewise(x, [x < 0, x > 1], [np.square, 2.0, np.exp]), [(3, 2)]),
     ("piecewise", lambda x: np.piecewise(x, [x < 1, x < 0], [np.sin, lambda x: x**3]), [(5,)]),
     ("piecewise", lambda x: np.piecewise(x, x > 0, [np.log, lambda x: -x]), [(5,)]),
     ("polyval", lambda p, x: np.polyval(p, x), [V, M]),
+    ("ptp", lambda x: np.ptp(x, 1, keepdims=True), [M]),
+    ("quantile", lambda x: np.quantile(x, 0.3, (0, 2)), [C]),
+    ("quantile", lambda x: np.quantile(x, 0.7, 1, method="median_unbiased", keepdims=True), [M]),
     ("resize", lambda x: np.resize(x, (3, 4)), [M]),
     ("roll", lambda x: np.roll(x, (1, -1, 2), (0, 1, 0)), [M]),
     ("rollaxis", lambda x: np.rollaxis(x, 2), [C]),
@@ -87,6 +108,8 @@ CALLS = [
     ("rot90", lambda x: np.rot90(x, 1, axes=(2, 0)), [C]),
     ("select", lambda x, y: np.select([x > 0, MASK], [x, y**2], 5.0), [M, (3,)]),
     ("select", lambda x, y: np.select([MASK, OTHERS], [x, y], default=x), [M, ()]),
+    ("sort", lambda x: np.sort(x), [M]),
+    ("sort", lambda x: np.sort(x, None), [M]),
     ("split", lambda x: np.split(x, 2), [V]),
     ("take", lambda x: np.take(x, [5, 0, -1]), [M]),
     ("take", lambda x: np.take(x, NUMBERS, axis=1), [M]),
@@ -96,6 +119,8 @@ CALLS = [
     ("tile", lambda x: np.tile(x, 2), [M]),
     ("tile", lambda x: np.tile(x, (2, 1, 3)), [M]),
     ("tile", lambda x: np.tile(x, (3,)), [()]),
+    ("trapezoid", lambda x: np.trapezoid(x, dx=0.5, axis=0), [M]),
+    ("trapezoid", lambda y, x: np.trapezoid(y, x, axis=1), [C, (3,)]),
     ("unstack", lambda x: np.unstack(x, axis=1), [M]),
     ("vsplit", lambda x: np.vsplit(x, 2), [M]),
     ("vstack", lambda *xs: np.vstack(xs), [(3,), M]),
@@ -166,11 +191,57 @@ def test_a_program_is_good_for_other_numbers(name, function, shapes):
 @pytest.mark.parametrize("name", sorted(COMPOSITIONS))
 def test_parameters_are_numpys(name):
     """In their order and with their defaults; one that is missing here is refused by its name."""
-    if name == "piecewise" or not (theirs := getattr(np, name, None)):
+    if name in ("piecewise", "gradient") or not (theirs := getattr(np, name, None)):
         return
     ours = FROM_NUMPY.get(theirs, COMPOSITIONS[name])
     for p in inspect.signature(ours).parameters.values():
-        assert inspect.signature(theirs).parameters[p.name].default == p.default
+        default = inspect.signature(theirs).parameters[p.name].default
+        assert default == p.default or (default is np._NoValue and p.default in (None, False, True))
     needed = [p for p in inspect.signature(ours).parameters.values() if p.default is p.empty]
     with pytest.raises(TypeError, match="bogus"):
         ours(*[Tensor([1.0])] * len([p for p in needed if p.kind is p.POSITIONAL_OR_KEYWORD]), bogus=1)
+
+
+@pytest.mark.parametrize("method", sorted(PLACES))
+def test_each_method_of_quantile_is_numpys(method):
+    """Also between two entries, at both ends, and at the places where the next one is taken."""
+    x = np.array([[3.0, 1.0, 2.0, 7.0], [0.5, 4.0, -1.0, 5.0]])
+    for q in [0, 1, 0.5, 0.3, np.linspace(0, 1, 9).reshape(3, 3), 1 / 3]:
+        want = np.quantile(x, q, axis=1, method=method)
+        np.testing.assert_allclose(
+            np.quantile(Tensor(x), q, axis=1, method=method).data, want, 1e-14, 1e-14, strict=True
+        )
+    with pytest.raises(ValueError, match=r"quantile: q lies between 0 and 1, and is 1\.5"):
+        np.quantile(Tensor(x), 1.5, method=method)
+
+
+def test_what_an_order_has_no_answer_to():
+    x = Tensor([1.0, np.nan, 2.0], requires_grad=True)
+    assert np.isnan(np.median(x).data)
+    assert np.isnan(np.percentile(x, [10, 50]).data).all()
+    with pytest.raises(TypeError, match="q is"):
+        np.quantile(x, Tensor(0.5))
+    with pytest.raises(ValueError, match="method='best' is none of linear"):
+        np.quantile(x, 0.5, method="best")
+    with pytest.raises(TypeError, match=r"weights of np\.quantile is not supported"):
+        np.quantile(x, 0.5, weights=[1, 2, 3])
+    with pytest.raises(ValueError, match="median: there is no entry"):
+        np.median(x[:0])
+    with pytest.raises(TypeError, match=r"x = np\.sort\(x\)"):
+        x.sort()
+    with pytest.raises(ValueError, match=r"average: weights of shape \(2,\)"):
+        np.average(x, weights=np.ones(2))
+    with pytest.raises(TypeError, match="gradient: 1 axes need one distance or 1, and 2 are given"):
+        np.gradient(x, 1.0, 2.0)
+    with pytest.raises(ValueError, match="gradient: 3 samples need so many places"):
+        np.gradient(x, [0.0, 1.0])
+    with pytest.raises(ValueError, match="gradient: an axis of length 1 has too few samples; it needs 2"):
+        np.gradient(x[:1])
+
+
+def test_equal_entries_keep_their_order_and_their_derivatives():
+    x = Tensor([2.0, 1.0, 2.0, 1.0], requires_grad=True)
+    (slope,) = gradients(np.sort(x), x, gradient=np.array([1.0, 10.0, 100.0, 1000.0]))
+    assert slope.data.tolist() == [100.0, 1.0, 1000.0, 10.0]
+    (slope,) = gradients(np.median(x), x)
+    assert slope.data.tolist() == [0.5, 0.0, 0.0, 0.5]

@@ -23,7 +23,9 @@ from minigrad.ops.join import *
 from minigrad.ops.layers import *
 from minigrad.ops.linalg import *
 from minigrad.ops.loss import *
+from minigrad.ops.missing import *
 from minigrad.ops.norms import *
+from minigrad.ops.order import *
 from minigrad.ops.reduce import *
 from minigrad.ops.registry import COMPOSITIONS, REGISTRY
 from minigrad.ops.select import *

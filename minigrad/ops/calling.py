@@ -20,6 +20,7 @@ REMEDIES = {
     "where": ": x[condition] or np.where(condition, x, other) chooses entries in a step of its own",
     "initial": ": combine it with the result in a step of its own",
 }
+NOT_GIVEN = np._NoValue  # the default of what NumPy passes on only if it is given
 STATIC = {int, float, bool, str, type(None), type, slice, type(Ellipsis)}  # as they are
 
 
@@ -113,6 +114,8 @@ class Calling:
                 continue
             for name, given in (value if p.kind is p.VAR_KEYWORD else {word: value}).items():
                 own = self.renamed.get(name, name)
+                if given is NOT_GIVEN:
+                    continue
                 if own in found:
                     raise TypeError(f"{self.name}: {own} was given twice, the second time as {name}")
                 if own in self.names:

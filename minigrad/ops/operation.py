@@ -43,6 +43,7 @@ class Operation(Op):
             "biu", integers in double.
         plain: the types of inputs, beside arrays, that enter the forward as they are. Where several inputs meet
             entry by entry, Python's numbers do, as they have no dtype of their own there; elsewhere they are arrays.
+        in_full: whether `public` is only for calls with more arguments than the forward has.
         function: what the user calls.
     """
 
@@ -61,12 +62,13 @@ class Operation(Op):
         self.required = len(self.inputs) - 1 if self.variadic else self.optional.count(inspect.Parameter.empty)
         self.numpy: list[Any] = getattr(block, "numpy", [getattr(np, self.name)] if hasattr(np, self.name) else [])
         words, renamed = getattr(block, "words", next(iter(self.numpy), None)), getattr(block, "renamed", {})
-        self.public: Any = getattr(block, "public", None)
+        self.in_full: bool = hasattr(block, "in_full")
+        self.public: Any = block.in_full if self.in_full else getattr(block, "public", None)
         if self.public:
             called = list(inspect.signature(self.public).parameters.values())[1:]
             arrays = [p for p in called if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in self.statics]
             self.calling = Calling(self.name, called, len(arrays), words, renamed)
-            words = None
+            words = words if self.in_full else None
         named = parameters if self.variadic else in_order(parameters, len(self.inputs), words, renamed)
         self.call = Calling(self.name, named, len(self.inputs), words, renamed)
         self.positional = [p.name for p in named[len(self.inputs) :] if p.kind is p.POSITIONAL_OR_KEYWORD]

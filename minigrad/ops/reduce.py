@@ -29,6 +29,35 @@ def count(x, axis):
     return math.prod([x.shape[i] for i in (axis if type(axis) is tuple else (axis,))])
 
 
+def converted(x, dtype):
+    """x in the dtype that it is to be reduced in."""
+    return x if dtype is None else lifted(operand(x)).astype(dtype)
+
+
+def included(x, where, neutral):
+    """x with `neutral` in the place of the entries that are not to take part."""
+    return x if where is True else np.where(mask_of(x, where), x, neutral)
+
+
+def mask_of(x, where):
+    """`where` in the shape of x."""
+    if (where := operand(where)).dtype.kind != "b":
+        raise TypeError(f"where= is a mask of True and False, and this is {where.dtype}")
+    return np.broadcast_to(where, np.shape(x))
+
+
+def proportion(x, axis, where, keepdims, ddof=0):
+    """How many entries are reduced to one for each that takes part; inf if none does."""
+    return count(x, axis) / np.maximum(np.sum(mask_of(x, where), axis=axis, keepdims=keepdims) - ddof, 0)
+
+
+def start(initial, y):
+    """The number that a reduction starts with, in the dtype of its result y."""
+    if np.ndim(initial):
+        raise ValueError(f"initial= is one number, and this has shape {np.shape(initial)}")
+    return lifted(operand(initial)).astype(y.dtype)
+
+
 # --------------------------------------------------------------------------------------------------- sums and products
 @op
 class sum:
@@ -37,6 +66,9 @@ class sum:
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.sum(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return spread(g, x, axis, keepdims)
+    def in_full(sum, x, axis=None, dtype=None, *, keepdims=False, initial=None, where=True):
+        y = sum(included(converted(x, dtype), where, 0), axis=axis, keepdims=keepdims)
+        return y if initial is None else y + start(initial, y)
 
 
 @op
@@ -46,6 +78,10 @@ class mean:
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.mean(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return spread(g / (count(x, axis) or 1), x, axis, keepdims)
+    def in_full(mean, x, axis=None, dtype=None, *, keepdims=False, where=True):
+        y = mean(included(converted(x, dtype), where, 0), axis=axis, keepdims=keepdims)
+        y = y if where is True else y * proportion(x, axis, where, keepdims).astype(y.dtype)
+        return y if dtype is None else y.astype(dtype)
 
 
 @op
@@ -55,6 +91,9 @@ class prod:
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.prod(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return kept(g, x, axis, keepdims) * others(x, axis)
+    def in_full(prod, x, axis=None, dtype=None, *, keepdims=False, initial=None, where=True):
+        y = prod(included(converted(x, dtype), where, 1), axis=axis, keepdims=keepdims)
+        return y if initial is None else y * start(initial, y)
 
 
 def others(x, axis):
@@ -81,9 +120,9 @@ def before(x):
     return y
 
 
-def shifted(x, step):
-    """x with its rows `step` places further down, below as many rows of ones."""
-    return np.concatenate([np.ones((step, *x.shape[1:]), x.dtype)[: len(x)], x[:-step]])
+def shifted(x, step, fill=1):
+    """x with its rows `step` places further down, below as many rows of `fill`."""
+    return np.concatenate([np.full((step, *x.shape[1:]), fill, x.dtype)[: len(x)], x[:-step]])
 
 
 @op
@@ -93,6 +132,33 @@ class cumsum:
     params = [{}, {"axis": 0}, {"axis": -1}]
     def forward(x, *, axis=None):       return x.cumsum(axis)
     def d_x(g, y, x, *, axis):          return np.flip(np.flip(g, axis).cumsum(axis), axis).reshape(x.shape)
+    def in_full(cumsum, x, axis=None, dtype=None):      return cumsum(converted(x, dtype), axis=axis)
+
+
+@op
+class cumprod:
+    "yᵢ = Π xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None"
+    wide = "e"
+    params = [{}, {"axis": 0}, {"axis": -1}]
+    def forward(x, *, axis=None):       return x.cumprod(axis)
+    def d_x(g, y, x, *, axis):
+        if axis is None:
+            rows = x.reshape(x.size)
+            return (before(rows) * behind(g, rows)).reshape(x.shape)
+        rows, g = np.swapaxes(x, 0, axis), np.swapaxes(g, 0, axis)
+        return np.swapaxes(before(rows) * behind(g, rows), 0, axis)
+    def in_full(cumprod, x, axis=None, dtype=None):     return cumprod(converted(x, dtype), axis=axis)
+
+
+def behind(g, x):
+    """For each row of g itself, and those behind it, each times all rows of x on the way there.
+
+    That is the recurrence rᵢ = gᵢ + xᵢ₊₁ rᵢ₊₁, from the end, in as many steps as the number of rows has binary digits.
+    """
+    r, way, step = g[::-1], shifted(x[::-1], 1), 1
+    while step < len(x):
+        r, way, step = r + way * shifted(r, step, 0), way * shifted(way, step), 2 * step
+    return r[::-1]
 
 
 # ------------------------------------------------------------------------------------------------ statistics and norms
@@ -109,6 +175,10 @@ class var:
         return variance("var", x, axis, ddof, keepdims)
     def d_x(g, y, x, *, axis, ddof, keepdims):
         return kept(g * 2 / (count(x, axis) - ddof), x, axis, keepdims) * deviation(x, axis)
+    def in_full(var, x, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None):
+        if where is True and mean is None:
+            return var(converted(x, dtype), axis=axis, ddof=ddof, keepdims=keepdims)
+        return in_part(var, lambda p: p, x, axis, dtype, ddof, keepdims, where, mean)
 
 
 @op
@@ -122,6 +192,27 @@ class std:
     def d_x(g, y, x, *, axis, ddof, keepdims):
         unit = over(deviation(x, axis), kept(y, x, axis, keepdims))
         return kept(g / (count(x, axis) - ddof), x, axis, keepdims) * unit
+    def in_full(std, x, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None):
+        if where is True and mean is None:
+            return std(converted(x, dtype), axis=axis, ddof=ddof, keepdims=keepdims)
+        return in_part(std, np.sqrt, x, axis, dtype, ddof, keepdims, where, mean)
+
+
+def in_part(reduce, root, x, axis, dtype, ddof, keepdims, where, mean):
+    """The variance (or its `root`) of the entries that take part, about their mean or the one that is given.
+
+    Those that do not are put at the mean, where they count as entries but add nothing to the squares.
+    """
+    x = lifted(operand(x))
+    floats = x.dtype if x.dtype.kind == "f" else np.float64
+    rounded = np.dtype(dtype or np.result_type(floats, 0.0 if mean is None else mean))
+    x = x.astype(np.result_type(rounded, np.float32))
+    if mean is None:
+        x = included(x, where, np.mean(x, axis=axis, keepdims=True, where=where))
+        y = reduce(x, axis=axis, keepdims=keepdims)
+    else:
+        y = root(np.mean(np.square(included(x - mean, where, 0)), axis=axis, keepdims=keepdims))
+    return (y * root(proportion(x, axis, where, keepdims, ddof)).astype(x.dtype)).astype(rounded)
 
 
 def variance(name, x, axis, ddof, keepdims):
@@ -181,6 +272,8 @@ class max:
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.max(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)
+    def in_full(max, x, axis=None, *, keepdims=False, initial=None, where=True):
+        return begun(max, np.maximum, -np.inf, x, axis, keepdims, initial, where)
 
 
 @op
@@ -190,6 +283,22 @@ class min:
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.min(axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)
+    def in_full(min, x, axis=None, *, keepdims=False, initial=None, where=True):
+        return begun(min, np.minimum, np.inf, x, axis, keepdims, initial, where)
+
+
+def begun(reduce, of_two, neutral, x, axis, keepdims, initial, where):
+    """The largest (or smallest) of the entries that take part and of `initial`, without which there must be some."""
+    x = lifted(operand(x))
+    if initial is None:
+        if where is not True:
+            raise ValueError(f"{reduce.__name__}: where= needs initial=, the result where no entry takes part")
+        return reduce(x, axis=axis, keepdims=keepdims)
+    if not count(x, axis):
+        y = np.sum(x, axis=axis, keepdims=keepdims).astype(x.dtype)
+        return y + start(initial, y)
+    y = reduce(included(x, where, neutral if x.dtype.kind == "f" else initial), axis=axis, keepdims=keepdims)
+    return of_two(y, start(initial, y))
 
 
 @silently  # if y is nan, no entry equals it
@@ -199,6 +308,36 @@ def shared(g, y, x, axis, keepdims):
     equal = np.equal(x, top)
     share = kept(g / equal.sum(axis, keepdims=keepdims), x, axis, keepdims)
     return np.where(equal, share, np.where(np.isnan(top), top, 0))
+
+
+@op
+class any:
+    "y = whether any x is true, or not 0; without a derivative"
+    domain = {"x": bool}
+    params = AXES
+    def forward(x, *, axis=None, keepdims=False):       return x.any(axis, keepdims=keepdims)
+    d_x = None
+    def in_full(any, x, axis=None, *, keepdims=False, where=True):
+        return any(included(x, where, False), axis=axis, keepdims=keepdims)
+
+
+@op
+class all:
+    "y = whether every x is true, or not 0; without a derivative"
+    domain = {"x": bool}
+    params = AXES
+    def forward(x, *, axis=None, keepdims=False):       return x.all(axis, keepdims=keepdims)
+    d_x = None
+    def in_full(all, x, axis=None, *, keepdims=False, where=True):
+        return all(included(x, where, True), axis=axis, keepdims=keepdims)
+
+
+@op
+class count_nonzero:
+    "y = how many x are not 0, without a derivative"
+    params = AXES
+    d_x = None
+    def compose(x, *, axis=None, keepdims=False):       return np.not_equal(x, 0).sum(axis, keepdims=keepdims)
 
 
 @op

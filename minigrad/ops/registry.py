@@ -31,15 +31,19 @@ def op(block: Any) -> Callable[..., Tensor]:
     here when they meet a Tensor (by default the one of the same name); a method that NumPy's arrays have under this
     name is one of Tensors too. A block with ``compose`` instead of ``forward`` is written with other operations and
     needs no rules; it gets Tensors. ``public(apply, ...)`` stands before the operation, to bring its arguments into the
-    form in which the rules are the textbook's. A call in the words of NumPy's function, or of the one that `words` has,
-    is obeyed or refused by the name of the argument (calling.py); `renamed` says which of its names is which one here.
+    form in which the rules are the textbook's; ``in_full(apply, ...)`` does so only for calls with arguments that the
+    forward has not, and costs the others nothing. A call in the words of NumPy's function, or of the one that `words`
+    has, is obeyed or refused by the name of the argument (calling.py); `renamed` says which of its names is which here.
     """
     operation = Operation(block)
     arity, defaults, bind, wide = operation.arity, operation.defaults, operation.bind, operation.wide
     public, calling = operation.public, getattr(operation, "calling", operation.call)
+    in_full, fits = operation.in_full, operation.call.fits
 
     def apply(*inputs: Any, **params: Any) -> Tensor:
         if params or len(inputs) != arity:
+            if in_full and not fits(inputs, params):
+                return prepared(*inputs, **params)
             inputs, params = bind(inputs, params)
         else:
             params = defaults
@@ -81,7 +85,7 @@ def op(block: Any) -> Callable[..., Tensor]:
 
     function: Any = plain
     if public:
-        function = prepared
+        function = plain if in_full else prepared
         public.__qualname__ = operation.name  # what Python says of a missing argument
     function.__name__ = function.__qualname__ = operation.name
     function.__doc__ = operation.formula

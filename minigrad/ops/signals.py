@@ -1,10 +1,12 @@
 """Sampled functions: between samples, and along them."""
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from minigrad.ops.index import positions
 from minigrad.ops.operation import lifted, operand
 from minigrad.ops.registry import composition, op
+from minigrad.ops.shape import along
 
 
 @op
@@ -76,6 +78,73 @@ def interp(x, xp, fp, left=None, right=None, *, period=None):
     y = fp[i - 1] + (fp[i] - fp[i - 1]) / width * (x - start)
     y = np.where(x < xp[0], fp[0] if left is None else left, y)
     return np.where(x > xp[-1], fp[-1] if right is None else right, y)
+
+
+@composition(np.diff)
+def diff(a, n=1, axis=-1, prepend=None, append=None):
+    """The n-th differences a[i + 1] - a[i] along `axis`, of a with `prepend` before it and `append` behind it."""
+    x = lifted(operand(a))
+    axis = normalize_axis_index(axis, x.ndim)
+    if n < 0:
+        raise ValueError(f"diff: n, how often differences are taken, is at least 0, and is {n}")
+    across = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+    ends = [lifted(np.zeros(across, operand(e).dtype)) + e if e is not None and np.ndim(e) == 0 else e
+            for e in (prepend, append)]  # fmt: skip
+    parts = [part for part in (ends[0], x, ends[1]) if part is not None]
+    x = np.concatenate(parts, axis) if len(parts) > 1 else x
+    change = np.not_equal if x.dtype.kind == "b" else np.subtract
+    for _ in range(n):
+        x = change(x[along(axis, x.ndim, slice(1, None))], x[along(axis, x.ndim, slice(-1))])
+    return x
+
+
+@composition(np.trapezoid)
+def trapezoid(y, x=None, dx=1.0, axis=-1):
+    """∫ y dx by the trapezoidal rule, along `axis`; the samples stand at x, or at distances dx."""
+    y = lifted(operand(y))
+    axis = normalize_axis_index(axis, y.ndim)
+    if x is not None:
+        dx = diff(x, axis=axis if np.ndim(x) > 1 else -1)
+        dx = dx.reshape((-1,) + (1,) * (y.ndim - 1 - axis)) if np.ndim(x) == 1 else dx
+    ahead, back = y[along(axis, y.ndim, slice(1, None))], y[along(axis, y.ndim, slice(-1))]
+    return (dx * (ahead + back) / 2).sum(axis)
+
+
+@composition(np.gradient)
+def gradient(f, *varargs, axis=None, edge_order=1):
+    """Along each axis, or those of `axis`, the slope of the samples f: a tuple if there are several.
+
+    The samples stand at distance 1, or at the distances that are given, one for all axes or one for each: a number, or
+    the vector of the places. Inside it is the slope of the parabola through a sample and its two neighbours; at either
+    end that of the line through two samples, or with edge_order=2 of the parabola through three.
+    """
+    x = lifted(operand(f))
+    x = x if x.dtype.kind == "f" else x.astype(float)
+    axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
+    places = varargs * len(axes) if len(varargs) == 1 and np.ndim(varargs[0]) == 0 else varargs or (1.0,) * len(axes)
+    if len(places) != len(axes):
+        raise TypeError(f"gradient: {len(axes)} axes need one distance or {len(axes)}, and {len(varargs)} are given")
+    if edge_order not in (1, 2):
+        raise ValueError(f"gradient: edge_order is 1 or 2, and not {edge_order!r}")
+    pairs = zip(axes, places, strict=True)
+    found = [np.swapaxes(slopes(np.swapaxes(x, 0, i), place, edge_order), 0, i) for i, place in pairs]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def slopes(y, place, edge_order):
+    """`gradient` along the first axis."""
+    if len(y) <= edge_order:
+        raise ValueError(f"gradient: an axis of length {len(y)} has too few samples; it needs {edge_order + 1}")
+    if np.ndim(place) > 1 or (np.ndim(place) == 1 and len(place) != len(y)):
+        raise ValueError(f"gradient: {len(y)} samples need so many places, and they have shape {np.shape(place)}")
+    h = diff(place) if np.ndim(place) else np.broadcast_to(operand(place), len(y) - 1)
+    h = h.astype(y.dtype).reshape((-1,) + (1,) * (y.ndim - 1))
+    steep = (y[1:] - y[:-1]) / h
+    inner = (h[1:] * steep[:-1] + h[:-1] * steep[1:]) / (h[1:] + h[:-1])
+    ends = steep[:1], steep[-1:]
+    if edge_order == 2:  # as far beyond the next slope as that is beyond the one inside
+        ends = 2 * steep[:1] - inner[:1], 2 * steep[-1:] - inner[-1:]
+    return np.concatenate([ends[0], inner, ends[1]])
 
 
 @composition(np.polyval)

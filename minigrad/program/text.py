@@ -19,7 +19,10 @@ OPERATORS: dict[str, Any] = {  # np.add(a, b) is a + b: the same loop, the same 
     "greater": ast.Gt, "greater_equal": ast.GtE,
 }  # fmt: skip
 # What None or False for these arguments says is what leaving them out says.
-NONE_IS_DEFAULT = {"sum", "mean", "prod", "max", "min", "argmax", "argmin", "cumsum", "transpose", "flip", "squeeze"}
+NONE_IS_DEFAULT = {
+    "sum", "mean", "prod", "max", "min", "any", "all", "argmax", "argmin", "cumsum", "cumprod", "transpose", "flip",
+    "squeeze",
+}  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------- the text

@@ -28,10 +28,30 @@ CHARACTER, LINE, MARGIN = 7.25, 17.0, 12.0  # of the monospaced text, in pixels
 LONGEST = 34  # characters in a line of a box
 STUB = 9.0  # at both ends of a bend
 
-LIGHT = {"bg": "#ffffff", "ink": "#1f2328", "muted": "#59636e", "line": "#818b98", "back": "#bc4c00",
-         "result": "#f6f8fa", "parameter": "#dafbe1", "green": "#1a7f37", "data": "#ddf4ff", "blue": "#0969da"}
-DARK = {"bg": "#0d1117", "ink": "#e6edf3", "muted": "#9198a1", "line": "#7d8590", "back": "#f0883e",
-        "result": "#161b22", "parameter": "#12261e", "green": "#3fb950", "data": "#121d2f", "blue": "#58a6ff"}
+LIGHT = {
+    "bg": "#ffffff",
+    "ink": "#1f2328",
+    "muted": "#59636e",
+    "line": "#818b98",
+    "back": "#bc4c00",
+    "result": "#f6f8fa",
+    "parameter": "#dafbe1",
+    "green": "#1a7f37",
+    "data": "#ddf4ff",
+    "blue": "#0969da",
+}
+DARK = {
+    "bg": "#0d1117",
+    "ink": "#e6edf3",
+    "muted": "#9198a1",
+    "line": "#7d8590",
+    "back": "#f0883e",
+    "result": "#161b22",
+    "parameter": "#12261e",
+    "green": "#3fb950",
+    "data": "#121d2f",
+    "blue": "#58a6ff",
+}
 COLOURS = """
 .minigrad {{ background: {bg} }}
 .minigrad text {{ fill: {ink} }}

@@ -1,0 +1,64 @@
+"""Reductions of what is not nan: an entry that is missing takes no part, and gets no derivative."""
+
+import numpy as np
+
+from minigrad.ops.operation import operand
+from minigrad.ops.reduce import AXES, begun, shared
+from minigrad.ops.registry import composition, op
+
+
+def known(x, where):
+    """Which entries of x take part, and are there."""
+    return np.logical_and(operand(where), np.logical_not(np.isnan(operand(x))))
+
+
+@composition(np.nansum)
+def nansum(a, axis=None, dtype=None, *, keepdims=False, initial=None, where=True):
+    """The sum of what is not nan; 0 of nothing."""
+    return np.sum(a, axis, dtype, keepdims=keepdims, initial=initial, where=known(a, where))
+
+
+@composition(np.nanprod)
+def nanprod(a, axis=None, dtype=None, *, keepdims=False, initial=None, where=True):
+    """The product of what is not nan; 1 of nothing."""
+    return np.prod(a, axis, dtype, keepdims=keepdims, initial=initial, where=known(a, where))
+
+
+@composition(np.nanmean)
+def nanmean(a, axis=None, dtype=None, *, keepdims=False, where=True):
+    """The mean of what is not nan; nan of nothing."""
+    return np.mean(a, axis, dtype, keepdims=keepdims, where=known(a, where))
+
+
+@composition(np.nanvar)
+def nanvar(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+    """The variance of what is not nan."""
+    ddof = ddof if correction is None else correction
+    return np.var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
+
+
+@composition(np.nanstd)
+def nanstd(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=None):
+    """The standard deviation of what is not nan."""
+    ddof = ddof if correction is None else correction
+    return np.std(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
+
+
+@op
+class nanmax:
+    "y = max x of what is not nan; of nothing nan"
+    params = AXES
+    def forward(x, *, axis=None, keepdims=False):       return np.nanmax(x, axis, keepdims=keepdims)
+    def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)
+    def in_full(nanmax, x, axis=None, *, keepdims=False, initial=None, where=True):
+        return begun(nanmax, np.fmax, -np.inf, x, axis, keepdims, initial, where)
+
+
+@op
+class nanmin:
+    "y = min x of what is not nan; of nothing nan"
+    params = AXES
+    def forward(x, *, axis=None, keepdims=False):       return np.nanmin(x, axis, keepdims=keepdims)
+    def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)
+    def in_full(nanmin, x, axis=None, *, keepdims=False, initial=None, where=True):
+        return begun(nanmin, np.fmin, np.inf, x, axis, keepdims, initial, where)

@@ -1,0 +1,153 @@
+"""By rank: entries from the least to the largest, and what stands at a place among them."""
+
+import math
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from minigrad.ops.operation import lifted, operand
+from minigrad.ops.registry import composition, op
+from minigrad.tensor import Tensor
+
+
+@op
+class argsort:
+    "y = the positions of the entries along `axis`, from the least to the largest, without a derivative"
+    signature = "(m,n)->(m,n)"
+    params = [{"stable": True}, {"axis": 0, "stable": True}]
+    def forward(x, *, axis=-1, kind=None, stable=None):     return np.argsort(x, axis, kind=kind, stable=stable)
+    d_x = None
+
+
+@composition(np.sort)
+def sort(a, axis=-1, kind=None, *, stable=None):
+    """The entries along `axis` from the least to the largest; of the flattened a if that is None.
+
+    Equal entries, each with its own derivative, stay in the order they had.
+    """
+    x = lifted(operand(a))
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    stable = True if kind is stable is None else stable
+    return np.take_along_axis(x, np.argsort(x, axis, kind=kind, stable=stable), axis)
+
+
+def in_place(self, *args, **kwargs):
+    raise TypeError("Tensor.sort, as NumPy's, would work in place, and a Tensor is not written into: x = np.sort(x)")
+
+
+Tensor.sort = in_place
+
+
+class Ranked:
+    """The entries that are reduced together, in order of size along the first axis.
+
+    Attributes:
+        entries: a Tensor.
+        shape: that of the result.
+    """
+
+    def __init__(self, name, a, axis, keepdims):
+        x = lifted(operand(a))
+        axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
+        rest = [i for i in range(x.ndim) if i not in axes]
+        n, others = math.prod([x.shape[i] for i in axes]), [x.shape[i] for i in rest]
+        if not n:
+            raise ValueError(f"{name}: there is no entry to take, over axis={axis} of shape {x.shape}")
+        self.entries = sort(np.transpose(x, (*axes, *rest)).reshape((n, *others)), 0)
+        self.shape = tuple(1 if i in axes else x.shape[i] for i in range(x.ndim)) if keepdims else tuple(others)
+
+    def result(self, y, more=()):
+        """y, unless one of the entries is nan: that is the last one."""
+        last = self.entries[-1]
+        return np.where(np.isnan(last), last, y).reshape(more + self.shape)
+
+
+@composition(np.median)
+def median(a, axis=None, *, keepdims=False):
+    """The entry in the middle, or the mean of the two there."""
+    ranked = Ranked("median", a, axis, keepdims)
+    n = len(ranked.entries)
+    return ranked.result(ranked.entries[(n - 1) // 2 : n // 2 + 1].mean(0))
+
+
+PLACES = {  # of the q-quantile of n entries in their order, counted from 0
+    "linear": lambda n, q: (n - 1) * q,
+    "lower": lambda n, q: np.floor((n - 1) * q),
+    "higher": lambda n, q: np.ceil((n - 1) * q),
+    "nearest": lambda n, q: np.rint((n - 1) * q),
+    "midpoint": lambda n, q: (np.floor((n - 1) * q) + np.ceil((n - 1) * q)) / 2,
+    "inverted_cdf": lambda n, q: np.ceil(n * q) - 1,
+    "averaged_inverted_cdf": lambda n, q: (np.ceil(n * q) + np.floor(n * q) - 1) / 2,
+    "closest_observation": lambda n, q: np.rint(n * q) - 1,
+    "interpolated_inverted_cdf": lambda n, q: n * q - 1,
+    "hazen": lambda n, q: n * q - 1 / 2,
+    "weibull": lambda n, q: (n + 1) * q - 1,
+    "median_unbiased": lambda n, q: (n + 1 / 3) * q - 2 / 3,
+    "normal_unbiased": lambda n, q: (n + 1 / 4) * q - 5 / 8,
+}
+SINGLE = {"lower", "higher", "nearest", "inverted_cdf", "closest_observation"}  # never between two entries
+
+
+@composition(np.quantile)
+def quantile(a, q, axis=None, *, method="linear", keepdims=False):
+    """The entry that so large a part q of all is below; between two, on the line from the one to the other.
+
+    The result has the axes of q in front. The nine methods of Hyndman and Fan, and the four older ones of NumPy, say
+    where in the order that is (Hyndman and Fan, "Sample quantiles in statistical packages", 1996).
+    """
+    return at_places("quantile", a, q, 1, axis, method, keepdims)
+
+
+@composition(np.percentile)
+def percentile(a, q, axis=None, *, method="linear", keepdims=False):
+    """The quantile of q hundredths."""
+    return at_places("percentile", a, q, 100, axis, method, keepdims)
+
+
+def at_places(name, a, q, whole, axis, method, keepdims):
+    if type(q) is Tensor:
+        raise TypeError(f"{name}: q is a number or an array and no tensor, as no derivative would reach it: q.numpy()")
+    if method not in PLACES:
+        raise ValueError(f"{name}: method={method!r} is none of {', '.join(PLACES)}")
+    weak = type(q) in (int, float)  # these have no dtype of their own
+    q = operand(q) / whole
+    if not ((q >= 0) & (q <= 1)).all():
+        raise ValueError(f"{name}: q lies between 0 and {whole}, and is {q * whole}")
+    ranked = Ranked(name, a, axis, keepdims)
+    entries, n = ranked.entries, len(ranked.entries)
+    place = np.clip(PLACES[method](n, q), 0, n - 1)
+    lower, upper = np.floor(place).astype(int), np.ceil(place).astype(int)
+    dtype = entries.dtype if method in SINGLE else np.result_type(entries.dtype, 0.0 if weak else q.dtype)
+    y = entries[lower].astype(dtype)
+    part = (place - lower).reshape(q.shape + (1,) * (entries.ndim - 1)).astype(dtype)
+    return ranked.result(y + part * (entries[upper] - y) if part.any() else y, q.shape)
+
+
+@composition(np.ptp)
+def ptp(a, axis=None, *, keepdims=False):
+    """The largest entry less the smallest."""
+    return np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims)
+
+
+@composition(np.average)
+def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
+    """Σ weights * a / Σ weights, the mean by default; with `returned` the pair of that and Σ weights.
+
+    The weights are for each entry, or have the lengths of the axes in `axis`, in their order.
+    """
+    x = lifted(operand(a))
+    w = lifted(np.ones_like(x, float if x.dtype.kind in "iub" else None) if weights is None else operand(weights))
+    if w.shape != x.shape:
+        axes = () if axis is None else normalize_axis_tuple(axis, x.ndim)
+        if w.shape != tuple([x.shape[i] for i in axes]):
+            raise ValueError(
+                f"average: weights of shape {w.shape} are neither for each entry of a, of shape {x.shape}, nor for the "
+                f"positions along axis={axis}"
+            )
+        order = tuple(np.argsort(axes).tolist())
+        w = np.transpose(w, order).reshape(tuple(n if i in axes else 1 for i, n in enumerate(x.shape)))
+        w = np.broadcast_to(w, x.shape)
+    total = np.sum(w, axis, keepdims=keepdims)
+    y = np.sum(x * w, axis, keepdims=keepdims) / total
+    return (y, total) if returned else y
