@@ -28,6 +28,7 @@ import math
 import numpy as np
 
 import minigrad
+from minigrad.lesson import answered, exercise, expect, same
 
 w, x, b, y = 2.0, 3.0, 1.0, 4.0
 
@@ -203,55 +204,62 @@ minigrad.draw(L)
 # **Exercise 1.** $f = (a + b) \cdot a$ with $a = 2$ and $b = 3$. What are the cotangents of $a$ and $b$? Find them by
 # hand: write $s = a + b$, then go backwards.
 
-# %% exercise 1
+# %% exercise 1 tags=["raises-exception"]
 da = ...
 db = ...
 
+
 # %% check 1
-if da is ... or db is ...:
-    print("exercise 1: not answered yet")
-elif (da, db) == (7, 2):
-    print("exercise 1: right")
-else:
-    print("exercise 1: not yet right; a is used twice: once in the sum, once as a factor")
+@exercise(1)
+def check_1():
+    a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0, requires_grad=True)
+    ((a + b) * a).backward()
+    expect(same((da, db), (a.grad, b.grad)), "a is used twice: once in the sum, once as a factor")
+
 
 # %% [markdown]
 # **Exercise 2.** Give our tape a fifth operation, $e^a$. Its row is a pair like those in `OPERATIONS`: what it computes
 # (use `math.exp`), and its rule, which returns a tuple of one partial.
 
-# %% exercise 2
+# %% exercise 2 tags=["raises-exception"]
 exp = ...
 
+
 # %% check 2
-if exp is ...:
-    print("exercise 2: not answered yet")
-else:
+@exercise(2)
+def check_2():
+    compute, rule = answered(exp)
+    expect(same(compute(0.5), math.exp(0.5)), "the first of the pair should compute e^a")
+    expect(same(rule(0.0, 0.5), (0.0,)), "the rule returns a tuple of one partial, which is 0 where the cotangent is 0")
     OPERATIONS["exp"] = exp
     tape.clear()
     x = Number(0.5)
-    dx = backward(record("square", record("exp", x)))[x]  # the derivative of (e^x)^2 is 2 e^(2x)
-    right = math.isclose(dx, 2 * math.exp(1.0))
-    print("exercise 2:", "right" if right else f"not yet right; dx should be {2 * math.exp(1.0):.4f} and is {dx:.4f}")
+    dx = backward(record("square", record("exp", x)))[x]
+    expect(same(dx, 2 * math.exp(1.0)), "in (e^x)^2, with x = 0.5, the cotangent of x comes out wrong")
+
 
 # %% [markdown]
 # **Exercise 3.** A program of three lines: `p = a * b`, `q = p + a`, `r = p * q`, with $a = 2$ and $b = 3$. List the
 # contributions of all the paths from $r$ to $a$: for each path, the product of the derivatives along it.
 
-# %% exercise 3
+# %% exercise 3 tags=["raises-exception"]
 contributions = ...
 
+
 # %% check 3
-a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0)
-p = a * b
-q = p + a
-r = p * q
-if contributions is ...:
-    print("exercise 3: not answered yet")
-elif sorted(contributions) == [6, 18, 24]:
-    print("exercise 3: right; minigrad finds the same\n")
-    print(minigrad.explain(r, a))
-else:
-    print(f"exercise 3: not yet right; there are three paths, and yours add up to {sum(contributions)} of 48")
+@exercise(3)
+def check_3():
+    a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0)
+    p = a * b
+    q = p + a
+    r = p * q
+    found = minigrad.explain(r, a)
+    mine = sorted(answered(contributions))
+    expect(len(mine) == len(found.paths), "there are three paths from r to a, and each has one contribution")
+    true = sorted(path.contribution for path in found.paths)
+    expect(same(mine, true), "a contribution is the product of all the derivatives along its path")
+    return f"minigrad finds the same\n\n{found}"
+
 
 # %% [markdown]
 # ## Read next

@@ -29,6 +29,7 @@ import numpy as np
 
 import minigrad
 from minigrad import Function, Tensor
+from minigrad.lesson import answered, exercise, expect, same
 
 
 class Linear(Function):
@@ -187,60 +188,62 @@ else:
 # **Exercise 1.** `Sigmoid`, $y = 1 / (1 + e^{-x})$, entry by entry. Its derivative is $y (1 - y)$: save the result, not
 # the input.
 
-# %% exercise 1
+# %% exercise 1 tags=["raises-exception"]
 Sigmoid = ...
 
+
 # %% check 1
-if Sigmoid is ...:
-    print("exercise 1: not answered yet")
-else:
+@exercise(1)
+def check_1():
+    values = answered(Sigmoid).apply(np.array([0.0, np.log(3)]))
+    expect(same(values, [0.5, 0.75]), f"0 and ln 3 should give 0.5 and 0.75, and forward gives {values}")
     report = minigrad.check(Sigmoid, signature="()->()")
-    values = Sigmoid.apply(np.array([0.0, np.log(3)])).numpy()
-    right = report and np.allclose(values, [0.5, 0.75])
-    print("exercise 1:", "right" if right else f"not yet right; 0 and ln 3 give 0.5 and 0.75, and here {values}")
-    print(report)
+    expect(report, f"forward is, but not backward\n\n{report}")
+    return report
+
 
 # %% [markdown]
 # **Exercise 2.** `Softmax`, $y_k = e^{x_k} / \sum_l e^{x_l}$ over each row of `x` of shape $(n, c)$. Show first that
 # $\bar x_k = y_k \left(\bar y_k - \sum_l \bar y_l y_l\right)$. Subtract the largest entry of a row before taking the
 # exponential: that changes nothing, and nothing overflows.
 
-# %% exercise 2
+# %% exercise 2 tags=["raises-exception"]
 Softmax = ...
 
+
 # %% check 2
-if Softmax is ...:
-    print("exercise 2: not answered yet")
-else:
-    report = minigrad.check(Softmax, signature="(n,c)->(n,c)")
+@exercise(2)
+def check_2():
+    values = answered(Softmax).apply(np.array([[0.0, np.log(3)]]))
+    expect(same(values, [[0.25, 0.75]]), f"0 and ln 3 should give 0.25 and 0.75, and forward gives {values}")
     with np.errstate(all="ignore"):  # an overflow shows as nan
-        values = Softmax.apply(np.array([[1000, 1000 + np.log(3)]])).numpy()
-    right = report and np.allclose(values, [[0.25, 0.75]])
-    print(
-        "exercise 2:",
-        "right" if right else f"not yet right; 1000 and 1000 + ln 3 give 0.25 and 0.75, and here {values}",
-    )
-    print(report)
+        values = Softmax.apply(np.array([[1000, 1000 + np.log(3)]]))
+    expect(same(values, [[0.25, 0.75]]), f"1000 and 1000 + ln 3 should give 0.25 and 0.75, and forward gives {values}")
+    report = minigrad.check(Softmax, signature="(n,c)->(n,c)")
+    expect(report, f"forward is, but not backward\n\n{report}")
+    return report
+
 
 # %% [markdown]
 # **Exercise 3.** Be the adversary: write `Fooled`, an `MSE` whose backward is wrong, and which nevertheless passes
 # `gradcheck` at the points `one_output` *and* `several` above. Does it pass `check`, too?
 
-# %% exercise 3
+# %% exercise 3 tags=["raises-exception"]
 Fooled = ...
 
+
 # %% check 3
-if Fooled is ...:
-    print("exercise 3: not answered yet")
-else:
-    passes = all(minigrad.gradcheck(Fooled.apply, point, raise_exception=False) for point in (one_output, several))
+@exercise(3)
+def check_3():
+    arrays = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    expect(same(answered(Fooled).apply(*arrays), MSE.apply(*arrays)), "its forward should be that of MSE")
+    for name, point in (("one_output", one_output), ("several", several)):
+        found = minigrad.gradcheck(Fooled.apply, point, raise_exception=False)
+        expect(found, f"gradcheck notices it at the point {name}")
     report = minigrad.check(Fooled, signature=LOSS)
-    if not passes:
-        print("exercise 3: not yet right; gradcheck notices it at one of the two points")
-    elif report:
-        print("exercise 3: not yet right; nothing seems to be wrong with it")
-    else:
-        print("exercise 3: right; here is how check found out\n", report)
+    expect(not report, "nothing seems to be wrong with it")
+    return f"here is how check found out\n\n{report}"
+
 
 # %% [markdown]
 # `minigrad grade 3_function.py Linear MSE Sigmoid Softmax` gives marks for the classes in this file, each input's

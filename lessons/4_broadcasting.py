@@ -28,6 +28,7 @@
 import numpy as np
 
 import minigrad
+from minigrad.lesson import answered, exercise, expect, same
 
 rng = np.random.default_rng(0)
 n, q = 5, 2
@@ -189,17 +190,21 @@ assert all("(200,)" in message and "(200, 1)" in message for message in messages
 # **Exercise 1.** `A` has shape $(4, 1, 3)$ and `B` has shape $(2, 1)$. Over which axes of the cotangent of `A * B` is
 # the gradient of each summed? Answer with tuples of axis numbers.
 
-# %% exercise 1
+# %% exercise 1 tags=["raises-exception"]
 axes_of_A = ...
 axes_of_B = ...
 
+
 # %% check 1
-if axes_of_A is ... or axes_of_B is ...:
-    print("exercise 1: not answered yet")
-elif (axes_of_A, axes_of_B) == ((1,), (0, 2)):
-    print("exercise 1: right")
-else:
-    print("exercise 1: not yet right; write (4, 1, 3) and (2, 1) below each other, aligned at the right")
+@exercise(1)
+def check_1():
+    g = rng.normal(size=(4, 2, 3))
+    for name, axes, shape in (("A", axes_of_A, (4, 1, 3)), ("B", axes_of_B, (2, 1))):
+        numbers = tuple(axes) if np.iterable(answered(axes)) else axes
+        found = g.sum(axis=numbers)
+        right = found.size == np.prod(shape) and same(found.reshape(shape), unbroadcast(g, shape))
+        expect(right, f"look at {name}; write (4, 1, 3) and (2, 1) below each other, aligned at the right")
+
 
 # %% [markdown]
 # **Exercise 2.** The columns of `x`, of shape $(n, p)$, are centred: $y = x - m$, where $m$, of shape $(p,)$, is the
@@ -207,42 +212,40 @@ else:
 # one line.
 
 
-# %% exercise 2
+# %% exercise 2 tags=["raises-exception"]
 def centred_backward(g):
     return ...
 
 
 # %% check 2
-raw, g = minigrad.Tensor(rng.normal(size=(5, 3)), requires_grad=True), rng.normal(size=(5, 3))
-(raw - raw.mean(0)).backward(g)
-answer = centred_backward(g)
-if answer is ...:
-    print("exercise 2: not answered yet")
-elif np.shape(answer) == (5, 3) and np.allclose(answer, raw.grad):
-    print("exercise 2: right")
-else:
-    print("exercise 2: not yet right; the cotangent of m is a sum, and m is a mean")
+@exercise(2)
+def check_2():
+    x, g = minigrad.Tensor(rng.normal(size=(5, 3)), requires_grad=True), rng.normal(size=(5, 3))
+    (x - x.mean(0)).backward(g)
+    hint = "x is used twice; the cotangent of m is a sum over the rows, and m itself a mean"
+    expect(same(centred_backward(g.copy()), x.grad), hint)
+
 
 # %% [markdown]
 # **Exercise 3.** Write `Multiply`, the product of two arrays with broadcasting, as a `Function`:
 # `class Multiply(minigrad.Function)` with `forward(ctx, a, b)` and `backward(ctx, grad)`. You may use `unbroadcast`.
 # Put the class in place of the line below.
 
-# %% exercise 3
+# %% exercise 3 tags=["raises-exception"]
 Multiply = ...
 
+
 # %% check 3
-if Multiply is ...:
-    print("exercise 3: not answered yet")
-else:
-    right = True
+@exercise(3)
+def check_3():
     for shapes in [((5, 3), (5, 3)), ((5, 3), (3,)), ((5, 1), (1, 3)), ((), (2, 3))]:
         inputs = [minigrad.Tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes]
+        a, b = inputs
+        product = answered(Multiply).apply(a, b)
+        expect(same(product, a.numpy() * b.numpy()), f"forward should return the product, for the shapes {shapes}")
         report = minigrad.gradcheck(Multiply.apply, inputs, raise_exception=False)
-        right = right and bool(report)
-        if not report:
-            print(report)
-    print("exercise 3:", "right" if right else "not yet right")
+        expect(report, f"backward, for the shapes {shapes}\n\n{report}")
+
 
 # %% [markdown]
 # `minigrad grade 4_broadcasting.py Multiply` gives marks for the third; a notebook will do as well.

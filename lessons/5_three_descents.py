@@ -27,6 +27,7 @@ import numpy as np
 
 import minigrad
 from minigrad import lab
+from minigrad.lesson import answered, exercise, expect, same
 
 data = lab.load("california")
 rng = np.random.default_rng(4)
@@ -264,40 +265,35 @@ assert deviation[occupancy] < 0.7 * leaky[occupancy]
 # **Exercise 1.** The right loss of an epoch, from the losses of its batches and their sizes (two arrays).
 
 
-# %% exercise 1
+# %% exercise 1 tags=["raises-exception"]
 def epoch_loss(losses, sizes):
     return ...
 
 
 # %% check 1
-answer = epoch_loss(losses, sizes)
-if answer is ...:
-    print("exercise 1: not answered yet")
-elif np.isclose(answer, truth, rtol=1e-9):
-    print("exercise 1: right")
-else:
-    print(f"exercise 1: not yet right; the loss is {truth:.6f}, and yours is {answer:.6f}")
+@exercise(1)
+def check_1():
+    found = epoch_loss(losses.copy(), sizes.copy())
+    expect(same(found, truth, rtol=1e-9), "each row should count as much as any other, those of the last batch, too")
+
 
 # %% [markdown]
 # **Exercise 2.** The largest stable step of batch descent, for any features `x` of shape $(n, p)$ and a model with a
 # bias.
 
 
-# %% exercise 2
+# %% exercise 2 tags=["raises-exception"]
 def largest_step(x):
     return ...
 
 
 # %% check 2
-tables = [x, x[:100], rng.normal(size=(50, 4)) + 1]
-answers = [largest_step(table) for table in tables]
-right = [lab.LeastSquares(table, np.zeros((len(table), 1))).full_batch_bound for table in tables]
-if answers[0] is ...:
-    print("exercise 2: not answered yet")
-elif np.allclose(answers, right):
-    print("exercise 2: right")
-else:
-    print(f"exercise 2: not yet right; {answers} instead of {right}; does Z have its column of ones?")
+@exercise(2)
+def check_2():
+    for table in (x, x[:100], rng.normal(size=(50, 4)) + 1):
+        true = lab.LeastSquares(table, np.zeros((len(table), 1))).full_batch_bound
+        expect(same(largest_step(table.copy()), true), f"for features {table.shape}; the bias is a weight, too")
+
 
 # %% [markdown]
 # **Exercise 3.** SGD with a constant step is either slow or noisy: after one pass it is more than 1 % above the
@@ -305,18 +301,21 @@ else:
 # ends closer than that.
 
 
-# %% exercise 3
+# %% exercise 3 tags=["raises-exception"]
 def step(t):
     return ...
 
 
 # %% check 3
-if step(0) is ...:
-    print("exercise 3: not answered yet")
-else:
-    run = descend(step, 1, epochs=1)
-    end = 100 * (mse(run.W, run.b, x, y) / exact.mse - 1)
-    print(f"exercise 3: {'right' if end < 1 else 'not yet right'}; {end:.2f} % above the optimum")
+@exercise(3)
+def check_3():
+    answered(step(0))
+    with np.errstate(all="ignore"):  # too large a step shows as nan
+        run = descend(step, 1, epochs=1)
+        end = 100 * (mse(run.W, run.b, x, y) / exact.mse - 1)
+    expect(end < 1, f"it ends {end:.2f} % above the optimum")
+    return f"it ends {end:.2f} % above the optimum"
+
 
 # %% [markdown]
 # ## Read next

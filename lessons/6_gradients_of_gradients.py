@@ -28,6 +28,7 @@ import numpy as np
 
 import minigrad
 from minigrad import Tensor, grad, gradients, hessian, hvp
+from minigrad.lesson import answered, exercise, expect, same
 
 x = Tensor(2.0, requires_grad=True)
 y = x * x * x
@@ -181,18 +182,19 @@ assert np.allclose(d2, -2 * np.tanh(x) * (1 - np.tanh(x) ** 2))
 # **Exercise 1.** Write `derivative(f, k)`, the `k`-th derivative of a function of one number, as a function.
 
 
-# %% exercise 1
+# %% exercise 1 tags=["raises-exception"]
 def derivative(f, k):
     return ...
 
 
 # %% check 1
-if derivative(np.sin, 1) is ...:
-    print("exercise 1: not answered yet")
-else:
-    values = [derivative(f, k)(0.5).item() for f, k in [(np.sin, 0), (np.sin, 3), (np.exp, 4), (lambda x: x**5, 5)]]
-    right = np.allclose(values, [np.sin(0.5), -np.cos(0.5), np.exp(0.5), 120])
-    print("exercise 1:", "right" if right else f"not yet right; {values}")
+@exercise(1)
+def check_1():
+    answered(derivative(np.sin, 1))
+    cases = ("sin", np.sin, 0, np.sin(0.5)), ("sin", np.sin, 3, -np.cos(0.5)), ("x^5", lambda x: x**5, 5, 120.0)
+    for name, f, k, true in cases:
+        expect(same(derivative(f, k)(0.5), true), f"at x = 0.5, for {name} and k = {k}")
+
 
 # %% [markdown]
 # **Exercise 2.** Write `newton(f, w)`, one step of Newton's method from `w` of shape $(p,)$, for any loss. The cell
@@ -200,7 +202,7 @@ else:
 # step doubles the number of its leading zeros.
 
 
-# %% exercise 2
+# %% exercise 2 tags=["raises-exception"]
 def newton(f, w):
     return ...
 
@@ -213,36 +215,38 @@ def logistic(w):
     return minigrad.softplus(-sign * (X @ w)).mean()
 
 
-if newton(logistic, np.zeros(p)) is ...:
-    print("exercise 2: not answered yet")
-else:
-    w = np.zeros(p)
+@exercise(2)
+def check_2():
+    w, lengths = np.zeros(p), []
     for _ in range(8):
-        w = newton(logistic, w)
-        print(f"  length of the gradient: {np.linalg.norm(grad(logistic)(w)):.1e}")
-    right = np.linalg.norm(grad(logistic)(w)) < 1e-12
-    print("exercise 2:", "right" if right else "not yet right; the gradient should be zero by now, up to rounding")
+        w = answered(newton(logistic, w))
+        expect(np.shape(w) == (p,), f"w should have the shape {(p,)}, and has {np.shape(w)}")
+        lengths.append(np.linalg.norm(grad(logistic)(w)))
+    steps = "\n".join(f"  length of the gradient: {length:.1e}" for length in lengths)
+    expect(lengths[-1] < 1e-12, f"the gradient should be zero by now, up to rounding\n{steps}")
+    return steps
+
 
 # %% [markdown]
 # **Exercise 3.** $L = \frac{1}{N} \sum (\tanh(X W) - Y)^2$ with $Y$ of shape $(n, q)$. Write $\bar W$ in NumPy by hand,
 # in two or three lines. Then print `minigrad.source` of it, and compare.
 
 
-# %% exercise 3
+# %% exercise 3 tags=["raises-exception"]
 def gradient(X, W, Y):
     return ...
 
 
 # %% check 3
-W = rng.normal(size=(p, 2))
-if gradient(X, W, Y) is ...:
-    print("exercise 3: not answered yet")
-else:
+@exercise(3)
+def check_3():
+    W = rng.normal(size=(p, 2))
     program = minigrad.source(lambda X, W, Y: ((np.tanh(X @ W) - Y) ** 2).mean(), X, W, Y, grad_of="W")
-    _, dW = program(X, W, Y)
-    right = np.shape(gradient(X, W, Y)) == dW.shape and np.allclose(gradient(X, W, Y), dW)
-    print("exercise 3:", "right" if right else "not yet right; three factors: the loss, tanh, the product")
-    print(program)
+    _, true = program(X, W, Y)
+    found = gradient(X.copy(), W.copy(), Y.copy())
+    expect(same(found, true), "three factors, of the shapes of their inputs: the loss, tanh, the product")
+    return program
+
 
 # %% [markdown]
 # ## Read next

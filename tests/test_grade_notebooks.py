@@ -15,10 +15,12 @@ import pytest
 from minigrad.cli import main
 from minigrad.grade import assert_right, heard, load_exercises
 from minigrad.grade.notebooks import cells_of, export, of_exercises, of_lesson
+from minigrad.grade.submission import read
 from minigrad.zoo import RIGHT, SPECIMENS
 
 LESSONS = sorted((Path(__file__).parents[1] / "lessons").glob("[0-9]_*.py"))
 FIRST = LESSONS[0]
+SHOWN = 'tags=["raises-exception"]'  # an answer that raises does not stop the notebook
 
 
 def answered(path, numbers, target):
@@ -27,7 +29,8 @@ def answered(path, numbers, target):
     text = path.read_text(encoding="utf-8")
     for cell in cells_of(path):
         if cell.title.removeprefix("exercise ") in numbers:
-            text = text.replace(f"# %% {cell.title}\n{cell.source}", f"# %% {cell.title}\n{solutions[cell.title]}")
+            empty = f"# %% {cell.title} {SHOWN}\n{cell.source}"
+            text = text.replace(empty, f"# %% {cell.title}\n{solutions[cell.title]}")
     if target.suffix == ".ipynb":
         jupytext.write(jupytext.reads(text, fmt="py:percent"), target)
     else:
@@ -55,11 +58,37 @@ def test_progress_of_a_class(tmp_path, capsys):
 
 
 def test_a_cell_that_raises_does_not_stop_it(tmp_path, capsys):
-    text = FIRST.read_text(encoding="utf-8").replace("# %% exercise 1\n", "# %%\n1 / 0\n\n# %% exercise 1\n", 1)
+    text = FIRST.read_text(encoding="utf-8").replace("# %% exercise 1 ", "# %%\n1 / 0\n\n# %% exercise 1 ", 1)
     path = tmp_path / "lesson.py"
     path.write_text(text, encoding="utf-8")
     assert main(["progress", str(path)]) == 1
     assert "0 of 3 (1 not answered yet, 2 not answered yet, 3 not answered yet)" in capsys.readouterr().out
+
+
+def test_marks_for_a_lesson(tmp_path, capsys):
+    """A point for each exercise; an answer that is no Python costs its own."""
+    answered(FIRST, "123", tmp_path / "lesson.py")
+    text = (tmp_path / "lesson.py").read_text(encoding="utf-8")
+    assert main(["grade", str(tmp_path / "lesson.py")]) == 0
+    assert capsys.readouterr().out.endswith("total            3 / 3\n")
+    text = text.replace("db = 2\n", "db = 2)\n").replace("(g * math.exp(a),)", "(math.exp(a) / 0,)")
+    (tmp_path / "lesson.py").write_text(text, encoding="utf-8")
+    assert main(["grade", str(tmp_path / "lesson.py")]) == 1
+    out = capsys.readouterr().out
+    assert "exercise 1       0 / 1\n    - not yet right; it stops with NameError: name 'da' is not defined\n" in out
+    assert "exercise 2       0 / 1\n    - not yet right; it stops with ZeroDivisionError" in out
+    assert "      in <lambda>, at: exp = (math.exp, lambda g, a: (math.exp(a) / 0,))\n" in out
+    assert "exercise 3       1 / 1\n" in out
+    assert main(["grade", str(tmp_path / "lesson.py"), "--format", "gradescope"]) == 2
+    assert "marked by its own checks" in capsys.readouterr().err
+
+
+def test_a_broken_cell_of_a_python_file_costs_no_other(tmp_path):
+    text = "# %%\n1 +\n\n# %% [markdown]\n# class ReLU is\n\n# %%\nclass ReLU:\n    pass\n"
+    (tmp_path / "cells.py").write_text(text, encoding="utf-8")
+    found = read(tmp_path / "cells.py", ["ReLU"])
+    assert not found.problem
+    assert [text.strip() for _, text in found.cells] == ["class ReLU:\n    pass"]
 
 
 def test_a_lesson_that_does_not_end(tmp_path, capsys):

@@ -8,6 +8,7 @@ import ast
 import contextlib
 import io
 import linecache
+import math
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import jupytext
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from minigrad.checks import grade
@@ -67,6 +69,73 @@ def verdicts(printed):
     return dict(re.findall(rf"^exercise (\d): ({VERDICTS})", printed, re.MULTILINE))
 
 
+# Answers that are right in another form than that of the solutions, and wrong ones of a form that is easily mistaken.
+RIGHT = {
+    ("1_chain_rule.py", "1"): ["da, db = 7, 2.0", "da, db = np.float64(7), minigrad.Tensor(2.0)"],
+    ("1_chain_rule.py", "2"): ["exp = [np.exp, lambda g, a: [g * np.exp(a)]]"],
+    ("1_chain_rule.py", "3"): [
+        "contributions = (6, 18, 24)",
+        "contributions = np.array([18.0, 6.0, 24.0])",
+        "contributions = {6, 18, 24}",
+        "contributions = {'one path': 24, 'another': 6, 'a third': 18}.values()",
+    ],
+    ("2_linear_and_mse.py", "1"): ["dY = (-dYhat).tolist()", "dY = minigrad.Tensor(-dYhat)"],
+    ("2_linear_and_mse.py", "2"): [
+        "def gradient(X, W, b, Y):\n    Y -= X @ W + b\n    d = -2 / Y.size * Y\n    return [X.T @ d, d.sum(0)]"
+    ],
+    ("4_broadcasting.py", "1"): [
+        "axes_of_A, axes_of_B = [1], [2, 0]",
+        "axes_of_A, axes_of_B = 1, {0, -1}",
+        "axes_of_A, axes_of_B = (-2,), np.array([-3, -1])",
+    ],
+    ("5_three_descents.py", "1"): ["def epoch_loss(losses, sizes):\n    return np.average(losses, weights=sizes)"],
+    ("6_gradients_of_gradients.py", "1"): [
+        "def derivative(f, k):\n    return derivative(lambda x: grad(f)(x).item(), 0) if k == 9 else "
+        "derivative(grad(f), k - 1) if k else lambda x: float(f(x))"
+    ],
+}
+WRONG = {
+    ("1_chain_rule.py", "1"): ["da, db = 2, 7", "da, db = '7', '2'", "da, db = [7], [2]"],
+    ("1_chain_rule.py", "2"): ["exp = (math.exp, lambda g, a: g * math.exp(a))", "exp = math.exp", "exp = (1, 2)"],
+    ("1_chain_rule.py", "3"): ["contributions = 48", "contributions = [6, 18, 24, 0]", "contributions = [16, 16, 16]"],
+    ("2_linear_and_mse.py", "1"): ["dY = -dYhat.ravel()", "dY = -dYhat[0]", "dY = -dYhat * np.nan"],
+    ("2_linear_and_mse.py", "2"): ["def gradient(X, W, b, Y):\n    return X.T @ (2 / Y.size * (X @ W + b - Y))"],
+    ("3_function.py", "3"): [
+        "class Fooled(Linear):\n    pass",
+        "class Fooled(MSE):\n    forward = staticmethod(lambda ctx, a, b: 2 * MSE.forward(ctx, a, b))",
+    ],
+    ("4_broadcasting.py", "1"): ["axes_of_A, axes_of_B = 1, (0, 0)", "axes_of_A, axes_of_B = 7, 0.5"],
+    ("4_broadcasting.py", "3"): [
+        "class Multiply(minigrad.Function):\n"
+        "    forward = staticmethod(lambda ctx, a, b: (ctx.save_for_backward(a, b), a + b)[1])\n"
+        "    backward = staticmethod(lambda ctx, g: [unbroadcast(g, x.shape) for x in ctx.saved_tensors])"
+    ],
+    ("6_gradients_of_gradients.py", "2"): ["def newton(f, w):\n    return w[:1]"],
+}
+
+
+def unusable(exercise):
+    """Answers of a wrong kind to an exercise, that raise sooner or later, or do not exist since their cell raised."""
+    (*_, node) = ast.parse(exercise).body
+    if isinstance(node, ast.FunctionDef):
+        name = node.name
+        yield f"def {name}(): pass"
+        for body in ("return None", "return '7'", "return [[1], [1, 2]]", "return print", "raise ValueError('no')"):
+            yield f"def {name}(*arguments): {body}"
+        yield f"def {name}(*arguments): exit()"
+        yield f"def {name}(*arguments): return {name}(*arguments)"
+    else:
+        name = node.targets[0].id
+        for value in ("'7'", "object()", "[[1], [1, 2]]", "float('nan')", "()", "int", "lambda *arguments: 1 / 0"):
+            yield f"{name} = {value}"
+    if name[0].isupper():
+        forward = "forward = staticmethod(lambda ctx, x, *more: x)"
+        for body in ("pass", forward, f"{forward}; backward = staticmethod(lambda ctx, g: 1 / 0)"):
+            yield f"class {name}(minigrad.Function): {body}"
+    yield f"{name} = None"
+    yield f"del {name}"
+
+
 @pytest.fixture(autouse=True)
 def no_window():
     before = matplotlib.get_backend()
@@ -94,12 +163,20 @@ def test_it_runs_and_its_exercises_can_be_solved(path):
     checks = {title.removeprefix("check "): (title, text) for title, text in cells if title.startswith("check ")}
     assert list(checks) == list("123")
     assert verdicts(run(cells, namespace)) == dict.fromkeys(checks, "not answered yet")
-    for kind, verdict in (("exercise", "right"), ("mistake", "not yet right")):
-        given = answers(path, kind)
-        assert {number for number, _, _ in given} == set(checks)
-        for number, title, text in given:
-            printed = run([(title, text), checks[number]], namespace)
-            assert verdicts(printed) == {number: verdict}, f"{title}\n{printed}"
+    for number, check in checks.items():
+        for text in (*(t for n, _, t in answers(path, "exercise") if n == number), *RIGHT.get((path.name, number), ())):
+            printed = run([("right", text), check], namespace)
+            assert verdicts(printed) == {number: "right"}, f"{text}\n{printed}"
+        shown = printed.partition("right")[2].strip()  # what a right answer is shown, and no other
+        for text in (*unusable(dict(cells)[f"exercise {number}"]), *WRONG.get((path.name, number), ())):
+            printed = run([("wrong", text), check], namespace)
+            assert verdicts(printed) == {number: "not yet right"}, f"{text}\n{printed}"
+            assert not shown or shown not in printed
+    given = answers(path, "mistake")
+    assert {number for number, _, _ in given} == set(checks)
+    for number, title, text in given:
+        printed = run([(title, text), checks[number]], namespace)
+        assert verdicts(printed) == {number: "not yet right"}, f"{title}\n{printed}"
 
 
 @pytest.mark.parametrize("path", FRENCH, ids=name)
@@ -139,6 +216,21 @@ def test_what_a_lesson_consists_of(path):
     assert files  # what to read next
     for file in files:
         assert (ROOT / file).exists(), file
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_no_check_shows_an_answer(path):
+    """What a solution assigns is a value: its numbers do not all stand in the check below the exercise."""
+    checks, namespace = dict(code(path)), {"math": math}
+    for number, _, text in answers(path, "exercise"):
+        if all(isinstance(node, ast.Assign) for node in ast.parse(text).body):
+            with contextlib.suppress(NameError):  # an answer in terms of the lesson's arrays
+                given = {}
+                exec(text, namespace, given)
+                numbers = {x for value in given.values() for x in np.ravel(value) if not callable(x)}
+                check = ast.parse(checks[f"check {number}"])
+                constants = {node.value for node in ast.walk(check) if isinstance(node, ast.Constant)}
+                assert not numbers or not numbers <= constants
 
 
 def test_jupytext_makes_a_notebook(tmp_path):

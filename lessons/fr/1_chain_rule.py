@@ -29,6 +29,7 @@ import math
 import numpy as np
 
 import minigrad
+from minigrad.lesson import answered, exercise, expect, same
 
 w, x, b, y = 2.0, 3.0, 1.0, 4.0
 
@@ -208,55 +209,62 @@ minigrad.draw(L)
 # **Exercice 1.** $f = (a + b) \cdot a$ avec $a = 2$ et $b = 3$. Quels sont les cotangents de $a$ et de $b$ ?
 # Trouvez-les à la main : posez $s = a + b$, puis remontez.
 
-# %% exercise 1
+# %% exercise 1 tags=["raises-exception"]
 da = ...
 db = ...
 
+
 # %% check 1
-if da is ... or db is ...:
-    print("exercise 1: not answered yet")
-elif (da, db) == (7, 2):
-    print("exercise 1: right")
-else:
-    print("exercise 1: not yet right; a is used twice: once in the sum, once as a factor")
+@exercise(1)
+def check_1():
+    a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0, requires_grad=True)
+    ((a + b) * a).backward()
+    expect(same((da, db), (a.grad, b.grad)), "a is used twice: once in the sum, once as a factor")
+
 
 # %% [markdown]
 # **Exercice 2.** Ajoutez à notre bande une cinquième opération, $e^a$. Sa ligne est une paire comme celles de
 # `OPERATIONS` : ce qu'elle calcule (avec `math.exp`), et sa règle, qui renvoie un tuple à un seul élément.
 
-# %% exercise 2
+# %% exercise 2 tags=["raises-exception"]
 exp = ...
 
+
 # %% check 2
-if exp is ...:
-    print("exercise 2: not answered yet")
-else:
+@exercise(2)
+def check_2():
+    compute, rule = answered(exp)
+    expect(same(compute(0.5), math.exp(0.5)), "the first of the pair should compute e^a")
+    expect(same(rule(0.0, 0.5), (0.0,)), "the rule returns a tuple of one partial, which is 0 where the cotangent is 0")
     OPERATIONS["exp"] = exp
     tape.clear()
     x = Number(0.5)
-    dx = backward(record("square", record("exp", x)))[x]  # the derivative of (e^x)^2 is 2 e^(2x)
-    right = math.isclose(dx, 2 * math.exp(1.0))
-    print("exercise 2:", "right" if right else f"not yet right; dx should be {2 * math.exp(1.0):.4f} and is {dx:.4f}")
+    dx = backward(record("square", record("exp", x)))[x]
+    expect(same(dx, 2 * math.exp(1.0)), "in (e^x)^2, with x = 0.5, the cotangent of x comes out wrong")
+
 
 # %% [markdown]
 # **Exercice 3.** Un programme de trois lignes : `p = a * b`, `q = p + a`, `r = p * q`, avec $a = 2$ et $b = 3$. Donnez
 # la liste des contributions de tous les chemins de $r$ à $a$ : pour chaque chemin, le produit des dérivées rencontrées.
 
-# %% exercise 3
+# %% exercise 3 tags=["raises-exception"]
 contributions = ...
 
+
 # %% check 3
-a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0)
-p = a * b
-q = p + a
-r = p * q
-if contributions is ...:
-    print("exercise 3: not answered yet")
-elif sorted(contributions) == [6, 18, 24]:
-    print("exercise 3: right; minigrad finds the same\n")
-    print(minigrad.explain(r, a))
-else:
-    print(f"exercise 3: not yet right; there are three paths, and yours add up to {sum(contributions)} of 48")
+@exercise(3)
+def check_3():
+    a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0)
+    p = a * b
+    q = p + a
+    r = p * q
+    found = minigrad.explain(r, a)
+    mine = sorted(answered(contributions))
+    expect(len(mine) == len(found.paths), "there are three paths from r to a, and each has one contribution")
+    true = sorted(path.contribution for path in found.paths)
+    expect(same(mine, true), "a contribution is the product of all the derivatives along its path")
+    return f"minigrad finds the same\n\n{found}"
+
 
 # %% [markdown]
 # ## À lire ensuite

@@ -30,6 +30,7 @@
 import numpy as np
 
 import minigrad
+from minigrad.lesson import exercise, expect, same
 
 
 def slope(f, A):
@@ -170,42 +171,37 @@ for outputs in (1, 2, 3):
 # **Exercice 1.** Les cibles ont elles aussi un cotangent. Écrivez $\bar Y$ à l'aide de ce qui vous sert parmi `X`, `W`,
 # `b`, `Y`, `N` et `dYhat`.
 
-# %% exercise 1
+# %% exercise 1 tags=["raises-exception"]
 dY = ...
 
+
 # %% check 1
-if dY is ...:
-    print("exercise 1: not answered yet")
-elif np.shape(dY) == Y.shape and np.allclose(dY, slope(lambda Y: mse(X, W, b, Y), Y)):
-    print("exercise 1: right")
-else:
-    print("exercise 1: not yet right; Y enters the difference with the other sign than the prediction")
+@exercise(1)
+def check_1():
+    true = slope(lambda Y: mse(X, W, b, Y), Y)
+    expect(same(dY, true), "it has the shape of Y; and with which sign does Y enter the difference?")
+
 
 # %% [markdown]
 # **Exercice 2.** La descente de gradient n'a besoin que de $\bar W$ et de $\bar b$. Écrivez une fonction de deux ou
 # trois lignes qui renvoie les deux, quels que soient les nombres d'exemples, de caractéristiques et de sorties.
 
 
-# %% exercise 2
+# %% exercise 2 tags=["raises-exception"]
 def gradient(X, W, b, Y):
     return ...
 
 
 # %% check 2
-def is_right(n, p, q):
-    X, W, b, Y = rng.normal(size=(n, p)), rng.normal(size=(p, q)), rng.normal(size=q), rng.normal(size=(n, q))
-    dW, db = gradient(X, W, b, Y)
-    right_W = np.shape(dW) == W.shape and np.allclose(dW, slope(lambda W: mse(X, W, b, Y), W))
-    right_b = np.shape(db) == b.shape and np.allclose(db, slope(lambda b: mse(X, W, b, Y), b))
-    return right_W and right_b
+@exercise(2)
+def check_2():
+    for n, p, q in ((5, 3, 2), (7, 2, 3), (1, 4, 5)):
+        X, W, b, Y = rng.normal(size=(n, p)), rng.normal(size=(p, q)), rng.normal(size=q), rng.normal(size=(n, q))
+        true = slope(lambda W: mse(X, W, b, Y), W), slope(lambda b: mse(X, W, b, Y), b)
+        found = gradient(X.copy(), W.copy(), b.copy(), Y.copy())
+        hint = f"with n, p, q = {n}, {p}, {q}: over how many entries is the mean taken, and in how many rows is b used?"
+        expect(same(found, true), hint)
 
-
-if gradient(X, W, b, Y) is ...:
-    print("exercise 2: not answered yet")
-elif is_right(5, 3, 2) and is_right(7, 2, 3) and is_right(1, 4, 5):
-    print("exercise 2: right")
-else:
-    print("exercise 2: not yet right; is the divisor n * q, and is b summed over the rows?")
 
 # %% [markdown]
 # **Exercice 3.** Certains exemples comptent plus que d'autres :
@@ -213,21 +209,19 @@ else:
 # cotangent de $\hat Y$, et calculez-le ; `s` est de taille `(n,)`.
 
 
-# %% exercise 3
+# %% exercise 3 tags=["raises-exception"]
 def weighted(Yhat, Y, s):
     return ...
 
 
 # %% check 3
-Yhat, s = rng.normal(size=(n, q)), rng.uniform(0.5, 2, size=n)
-answer = weighted(Yhat, Y, s)
-true = slope(lambda Yhat: sum(s[i] * ((Yhat[i] - Y[i]) ** 2).sum() for i in range(n)) / N, Yhat)
-if answer is ...:
-    print("exercise 3: not answered yet")
-elif np.shape(answer) == true.shape and np.allclose(answer, true):
-    print("exercise 3: right")
-else:
-    print("exercise 3: not yet right; s has to become a column, s[:, np.newaxis], to go with the rows")
+@exercise(3)
+def check_3():
+    Yhat, s = rng.normal(size=(n, q)), rng.uniform(0.5, 2, size=n)
+    true = slope(lambda Yhat: sum(s[i] * ((Yhat[i] - Y[i]) ** 2).sum() for i in range(n)) / N, Yhat)
+    found = weighted(Yhat.copy(), Y.copy(), s.copy())
+    expect(same(found, true), "row i has the weight s[i] in all its columns: which shape must s have for that?")
+
 
 # %% [markdown]
 # ## À lire ensuite

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 import tempfile
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from minigrad.commands.outputs import replaceable, replacing, write
@@ -17,7 +18,7 @@ from minigrad.grade.exercise import Exercise, load_exercises, template
 from minigrad.grade.folder import HEADER, Class, write_csv
 from minigrad.grade.formats import FORMATS
 from minigrad.grade.grading import HINTS, Rules, chosen, closed_files, grade_submission
-from minigrad.grade.notebooks import cells_of, export, of_exercises, of_lesson
+from minigrad.grade.notebooks import cells_of, export, is_lesson, of_exercises, of_lesson, progress_of
 from minigrad.grade.report import OURS, page, show, summary
 from minigrad.grade.submission import SUFFIXES, found_in, main_file, read
 
@@ -31,10 +32,12 @@ examples:
   minigrad grade student.py --format gradescope -o /autograder/results/results.json
   minigrad grade hw/ --jobs 2 -o marks.csv --report class.html
   minigrad grade --exercises ours.py --check-exercises
+  minigrad grade lessons/1_chain_rule.py        a lesson: a point for each exercise that its check calls right
   minigrad grade --export nbgrader lessons/3_function.py -o source/lesson3/
 
 The file runs in a process of its own, which gets arrays and returns arrays: it cannot reach the marks, and an endless
-loop or a crash costs its exercise. What it prints goes nowhere.
+loop or a crash costs its exercise. What it prints goes nowhere. A lesson, if no names are given, is marked by its own
+checks, which run beside the answers: that tells where somebody is, and is no examination.
 
 Of a folder or of several files each is graded as if it were alone; a row of the CSV is an exercise of a student, or a
 total. Stopped, or with new files in the folder, the same command goes on: what has been found is kept in FILE.jsonl.
@@ -137,8 +140,11 @@ def run(options: Any) -> int:
     if options.export:
         return export_notebooks(exercises, options)
     paths = [Path(word) for word in options.words if is_path(word)]
+    names = [word for word in options.words if not is_path(word)]
+    if len(paths) == 1 and not names and not options.exercises and is_lesson(paths[0]):
+        return lesson(paths[0], options)
     try:
-        wanted = chosen(exercises, [word for word in options.words if not is_path(word)])
+        wanted = chosen(exercises, names)
     except ValueError as error:
         return fail(2, f"grade: {error}")
     if options.check_exercises:
@@ -233,6 +239,29 @@ def one(path: Path, exercises: dict[str, Exercise], rules: Rules, options: Any) 
     if not form.strict:
         return 0
     return 2 if marks.problem else 0 if marks else 1
+
+
+def lesson(path: Path, options: Any) -> int:
+    """Each exercise of a lesson for itself: a point where its own check says right."""
+    if options.format != "text" or options.report:
+        return fail(
+            2, f"grade: {path} is a lesson, which is marked by its own checks: that is printed, or written to -o"
+        )
+    try:
+        _, found = progress_of(path, dataclasses.replace(Limits(time=options.total_timeout), **options.limits))
+    except ValueError as error:
+        return fail(2, f"grade: {path}: {error}")
+    lines = []
+    for number, (verdict, more) in found.items():
+        lines.append(f"{'exercise ' + number:14}{int(verdict == 'right'):4} / 1")
+        if verdict != "right" and options.hints != "none":
+            said = f"{verdict}; {more}" if more and options.hints == "full" else verdict
+            lines.append(indent(said, "      ").replace("      ", "    - ", 1))
+    right = sum(verdict == "right" for verdict, _ in found.values())
+    lines.append(f"{'total':14}{right:4} / {len(found)}")
+    if code := write("\n".join(lines) + "\n", options.output, "exercise 1", options.force):
+        return code
+    return 0 if right == len(found) else 1
 
 
 def several(paths: list[Path], exercises: dict[str, Exercise], rules: Rules, options: Any) -> int:

@@ -53,7 +53,8 @@ def run(options: Any) -> int:
         try:
             if problem:
                 raise ValueError(problem)
-            lesson, verdicts = progress_of(path, Limits(time=options.timeout))
+            lesson, told = progress_of(path, Limits(time=options.timeout))
+            verdicts = {number: verdict for number, (verdict, _) in told.items()}
         except WorkerError as error:
             return fail(2, f"progress: {error}")
         except ValueError as error:

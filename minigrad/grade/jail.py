@@ -247,7 +247,7 @@ def main() -> int:
     job = json.loads(sys.argv[1])
     prctl(SET_PDEATHSIG, signal.SIGTERM)
     prctl(SET_CHILD_SUBREAPER, 1)
-    sys.path += [path for path in job["paths"] if path not in sys.path]
+    sys.path[:0] = [path for path in job["paths"] if path not in sys.path]  # first: it is what the examiner imports
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     worker = import_module("worker")
     del sys.path[0]

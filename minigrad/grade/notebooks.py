@@ -21,12 +21,13 @@ from minigrad.grade.examination import examine
 from minigrad.grade.examiner import Gone, Limits, Worker
 from minigrad.grade.exercise import Exercise, load_exercises, skeleton
 from minigrad.grade.grading import marked
-from minigrad.grade.submission import Submission, notebook_cells, only_python, text_of
+from minigrad.grade.submission import Submission, notebook_cells, only_python, percent_cells, text_of
 
 __all__ = ["VERDICTS", "Cell", "assert_right", "cells_of", "export", "heard", "progress_of"]
 
 VERDICTS = "right", "not yet right", "not answered yet"
 SAID = re.compile(rf"^exercise (\d+): ({'|'.join(sorted(VERDICTS, key=len, reverse=True))})", re.MULTILINE)
+TOLD = re.compile(rf"{SAID.pattern}(.*(?:\n(?!exercise \d+: ).*)*)", re.MULTILINE)  # and the lines below
 
 
 class Cell(NamedTuple):
@@ -44,11 +45,11 @@ def cells_of(path: Path) -> list[Cell]:
         titles = [str(c.get("metadata", {}).get("title", "")) for c in cells]
         return [Cell(c["cell_type"], title, "".join(c["source"])) for c, title in zip(cells, titles, strict=True)]
     found = []
-    for part in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]:
-        head, _, body = part.partition("\n")
+    for head, body in percent_cells(text):
         kind = "markdown" if "[markdown]" in head else "code"
         source = re.sub(r"^# ?", "", body, flags=re.MULTILINE) if kind == "markdown" else body
-        found.append(Cell(kind, head.replace("[markdown]", "").strip(), source.strip("\n")))
+        title, _, _ = head.replace("[markdown]", "").partition("tags=")
+        found.append(Cell(kind, title.strip(), source.strip("\n")))
     if not found:
         raise ValueError("it has no cells")
     return found
@@ -60,8 +61,16 @@ def title_of(cells: Sequence[Cell], path: Path) -> str:
     return next((found[1].strip() for found in headings if found), path.stem)
 
 
-def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, str]]:
-    """Run a lesson as a student has left it: what it is called, and the verdict on each of its exercises.
+def is_lesson(path: Path) -> bool:
+    """Whether there are checks of exercises in a file."""
+    try:
+        return any(cell.kind == "code" and "@exercise(" in cell.source for cell in cells_of(path))
+    except (OSError, ValueError):
+        return False
+
+
+def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, tuple[str, str]]]:
+    """Run a lesson as a student has left it: what it is called, and of each exercise the verdict and what follows it.
 
     It runs in a process of its own, as a submission does, but has all of minigrad. A verdict is what the lesson's own
     check prints: it tells a student where they are, and is no mark.
@@ -71,7 +80,7 @@ def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, str]]:
     """
     cells = cells_of(path)
     code = [(f"<cell {i}>", only_python(c.source)) for i, c in enumerate(cells) if c.kind == "code"]
-    numbers = dict.fromkeys(n for _, text in code for n in re.findall(r"exercise (\d+):", text))
+    numbers = dict.fromkeys(n for _, text in code for n in re.findall(r"exercise[( ](\d+)[):]", text))
     with Worker(Submission(path.stem, path, tuple(code)), limits, gate=False) as worker:
         worker.deadline = monotonic() + limits.time
         try:
@@ -79,8 +88,8 @@ def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, str]]:
         except Gone as gone:
             reason = f"it was stopped after {limits.time:g} s" if str(gone) == "over" else str(gone)
             raise ValueError(reason) from None
-    verdicts = dict(SAID.findall("\n".join(map(str, said))))
-    return title_of(cells, path), {n: verdicts.get(n, "no verdict") for n in numbers}
+    verdicts = {n: (verdict, more.strip("; \n")) for n, verdict, more in TOLD.findall("\n".join(map(str, said)))}
+    return title_of(cells, path), {n: verdicts.get(n, ("no verdict", "")) for n in numbers}
 
 
 # ----------------------------------------------------------------------------------------------- in other notebooks

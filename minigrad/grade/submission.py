@@ -99,6 +99,13 @@ def notebook_cells(text: str) -> list[str]:
     return [only_python(source) for source in whole]
 
 
+def percent_cells(text: str) -> Iterator[tuple[str, str]]:
+    """Head and text of each cell of a Python file in the percent format."""
+    for part in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]:
+        head, _, body = part.partition("\n")
+        yield head, body
+
+
 def only_python(source: str) -> str:
     """A cell with its magics and shell commands as comments."""
     return re.sub(r"^(\s*)([%!?])", r"\1pass  # \2", source, flags=re.MULTILINE)
@@ -160,8 +167,9 @@ def read(
     name = name or visible(path.stem)
     try:
         text = text_of(path)
-        if path.suffix == ".ipynb":
-            every = notebook_cells(text)
+        percent = [body for head, body in percent_cells(text) if "[markdown]" not in head]
+        if path.suffix == ".ipynb" or (percent and not parsed(text).body):  # a broken cell costs no other
+            every = percent if path.suffix == ".py" else notebook_cells(text)
             names = {*wanted, *[f"{one}_{part}" for one in wanted for part in ("forward", "backward")]}
             broken = [i for i, cell in enumerate(every) if cell.strip() and not parsed(cell).body]
             chosen = sorted({*needed(every, names), *[i for i in broken if any(one in every[i] for one in wanted)]})

@@ -1,0 +1,102 @@
+"""The checks of the lessons: a verdict on each exercise. They never stop a notebook, and never show an answer.
+
+A check is a function, which is called where it stands. It says what it expects of the names in the notebook:
+
+>>> from minigrad.lesson import exercise, expect, same
+>>> area = 12
+>>> @exercise(1)
+... def check_1():
+...     expect(same(area, 3 * 5), "one side is 3 long, the other 5")
+exercise 1: not yet right; one side is 3 long, the other 5
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from minigrad.tensor import Tensor
+
+__all__ = ["answered", "exercise", "expect", "same"]
+
+T = TypeVar("T")
+
+
+class Unanswered(Exception):
+    """There is still a ``...`` where the answer belongs."""
+
+
+class Wrong(Exception):
+    """Something is not as expected; the text is a hint."""
+
+
+def exercise(number: int) -> Callable[[Callable[[], T]], Callable[[], T]]:
+    """A decorator that calls a check and prints the verdict on exercise `number`.
+
+    It is "right" if the check comes to its end, and what the check returns is printed below. Whatever an answer raises
+    is told, with its line; only an interrupt from the keyboard goes on to the notebook.
+    """
+
+    def judge(check: Callable[[], T]) -> Callable[[], T]:
+        print(f"exercise {number}: {verdict(check)}")
+        return check
+
+    return judge
+
+
+def verdict(check: Callable[[], Any]) -> str:
+    try:
+        more = check()
+    except Unanswered:
+        return "not answered yet"
+    except Wrong as wrong:
+        return f"not yet right; {wrong}"
+    except (Exception, SystemExit) as error:  # an answer may do anything, and the notebook goes on
+        said = f"{type(error).__name__}: {error}".removesuffix(": ")
+        return f"not yet right; it stops with {said}{place(error, check)}"
+    return "right" if more is None else f"right\n\n{more}"
+
+
+def place(error: BaseException, check: Callable[[], Any]) -> str:
+    """Which line of the notebook raised it; nothing if it is the check's own, which is not the reader's to mend."""
+    found, traceback = "", error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if traceback.tb_frame.f_globals is check.__globals__ and code is not check.__code__:
+            line = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
+            found = f"\n  in {code.co_name}, at: {line}" if line else f"\n  in {code.co_name}"
+        traceback = traceback.tb_next
+    return found
+
+
+def answered(answer: T) -> T:
+    """`answer` as it is; if a ``...`` is left in it, the check ends with "not answered yet"."""
+    if answer is ... or (type(answer) in (tuple, list) and any(part is ... for part in answer)):  # type: ignore[attr-defined]
+        raise Unanswered
+    return answer
+
+
+def expect(condition: Any, hint: Any) -> None:
+    """Unless `condition` is true the check ends with "not yet right" and the hint."""
+    if not condition:
+        raise Wrong(hint)
+
+
+def same(answer: Any, true: Any, rtol: float = 1e-5) -> bool:
+    """Whether the answer is what it should be: numbers, arrays or Tensors of the same shape, or a tuple of them.
+
+    A list is as good as a tuple or an array of these entries, and an integer as good as a float. What holds no numbers,
+    such as None or a text, is not the same.
+    """
+    answered(answer)
+    if isinstance(true, tuple):
+        several = isinstance(answer, tuple | list) or (isinstance(answer, np.ndarray) and answer.ndim > 0)
+        return several and len(answer) == len(true) and all(same(a, t, rtol) for a, t in zip(answer, true, strict=True))
+    try:
+        found, wanted = (np.asarray(value.numpy() if type(value) is Tensor else value) for value in (answer, true))
+    except ValueError:  # lists of different lengths are no array
+        return False
+    return found.dtype.kind in "iuf" and found.shape == wanted.shape and np.allclose(found, wanted, rtol=rtol)
