@@ -19,7 +19,6 @@ import minigrad
 from minigrad import Tensor
 from minigrad.nn.module import Module, Parameter
 
-Pair = int | Sequence[int]
 Rng = np.random.Generator | None
 
 
@@ -32,22 +31,20 @@ def generator(rng: Rng) -> np.random.Generator:
     return rng
 
 
-def pair(value: Pair) -> tuple[int, ...]:
-    """A length for height and width each; the operation says what is wrong with other things."""
-    return (value, value) if isinstance(value, int) else tuple(value)
-
-
 class WeightAndBias(Module):
-    """The parameters that Linear and Conv2d have in common."""
+    """The parameters that linear layers and convolutions have in common."""
 
     weight: Tensor
     bias: Tensor | None
 
-    def start(self, shape: tuple[int, ...], bias: bool, rng: Rng, dtype: npt.DTypeLike) -> None:
+    def start(
+        self, shape: tuple[int, ...], bias: bool, rng: Rng, dtype: npt.DTypeLike, outputs: int | None = None
+    ) -> None:
         """Uniform in ±1/√fan_in, fan_in being the inputs to one output: torch's kaiming_uniform_ with a = √5."""
         rng, bound = generator(rng), 1 / math.sqrt(max(math.prod(shape[1:]), 1))
         self.weight = Parameter(rng.uniform(-bound, bound, shape).astype(dtype))
-        self.bias = Parameter(rng.uniform(-bound, bound, shape[0]).astype(dtype)) if bias else None
+        outputs = shape[0] if outputs is None else outputs
+        self.bias = Parameter(rng.uniform(-bound, bound, outputs).astype(dtype)) if bias else None
 
 
 class Linear(WeightAndBias):
@@ -75,31 +72,6 @@ class Linear(WeightAndBias):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
-class Conv2d(WeightAndBias):
-    """Cross-correlation: x is (n, in_channels, h, w), weight (out_channels, in_channels, kh, kw), bias (out_channels).
-
-    kernel_size, stride and padding are ints, or pairs for height and width.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0,
-        *, bias: bool = True, rng: Rng = None, dtype: npt.DTypeLike = np.float32,
-    ) -> None:  # fmt: skip
-        self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, pair(kernel_size)
-        self.stride, self.padding = pair(stride), pair(padding)
-        self.start((out_channels, in_channels, *self.kernel_size), bias, rng, dtype)
-
-    def forward(self, x: Any) -> Tensor:
-        return minigrad.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
-
-    def extra_repr(self) -> str:
-        padding = f", padding={self.padding}" if any(self.padding) else ""
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}{padding}"
-            + (", bias=False" if self.bias is None else "")
-        )
-
-
 # -------------------------------------------------------------------------------------------------------- normalisation
 class LayerNorm(Module):
     """Each sample brought to mean 0 and variance 1 over its last axes, of lengths `normalized_shape`; then scaled."""
@@ -120,6 +92,44 @@ class LayerNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
 
 
+class RMSNorm(Module):
+    """Each sample brought to a mean square of 1 over its last axes, of lengths `normalized_shape`; then scaled."""
+
+    def __init__(
+        self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
+        *, dtype: npt.DTypeLike = np.float32,
+    ) -> None:  # fmt: skip
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
+        self.weight = Parameter(np.ones(shape, dtype)) if elementwise_affine else None
+
+    def forward(self, x: Any) -> Tensor:
+        return minigrad.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class GroupNorm(Module):
+    """Each of num_groups groups of the channels of (n, c, ...), sample by sample, at mean 0 and variance 1; scaled."""
+
+    def __init__(
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
+        *, dtype: npt.DTypeLike = np.float32,
+    ) -> None:  # fmt: skip
+        if num_groups < 1 or num_channels % num_groups:
+            raise ValueError(f"GroupNorm: num_groups={num_groups} does not divide num_channels={num_channels}")
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        self.weight = Parameter(np.ones(num_channels, dtype)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, dtype)) if affine else None
+
+    def forward(self, x: Any) -> Tensor:
+        return minigrad.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+
+
 class BatchNorm1d(Module):
     """Each channel of (n, c) or (n, c, length) brought to mean 0 and variance 1 over the batch; then scaled.
 
@@ -128,6 +138,7 @@ class BatchNorm1d(Module):
     """
 
     axes: tuple[int, ...] = (2, 3)  # how many an input may have
+    counts = True
     running_mean: npt.NDArray[Any] | None
     running_var: npt.NDArray[Any] | None
     num_batches_tracked: npt.NDArray[np.int64] | None
@@ -151,13 +162,16 @@ class BatchNorm1d(Module):
         momentum = self.momentum
         if momentum is None and self.num_batches_tracked is not None:
             momentum = 1 / (float(self.num_batches_tracked) + 1)
-        y = minigrad.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias,
-            training=self.training or self.running_mean is None, momentum=momentum, eps=self.eps,
-        )  # fmt: skip
-        if self.training and self.num_batches_tracked is not None:
+        y = self.normalized(x, self.training or self.running_mean is None, momentum)
+        if self.counts and self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked = np.asarray(self.num_batches_tracked + 1)
         return y
+
+    def normalized(self, x: Any, own: bool, momentum: float | None) -> Tensor:
+        """x by statistics of its own, or by the running ones."""
+        return minigrad.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, own, momentum, self.eps
+        )
 
     def extra_repr(self) -> str:
         return (
@@ -172,21 +186,62 @@ class BatchNorm2d(BatchNorm1d):
     axes = (4,)
 
 
-# --------------------------------------------------------------------------------------------------- tables and chance
-class Embedding(Module):
-    """The rows of a table (num_embeddings, embedding_dim) that integers of any shape name. It starts normal."""
+class InstanceNorm1d(BatchNorm1d):
+    """Each channel of each sample of (n, c, l), or of (c, l), brought to mean 0 and variance 1; then scaled.
+
+    With track_running_stats it is the running ones that count in evaluation, as in BatchNorm1d.
+    """
+
+    axes = (2, 3)
+    counts = False  # nor does torch count the batches here
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None, dtype: npt.DTypeLike = np.float32
-    ) -> None:
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.weight = Parameter(generator(rng).normal(size=(num_embeddings, embedding_dim)).astype(dtype))
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
+        track_running_stats: bool = False, *, dtype: npt.DTypeLike = np.float32,
+    ) -> None:  # fmt: skip
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype)
+
+    def normalized(self, x: Any, own: bool, momentum: float | None) -> Tensor:
+        batch = x if np.ndim(x) == self.axes[-1] else minigrad.expand_dims(x, 0)
+        y = minigrad.instance_norm(
+            batch, self.running_mean, self.running_var, self.weight, self.bias, own, momentum, self.eps
+        )
+        return y if batch is x else y[0]
+
+
+class InstanceNorm2d(InstanceNorm1d):
+    """Each channel of each image of (n, c, h, w), or of (c, h, w), brought to mean 0 and variance 1; then scaled."""
+
+    axes = (3, 4)
+
+
+# --------------------------------------------------------------------------------------------------- tables and chance
+class Embedding(Module):
+    """The rows of a table (num_embeddings, embedding_dim) that integers of any shape name. It starts normal.
+
+    The row of number padding_idx, if there is one, starts at 0 and learns nothing.
+    """
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, *, rng: Rng = None,
+        dtype: npt.DTypeLike = np.float32,
+    ) -> None:  # fmt: skip
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise ValueError(f"Embedding: padding_idx={padding_idx} is no row of a table of {num_embeddings}")
+            padding_idx %= num_embeddings
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        weight = generator(rng).normal(size=(num_embeddings, embedding_dim)).astype(dtype)
+        if padding_idx is not None:
+            weight[padding_idx] = 0
+        self.weight = Parameter(weight)
 
     def forward(self, indices: Any) -> Tensor:
-        return minigrad.embedding(indices, self.weight)
+        return minigrad.embedding(indices, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
 class Dropout(Module):
@@ -220,104 +275,22 @@ class Flatten(Module):
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
-class MaxPool2d(Module):
-    """The largest entry of each window of (n, c, h, w); the windows lie side by side unless a stride is given."""
+class Unflatten(Module):
+    """The axis `dim` as several, of the lengths unflattened_size: the opposite of Flatten."""
 
-    operation = staticmethod(minigrad.max_pool2d)
-
-    def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> None:
-        self.kernel_size, self.padding = kernel_size, padding
-        self.stride = kernel_size if stride is None else stride
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, x: Any) -> Tensor:
-        return self.operation(x, self.kernel_size, self.stride, self.padding)
+        shape, axis = np.shape(x), self.dim % np.ndim(x)
+        return minigrad.reshape(x, (*shape[:axis], *self.unflattened_size, *shape[axis + 1 :]))
 
     def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
-class AvgPool2d(MaxPool2d):
-    """The mean of each window of (n, c, h, w); the windows lie side by side unless a stride is given."""
+class Identity(Module):
+    """x: a place for a layer that is left out"""
 
-    operation = staticmethod(minigrad.avg_pool2d)
-
-
-class ReLU(Module):
-    """max(x, 0)"""
-
-    def forward(self, x: Any) -> Tensor:
-        return minigrad.relu(x)
-
-
-class Tanh(Module):
-    """tanh x"""
-
-    def forward(self, x: Any) -> Tensor:
-        return minigrad.tanh(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + e⁻ˣ)"""
-
-    def forward(self, x: Any) -> Tensor:
-        return minigrad.sigmoid(x)
-
-
-class LeakyReLU(Module):
-    """x where it is positive, negative_slope * x elsewhere"""
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
-
-    def forward(self, x: Any) -> Tensor:
-        return minigrad.leaky_relu(x, negative_slope=self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}"
-
-
-class ELU(Module):
-    """x where it is positive, alpha * (eˣ - 1) elsewhere"""
-
-    def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
-
-    def forward(self, x: Any) -> Tensor:
-        return minigrad.elu(x, alpha=self.alpha)
-
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}"
-
-
-class Softplus(Module):
-    """ln(1 + exp(beta * x)) / beta, a smooth relu; x itself where beta * x is above the threshold"""
-
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        self.beta, self.threshold = beta, threshold
-
-    def forward(self, x: Any) -> Tensor:
-        return minigrad.softplus(x, beta=self.beta, threshold=self.threshold)
-
-    def extra_repr(self) -> str:
-        return f"beta={self.beta}, threshold={self.threshold}"
-
-
-class Softmax(Module):
-    """eˣ / Σ eˣ along the axis `dim`"""
-
-    operation = staticmethod(minigrad.softmax)
-
-    def __init__(self, dim: int = -1) -> None:
-        self.dim = dim
-
-    def forward(self, x: Any) -> Tensor:
-        return self.operation(x, axis=self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
-class LogSoftmax(Softmax):
-    """x - ln Σ eˣ along the axis `dim`"""
-
-    operation = staticmethod(minigrad.log_softmax)
+    def forward(self, x: Any) -> Any:
+        return x

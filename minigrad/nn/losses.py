@@ -1,7 +1,8 @@
-"""Losses as modules: settings, and the loss of that name in ``minigrad/ops/loss.py``, of a prediction and a target."""
+"""Losses as modules: settings, and the loss of that name in ``minigrad/ops/``, of a prediction and a target."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,13 @@ from minigrad.nn.module import Module
 class Loss(Module):
     """`reduction` is "mean", "sum", or "none" for the losses one by one."""
 
+    reductions: tuple[str, ...] = "mean", "sum", "none"
+
     def __init__(self, *, reduction: str = "mean") -> None:
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"{type(self).__name__}: reduction is 'mean', 'sum' or 'none', and not {reduction!r}")
+        if reduction not in self.reductions:
+            *others, last = map(repr, self.reductions)
+            needed = f"{', '.join(others)} or {last}"
+            raise ValueError(f"{type(self).__name__}: reduction is {needed}, and not {reduction!r}")
         self.reduction = reduction
 
     def keep(self, **weights: Any) -> None:
@@ -51,10 +56,33 @@ class HuberLoss(Loss):
         return minigrad.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
+class SmoothL1Loss(Loss):
+    """HuberLoss over its delta, which is called beta here."""
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        self.beta = beta
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return minigrad.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
+class KLDivLoss(Loss):
+    """The divergence of log-probabilities from a target; divided by the batch only with reduction "batchmean"."""
+
+    reductions = "mean", "batchmean", "sum", "none"
+
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return minigrad.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
 class NLLLoss(Loss):
     """Of log-probabilities (n, c, ...) and class numbers (n, ...): minus those of the right classes, their mean."""
 
-    operation = staticmethod(minigrad.nll_loss)
     weight: npt.NDArray[Any] | None
 
     def __init__(self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
@@ -63,15 +91,58 @@ class NLLLoss(Loss):
         self.keep(weight=weight)
 
     def forward(self, input: Any, target: Any) -> Tensor:
-        return self.operation(
+        return minigrad.nll_loss(
             input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
         )  # fmt: skip
 
 
 class CrossEntropyLoss(NLLLoss):
-    """The same of any numbers (logits), whose softmax along the classes are the probabilities."""
+    """The same of any numbers (logits), whose softmax along the classes are the probabilities.
 
-    operation = staticmethod(minigrad.cross_entropy)
+    Targets may be the probabilities of the classes, too, of the shape of the input. With label_smoothing they are
+    mixed with equal ones.
+    """
+
+    def __init__(
+        self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
+        self.label_smoothing = label_smoothing
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return minigrad.cross_entropy(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )  # fmt: skip
+
+
+class MultiMarginLoss(Loss):
+    """The hinge loss of scores (n, c) and class numbers (n): by how much another class comes within the margin."""
+
+    weight: npt.NDArray[Any] | None
+
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.p, self.margin = p, margin
+        self.keep(weight=weight)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return minigrad.multi_margin_loss(
+            input, target, self.p, self.margin, self.weight, reduction=self.reduction
+        )  # fmt: skip
+
+
+class BCELoss(Loss):
+    """The cross-entropy of probabilities with targets, both from 0 to 1; BCEWithLogitsLoss loses fewer digits."""
+
+    weight: npt.NDArray[Any] | None
+
+    def __init__(self, weight: Any = None, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.keep(weight=weight)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return minigrad.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(Loss):
@@ -88,3 +159,76 @@ class BCEWithLogitsLoss(Loss):
         return minigrad.binary_cross_entropy_with_logits(
             input, target, self.weight, pos_weight=self.pos_weight, reduction=self.reduction
         )
+
+
+# ------------------------------------------------------------------------------------------------------------- margins
+class SoftMarginLoss(Loss):
+    """The mean of ln(1 + exp(-target input)) for targets 1 and -1."""
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return minigrad.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class Margin(Loss):
+    """A loss with a margin."""
+
+    operation: Callable[..., Tensor]
+    margin: float
+
+    def forward(self, *inputs: Any) -> Tensor:
+        return self.operation(*inputs, margin=self.margin, reduction=self.reduction)
+
+
+class HingeEmbeddingLoss(Margin):
+    """A distance where the target is 1, and what it lacks to the margin where the target is -1: of input and target."""
+
+    operation = staticmethod(minigrad.hinge_embedding_loss)
+
+    def __init__(self, margin: float = 1.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+
+class MarginRankingLoss(Margin):
+    """What input1 lacks to be a margin above input2 where the target is 1, and below where it is -1."""
+
+    operation = staticmethod(minigrad.margin_ranking_loss)
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+
+class CosineEmbeddingLoss(Margin):
+    """Of input1, input2 and target: 1 - their cosine where that is 1, the cosine above the margin where it is -1."""
+
+    operation = staticmethod(minigrad.cosine_embedding_loss)
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+
+class TripletMarginLoss(Loss):
+    """By how much the positive is not a margin nearer to the anchor than the negative is."""
+
+    def __init__(
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, *, reduction: str = "mean"
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.margin, self.p, self.eps, self.swap = margin, p, eps, swap
+
+    def forward(self, anchor: Any, positive: Any, negative: Any) -> Tensor:
+        return minigrad.triplet_margin_loss(
+            anchor, positive, negative, self.margin, self.p, self.eps, self.swap, reduction=self.reduction
+        )
+
+
+class CosineSimilarity(Module):
+    """The cosine of the angles between x1 and x2 along the axis `dim`."""
+
+    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
+        self.dim, self.eps = dim, eps
+
+    def forward(self, x1: Any, x2: Any) -> Tensor:
+        return minigrad.cosine_similarity(x1, x2, dim=self.dim, eps=self.eps)
