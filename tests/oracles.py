@@ -180,12 +180,15 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "cosine_embedding_loss": lambda a, b, t, **params: F.cosine_embedding_loss(a, b, t.detach(), **params),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
     "cbrt": lambda x: torch.where(x < 0, -1, 1) * torch.where(x < 0, -x, x) ** (1 / 3),
+    "cholesky_factor": torch.linalg.cholesky,
     "clip": lambda x, low, high: clipped(*broadcast(x, low, high)),
     "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) if axis is None else x for x in xs], axis or 0),
     "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
     "convolve": lambda a, v, mode="full": F.conv1d(
         a[None, None], v.flip(0)[None, None], padding=0 if mode == "valid" else len(v) - 1
     )[0, 0],
+    "det_sign": lambda x: torch.linalg.slogdet(x)[0],
+    "eigenvalues": lambda x, UPLO="L": torch.linalg.eigvalsh(x, UPLO),
     "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
     "cross_entropy": lambda *inputs, **params: weighted(F.cross_entropy, *inputs, **params),
     "dropout": lambda x, mask, p=0.5: torch.where(mask, x / (1 - p) if p < 1 else 0 * x, 0.0),
@@ -202,6 +205,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "largest": lambda x: x.max(0).values,
     "layer_norm": lambda x, W, b, normalized_shape, eps=1e-5: F.layer_norm(x, normalized_shape, W, b, eps),
     "linear": lambda x, W, b: x @ W if b is None else x @ W + b,  # torch keeps W transposed
+    "logabsdet": lambda x: torch.linalg.slogdet(x)[1],
     "logsumexp": lambda x, axis=None, keepdims=False: torch.logsumexp(x, dims(x, axis), keepdims),
     "log_softmax": lambda x, axis=-1: torch.log_softmax(x, axis),
     "matrix_transpose": lambda x: x.mT,
@@ -213,6 +217,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "pad": lambda x, pad_width, constant_values=0: F.pad(
         x, [n for pair in reversed(pad_width) for n in pair], value=constant_values
     ),
+    "pinv": lambda x, rcond=None: torch.linalg.pinv(x, rtol=rcond),
     "over": lambda a, b: torch.where(b == 0, 0 * a, a / torch.where(b == 0, 1, b)),
     "power": torch.pow,
     "prod": lambda x, axis=None, keepdims=False: product(x, dims(x, axis), keepdims),  # torch.prod has one axis
@@ -220,6 +225,10 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "rint": torch.round,
     "reshape": lambda x, shape: x.reshape(shape),
     "sinc": sine_over,
+    "singular_values": torch.linalg.svdvals,
+    "solve": lambda a, b: torch.linalg.solve(
+        a, b.expand(*torch.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:])
+    ),
     "std": lambda x, axis=None, ddof=0, keepdims=False: torch.std(x, axis, correction=ddof, keepdim=keepdims),
     "roll": lambda x, shift, axis=None: torch.roll(x, shift, axis),
     "softmax": lambda x, axis=-1: torch.softmax(x, axis),
@@ -260,8 +269,16 @@ SECOND_ORDER: dict[str, Callable[..., torch.Tensor]] = {
     "power": lambda a, b: torch.exp(b * torch.log(a)),  # torch.pow: d2/dadb is 0 at b = 0, where it is 1/a
 }
 LENGTHS = {"norm", "std"}  # see second_terms
+# LAPACK's rounding errors are small beside the whole matrix, and not beside each entry.
+OF_MATRICES = {
+    "inv", "solve", "det", "det_sign", "logabsdet", "pinv", "cholesky_factor", "eigenvalues", "singular_values",
+}  # fmt: skip
 WITHOUT_COUNTERPART: dict[str, str] = {  # name of an operation: why torch has nothing like it
     "add_at": "called by the rule of getitem, and judged as its derivative, to second order, and in test_index.py",
+    **dict.fromkeys(
+        ["eigenvectors", "left_vectors", "right_vectors", "qr_orthogonal", "qr_triangular"],
+        "the signs of columns are the library's choice; judged in test_linalg.py where they do not count",
+    ),
     "sinc_slope": "called by sinc and its rule, and judged as its value and derivatives, to second order",
 }
 RENAMED = {"axis": "dim", "keepdims": "keepdim"}
@@ -423,7 +440,9 @@ def assert_first_order(operation: Any, call: Call) -> None:
     arguments = list(floating.values())
     (want,) = f(*arguments)
     unit = max(call.unit, np.finfo(y.dtype).eps) if y.dtype.kind == "f" else 0.0
-    assert_agrees(y.data, want, arguments, unit, "y", k=roundings(operation))
+    size, per_x = natural_size(call, y)
+    whole = size if operation.name in OF_MATRICES else 0.0
+    assert_agrees(y.data, want, arguments, unit, "y", whole, roundings(operation))
     assert_dtype(operation, call, y.dtype)
 
     g = call.cotangent(y.shape, y.dtype if y.dtype.kind == "f" else np.float64)
@@ -438,7 +457,6 @@ def assert_first_order(operation: Any, call: Call) -> None:
         grads = [retained.data, *(x.grad for x in xs if x.grad is not None), *(t.data for t in again if t is not None)]
     weight = exact(g, requires_grad=True)
     wanted = dict(zip(floating, pullback(f)([weight], arguments), strict=True))
-    size, per_x = natural_size(call, y)
     terms = size * per_x * np.abs(g).max(initial=0.0)
     for i, x, same in zip(call.leaves, xs, again, strict=True):
         name = f"gradient of input {i}"
@@ -474,7 +492,7 @@ def assert_dtype(operation: Any, call: Call, got: np.dtype[Any]) -> None:
 
 def roundings(operation: Any) -> float:
     """How many may pile up: more where an operation is written with others, or takes the logarithm of nearly 1."""
-    return LONG if operation.composed or operation.name == "log_softmax" else K
+    return LONG if operation.composed or operation.name in {"log_softmax", *OF_MATRICES} else K
 
 
 def natural_size(call: Call, y: Tensor) -> tuple[float, float]:

@@ -42,6 +42,7 @@ OTHERS = {  # for each parameter values that are not its default
     "order": ["F", "A"], "out": [np.ones((3, 3))], "p": [0.0], "padding_idx": [0], "reduce": [False],
     "reduction": ["sum", "none"], "reflect_type": ["odd"], "scale_grad_by_freq": [True], "signature": ["dd->d"],
     "size_average": [False], "sparse": [True], "stat_length": [1], "subok": [True, False], "training": [False],
+    "rcond": [1e-3], "rtol": [1e-3], "hermitian": [True],
     "where": [MASK], "weight": [np.full(3, 2.0)], "bias": [np.ones(3)], "pos_weight": [np.full(3, 2.0)],
 }  # fmt: skip
 REDUCING = ["initial", "keepdims", "where"]

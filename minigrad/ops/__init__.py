@@ -16,6 +16,7 @@ from minigrad.ops import inplace as inplace
 from minigrad.ops.activations import *
 from minigrad.ops.circular import *
 from minigrad.ops.classes import *
+from minigrad.ops.decompositions import *
 from minigrad.ops.elementwise import *
 from minigrad.ops.images import *
 from minigrad.ops.index import *
@@ -23,6 +24,7 @@ from minigrad.ops.join import *
 from minigrad.ops.layers import *
 from minigrad.ops.linalg import *
 from minigrad.ops.loss import *
+from minigrad.ops.matrices import *
 from minigrad.ops.missing import *
 from minigrad.ops.norms import *
 from minigrad.ops.order import *

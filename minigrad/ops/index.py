@@ -8,8 +8,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.engine.state import off_tape
-from minigrad.ops.operation import operand
-from minigrad.ops.registry import op
+from minigrad.ops.elementwise import where
+from minigrad.ops.operation import lifted, operand
+from minigrad.ops.registry import FROM_NUMPY, composition, op
 from minigrad.tensor import Tensor
 
 HOLE = np.ndarray  # in the static part of an index: an array stands here
@@ -129,3 +130,36 @@ class triu:
     batched = True
     def forward(x, *, k=0):             return np.triu(x, k)
     def d_x(g, y, x, *, k):             return np.triu(g, k)
+
+
+@composition(np.diagonal, method=True)
+def diagonal(a, offset=0, axis1=0, axis2=1):
+    """The entries whose index along axis2 is that along axis1 plus `offset`, as the last axis."""
+    x = np.moveaxis(lifted(operand(a)), (axis1, axis2), (-2, -1))
+    rows, columns = x.shape[-2:]
+    start = np.maximum(0, -offset)
+    i = np.arange(start, max(start, min(rows, columns - offset)))
+    return x[..., i, i + offset]
+
+
+@composition(np.trace, method=True)
+def trace(a, offset=0, axis1=0, axis2=1):
+    """The sum of a diagonal."""
+    return diagonal(a, offset, axis1, axis2).sum(-1)
+
+
+@composition(np.diag)
+def diag(v, k=0):
+    """The k-th diagonal of a matrix, or the matrix with this vector as its k-th diagonal."""
+    x = lifted(operand(v))
+    if x.ndim == 2:
+        return diagonal(x, k)
+    if x.ndim != 1:
+        raise ValueError(f"diag: v has shape {x.shape}, and needs one axis or two")
+    padded = np.pad(x, (max(-k, 0), max(k, 0)))  # row i of a matrix of size + |k| rows has the entry i of this
+    return where(np.eye(padded.size, k=k, dtype=bool), padded.reshape(-1, 1), np.zeros((), x.dtype))
+
+
+# NumPy's namesakes of these take the last two axes.
+FROM_NUMPY[np.linalg.diagonal] = lambda x, *, offset=0: diagonal(x, offset, -2, -1)
+FROM_NUMPY[np.linalg.trace] = lambda x, *, offset=0: trace(x, offset, -2, -1)

@@ -1,11 +1,14 @@
-"""Linear algebra."""
+"""Products of vectors, matrices and arrays."""
 
+from functools import reduce
 from string import ascii_letters
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
-from minigrad.ops.operation import operand
-from minigrad.ops.registry import op
+from minigrad.ops.operation import lifted, operand
+from minigrad.ops.registry import FROM_NUMPY, composition, op
+from minigrad.tensor import Tensor
 
 
 @op
@@ -16,6 +19,7 @@ class matmul:
     the left) or one column (on the right), and that axis is dropped from the result.
     """
     operator = "__matmul__"
+    numpy = [np.matmul, np.linalg.matmul]
     signature = "(n?,k),(k,m?)->(n?,m?)"
     batched = True
     def forward(a, b):          return np.matmul(a, b)
@@ -123,28 +127,91 @@ class outer:
         return a.reshape(a.size, 1) * b.reshape(1, b.size)
 
 
-def dominant(x):
-    """A matrix with an inverse: entries of x up to 3 do not outweigh the diagonal. Where the tests take theirs from."""
-    return x + 10 * np.eye(x.shape[-1], dtype=x.dtype)
+@composition(np.inner)
+def inner(a, b):
+    """Σ over the last axis of both, for each pair of the other entries; a number multiplies."""
+    a, b = lifted(operand(a)), lifted(operand(b))
+    return a * b if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, (-1, -1))
 
 
-@op
-class inv:
-    "y = x⁻¹, for each matrix"
-    numpy = [np.linalg.inv]
-    signature = "(n,n)->(n,n)"
-    batched = True
-    domain = {"x": dominant}
-    def forward(x):         return np.linalg.inv(x)
-    def d_x(g, y, x):       return -(y.mT @ g @ y.mT)
+@composition(np.vdot)
+def vdot(a, b):
+    """Σ a b over all entries, of arrays of the same size."""
+    return lifted(operand(a)).reshape(-1) @ lifted(operand(b)).reshape(-1)
 
 
+@composition(np.vecdot, np.linalg.vecdot)
+def vecdot(x1, x2, *, axis=-1):
+    """Σ x1 x2 along one axis, where the others broadcast."""
+    return (np.moveaxis(lifted(operand(x1)), axis, -1) * np.moveaxis(lifted(operand(x2)), axis, -1)).sum(-1)
+
+
+@composition(np.tensordot, np.linalg.tensordot)
+def tensordot(a, b, axes=2):
+    """Σ over pairs of axes: the last `axes` of a with the first of b, or those that two lists name.
+
+    The result has the other axes of a, then those of b.
+    """
+    a, b = lifted(operand(a)), lifted(operand(b))
+    if np.ndim(axes) == 0:
+        axes = range(a.ndim - axes, a.ndim), range(axes)
+    of_a, of_b = axes
+    of_a = [normalize_axis_index(i, a.ndim) for i in np.atleast_1d(of_a)]
+    of_b = [normalize_axis_index(i, b.ndim) for i in np.atleast_1d(of_b)]
+    lengths = [[x.shape[i] for i in ns] for x, ns in ((a, of_a), (b, of_b))]
+    if lengths[0] != lengths[1]:
+        raise ValueError(
+            f"tensordot: axes {of_a} of a, shape {a.shape}, and axes {of_b} of b, shape {b.shape}, do not have the "
+            "same lengths"
+        )
+    rest_a, rest_b = ([i for i in range(x.ndim) if i not in ns] for x, ns in ((a, of_a), (b, of_b)))
+    n = np.prod(lengths[0], dtype=int)
+    shape = [a.shape[i] for i in rest_a] + [b.shape[i] for i in rest_b]
+    rows = a.transpose(*rest_a, *of_a).reshape(np.prod([a.shape[i] for i in rest_a], dtype=int), n)
+    columns = b.transpose(*of_b, *rest_b).reshape(n, np.prod([b.shape[i] for i in rest_b], dtype=int))
+    return (rows @ columns).reshape(shape)
+
+
+@composition(np.kron)
+def kron(a, b):
+    """Kronecker's product: every entry of a times all of b, in blocks."""
+    a, b = lifted(operand(a)), lifted(operand(b))
+    ndim = max(a.ndim, b.ndim)
+    m, n = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
+    blocks = a.reshape([k for length in m for k in (length, 1)]) * b.reshape([k for length in n for k in (1, length)])
+    return blocks.reshape([i * j for i, j in zip(m, n, strict=True)])
+
+
+@composition(np.cross)
+def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    """a × b, of vectors of three entries."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(lifted(operand(a)), axisa, -1), np.moveaxis(lifted(operand(b)), axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ValueError(f"cross: vectors of 3 entries are needed, and there are {a.shape[-1]} and {b.shape[-1]}")
+    after, before = [1, 2, 0], [2, 0, 1]
+    return np.moveaxis(a[..., after] * b[..., before] - a[..., before] * b[..., after], -1, axisc)
+
+
+@composition(np.linalg.multi_dot)
+def multi_dot(arrays):
+    """The product of vectors and matrices, from left to right; the first and the last may be vectors."""
+    return reduce(dot, arrays)
+
+
+FROM_NUMPY[np.linalg.cross] = lambda x1, x2, *, axis=-1: cross(x1, x2, axis=axis)
+FROM_NUMPY[np.linalg.outer] = outer
+
+
+# ------------------------------------------------------------------------------------------------------------- einsum
 @op
 class einsum:
     """y = Σ x · x' · ..., over the indices that `subscripts` does not name after the arrow
 
     Called as einsum("ij,jk->ik", a, b). Without an arrow the output has the indices that occur once, in alphabetical
-    order; ... stands for axes that broadcast. No operand may have the same index twice.
+    order; ... stands for axes that broadcast, and an index twice for a diagonal. The subscripts may be lists of
+    numbers, each behind its operand. `optimize` is a contraction order as in NumPy, or says whether to look for one.
     """
     signature = "(b,i,j),(b,j,k)->(i,k)"
     params = [{"subscripts": "bij,bjk->ik"}]
@@ -161,15 +228,63 @@ class einsum:
             g, *others.values(), np.ones(list(copied.values()), g.dtype),
         )  # fmt: skip
 
-    def public(einsum, subscripts, *operands):
+    def public(einsum, *operands, optimize=False):
+        if not operands:
+            raise TypeError('einsum: the subscripts come first, as in einsum("ij,jk->ik", a, b)')
+        subscripts, operands = in_letters(operands)
         operands = [operand(x) for x in operands]
-        return einsum(*operands, subscripts=spelled_out(subscripts, [x.ndim for x in operands]))
+        names, output = spelled_out(subscripts, [x.ndim for x in operands])
+        for i, (name, x) in enumerate(zip(names, operands, strict=True)):
+            for letter in [letter for letter in dict.fromkeys(name) if name.count(letter) > 1]:
+                operands[i], names[i] = x, name = on_diagonal(lifted(x), name, letter)
+        if optimize is False or len(operands) < 3:
+            return einsum(*operands, subscripts=",".join(names) + "->" + output)
+        arrays = [x.data if type(x) is Tensor else x for x in operands]
+        path, _ = np.einsum_path(",".join(names) + "->" + output, *arrays, optimize=optimize)
+        for chosen in path[1:]:
+            taken = [(names.pop(i), operands.pop(i)) for i in sorted(chosen, reverse=True)]
+            left = set(output).union(*names)
+            result = "".join(k for k in dict.fromkeys("".join(name for name, _ in taken)) if k in left)
+            result = result if names else output
+            subscripts = ",".join(name for name, _ in taken) + "->" + result
+            names.append(result)
+            operands.append(einsum(*[x for _, x in taken], subscripts=subscripts))
+        return operands[0]
+
+
+def in_letters(operands):
+    """The subscripts as text, and the operands; of (a, [0, 1], b, [1, 2], [0, 2]), too."""
+    first, *rest = operands
+    if isinstance(first, str):
+        return first, rest
+    lists = operands[1::2] if len(operands) % 2 == 0 else [*operands[1:-1:2], operands[-1]]
+    if len(operands) < 2 or not all(isinstance(numbers, list | tuple) for numbers in lists):
+        raise TypeError(
+            f'einsum: the subscripts come first, as in einsum("ij,jk->ik", a, b), or a list behind each operand; got '
+            f"{first!r}"
+        )
+    known = sorted({n for numbers in lists for n in numbers if n is not Ellipsis})
+    letter = dict(zip(known, ascii_letters, strict=False)) | {Ellipsis: "..."}
+    words = ["".join(letter[n] for n in numbers) for numbers in lists]
+    if len(operands) % 2:
+        return ",".join(words[:-1]) + "->" + words[-1], operands[:-1:2]
+    return ",".join(words), operands[::2]
+
+
+def on_diagonal(x, name, letter):
+    """x where all axes of this letter have the same index, and its name with the letter once, at the end."""
+    while name.count(letter) > 1:
+        i = name.index(letter)
+        j = name.index(letter, i + 1)
+        if x.shape[i] != x.shape[j]:
+            lengths = f"{x.shape[i]} and {x.shape[j]}"
+            raise ValueError(f"einsum: {letter!r} is twice in {name!r}, for axes of lengths {lengths}")
+        x, name = np.diagonal(x, 0, i, j), name[:i] + name[i + 1 : j] + name[j + 1 :] + letter
+    return x, name
 
 
 def spelled_out(subscripts, ndims):
-    """The subscripts with an arrow, and with letters for each ellipsis."""
-    if not isinstance(subscripts, str):
-        raise TypeError(f'einsum: the subscripts come first, as in einsum("ij,jk->ik", a, b); got {subscripts!r}')
+    """The names of the operands' axes and of the output's, with letters for each ellipsis."""
     before, arrow, after = subscripts.replace(" ", "").partition("->")
     names = before.split(",")
     if len(names) != len(ndims):
@@ -179,11 +294,6 @@ def spelled_out(subscripts, ndims):
     for i, (name, width, ndim) in enumerate(zip(names, widths, ndims, strict=True)):
         if width < 0 or (width and "..." not in name):
             raise ValueError(f"einsum: {name!r} in {subscripts!r} does not name the {ndim} axes of operand {i}")
-        if twice := [letter for letter in name.replace("...", "") if name.count(letter) > 1]:
-            raise ValueError(
-                f"einsum: {name!r} in {subscripts!r} has {twice[0]!r} twice, and diagonals are not supported; multiply "
-                "by np.eye(n), with another letter for one of the two"
-            )
     widest = sorted(widths)[-1] if "..." in before else 0
     ellipsis = "".join(free[:widest])
     if not arrow:
@@ -192,4 +302,4 @@ def spelled_out(subscripts, ndims):
     if widest and "..." not in after:
         raise ValueError(f"einsum: {subscripts!r} has ... on the left, and needs it on the right of the arrow, too")
     names = [name.replace("...", ellipsis[widest - width :]) for name, width in zip(names, widths, strict=True)]
-    return ",".join(names) + "->" + after.replace("...", ellipsis)
+    return names, after.replace("...", ellipsis)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.ops.elementwise import over, silently
-from minigrad.ops.operation import lifted, operand
 from minigrad.ops.registry import op
 
 AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"axis": (-1, -2), "keepdims": True}]
@@ -228,40 +227,6 @@ def variance(name, x, axis, ddof, keepdims):
 
 def deviation(x, axis):
     return x - x.sum(axis, keepdims=True) / (count(x, axis) or 1)
-
-
-@op
-class norm:
-    """y = √Σ x², the Euclidean length
-
-    That is the 2-norm of vectors (axis is an int) and the Frobenius norm of matrices (axis is a pair); without an axis
-    all entries count. Vectors have two more: ord=1 is Σ |x|, and ord=np.inf is max |x|. At x = 0 the derivative is 0,
-    and there is no second one.
-    """
-    wide = "ebiu"
-    numpy = [np.linalg.norm]
-    params = AXES
-    def forward(x, *, ord=None, axis=None, keepdims=False):
-        return np.sqrt(np.square(x).sum(axis, keepdims=keepdims))
-    def d_x(g, y, x, *, ord, axis, keepdims):
-        return kept(g, x, axis, keepdims) * over(x, kept(y, x, axis, keepdims))
-
-    def public(norm, x, ord=None, axis=None, keepdims=False):
-        if ord is None and type(axis) is not tuple:
-            return norm(x, axis=axis, keepdims=keepdims)
-        x = lifted(operand(x))
-        axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim, "axis")
-        known = {1: (None, 2, 1, np.inf), 2: (None, "fro")}.get(len(axes), ())
-        if ord not in known:
-            raise ValueError(
-                f"norm: ord={ord!r} over {len(axes)} axes of shape {x.shape} is not supported. Over one axis it may be "
-                "1, 2 or np.inf, over two 'fro'; without an axis, leave it out for √Σ x² of all entries"
-            )
-        if ord == 1:
-            return abs(x).sum(axis=axes, keepdims=keepdims)
-        if ord == np.inf:
-            return abs(x).max(axis=axes, keepdims=keepdims)
-        return norm(x, axis=axes, keepdims=keepdims)
 
 
 # ------------------------------------------------------------------------------------------------------------ extremes

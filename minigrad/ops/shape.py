@@ -85,6 +85,7 @@ def renumbered(function, a, *where):
 @op
 class matrix_transpose:
     "y = x with its last two axes exchanged: one transposed matrix for each"
+    numpy = [np.matrix_transpose, np.linalg.matrix_transpose]
     signature = "(m,n)->(n,m)"
     batched = method = True
     def forward(x):                     return x.mT

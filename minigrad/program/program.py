@@ -148,7 +148,12 @@ class Program:
 
 def commented(text: str, line: Line) -> str:
     """A line with its shape, and the user's line that it comes from."""
-    return f"{text:<{WIDTH}}  # {np.shape(line.value)}  {short(*line.place)}"
+    return f"{text:<{WIDTH}}  # {shape_of(line.value)}  {short(*line.place)}"
+
+
+def shape_of(value: Any) -> tuple[Any, ...]:
+    """The shape of an array; of several results, as of a decomposition, the shapes."""
+    return tuple(map(shape_of, value)) if isinstance(value, tuple) else np.shape(value)
 
 
 @lru_cache(maxsize=4096)
