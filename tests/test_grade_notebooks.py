@@ -18,7 +18,7 @@ from minigrad.grade.notebooks import cells_of, export, of_exercises, of_lesson
 from minigrad.grade.submission import read
 from minigrad.zoo import RIGHT, SPECIMENS
 
-LESSONS = sorted((Path(__file__).parents[1] / "lessons").glob("[0-9]_*.py"))
+LESSONS = sorted((Path(__file__).parents[1] / "lessons").glob("[0-9]*_*.py"))
 FIRST = LESSONS[0]
 SHOWN = 'tags=["raises-exception"]'  # an answer that raises does not stop the notebook
 
