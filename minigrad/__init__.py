@@ -10,6 +10,7 @@ from minigrad.engine.state import no_grad as no_grad
 from minigrad.function import Function as Function
 from minigrad.program.source import compile as compile
 from minigrad.program.source import source as source
+from minigrad.remat import remat as remat
 from minigrad.strict import strict as strict
 from minigrad.tensor import Tensor as Tensor
 from minigrad.transforms import elementwise_grad as elementwise_grad

@@ -93,6 +93,7 @@ class Trace(Watch):
         self.cotangents: dict[Tensor, Array] = {}
         self.failure: Exception | None = None
         self.failed_at: Tensor | None = None
+        self.sweeps = 0  # that have begun and not ended: one inside of a student's backward is none of the steps
         # A student's backward may write into what it is given, and would change what was shown before.
         self.kept = np.array if any(n.op is not None and not n.op.owns_results for n in self.nodes) else np.asarray
         if not run:
@@ -107,17 +108,26 @@ class Trace(Watch):
             for node, grad in retained.items():
                 node.grad = grad
 
+    def begins(self, output: Tensor, gradient: Any, inputs: Any) -> None:
+        self.sweeps += 1
+
     def arrives(self, node: Tensor, g: Any) -> None:
+        if self.sweeps > 1:
+            return
         self.failed_at, self.cotangents[node] = node, self.kept(g)
 
     def edge(self, node: Tensor, i: int, partial: Any, contribution: Any, before: Any, total: Any) -> None:
+        if self.sweeps > 1:
+            return
         kept, start = self.kept, None if before is None else self.kept(before)
         step = Step(node, i, self.cotangents[node], kept(partial), kept(contribution), start, kept(total))
         self.steps.append(step)
         self.sent[node].append(step)
 
     def ends(self, output: Tensor) -> None:
-        self.failed_at = None
+        self.sweeps -= 1
+        if not self.sweeps:
+            self.failed_at = None
 
     def called(self, x: Any, value: Any) -> str:
         """The name of an input, or its value if it is a constant without one."""
