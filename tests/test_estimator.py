@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -24,6 +25,7 @@ X, Y = load_diabetes(return_X_y=True)
 Z = StandardScaler().fit_transform(X)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # their data are not standardised
 @parametrize_with_checks([GradientDescentRegressor()])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
@@ -79,6 +81,13 @@ def test_repeatable_and_kept():
 def test_single_precision_stays_single():
     model = GradientDescentRegressor("batch").fit(Z.astype(np.float32), Y)
     assert model.coef_.dtype == model.predict(Z.astype(np.float32)).dtype == np.float32
+
+
+def test_epochs_that_are_not_enough_are_told():
+    X = np.column_stack([Z[:, 0], Z[:, 0] + 0.003 * Z[:, 1]])
+    y = X @ [5.0, -5.0] + 1e-3 * Z[:, 2]
+    with pytest.warns(ConvergenceWarning, match=r"2,000 epochs, the most .* condition number .* or take epochs=\d+"):
+        GradientDescentRegressor("batch").fit(X, y)
 
 
 ERRORS = [

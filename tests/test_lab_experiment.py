@@ -134,6 +134,59 @@ def test_stable_steps_do_not_warn():
         lab.train("synthetic", epochs=1, method="batch", lr=1.001 * bound)
 
 
+def collinear(rows=60):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 3))
+    x[:, 2] = x[:, 1] + 0.05 * x[:, 2]
+    return x, x @ [1.0, 5.0, -5.0] + 0.03 * rng.normal(size=rows)
+
+
+def test_epochs_that_are_not_enough_are_told_with_what_would_be():
+    x, y = collinear()
+    with pytest.warns(LabWarning, match=r"2,000 epochs, the most by default, .* x[12], x[12] are nearly made") as told:
+        run = lab.train((x, y), method="batch")
+    assert run.above_optimum == pytest.approx(run.settings.predicted, rel=1e-6)  # what is predicted comes
+    assert run.above_optimum > 0.02
+    assert f"{run.exact.condition:.2g}" in str(told[0].message)
+    assert "above the optimum" in repr(run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        needed = int(str(told[0].message).rpartition("epochs=")[2])  # the remedies work
+        assert 0 < lab.train((x, y), method="batch", epochs=needed).above_optimum <= 0.015
+        assert lab.train((x, y), method="batch", epochs=needed - 10).above_optimum > 0.015
+        assert lab.train((x[:, :2], y), method="batch").above_optimum <= 0.02
+        lab.train((x, y), method="batch", epochs=3)  # as asked
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e160, 1e302, 3e306])
+def test_features_of_any_size_are_the_same(scale, dtype):
+    rng = np.random.default_rng(0)
+    x = np.ldexp(rng.integers(-9, 10, size=(40, 3)).astype(float), np.frexp(scale)[1])  # exact, even below 1e-308
+    y = rng.normal(size=40)
+    with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
+        warnings.simplefilter("error")
+        run, plain = (lab.train((part, y), epochs=3, dtype=dtype) for part in (x, np.sign(x) * np.abs(x / x.max()) * 9))
+    np.testing.assert_allclose(run.weights, plain.weights, rtol=1e-5)
+    repr(run)
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype", "message"),
+    [
+        (1e162, "float64", r"the targets reach \S+e\+162, and the squares of that are no float64 numbers: divide"),
+        (1e-199, "float64", r"the targets differ by no more than \S+e-19\d, .* divide them by 1e-19\d first"),
+        (1e25, "float32", "no float32 numbers"),
+    ],
+)
+def test_targets_whose_squares_are_no_numbers_are_refused(size, dtype, message):
+    x, y = collinear()
+    with pytest.raises(LabError, match=message) as told:
+        lab.train((x, y * size), dtype=dtype, epochs=1)
+    factor = float(str(told.value).split("divide them by ")[1].split()[0])
+    lab.train((x, y * size / factor), dtype=dtype, epochs=1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

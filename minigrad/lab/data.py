@@ -298,6 +298,21 @@ def _fill(how: str, x_train: FloatArray, x_test: FloatArray) -> list[str]:
     return [f"{counted(count, 'missing value')} filled with the {how} of the feature in the training rows"]
 
 
+def check_scale(what: str, numbers: FloatArray, dtype: npt.DTypeLike) -> None:
+    """Raise LabError for numbers (rows, columns) whose squares, or sums of them, are no numbers of `dtype`."""
+    largest = float(np.abs(numbers).max())
+    spread = float((numbers.max(axis=0) / 2 - numbers.min(axis=0) / 2).max())
+    limits = np.finfo(np.dtype(dtype).type)
+    top, bottom = math.sqrt(float(limits.max)) / 1e6, math.sqrt(float(limits.tiny)) * 1e6
+    if largest > top or 0 < spread < bottom:
+        what += " reach" if largest > top else " differ by no more than"
+        size = largest if largest > top else 2 * spread
+        raise LabError(
+            f"{what} {size:.3g}, and the squares of that are no {np.dtype(dtype)} numbers: divide them by "
+            f"{10.0 ** math.floor(math.log10(size)):.0e} first"
+        )
+
+
 def prepare(
     dataset: Dataset, *, clip_features: float | None = 5.0, seed: int = 0, dtype: npt.DTypeLike = np.float64
 ) -> Prepared:
@@ -314,9 +329,14 @@ def prepare(
     x_train, x_test = dataset.features[train], dataset.features[test]
     y_train, y_test = dataset.targets[train], dataset.targets[test]
     filled = _fill(dataset.missing, x_train, x_test)
-    mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
-    varies = deviation > 10 * np.finfo(np.float64).eps * np.abs(x_train).max(axis=0)  # more than rounding
-    x_train, x_test = ((x - mean) / np.where(varies, deviation, 1.0) for x in (x_train, x_test))
+    check_scale(f"{dataset.name}: the targets", dataset.targets, dtype)
+    # Powers of two, which round nothing, keep squares of 1e-300 and sums of 1e308 within what numbers can be.
+    exponent = np.frexp(np.abs(x_train).max(axis=0))[1]
+    with np.errstate(over="ignore"):  # a test row may be anywhere
+        x_train, x_test = (np.ldexp(x, -exponent) for x in (x_train, x_test))
+        mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
+        varies = deviation > 10 * np.finfo(np.float64).eps  # more than rounding
+        x_train, x_test = ((x - mean) / np.where(varies, deviation, 1.0) for x in (x_train, x_test))
     if not varies.any():
         rows = counted(len(x_train), "training row")
         raise LabError(f"{dataset.name}: every feature is constant in the {rows}, nothing can be learned from them")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from minigrad.lab.data import check_scale
 from minigrad.lab.descent import METHODS, MINIBATCH, descend, make_engine, rows_a_step
 from minigrad.lab.errors import LabError, unknown
-from minigrad.lab.theory import LeastSquares, mse
+from minigrad.lab.theory import FAR, LeastSquares, mse, percent
 
 
 class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -73,12 +76,24 @@ class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
         """
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True)
         targets = np.asarray(y, X.dtype).reshape(len(X), -1)
+        for name, part in (("y", targets), ("X", X)):
+            check_scale(name, part, X.dtype)
         self._check()
         batch_size = rows_a_step(self.method, len(X), self.batch_size)
         exact = LeastSquares(X, targets)
         start = np.zeros_like(exact.weights, X.dtype), np.zeros_like(exact.bias, X.dtype)
         self.lr_ = exact.default_lr(batch_size) if self.lr is None else float(self.lr)
         self.n_iter_ = self.epochs or exact.default_epochs(*start, self.lr_, batch_size)
+        predicted = exact.predicted(*start, self.lr_, batch_size, self.n_iter_)
+        if self.epochs is None and predicted > FAR:
+            needed = exact.needed_epochs(*start, self.lr_, batch_size)
+            warnings.warn(
+                f"{self.n_iter_:,} epochs, the most by default, are predicted to end {percent(predicted)} above the "
+                f"optimum: the condition number of the features is {exact.condition:.2g}. Standardise them, leave out "
+                "what nearly depends on others" + (f", or take epochs={needed}" if needed else ""),
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         engine = make_engine(self.engine, *start, self.lr_, self.clip_norm)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is noticed below, and said better

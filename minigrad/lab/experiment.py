@@ -20,7 +20,7 @@ from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.progress import Progress
 from minigrad.lab.report import Comparison, History, Run, Settings
-from minigrad.lab.theory import LeastSquares, mse
+from minigrad.lab.theory import FAR, LeastSquares, mse, percent
 
 INITS = ("zeros", "random")
 DTYPES = ("float64", "float32")
@@ -95,7 +95,13 @@ def compare(
         common: dict[str, Any] = {"clip_features": clip_features, "init": init, "seed": seed, "dtype": dtype}
         plans.append(Settings(dataset.name, method, engine, **common, **numbers))
     budget = max(plan.epochs for plan in plans)
-    return _carry_out([replace(plan, epochs=budget) for plan in plans], prepared, exact, start, logdir, progress)
+    ends = [exact.predicted(*start, plan.lr, plan.batch_size, budget) for plan in plans]
+    plans = [replace(plan, epochs=budget, predicted=end) for plan, end in zip(plans, ends, strict=True)]
+    if epochs is None and preset is None:
+        for plan in plans:
+            if plan.predicted > FAR and plan.lr <= plan.step_bound:
+                warnings.warn(_unfinished(plan, exact, start, prepared.feature_names), LabWarning, stacklevel=2)
+    return _carry_out(plans, prepared, exact, start, logdir, progress)
 
 
 def train(
@@ -188,7 +194,22 @@ def _numbers(
         "epochs": exact.default_epochs(*start, lr, batch_size) if epochs is None else epochs,
         "batch_size": batch_size,
         "clip_norm": clip_norm,
+        "predicted": 0.0,  # until the epochs of all are known
     }
+
+
+def _unfinished(
+    plan: Settings, exact: LeastSquares, start: tuple[FloatArray, FloatArray], names: Sequence[str]
+) -> str:
+    """That the epochs by default are not enough, why, and what would be."""
+    alike = [names[i] for i in exact.dependent()]
+    needed = exact.needed_epochs(*start, plan.lr, plan.batch_size)
+    return (
+        f"{plan.method}: {plan.epochs:,} epochs, the most by default, are predicted to end {percent(plan.predicted)} "
+        f"above the optimum. The condition number of the features is {exact.condition:.2g}: "
+        f"{', '.join(alike[:4])} are nearly made up of each other. Leave one of them out"
+        + (f", or take {option('epochs', needed)}" if needed else "")
+    )
 
 
 def _carry_out(

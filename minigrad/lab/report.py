@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from minigrad.engine.words import counted
 from minigrad.lab.data import FloatArray
-from minigrad.lab.theory import LeastSquares
+from minigrad.lab.theory import FAR, LeastSquares, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +39,7 @@ class Settings:
     dtype: str
     step_bound: float  # the largest stable lr for this batch size
     default_lr: float
+    predicted: float  # how far above the optimum it is to end, in parts of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +232,8 @@ def _steps(run: Run) -> str:
     rows = {1: "one row", run.exact.rows: "all rows"}.get(plan.batch_size, f"{plan.batch_size:,} rows")
     clipped = f", gradient norm clipped at {plan.clip_norm:g}" if plan.clip_norm else ""
     share = f"{plan.lr / plan.step_bound:.2g} of its bound {plan.step_bound:.3g}"
-    return f"{plan.method}: {rows} a step, lr {plan.lr:.3g} ({share}){clipped}"
+    far = "" if plan.predicted <= FAR else f"; predicted to end {percent(plan.predicted)} above the optimum"
+    return f"{plan.method}: {rows} a step, lr {plan.lr:.3g} ({share}){clipped}{far}"
 
 
 def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -> None:

@@ -7,6 +7,7 @@ L is quadratic with the Hessian H = 2/(n q) Σ z zᵀ, once for each output: wha
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 
@@ -19,16 +20,23 @@ PARTIAL_BATCH_SHARE = 0.5
 # How far above the optimum a default run is to end, in parts of it, and how much of that may be noise.
 END_SHARE = 0.015
 NOISE_SHARE = 0.002
+FAR = 0.02  # a run that ends farther above the optimum has not come to an end
 # What a default run may cost at most, unless the data are so many that these epochs cost more.
 MOST_SAMPLES = 1_500_000
 LEAST_EPOCHS = 10
 MOST_EPOCHS = 2_000
+ROUNDING = 1e-9  # of the loss at the start: below this an optimum is as good as zero
 
 
 def mse(x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray) -> float:
     """The mean over all entries of (x W + b - y)², in float64: x (n, p), y (n, q), W (p, q), b (q,)."""
     error = np.asarray(x @ weights + bias - y, np.float64)
     return float(np.vdot(error, error) / error.size)
+
+
+def percent(share: float) -> str:
+    """A part of the optimum as one says it."""
+    return f"{100 * share:,.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
 
 
 class LeastSquares:
@@ -86,19 +94,45 @@ class LeastSquares:
         quiet = 4 * NOISE_SHARE * self.mse / noise if noise else math.inf
         return min(PARTIAL_BATCH_SHARE * bound, quiet)
 
-    def default_epochs(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int) -> int:
-        """Epochs after which a run started at `weights` and `bias` is expected within 1.5 % of the optimum.
+    def predicted(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int) -> float:
+        """How far above the optimum a run started at `weights` and `bias` is expected to end, in parts of it.
 
-        In each eigendirection of the Hessian the expected distance shrinks by 1 - lr λ a step, exactly so for
-        the full batch; for smaller ones room is left for noise. Rounded up to tens, within limits of cost.
+        In each eigendirection of the Hessian the expected distance shrinks by 1 - lr λ a step, exactly so for the full
+        batch; for smaller ones noise comes on top. Where the optimum is zero up to rounding, parts of the start count.
         """
         gap = self._directions.T @ np.vstack([weights - self.weights, bias - self.bias])
         excess = (gap**2).sum(1) * self.eigenvalues / 2
-        per_epoch = math.ceil(self.rows / batch_size)
-        most = max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_SAMPLES // self.rows))
+        steps = epochs * math.ceil(self.rows / batch_size)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of a step that is too long
+            above = float(np.abs(1 - lr * self.eigenvalues) ** (2.0 * steps) @ excess)
+        whole = max(self.mse, ROUNDING * (self.mse + excess.sum()))
+        return above / whole if whole else 0.0
+
+    def needed_epochs(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int) -> int | None:
+        """Epochs, in tens, after which a run is predicted within 1.5 % of the optimum; None for over 671 million.
+
+        For small batches half of that is left for noise.
+        """
         share = END_SHARE if batch_size >= self.rows else END_SHARE / 2
-        for epochs in range(LEAST_EPOCHS, most, 10):
-            shrunk = (1 - lr * self.eigenvalues) ** (2 * epochs * per_epoch)
-            if shrunk @ excess <= share * self.mse:
-                return epochs
-        return most
+
+        def reached(tens: int) -> bool:
+            return self.predicted(weights, bias, lr, batch_size, 10 * tens) <= share
+
+        tens = next((2**k for k in range(27) if reached(2**k)), None)
+        return tens and 10 * bisect_left(range(tens), True, lo=max(tens // 2, 1), key=reached)
+
+    def default_epochs(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int) -> int:
+        """The epochs needed, within limits of cost."""
+        most = max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_SAMPLES // self.rows))
+        return min(self.needed_epochs(weights, bias, lr, batch_size) or most, most)
+
+    @property
+    def condition(self) -> float:
+        """The condition number of the Hessian: its largest eigenvalue over its smallest that is not zero."""
+        there = self.eigenvalues[self.eigenvalues > len(self.eigenvalues) * np.finfo(float).eps * self.eigenvalues[-1]]
+        return float(there[-1] / there[0])
+
+    def dependent(self) -> list[int]:
+        """The features that nearly make up each other: those that share in the flattest direction of the loss."""
+        part = np.abs(self._directions[:-1, 0])
+        return [int(i) for i in np.argsort(-part, kind="stable") if part[i] > 0.25 * part.max()]
