@@ -483,7 +483,7 @@ def test_nothing_to_check():
 
 @pytest.mark.parametrize(
     ("fn", "words"),
-    [(lambda x: x.data, "ndarray"), (lambda x: (x, x), "tuple"), (lambda x: x > 0, "Tensor of bool")],
+    [(lambda x: x.data, "ndarray"), (lambda x: [x, x], "list"), (lambda x: x > 0, "Tensor of bool")],
 )
 def test_what_is_no_floating_tensor(fn, words):
     with pytest.raises(TypeError, match=words):
