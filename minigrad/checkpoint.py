@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,10 +26,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from minigrad.engine.files import replacing
+
 __all__ = ["CheckpointError", "load", "save"]
 
 Array = npt.NDArray[Any]
 DIGEST = 64  # characters of a SHA-256 in hexadecimal
+FORMAT = 1  # of the member "tree"; files without a number, which came before, are read as well
 
 
 class CheckpointError(ValueError):
@@ -55,23 +57,8 @@ def save(path: str | Path, **parts: Any) -> None:
     {'epoch': 7}
     """
     data = encoded({name: state_of(part) for name, part in parts.items()})
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")  # in the same folder: a rename within it is atomic
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # or the name might be on the disk before the bytes are
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with replacing(path, "wb") as file:
+        file.write(data)
 
 
 def load(path: str | Path, **parts: Any) -> dict[str, Any]:
@@ -97,7 +84,7 @@ def load(path: str | Path, **parts: Any) -> dict[str, Any]:
     except BaseException as error:
         for earlier in touched:
             restore(parts[earlier], before[earlier])
-        if isinstance(error, ValueError | TypeError | KeyError):
+        if isinstance(error, Exception):  # a load_state_dict may stumble over anything
             raise CheckpointError(f"{path} does not fit {name}, and nothing was changed: {error}") from None
         raise
     return {name: state for name, state in states.items() if name not in parts}
@@ -146,7 +133,7 @@ def restore(part: Any, state: Any) -> None:
 def encoded(states: dict[str, Any]) -> bytes:
     """The bytes of a checkpoint."""
     arrays: dict[str, Array] = {}
-    tree = json.dumps(packed(states, "parts", arrays))
+    tree = json.dumps({"minigrad": FORMAT, "parts": packed(states, "parts", arrays)})
     file = io.BytesIO()
     np.savez(file, tree=np.array(tree), **arrays)  # type: ignore[arg-type]  # mypy takes a name for allow_pickle
     with zipfile.ZipFile(file, "a") as archive:
@@ -161,9 +148,19 @@ def decoded(data: bytes, path: str | Path) -> dict[str, Any]:
     if hashlib.sha256(body).hexdigest().encode() != digest:
         kind = "is damaged or cut off, or was not written by" if data.startswith(b"PK") else "was not written by"
         raise CheckpointError(f"{path} {kind} minigrad.checkpoint; nothing was changed")
-    with np.load(io.BytesIO(data), allow_pickle=False) as members:
-        arrays = {name: members[name] for name in members}
-    states: dict[str, Any] = unpacked(json.loads(arrays.pop("tree").item()), arrays)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as members:
+            arrays = {name: members[name] for name in members}
+        tree = json.loads(arrays.pop("tree").item())
+        version = tree["minigrad"] if isinstance(tree, dict) else 0
+        if version > FORMAT:
+            raise ValueError(f"it is of format {version}, and this minigrad reads up to {FORMAT}: a later one wrote it")
+        states = unpacked(tree["parts"] if version else tree, arrays)
+        if not isinstance(states, dict):
+            raise ValueError("it holds no parts with names")
+    except Exception as error:  # whoever signs a file as ours may have put anything into it
+        reason = f"has no member {error}" if isinstance(error, KeyError) else error
+        raise CheckpointError(f"{path} cannot be read, and nothing was changed: {reason}") from error
     return states
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from minigrad import views
 from minigrad.commands.userfile import UserFileError, fail
@@ -70,17 +70,53 @@ def _version() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (those of the process by default) and return the exit code."""
+    closed = [name for name, mode in STREAMS.items() if opened(name, mode)]
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without "µ" gets a question mark, not a traceback
+    try:
+        code = obey(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        nowhere(sys.stdout)
+        return 0
+    except OSError as error:
+        if error.filename is None:
+            nowhere(sys.stdout)
+        return fail(2, f"{error.filename or 'standard output'}: {error.strerror or error}")
+    if "stdout" in closed:
+        return fail(code or 2, "standard output is closed, and nothing was printed")
+    return code
+
+
+STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
+
+
+def opened(name: str, mode: str) -> bool:
+    """Whether that stream of the process was closed; it then reads or writes nothing."""
+    if getattr(sys, name) is not None:
+        return False
+    setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 it stays open
+    return True
+
+
+def nowhere(stream: TextIO) -> None:
+    """Send what `stream` still holds nowhere, or the end of the process would try once more to write it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def obey(arguments: Sequence[str] | None) -> int:
+    """Run the command line, and return the exit code. What concerns standard output is left to the caller."""
     arguments = sys.argv[1:] if arguments is None else arguments
     called = next((word for word in arguments if not word.startswith("-")), None)
     try:
         options = parser(called).parse_args(arguments)
         code: int = import_module(COMMANDS.get(options.command, (VIEWS,))[0]).run(options)
         return code
-    except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as end:  # argparse, after --help or wrong usage
+        sys.stdout.flush()
+        raise end
+    except MemoryError as error:
+        return fail(2, f"there is not enough memory: {error}")
     except KeyboardInterrupt:
         return fail(130, "stopped by Ctrl-C")
     except UserFileError as error:
@@ -88,5 +124,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(error.name or "", "'minigrad[lab]'")
         return fail(2, f"this needs {error.name}, which is not installed: python -m pip install {extra}")
-    except OSError as error:
-        return fail(2, str(error))

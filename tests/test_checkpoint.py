@@ -243,8 +243,62 @@ def test_nothing_in_a_file_is_ever_run(tmp_path):
         archive.comment = b" " * 64
     body = inside.getvalue()[:-64]
     (tmp_path / "file").write_bytes(body + hashlib.sha256(body).hexdigest().encode())
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(CheckpointError, match="allow_pickle"):
         checkpoint.load(tmp_path / "file")
+
+
+def signed(path, **members):
+    """A file with these members that is signed as a checkpoint."""
+    file = io.BytesIO()
+    np.savez(file, **members)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = b" " * 64
+    body = file.getvalue()[:-64]
+    path.write_bytes(body + hashlib.sha256(body).hexdigest().encode())
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ('{"minigrad": 99, "parts": 0}', "it is of format 99, and this minigrad reads up to 1: a later one wrote it"),
+        ('["dict", [["epoch", ["array", "nowhere"]]]]', "has no member 'nowhere'"),
+        ('{"minigrad": 1}', "has no member 'parts'"),
+        ('["dict"]', "not enough values"),
+        ('["list", [1]]', "it holds no parts with names"),
+        ('["dict", [[["list", []], 3]]]', "unhashable"),
+        ("not JSON", "Expecting value"),
+        ("[" * 5000 + "]" * 5000, "recursion"),
+        (None, "has no member 'tree'"),
+    ],
+)
+def test_signed_content_that_is_malformed(tmp_path, tree, message):
+    signed(tmp_path / "file", **({} if tree is None else {"tree": np.array(tree)}))
+    refused(tmp_path / "file", message)
+
+
+def test_files_without_a_version_are_read(tmp_path):
+    signed(tmp_path / "file", tree=np.array('["dict", [["epoch", 7]]]'))
+    assert checkpoint.load(tmp_path / "file") == {"epoch": 7}
+
+
+def test_what_stumbles_over_a_state_changes_nothing(tmp_path):
+    class Odd:
+        def __init__(self, n):
+            self.n = n
+
+        def state_dict(self):
+            return {"n": self.n}
+
+        def load_state_dict(self, state):
+            self.n = state["n"]
+            if self.n == 3:
+                raise AttributeError("stumbled")
+
+    checkpoint.save(tmp_path / "file", part=Odd(3))
+    part = Odd(4)
+    with pytest.raises(CheckpointError, match="does not fit part, and nothing was changed: stumbled"):
+        checkpoint.load(tmp_path / "file", part=part)
+    assert part.n == 4
 
 
 def test_a_checkpoint_of_other_objects(file):
@@ -271,6 +325,28 @@ def test_what_cannot_be_saved_is_named_and_the_old_file_is_kept(file):
         with pytest.raises(TypeError, match=message):
             checkpoint.save(file, state=[3, part])
         assert file.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and links of Unix")
+def test_mode_and_link_of_the_old_file_are_kept(file, tmp_path):
+    file.chmod(0o640)
+    link = tmp_path / "link.npz"
+    link.symlink_to(file.name)
+    checkpoint.save(link, epoch=8)
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert checkpoint.load(file) == {"epoch": 8}
+
+
+def test_two_savers_at_once_have_files_of_their_own(tmp_path):
+    from minigrad.engine.files import replacing
+
+    with replacing(tmp_path / "run.npz", "wb") as one, replacing(tmp_path / "run.npz", "wb") as two:
+        one.write(b"one" * 1000)
+        two.write(b"two" * 10)
+        one.flush()
+    assert (tmp_path / "run.npz").read_bytes() == b"one" * 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
 
 
 def test_a_disk_that_is_full(file, monkeypatch):

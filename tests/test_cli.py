@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,17 @@ def test_csv_with_two_targets(capsys, tmp_path):
         ("train --data synthetic --batch-size 41", "--batch-size must be from 1 to the 40 training rows, got 41"),
         ("train --data synthetic --batch-size half", "invalid int value: 'half'"),
         ("train --data synthetic --rows 1", "1 row cannot be split"),
+        ("train --data synthetic --rows 999999999999999999999", "GB; take fewer --rows or --features"),
+        ("train --data synthetic --epochs 999999999999999999999", "--epochs must be at most 1,000,000,000,000"),
+        ("train --data synthetic --seed -1", "--seed must be 0 or more, got -1"),
+        ("check math:sin --signature ()->() --seed -1", "seed must be 0 or more, got -1"),
+        ("source lab --grad-of W", "--grad-of is for a file, and not for lab"),
+        ("source lab --arg x=3", "--arg is for a file, and not for lab"),
+        ("source lab --batch-size 0", "--batch-size must be at least 1, got 0"),
+        ("source lab --clip-norm nan", "--clip-norm must be a number above 0, got nan"),
+        ("source bad.py:f --dtype float32", "--dtype is for the lab's step, and not for bad.py:f"),
+        ("source bad.py:f --grad-of x --order -1", "--order must be at least 1, got -1"),
+        ("source bad.py:f --order 2", "--order is of the derivative by --grad-of"),
         ("train --data synthetic --clip-features wide", "invalid number value: 'wide'"),
         ("train --data synthetic --clip-norm 0", "--clip-norm must be a number above 0"),
         ("train --data synthetic --epochs 0", "--epochs must be at least 1"),
@@ -166,6 +178,51 @@ def test_missing_package_is_named(capsys, monkeypatch, missing):
     assert main(["train", *SMALL, *(["--engine", "torch"] if missing == "torch" else [])]) == 2
     err = capsys.readouterr().err.splitlines()[-1]
     assert re.fullmatch(rf"minigrad: this needs {missing}\S*, which is not installed: python -m pip install \S+", err)
+
+
+SCRIPT = """
+import numpy as np
+from minigrad import Tensor
+
+x = np.ones(3)
+
+
+def f(x):
+    return (x * x).sum()
+
+
+f(Tensor(x, requires_grad=True)).backward()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "name"),
+    [
+        ("source script.py:f", "--save", "out.py"),
+        ("draw script.py", "-o", "out.svg"),
+        ("explore script.py", "-o", "out.html"),
+    ],
+)
+def test_files_of_others_are_not_replaced(capsys, tmp_path, command, option, name):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / name).write_text("import minigrad  # mine, <svg class='minigrad'>")
+    for given, said in ((name, "is not of this command"), ("script.py", "is what the command reads")):
+        before = (tmp_path / given).read_text()
+        assert main([*command.split(), option, given]) == 2
+        assert capsys.readouterr().err == f"minigrad: {given} {said}: --force replaces it\n"
+        assert (tmp_path / given).read_text() == before
+    for force in (["--force"], []):  # and then it is ours
+        assert main([*command.split(), option, name, *force]) == 0
+        assert "mine" not in (tmp_path / name).read_text()
+    assert main([*command.split(), option, name]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted([name, "script.py"])
+
+
+def test_arguments_that_a_function_has_not(capsys, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    for option in (["--arg", "nope=3"], ["--grad-of", "nope"]):
+        assert main(["source", "script.py:f", *option]) == 2
+        assert capsys.readouterr().err == f"minigrad: {option[0]}: script.py:f has no argument 'nope'; it has x\n"
 
 
 def test_help_has_examples_that_parse(capsys):
@@ -229,6 +286,63 @@ def test_reader_that_stops_reading_is_no_error(start):
         assert "Error" not in process.stderr.read()
     assert process.returncode == 0
     assert any(name.endswith("losses.png") for name in files())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="streams of a shell")
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (
+            "train --data synthetic --epochs 2 -q >&-",
+            2,
+            "minigrad: standard output is closed, and nothing was printed\n",
+        ),
+        ("train --data synthetic --epochs 2 -q >/dev/full", 2, "minigrad: standard output: No space left on device\n"),
+        ("source lab >/dev/full", 2, "minigrad: standard output: No space left on device\n"),
+        ("train --data synthetic --epochs 2 -q 2>&-", 0, ""),
+        ("train --data - --target y <&-", 2, "minigrad: standard input is empty\n"),
+    ],
+)
+def test_streams_that_are_closed_or_full(command, code, said):
+    if "full" in command and not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    environment = {**os.environ, "PYTHONPATH": str(Path(lab.__file__).parents[2])}
+    line = f"{sys.executable} -m minigrad {command}"
+    done = subprocess.run(
+        line, shell=True, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+    if "synthetic" in command:
+        assert any(name.endswith("losses.png") for name in files()), "the picture is not lost with the stream"
+
+
+def test_results_are_printed_whatever_becomes_of_the_files(capsys, monkeypatch):
+    real = lab.experiment.EventLog.losses
+
+    def vanishing(self, samples, train, test):
+        shutil.rmtree("runs", ignore_errors=True)
+        real(self, samples, train, test)
+
+    monkeypatch.setattr(lab.experiment.EventLog, "losses", vanishing)
+    assert main(["train", *SMALL, "-q"]) == 2
+    out, err = capsys.readouterr()
+    assert re.search(r"^ minibatch .* %", out, re.MULTILINE)
+    assert "tensorboard" not in out
+    assert re.fullmatch(
+        r"minigrad: warning: the log in (runs/\S+)/minibatch ends here: No such file or directory\n"
+        r"minigrad: the picture \1/losses.png could not be written: No such file or directory\n",
+        err,
+    )
+
+
+def test_a_disk_that_is_full_costs_the_log_and_the_picture(start):
+    resource = pytest.importorskip("resource")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # noqa: E731
+    process = start("train", "--data", "synthetic", "--epochs", "60", "-q", preexec_fn=limit)
+    out, err = process.communicate()
+    assert process.returncode == 2
+    assert re.search(r"^ minibatch .* %", out, re.MULTILINE)
+    assert err.count("ends here: File too large") == err.count("losses.png could not be written: File too large") == 1
 
 
 def test_ctrl_c_keeps_what_was_logged(start, tmp_path):

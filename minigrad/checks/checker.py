@@ -88,6 +88,8 @@ def check(
     if signature is None and not hasattr(source, "signature"):  # two that are to give the same take the same inputs
         signature = getattr(unpacked(against)[1], "signature", None)
     several = [params] if params is not None else getattr(source, "params", None) or [{}]
+    if seed < 0:
+        raise UsageError(f"seed must be 0 or more, got {seed}")
     with Search(seed) as search:
         for one in several if inputs is None else several[:1]:
             search.subject = subject_of(target, one)

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
             verbose=options.verbose,
         )
     except UsageError as error:  # what the function itself raises is in the report
-        return fail(2, str(error))
+        return fail(2, str(error).replace("signature=", "--signature "))
     if options.json:
         print(report.to_json())
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from minigrad.commands.outputs import replaceable, replacing, write
+from minigrad.commands.outputs import refused, replacing, write
 from minigrad.commands.userfile import UserFileError, fail
 from minigrad.grade.calibration import broken, calibration
 from minigrad.grade.examiner import Limits, WorkerError
@@ -271,12 +271,12 @@ def several(paths: list[Path], exercises: dict[str, Exercise], rules: Rules, opt
     if options.format != "text":
         return fail(2, f"grade: --format {options.format} is for one file; of several there is a CSV, with -o")
     for path, ours in ((options.output, ",".join(HEADER)), (options.report, OURS)):
-        if path and not replaceable(path, ours, options.force):
-            return fail(2, f"grade: {path} is not of this command: --force replaces it")
+        if path and (reason := refused(path, ours, options.force, *paths)):
+            return fail(2, f"grade: {reason}")
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(f"{options.output}.jsonl") if options.output else Path(folder, "journal")
-        if not replaceable(journal, '"minigrad": "grade"', options.force):
-            return fail(2, f"grade: {journal} is not of this command: --force replaces it")
+        if reason := refused(journal, '"minigrad": "grade"', options.force, *paths):
+            return fail(2, f"grade: {reason}")
         flat = frozenset(path for path in paths if path.is_dir()) | {path.parent for path in paths if path.is_file()}
         whole = Class(found_in(paths, options.exercises), options.exercises, tuple(exercises), rules, flat)
         journal.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from minigrad.commands.userfile import fail
 from minigrad.lab import report
 from minigrad.lab.data import MISSING
 from minigrad.lab.descent import ENGINES, METHODS
-from minigrad.lab.errors import on_command_line
+from minigrad.lab.errors import FileWarning, on_command_line
 from minigrad.lab.experiment import DTYPES, INITS, PRESETS
 
 EXAMPLES = """\
@@ -29,7 +29,7 @@ examples:
   minigrad train --method sgd --epochs 2 --engine torch
   minigrad compare --preset lab                     the settings of the lab report
 
-exit codes: 0 all well, 1 a run diverged, 2 wrong usage, 130 stopped by Ctrl-C
+exit codes: 0 all well, 1 a run diverged, 2 wrong usage or a file could not be written, 130 stopped by Ctrl-C
 """
 
 DESCRIPTIONS = {
@@ -137,9 +137,16 @@ def run(options: argparse.Namespace) -> int:
             raise ModuleNotFoundError(name=package)
     command, quiet = given.pop("command"), given.pop("quiet")
     given["progress"] = not quiet
+    lost: list[str] = []  # files that could not be written
+
+    def say(text: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        print(f"minigrad: warning: {text}", file=sys.stderr)
+        if issubclass(category, FileWarning):
+            lost.append(str(text))
+
     with on_command_line(), warnings.catch_warnings():
         warnings.simplefilter("always", lab.LabWarning)
-        warnings.showwarning = lambda text, *_, **__: print(f"minigrad: warning: {text}", file=sys.stderr)
+        warnings.showwarning = say  # type: ignore[assignment]
         try:
             runs = [lab.train(**given)] if command == "train" else lab.compare(**given).runs
         except lab.LabError as error:
@@ -151,18 +158,34 @@ def run(options: argparse.Namespace) -> int:
             kept = f"what it logged is in {last.folder}" if last.folder else "nothing was to be logged"
             where = f"in the run of {last.method}, after {last.samples:,} samples"
             return fail(130, f"stopped by Ctrl-C {where}; {kept}")
-    _report(runs, quiet)
+    code = _report(runs, quiet) or (2 if lost else 0)
     diverged = [run.diverged for run in runs if run.diverged]
     for reason in diverged:
         fail(1, reason)
-    return 1 if diverged else 0
+    return 1 if diverged else code
 
 
-def _report(runs: Sequence[lab.Run], quiet: bool) -> None:
+def _report(runs: Sequence[lab.Run], quiet: bool) -> int:
+    """Print the results, and only then write the picture: neither is lost with the other. Returns the exit code."""
     folder = runs[0].folder and runs[0].folder.parent
-    picture = folder and report.picture(runs, folder / "losses.png")
-    report.show(runs, brief=quiet)
+    trouble: OSError | None = None
+    code = 0
+    try:
+        report.show(runs, brief=quiet)
+        sys.stdout.flush()
+    except OSError as error:  # `main` says it, when the picture is there
+        trouble = error
     if folder:
-        print(f"picture: {picture}")
-        print(f"curves:  tensorboard --logdir {shlex.quote(str(folder))}")
+        try:
+            picture = report.picture(runs, folder / "losses.png")
+        except OSError as error:
+            code = fail(2, f"the picture {folder / 'losses.png'} could not be written: {error.strerror}")
+        else:
+            if not trouble:
+                print(f"picture: {picture}")
+        if not trouble and folder.exists():
+            print(f"curves:  tensorboard --logdir {shlex.quote(str(folder))}")
+    if trouble:
+        raise trouble
     sys.stdout.flush()
+    return code

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TextIO
 
 from minigrad.commands.userfile import fail
+from minigrad.engine import files
 
-__all__ = ["replaceable", "replacing", "write"]
+__all__ = ["refused", "replacing", "write"]
 
 
-def replaceable(path: Path, ours: str, force: bool) -> bool:
-    """Whether nothing stands there, or something of this command, which has the words `ours` in it."""
-    if force or not path.exists():
-        return True
+def refused(path: str | Path, ours: str, force: bool, *given: str | Path) -> str | None:
+    """Why `path` is not to be written, if it is not: it is a file that the command was given, or somebody else's.
+
+    What is of this command has the words `ours` in it. Nothing is lost in what is no file: /dev/null, a pipe.
+    """
+    path = Path(path)
+    if force or not path.is_file():
+        return None
+    if any(Path(file).is_file() and path.samefile(file) for file in given):
+        return f"{path} is what the command reads: --force replaces it"
     with path.open(encoding="utf-8", errors="replace") as file:
-        return ours in file.read(1 << 20)
+        return None if ours in file.read(1 << 20) else f"{path} is not of this command: --force replaces it"
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """A new file in the place of `path`, which is there in full or not at all."""
+def replacing(path: Path) -> AbstractContextManager[TextIO]:
+    """A new file in the place of `path`, in a folder that is made for it, which is there in full or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    with new.open("w", encoding="utf-8", newline="") as file:
-        yield file
-    new.replace(path)
+    return files.replacing(path)  # type: ignore[return-value]  # of mode "w"
 
 
-def write(text: str, path: Path | None, ours: str, force: bool) -> int:
+def write(text: str, path: Path | None, ours: str, force: bool, *given: str | Path) -> int:
     """To standard output or a file, which is replaced if it is one of ours or --force is given."""
     if path is None:
         print(text, end="")
         return 0
-    if not replaceable(path, ours, force):
-        return fail(2, f"{path} is not of this command: --force replaces it")
+    if reason := refused(path, ours, force, *given):
+        return fail(2, reason)
     with replacing(path) as file:
         file.write(text)
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad.commands.grade import seconds
-from minigrad.commands.outputs import replaceable, replacing
+from minigrad.commands.outputs import refused, replacing
 from minigrad.commands.userfile import fail
 from minigrad.grade.examiner import Limits, WorkerError
 from minigrad.grade.folder import cell
@@ -45,8 +45,8 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
 
 def run(options: Any) -> int:
     ours = ",".join(HEADER)
-    if options.output and not replaceable(options.output, ours, options.force):
-        return fail(2, f"progress: {options.output} is not of this command: --force replaces it")
+    if options.output and (reason := refused(options.output, ours, options.force, *options.paths)):
+        return fail(2, f"progress: {reason}")
     rows, solved, problems = [], True, 0
     found = found_in(options.paths)
     for name, path, problem in found:

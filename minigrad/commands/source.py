@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minigrad.commands.outputs import refused
 from minigrad.commands.userfile import UserFileError, fail, load_object
 from minigrad.lab.descent import clipped_update, loss, update
 from minigrad.program.program import Program
@@ -16,6 +18,7 @@ from minigrad.program.recording import TraceError, parameters, trace_tape
 from minigrad.program.source import source
 from minigrad.tensor import Tensor
 
+OURS = "as NumPy: printed by minigrad from a run."
 EXAMPLES = """\
 examples:
   minigrad source lab                                   the training step of the lab
@@ -38,17 +41,22 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
         help="an example for an argument: x=32,8, or y=32:int64; 0 for a single number",
     )  # fmt: skip
     parser.add_argument("--grad-of", metavar="NAME[,NAME]", help="print the gradient by these arguments, too")
-    parser.add_argument("--order", type=int, default=1, help="2 for the second derivative (default 1)")
-    parser.add_argument("--batch-size", type=int, default=32, metavar="ROWS", help="of the lab's step (default 32)")
+    parser.add_argument("--order", type=int, help="2 for the second derivative (default 1)")
+    parser.add_argument("--batch-size", type=int, metavar="ROWS", help="of the lab's step (default 32)")
     parser.add_argument("--clip-norm", type=float, metavar="NORM", help="of the lab's step (default: none)")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="of the lab's step")
+    parser.add_argument("--dtype", choices=("float32", "float64"), help="of the lab's step (default float64)")
     parser.add_argument("--raw", action="store_true", help="the recording as it is, nothing simplified")
     parser.add_argument("--save", metavar="FILE", help="write the program to a file")
+    parser.add_argument("--force", action="store_true", help="replace what stands there, whatever it is")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the program, or save it."""
-
+    if reason := not_applicable(options):
+        return fail(2, reason)
+    given = options.what.rpartition(":")[0]
+    if options.save and (reason := refused(options.save, OURS, options.force, *([given] if given else []))):
+        return fail(2, reason)
     try:
         program = lab_step(options) if options.what == "lab" else of_object(load_object(options.what), options)
     except TraceError as error:
@@ -62,10 +70,29 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def not_applicable(options: argparse.Namespace) -> str | None:
+    """Which of the options says nothing about what is to be printed, or nothing that can be."""
+    of_lab, of_file = {"batch-size": 1, "clip-norm": 0, "dtype": None}, ("arg", "grad-of", "order")
+    given = {name: getattr(options, name.replace("-", "_")) for name in (*of_lab, *of_file)}
+    for name in of_file if options.what == "lab" else of_lab:
+        if given[name] not in (None, []):
+            other = "a file" if options.what == "lab" else "the lab's step"
+            return f"--{name} is for {other}, and not for {options.what}"
+    if given["batch-size"] is not None and given["batch-size"] < 1:
+        return f"--batch-size must be at least 1, got {given['batch-size']}"
+    if given["clip-norm"] is not None and not 0 < given["clip-norm"] < np.inf:
+        return f"--clip-norm must be a number above 0, got {given['clip-norm']}"
+    if given["order"] is not None and given["order"] < 1:
+        return f"--order must be at least 1, got {given['order']}"
+    if given["order"] and not given["grad-of"]:
+        return "--order is of the derivative by --grad-of, which is not given"
+    return None
+
+
 def lab_step(options: argparse.Namespace) -> Any:
-    rows, features = options.batch_size, 8
-    x, y, W, b = [np.zeros(shape, options.dtype) for shape in ((rows, features), (rows, 1), (features, 1), (1,))]
-    numbers = [np.asarray(n, options.dtype) for n in (0.01, options.clip_norm) if n is not None]
+    rows, features, dtype = options.batch_size or 32, 8, options.dtype or "float64"
+    x, y, W, b = [np.zeros(shape, dtype) for shape in ((rows, features), (rows, 1), (features, 1), (1,))]
+    numbers = [np.asarray(n, dtype) for n in (0.01, options.clip_norm) if n is not None]
     rule = update if options.clip_norm is None else clipped_update
     return source(loss, x, y, W, b, *numbers, grad_of=("W", "b"), update=rule, raw=options.raw)
 
@@ -73,13 +100,20 @@ def lab_step(options: argparse.Namespace) -> Any:
 def of_object(fn: Any, options: argparse.Namespace) -> Any:
     names = options.grad_of.split(",") if options.grad_of else None
     grad_of = names[0] if names and len(names) == 1 else names
+    order = options.order or 1
     if type(fn) is Tensor:
-        return Program(trace_tape(fn, variables(options.what), grad_of, options.order), {}, options.raw)
+        if options.arg:
+            raise UserFileError(f"--arg is for a function, and {options.what} is a Tensor")
+        return Program(trace_tape(fn, variables(options.what), grad_of, order), {}, options.raw)
     if not callable(fn):
         raise UserFileError(f"{options.what} is a {type(fn).__name__}, and no function or Tensor")
     given = dict(example(text) for text in options.arg)
     there = getattr(fn, "__globals__", {})
     examples = []
+    there_are = [p.name for p in parameters(fn)]
+    for option, said in (("--arg", given), ("--grad-of", names or ())):
+        if wrong := [name for name in said if re.split(r"\W", name)[0] not in there_are]:
+            raise UserFileError(f"{option}: {options.what} has no argument {wrong[0]!r}; it has {', '.join(there_are)}")
     for p in parameters(fn):
         found = given.get(p.name, there.get(p.name))
         if not isinstance(found, np.ndarray | np.generic | Tensor | list | tuple | dict | float | int):
@@ -90,7 +124,7 @@ def of_object(fn: Any, options: argparse.Namespace) -> Any:
                 f"say --arg {p.name}=SHAPE"
             )
         examples.append(found)
-    return source(fn, *examples, grad_of=grad_of, order=options.order, raw=options.raw)
+    return source(fn, *examples, grad_of=grad_of, order=order, raw=options.raw)
 
 
 def variables(spec: str) -> dict[str, Any]:

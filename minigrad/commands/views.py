@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigrad import views
+from minigrad.commands.outputs import refused
 from minigrad.commands.userfile import UserFileError, fail, load_object, run_script
 from minigrad.engine.names import names_around
 from minigrad.engine.places import ENGINE
@@ -34,12 +35,18 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     parser.description, parser.epilog = view.description, EPILOG
     parser.add_argument("script", metavar="FILE.py[:NAME]", help="the script, and which of its tensors to show")
     view.configure(parser)
+    if view.ours:
+        parser.add_argument("--force", action="store_true", help="replace what stands there, whatever it is")
 
 
 def run(options: argparse.Namespace) -> int:
+    view = views.find(options.command).COMMAND
+    script = options.script if options.script.endswith(".py") else options.script.rpartition(":")[0]
+    if view.ours and (reason := refused(options.output, view.ours, options.force, script)):
+        return fail(2, reason)
     trace = trace_of(options.script)
     try:
-        views.find(options.command).COMMAND.show(trace, options)
+        view.show(trace, options)
     except ValueError as error:  # an argument that the view cannot obey
         return fail(2, str(error))
     return 0

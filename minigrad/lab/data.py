@@ -24,6 +24,7 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 BUILT_IN = ("california", "diabetes", "synthetic")
 MISSING = ("refuse", "drop", "mean", "median")
+MOST_BYTES = 2**33  # of synthetic data; a descent on more would take days
 CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")
 
 
@@ -130,6 +131,10 @@ def synthetic(rows: int = 50, features: int = 13, outputs: int = 3, seed: int = 
         if value < 1:
             raise LabError(f"{option(name)} must be at least 1, got {value}")
     rng = stream(seed, "synthetic")
+    size = 8 * rows * (features + outputs)
+    if size > MOST_BYTES:
+        made = f"{counted(rows, 'row')} of {features + outputs:,} numbers"
+        raise LabError(f"{made} are {size / 2**30:,.0f} GB; take fewer {option('rows')} or {option('features')}")
     x = rng.normal(size=(rows, features))
     y = x @ rng.normal(size=(features, outputs)) + rng.normal(size=outputs) + 0.5 * rng.normal(size=(rows, outputs))
     return Dataset("synthetic", x, y, tuple(f"x{i}" for i in range(features)), tuple(f"y{k}" for k in range(outputs)))

@@ -18,6 +18,10 @@ class LabWarning(UserWarning):
     """The lab does what was asked and doubts that it was meant."""
 
 
+class FileWarning(LabWarning):
+    """A file could not be written; the run was carried through without it."""
+
+
 def unknown(what: str, name: Any, known: Iterable[str]) -> LabError:
     """The error for a name that is none of those known."""
     return LabError(f"there is no {what} {name!r}; take {' or '.join(known)}")

@@ -32,6 +32,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "minibatch": {"lr": 1e-4, "epochs": 100, "clip_norm": 1.0},
     }
 }
+MOST_EPOCHS = 10**12  # more are no number of samples that a file can hold, and no end
 # A training loss this many times the one at the start will not come back.
 EXPLODED = 10.0
 
@@ -71,6 +72,8 @@ def compare(
     _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset)
     if seed < 0:
         raise LabError(f"{option('seed')} must be 0 or more, got {seed}")
+    if epochs is not None and epochs > MOST_EPOCHS:
+        raise LabError(f"{option('epochs')} must be at most {MOST_EPOCHS:,}, got {epochs}")
     if batch_size is not None and "minibatch" not in methods:
         taken = "one row" if methods[0] == "sgd" else "all rows"
         raise LabError(f"{option('batch_size')} is for minibatch; {methods[0]} takes {taken} a step")
@@ -294,7 +297,12 @@ def _run(
 
 
 def _hyper_parameters(plan: Settings) -> dict[str, float | str]:
-    return {name: "none" if value is None else value for name, value in asdict(plan).items()}
+    largest = 2**53  # of the integers that an event file can hold
+    settings = asdict(plan)
+    return {
+        name: str(value).lower() if value is None or (type(value) is int and value > largest) else value
+        for name, value in settings.items()
+    }
 
 
 def _why(plan: Settings, now: Milestone, first: float, last: float) -> str:

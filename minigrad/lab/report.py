@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,12 +151,13 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1)
     """A table whose first `names` columns are names and whose others are numbers."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i < names else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
+        table.add_column(name, justify="left" if i < names else "right", no_wrap=i >= names, overflow="fold")
+    for row in rows:  # as Text: rich would take brackets in a name for markup
+        table.add_row(*(Text("".join(c if c.isprintable() else " " for c in cell)) for cell in row))
     return table
 
 
@@ -304,7 +306,7 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
         above *= 100 / exact.mse if relative else 1
         right.plot(samples, above, linewidth=width, **look)
         _name(right, run.method, samples, above)
-    left.set_title(f"{plan.data}: mean squared error", loc="left", weight="bold")
+    left.set_title(f"{plan.data}: mean squared error", loc="left", weight="bold", parse_math=False)
     left.plot([], [], color="grey", linewidth=2, label="training rows")
     left.plot([], [], color="grey", linewidth=1.2, linestyle=DASHES, label="test rows")
     left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.1))
@@ -325,8 +327,12 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
     if any(run.diverged for run in runs):
         left.set_ylim(top=20 * start)
         right.set_ylim(top=20 * start * (100 / exact.mse if relative else 1))
+    drawn = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it in the picture
+        figure.savefig(drawn, format="png")
     with path.open("xb") as file:
-        figure.savefig(file, format="png")
+        file.write(drawn.getvalue())
     return path
 
 

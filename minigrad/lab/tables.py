@@ -229,17 +229,17 @@ def parsed(
     """Text as a DataFrame, and its decimal mark."""
     import pandas as pd
 
-    lines = text.splitlines(keepends=True)
-    comments = [i for i, line in enumerate(lines) if line.startswith("#")]
-    skipped = set(comments)
-    rest = [(i, line) for i, line in enumerate(lines) if i not in skipped and line.strip()] if comments else None
-    rest = rest or [(i, line) for i, line in enumerate(lines) if line.strip()]
-    if not rest:
+    lines = io.StringIO(text, newline="").readlines()
+    kept = [i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")]
+    kept = kept or [i for i, line in enumerate(lines) if line.strip()]
+    if not kept:
         raise LabError(f"{name} is empty")
+    comment = lines[kept[0] - 1].lstrip("# ") if kept[0] else ""
+    lines = [lines[i] for i in kept]
     if delimiter is None:
-        delimiter = separator([line for _, line in rest[:50]])
-    quote = "'" if rest[0][1].startswith("'") else '"'
-    reader = csv.reader((line for _, line in rest), delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+        delimiter = separator(lines[:50])
+    quote = "'" if lines[0].startswith("'") else '"'
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
     first = cells(next(reader), delimiter)
     used = reader.line_num  # a quoted name may go over several lines
     second = cells(next(reader, first), delimiter)
@@ -248,15 +248,15 @@ def parsed(
         if not header:
             notes.append(f"the first line is numbers, and so is read as a row ({option('header')} takes it for names)")
     if header:
-        names, skipped = first, skipped | {i for i, _ in rest[:used]}
+        names, lines, kept = first, lines[used:], kept[used:]
+        if not lines:
+            raise LabError(f"{name} has no rows, only the names of columns")
         if len(second) == len(names) + 1 > 2 and second[-1]:  # as R writes row names
             names = ["", *names]
     else:
-        last = lines[rest[0][0] - 1].lstrip("# ").rstrip("\n") if rest[0][0] - 1 in skipped else ""
-        said = cells(next(csv.reader([last], delimiter=delimiter, skipinitialspace=True), []), delimiter)
-        if len(said) != len(first) or any(map(is_number, said)):
-            said = [f"x{i}" for i in range(len(first))]
-        names = said
+        names = cells(next(csv.reader([comment], delimiter=delimiter, skipinitialspace=True), []), delimiter)
+        if len(names) != len(first) or any(map(is_number, names)):
+            names = [f"x{i}" for i in range(len(first))]
     if len(second) > len(names) and any(second[len(names) :]):
         raise LabError(
             f"{name}: the header has {counted(len(names), 'column')}, and the row below it "
@@ -264,10 +264,10 @@ def parsed(
         )
     width = max(len(names), len(second))
     settings: dict[str, Any] = {
-        "sep": r"\s+" if delimiter == " " else delimiter, "header": None, "names": range(width), "skiprows": skipped,
-        "quotechar": quote, "skipinitialspace": True, "keep_default_na": False, "na_values": na, "low_memory": False,
-        "index_col": False,
+        "sep": r"\s+" if delimiter == " " else delimiter, "header": None, "names": range(width), "quotechar": quote,
+        "skipinitialspace": True, "keep_default_na": False, "na_values": na, "low_memory": False, "index_col": False,
     }  # fmt: skip
+    text = "".join(lines)
     try:
         frame = pd.read_csv(io.StringIO(text), **settings)
     except pd.errors.ParserError as error:
@@ -275,8 +275,8 @@ def parsed(
         if not found:
             raise
         raise LabError(
-            f"{name}: line {found[2]} has {found[3]} cells, and the lines above it {found[1]}: a # before it makes a "
-            f"line a comment, quotes keep a separator in a cell, and {option('delimiter')} names what separates"
+            f"{name}: line {kept[int(found[2]) - 1] + 1} has {found[3]} cells, and those above it {found[1]}: "
+            f"a # before it makes a line a comment, and quotes keep in a cell what separates ({option('delimiter')})"
         ) from None
     if decimal is None:
         decimal = decimal_mark(frame, names, notes)
@@ -406,6 +406,11 @@ def picked(
             values[column] = {column: found}
     if trouble:
         raise LabError(f"{name}: " + "; ".join(remedy(kind, columns, decimal) for kind, columns in trouble.items()))
+    made = [name for part in values.values() for name in part]
+    if twice := [name for name in made if made.count(name) > 1]:
+        raise LabError(
+            f"{name}: {twice[0]!r} is a column, and one of {option('categorical')} becomes another of that name"
+        )
     parts = [{k: v for column in group for k, v in values[column].items()} for group in (kept, targets)]
     if not parts[0]:
         raise LabError(f"{name}: no column is left as a feature; those there are have one value only")

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.engine.files import replacing
 from minigrad.engine.places import Place
 from minigrad.engine.trees import leaves, like, subscripts
 from minigrad.engine.words import counted
@@ -95,7 +96,8 @@ class Program:
     def save(self, path: str | Path) -> Path:
         """Write the text to a file, and return its path."""
         path = Path(path)
-        path.write_text(self.text, encoding="utf-8")
+        with replacing(path) as file:
+            file.write(self.text)
         return path
 
     # ------------------------------------------------------------------------------------------------------ the text

@@ -28,12 +28,14 @@ class Command(NamedTuple):
         description: the same, above its own help.
         show: is given the `Trace` to show, and the arguments.
         configure: adds arguments of its own.
+        ours: words that the file has which it writes to ``options.output``, if it writes one.
     """
 
     help: str
     description: str
     show: Callable[[Any, Namespace], None]
     configure: Callable[[ArgumentParser], None] = lambda parser: None
+    ours: str = ""
 
 
 def find(name: str) -> Any:

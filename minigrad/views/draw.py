@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine.files import replacing
 from minigrad.engine.names import kind, line, names_around, static
 from minigrad.engine.words import brief, counted, shape, shortened, summary
 from minigrad.tensor import Tensor
@@ -128,7 +129,8 @@ class Drawing:
             raise ValueError(
                 f"a drawing is saved as SVG, in a file like {str(path.with_suffix('.svg'))!r}, not {path.name!r}"
             )
-        path.write_text('<?xml version="1.0" encoding="UTF-8"?>\n' + self.svg, encoding="utf-8")
+        with replacing(path) as file:
+            file.write('<?xml version="1.0" encoding="UTF-8"?>\n' + self.svg)
         return path
 
     def _repr_svg_(self) -> str:
@@ -463,4 +465,5 @@ COMMAND = Command(
     "Draw the tape with values, shapes and gradients; the picture is SVG.",
     show,
     configure,
+    'class="minigrad"',
 )

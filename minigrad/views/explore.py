@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.backprop import gradients, record
+from minigrad.engine.files import replacing
 from minigrad.engine.names import excerpt, input_names, kind, line
 from minigrad.engine.numerical import numerical_gradient
 from minigrad.engine.state import enable_grad
@@ -62,7 +63,8 @@ class Page:
     def save(self, path: str | Path) -> Path:
         """Write the page to `path` and return that."""
         path = Path(path)
-        path.write_text(self.html, encoding="utf-8", errors="replace")
+        with replacing(path) as file:
+            file.write(self.html)
         return path
 
     def _repr_html_(self) -> str:
@@ -462,4 +464,5 @@ COMMAND = Command(
     "Write one HTML page, which needs no network, to step through the forward and the backward.",
     lambda trace, options: print(f"page: {Page(trace).save(options.output)}"),
     configure,
+    'content="minigrad explore"',
 )
