@@ -22,7 +22,16 @@ from minigrad import value_and_grad
 from minigrad.engine.trees import leaves, like, mapped
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NAMES = "neural_ode", "hidden_markov", "black_box_vi", "lstm_text", "kalman", "hmc", "scipy_optimize"
+NAMES = (
+    "gaussian_process",
+    "neural_ode",
+    "hidden_markov",
+    "black_box_vi",
+    "lstm_text",
+    "kalman",
+    "hmc",
+    "scipy_optimize",
+)
 OURS, COMPILED, HIPS, TORCH, JAX = "minigrad", "minigrad, compiled", "HIPS autograd", "torch", "jax.jit"
 
 
@@ -36,6 +45,16 @@ def program(name: str, numpy: str = "numpy") -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------------------------------------- the losses, in torch
+def gaussian_process(p: Any, X: Any, y: Any) -> Any:
+    import torch
+
+    scaled = (X[:, None] - X) * torch.exp(-p["log_scales"])
+    noise = torch.exp(p["log_noise"]) * torch.eye(len(y), dtype=torch.float64)
+    L = torch.linalg.cholesky(torch.exp(p["log_height"] - (scaled**2).sum(2) / 2) + noise)
+    whitened = torch.linalg.solve(L, y)
+    return (whitened @ whitened / 2 + torch.log(torch.diagonal(L)).sum()) / len(y) + np.log(2 * np.pi) / 2
+
+
 def neural_ode(p: Any, y: Any, observed: Any) -> Any:
     import torch
 

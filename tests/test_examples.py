@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from benchmarks.programs import NAMES, program
+from minigrad import value_and_grad
+from minigrad.engine.trees import leaves
 
 ROOT = Path(__file__).parents[1]
 DIGITS = [sys.executable, "-W", "error", str(ROOT / "examples" / "digits.py")]
@@ -89,7 +91,14 @@ def test_ctrl_c(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------- programs in plain NumPy
-EPOCHS = {"neural_ode": 12, "hidden_markov": 12, "black_box_vi": 12, "lstm_text": 4, "kalman": 8}
+EPOCHS = {
+    "gaussian_process": 12,
+    "neural_ode": 12,
+    "hidden_markov": 12,
+    "black_box_vi": 12,
+    "lstm_text": 4,
+    "kalman": 8,
+}
 
 
 @pytest.mark.parametrize("name", EPOCHS)
@@ -98,6 +107,21 @@ def test_programs_learn(name, capsys):
     losses = [float(value) for value in re.findall(r"loss (\d+\.\d+)", capsys.readouterr().out)]
     assert len(losses) == 5
     assert losses[-1] < losses[0]
+
+
+def test_the_likelihood_of_a_gaussian_process_by_another_factorisation():
+    """The logarithm of a normal density with K in it: with its inverse and determinant instead of its root."""
+    names = program("gaussian_process")
+
+    def density(params, X, y):
+        K = names["covariance"](params, X, X) + np.exp(params["log_noise"]) * np.eye(len(y))
+        _, logarithm = np.linalg.slogdet(2 * np.pi * K)
+        return (y @ np.linalg.solve(K, y) + logarithm) / 2 / len(y)
+
+    for found, want in zip(
+        *(leaves(value_and_grad(of)(*names["start"]())) for of in (names["loss"], density)), strict=True
+    ):
+        np.testing.assert_allclose(found, want, rtol=1e-9)
 
 
 def test_a_chain_has_the_variances_of_the_density_it_draws_from():
