@@ -35,6 +35,8 @@ def together(static, arrays):
     """The index that `apart` took apart; without a static part, the arrays alone."""
     if static is None:
         return tuple(arrays)
+    if not arrays:  # the most common case: x[0], x[1:]
+        return static
     left = iter(arrays)
     return tuple([next(left) if item is HOLE else item for item in static])
 
