@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.harness import ROUNDS, Table, positive, say
 from benchmarks.peers import has
 
-NAMES = "step", "sgd", "mlp", "conv", "scaling", "higher_order", "programs", "overhead", "checkers"
+NAMES = "step", "sgd", "mlp", "conv", "scaling", "higher_order", "programs", "gpt", "overhead", "checkers"
 LIBRARIES = "minigrad", "numpy", "numba", "torch", "jax", "jaxlib", "autograd", "mygrad", "scikit-learn"
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import conv, harness, higher_order, picture, profile, programs, scaling, sgd, step
+from benchmarks import conv, gpt, harness, higher_order, picture, profile, programs, scaling, sgd, step
 from benchmarks.harness import Ratio, Table
 
 
@@ -373,3 +373,19 @@ def test_the_table_of_programs(monkeypatch):
             assert ratio.value == pytest.approx(times[rival] / times[row[1]])
             assert average.value == pytest.approx(ratio.value)
             assert ratio.bound == (1 if rival in programs.NO_SLOWER_THAN else None)
+
+
+# -------------------------------------------------------------------------------------------------------------- gpt.py
+def test_both_tapes_train_the_same_gpt():
+    names = gpt.lesson()
+    names["WIDTH"] = 8  # which `start` and `gpt` look up
+    sides = {gpt.SCALAR: gpt.on_numbers(names), gpt.ONE: gpt.on_arrays(names, 1)}
+    harness.assert_agreement(sides, ["the loss", "the parameters"], steps=3, rtol=1e-10)
+
+
+def test_a_gpt_without_its_mask_is_noticed():
+    names = gpt.lesson()
+    names |= {"WIDTH": 8, "attention": lambda q, k, v: (v, None)}
+    sides = {gpt.SCALAR: gpt.on_numbers(names), gpt.ONE: gpt.on_arrays(names, 1)}
+    with pytest.raises(AssertionError, match="the loss after 1 steps"):
+        harness.assert_agreement(sides, ["the loss", "the parameters"], steps=1, rtol=1e-10)
