@@ -94,29 +94,35 @@ class LeastSquares:
         quiet = 4 * NOISE_SHARE * self.mse / noise if noise else math.inf
         return min(PARTIAL_BATCH_SHARE * bound, quiet)
 
-    def predicted(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int) -> float:
-        """How far above the optimum a run started at `weights` and `bias` is expected to end, in parts of it.
+    def _left(
+        self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int
+    ) -> tuple[float, float]:
+        """What a run started at `weights` and `bias` is expected to end above the optimum, and the loss it starts at.
 
         In each eigendirection of the Hessian the expected distance shrinks by 1 - lr λ a step, exactly so for the full
-        batch; for smaller ones noise comes on top. Where the optimum is zero up to rounding, parts of the start count.
+        batch; for smaller ones noise comes on top.
         """
         gap = self._directions.T @ np.vstack([weights - self.weights, bias - self.bias])
         excess = (gap**2).sum(1) * self.eigenvalues / 2
         steps = epochs * math.ceil(self.rows / batch_size)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of a step that is too long
-            above = float(np.abs(1 - lr * self.eigenvalues) ** (2.0 * steps) @ excess)
-        whole = max(self.mse, ROUNDING * (self.mse + excess.sum()))
-        return above / whole if whole else 0.0
+            return float(np.abs(1 - lr * self.eigenvalues) ** (2.0 * steps) @ excess), self.mse + float(excess.sum())
+
+    def predicted(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int) -> float:
+        """How far above the optimum a run is expected to end, in parts of it; 0 where the optimum is as good as zero."""
+        left, start = self._left(weights, bias, lr, batch_size, epochs)
+        return left / self.mse if self.mse > ROUNDING * start else 0.0
 
     def needed_epochs(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int) -> int | None:
-        """Epochs, in tens, after which a run is predicted within 1.5 % of the optimum; None for over 671 million.
+        """Epochs, in tens, after which a run is expected within 1.5 % of the optimum; None if over 671 million.
 
         For small batches half of that is left for noise.
         """
         share = END_SHARE if batch_size >= self.rows else END_SHARE / 2
 
         def reached(tens: int) -> bool:
-            return self.predicted(weights, bias, lr, batch_size, 10 * tens) <= share
+            left, start = self._left(weights, bias, lr, batch_size, 10 * tens)
+            return left <= share * max(self.mse, ROUNDING * start)
 
         tens = next((2**k for k in range(27) if reached(2**k)), None)
         return tens and 10 * bisect_left(range(tens), True, lo=max(tens // 2, 1), key=reached)
