@@ -109,7 +109,7 @@ class LeastSquares:
             return float(np.abs(1 - lr * self.eigenvalues) ** (2.0 * steps) @ excess), self.mse + float(excess.sum())
 
     def predicted(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int) -> float:
-        """How far above the optimum a run is expected to end, in parts of it; 0 where the optimum is as good as zero."""
+        """How far above the optimum a run is expected to end, in parts of it; 0 where the optimum is nearly zero."""
         left, start = self._left(weights, bias, lr, batch_size, epochs)
         return left / self.mse if self.mse > ROUNDING * start else 0.0
 
