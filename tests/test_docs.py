@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import json
 import os
 import pkgutil
 import re
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import minigrad
+from benchmarks.harness import written
 from minigrad.ops.registry import FROM_NUMPY
 
 ROOT = Path(__file__).parents[1]
@@ -154,6 +156,20 @@ def test_the_pictures_are_there_and_small():
         data = (ROOT / picture).read_bytes()
         assert data.startswith(b"\x89PNG" if picture.endswith(".png") else b"<?xml")
         assert len(data) < PICTURE_LIMIT
+
+
+def test_the_table_of_programs_is_what_was_measured():
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "benchmarks" / "results").iterdir())]
+    *_, table = [run["benchmarks"]["programs"] for run in kept if "programs" in run["benchmarks"]]
+    rows = [dict(zip(table["header"], row, strict=True)) for row in table["rows"] if row]
+    measured = {(row["program"].replace("_", " "), row["side"]): row for row in rows}
+    sides = {"tape": "minigrad", "compiled": "minigrad, compiled"}
+    (_, *names), *lines = table_lines(README.partition("The programs of `examples/`")[2].partition("\n## ")[0])
+    assert {program for program, *_ in lines} == {program for program, _ in measured}
+    for program, *figures in lines:
+        for name, figure in zip(names, figures, strict=True):
+            rival, _, side = name.partition(" / ")
+            assert figure == written(measured[program, sides[side]][f"{rival} over"]["value"]), (program, name)
 
 
 def test_examples_at_a_prompt():
