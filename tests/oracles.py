@@ -161,6 +161,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "argmin": lambda x, axis=None, keepdims=False: torch.argmin(x, axis, keepdims),
     "batch_norm": lambda x, W, b, training, eps=1e-5: F.batch_norm(x, None, None, W, b, training, eps=eps),
     "binary_cross_entropy_with_logits": lambda *inputs, **params: binary(*inputs, **params),
+    "bounded": lambda a, b: a / b.clamp_min(1e-12),
     "bernoulli": lambda a, b: F.binary_cross_entropy(*broadcast(a, b), reduction="none"),
     "cosine_similarity": lambda x1, x2, axis=1, eps=1e-8: F.cosine_similarity(x1, x2, axis, eps),
     "group_norm": lambda x, W, b, num_groups, eps=1e-5: F.group_norm(x, num_groups, ones_for_none(W, x), b, eps),
@@ -174,7 +175,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "soft_margin_loss": lambda x, t: -F.logsigmoid(t * x).mean(),  # torch's has no derivative to the target
     "triplet_margin_loss": F.triplet_margin_loss,
     "x_log_x": lambda x: torch.special.xlogy(x, x),
-    "binary_cross_entropy": lambda x, t, weight: (
+    "binary_cross_entropy": lambda x, t, weight=None: (
         (1 if weight is None else weight) * F.binary_cross_entropy(x, t, reduction="none")
     ).mean(),
     "cosine_embedding_loss": lambda a, b, t, **params: F.cosine_embedding_loss(a, b, t.detach(), **params),

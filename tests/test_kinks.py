@@ -48,6 +48,13 @@ TABLE = [
     ("square", (0.0,), 0.0, (0.0,), 2.0),
     ("l1_loss", (2.0, 2.0), 0.0, (0.0, 0.0), 0.0),
     ("huber_loss", (3.0, 2.0), 0.5, (1.0, -1.0), 0.0),  # where the parabola meets the line
+    ("smooth_l1_loss", (3.0, 2.0), 0.5, (1.0, -1.0), 0.0),
+    ("hinge_embedding_loss", (1.0, -1.0), 0.0, (-1.0, 0.0), 0.0),  # at the margin it still is the slope inside
+    ("margin_ranking_loss", (1.0, 1.0, 1.0), 0.0, (-1.0, 1.0, 0.0),
+     [[0.0, 0.0, -1.0], [0.0, 0.0, 1.0], [-1.0, 1.0, 0.0]]),
+    ("soft_margin_loss", (-1000.0, 1.0), 1000.0, (-1.0, 1000.0), [[0.0, -1.0], [-1.0, 0.0]]),
+    ("binary_cross_entropy", (0.0, 0.0), 0.0, (0.0, inf), [[nan, nan], [-inf, 0.0]]),
+    ("binary_cross_entropy", (1.0, 1.0), 0.0, (0.0, -inf), [[nan, nan], [-inf, 0.0]]),
     ("minimum", (2.0, 2.0), 2.0, (0.5, 0.5), 0.0),
     ("minimum", (-inf, -inf), -inf, (0.5, 0.5), 0.0),
     ("abs", (0.0,), 0.0, (0.0,), 0.0),
@@ -239,6 +246,11 @@ MEETING = [
      lambda x: F.binary_cross_entropy_with_logits(x, torch.tensor([0.0, 1.0], dtype=x.dtype))),
     (lambda x: minigrad.cross_entropy(x, np.array(0)), [1000.0, -1000.0, -np.inf],
      lambda x: F.cross_entropy(x, torch.tensor(0))),
+    (lambda x: minigrad.kl_div(np.zeros(2), x, reduction="sum"), [1e-300, 0.5],
+     lambda x: F.kl_div(0 * x.detach(), x, reduction="sum")),
+    (lambda x: minigrad.multi_margin_loss(x, np.array(0)), [1.0, 0.0, 2.0],
+     lambda x: (F.relu(1 + x - x[0])).sum() / 3 - 1 / 3),
+    (lambda x: minigrad.smooth_l1_loss(x, np.zeros(3)), [1.0, -1.0, 0.0], lambda x: F.huber_loss(x, 0 * x.detach())),
     (lambda x: minigrad.huber_loss(x, np.zeros(3)), [1.0, -1.0, 0.0], lambda x: F.huber_loss(x, 0 * x.detach())),
     (lambda x: 0 * np.log(x[0]) + np.log(1 - x[0]), [0.0], lambda x: 0 * torch.log(x[0]) + torch.log(1 - x[0])),
 ]  # fmt: skip

@@ -47,6 +47,10 @@ CASES: dict[str, tuple[tuple[Any, Any], list[tuple[int, ...]]]] = {
         either(lambda f, i, x: f.cross_entropy(x, i(CLASSES), ignore_index=2, reduction="sum", label_smoothing=0.3)),
         [(4, 3)],
     ),
+    "cross_entropy smoothed mean": (
+        either(lambda f, i, x: f.cross_entropy(x, i(CLASSES), ignore_index=0, label_smoothing=0.1)),
+        [(4, 3)],
+    ),
     "cross_entropy smoothed none": (
         either(lambda f, i, x: f.cross_entropy(x, i(np.array(1)), reduction="none", label_smoothing=0.3)),
         [(3,)],
@@ -462,6 +466,11 @@ ERRORS = [
     (lambda m: m.kl_div(X[:0], X[:0], reduction="batchmean"), ValueError, "mean over samples"),
     (lambda m: m.binary_cross_entropy(X - 1, X), ValueError, r"from -1.0 to -1.0; binary_cross_entropy_with_logits"),
     (lambda m: m.binary_cross_entropy(X * np.nan, X), ValueError, "from nan to nan"),
+    (lambda m: m.binary_cross_entropy(X, X + 2), ValueError, "the target is .* from 0 to 1, and goes from 2.0"),
+    (lambda m: m.cross_entropy(X, np.eye(3, dtype=int)[:2]), ValueError, r"are floats: target.astype\(float\)"),
+    (lambda m: m.scaled_dot_product_attention(X, X, X[:1]), ValueError, r"the n of 2 keys, and has shape \(1, 3\)"),
+    (lambda m: m.embedding([0], X, padding_idx=1.0), TypeError, "padding_idx is the number of a row"),
+    (lambda m: m.conv2d(IMAGE, KERNEL[..., :0]), ValueError, r"weight has shape \(3, 2, 2, 0\)"),
     (lambda m: m.soft_margin_loss(X, X), ValueError, r"targets are 1 and -1, and one is 0.0; 2 \* target - 1"),
     (lambda m: m.hinge_embedding_loss(X, [[1, -1, 0]]), ValueError, "and one is 0;"),
     (lambda m: m.hinge_embedding_loss(X, [1, -1, 1]), ValueError, "hinge_embedding_loss: the prediction has shape"),

@@ -167,6 +167,8 @@ def check_classes(loss, shape, target, weight, ignore_index, axis):
         )
     if labels.shape != needed:
         advice = f"; target.reshape({needed}) has it" if labels.size == np.prod(needed) else ""
+        if labels.shape == shape:
+            advice = "; the probabilities of classes, which cross_entropy takes, are floats: target.astype(float)"
         raise ValueError(
             f"{loss}: with an input of shape {shape}, classes along axis {axis}, the target needs the shape "
             f"{needed}, and it has {labels.shape}{advice}"
@@ -204,7 +206,7 @@ def smoothed(input, target, weight, ignore_index, reduction, label_smoothing):
     losses = (1 - label_smoothing) * hard + label_smoothing / input.shape[axis] * np.where(counts, soft, 0)
     if reduction != "mean":
         return reduced("cross_entropy", losses, reduction)
-    total = counts if weight is None else np.where(counts, weight[np.where(counts, target, 0)], 0)
+    total = counts.astype(losses.dtype) if weight is None else np.where(counts, weight[np.where(counts, target, 0)], 0)
     return losses.sum() / total.sum()
 
 

@@ -113,7 +113,7 @@ def lengths(name, argument, value, least, d):
         raise TypeError(f"{name}: {argument} is {needed}, and not {value!r}")
     if min(given) < least:
         raise ValueError(f"{name}: {argument} is at least {least}, and is {value}")
-    return (least,) * (2 - d) + tuple(given)
+    return (least,) * (2 - d) + tuple(map(int, given))
 
 
 def windows_of(name, x, size, stride, dilation, margins, outside=0):
@@ -183,7 +183,7 @@ def check_kernel(name, d, input, weight, groups, needed, channels):
     lengths(name, "groups", groups, 1, 1)
     c = input.shape[-d - 1] if input.ndim in (d + 1, d + 2) else None  # None: as_image will say so
     shape = weight.shape
-    if len(shape) != d + 2 or c not in (None, shape[channels] * (groups if channels else 1)):
+    if len(shape) != d + 2 or 0 in shape[2:] or c not in (None, shape[channels] * (groups if channels else 1)):
         raise ValueError(
             f"{name}: weight has shape {shape}, and needs the axes {needed}, with the c of the input, of shape "
             f"{input.shape}, and groups={groups}"
@@ -267,6 +267,9 @@ class max_pool1d:
 
     Its settings are those of max_pool2d.
     """
+    def words(
+        input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+    ): ...
     params = [{"kernel_size": 2, "ceil_mode": True}]
     signature = "(n,2,3)->()"
     def compose(input, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
@@ -280,6 +283,7 @@ class max_pool2d:
     The windows lie side by side if stride is left out. Padding never wins; it is at most half a window. With ceil_mode
     a last window may reach beyond the end, if it does not begin there.
     """
+    words = max_pool1d.operation.call.source
     params = [{"kernel_size": 2}, {"kernel_size": (2, 3), "stride": 1, "padding": 1}]
     signature = "(n,2,3,4)->()"
     def compose(input, *, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):

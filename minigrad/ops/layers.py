@@ -47,6 +47,9 @@ class embedding:
     signature = "(n),(k,d)->(n,d)"
     domain = {"indices": "k"}
     d_indices = None
+    def words(
+        input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False
+    ): ...
     def forward(indices, weight, *, padding_idx=None):      return weight[indices]
     def d_weight(g, y, indices, weight, *, padding_idx):
         if padding_idx is not None:
@@ -60,6 +63,8 @@ class embedding:
         if numbers.size and not 0 <= numbers.min() <= numbers.max() < rows:
             raise IndexError(f"embedding: indices from {numbers.min()} to {numbers.max()} in a table of {rows} rows")
         if padding_idx is not None:
+            if not isinstance(padding_idx, int | np.integer):
+                raise TypeError(f"embedding: padding_idx is the number of a row, an int, and not {padding_idx!r}")
             if not -rows <= padding_idx < rows:
                 raise IndexError(f"embedding: padding_idx={padding_idx} is no row of a table of {rows}")
             padding_idx %= rows
@@ -103,17 +108,20 @@ class scaled_dot_product_attention:
     to (..., m, n): True where a query may look at a key, or numbers that are added to the scores. With is_causal the
     i-th query looks at the first i keys. By default scale is 1 / √e. Where a query may look at no key, y is 0.
     """
+    def words(
+        query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
+    ): ...
     params = [{}, {"scale": 0.5}]
     signature = "(m,3),(k,3),(k,n),(m,k)->(m,n)"
     def compose(query, key, value, attn_mask=None, *, is_causal=False, scale=None):
-        return attention_weights(query, key, attn_mask, is_causal, scale) @ value
+        return of_values(attention_weights(query, key, attn_mask, is_causal, scale), value)
     def public(
         attention, query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, rng=None
     ):
         if not dropout_p:
             return attention(query, key, value, attn_mask, is_causal=is_causal, scale=scale)
         weights = attention_weights(*map(lifted, map(operand, (query, key))), attn_mask, is_causal, scale)
-        return dropout(weights, dropout_p, rng=rng) @ value
+        return of_values(dropout(weights, dropout_p, rng=rng), operand(value))
 
 
 def attention_weights(query, key, attn_mask, is_causal, scale):
@@ -144,6 +152,15 @@ def attention_weights(query, key, attn_mask, is_causal, scale):
         raise TypeError(f"{name}: attn_mask is a mask of booleans, or floats that are added, and is {mask.dtype}")
     least = float(np.finfo(scores.dtype).min) / 2  # finite, so that where no key is allowed there is no nan on the way
     return np.where(allowed, softmax(np.where(allowed, scores, least)), 0)
+
+
+def of_values(weights, value):
+    if value.ndim < 2 or value.shape[-2] != weights.shape[-1]:
+        raise ValueError(
+            f"scaled_dot_product_attention: value needs the axes (..., n, d), with the n of {weights.shape[-1]} keys, "
+            f"and has shape {value.shape}"
+        )
+    return weights @ value
 
 
 @op

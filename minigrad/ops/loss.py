@@ -100,7 +100,7 @@ class kl_div:
     """L = Σ target (ln target - input) / N for log-probabilities `input`: the divergence of it from the target
 
     N is the number of entries; with reduction "batchmean" it is the number of samples, as the definition has it. With
-    log_target the target is a log-probability, too.
+    log_target the target is a log-probability, too. Where the target is 0 so is its term, with the derivative -inf.
     """
     wide = "ebiu"
     def words(input, target, size_average=None, reduce=None, reduction="mean", log_target=False): ...
@@ -145,14 +145,16 @@ class binary_cross_entropy:
         losses = bernoulli(input, target.astype(input.dtype))
         return reduced("binary_cross_entropy", weighed("binary_cross_entropy", losses, weight), reduction)
     def public(loss, input, target, weight=None, *, reduction="mean"):
-        x = operand(input)
-        numbers = x.array if type(x) is Tensor else x
-        if numbers.size and not tracing() and not (numbers.min() >= 0 and numbers.max() <= 1):
-            raise ValueError(
-                f"binary_cross_entropy: the input is probabilities, from 0 to 1, and goes from {numbers.min()} to "
-                f"{numbers.max()}; binary_cross_entropy_with_logits takes any numbers"
-            )
-        return loss(x, target, weight, reduction=reduction)
+        shares = {"input": operand(input), "target": operand(target)}
+        for name, x in shares.items():
+            numbers = x.array if type(x) is Tensor else x
+            if numbers.size and not tracing() and not (numbers.min() >= 0 and numbers.max() <= 1):
+                advice = "; binary_cross_entropy_with_logits takes any numbers" if name == "input" else ""
+                raise ValueError(
+                    f"binary_cross_entropy: the {name} is probabilities, from 0 to 1, and goes from {numbers.min()} to "
+                    f"{numbers.max()}{advice}"
+                )
+        return loss(*shares.values(), weight, reduction=reduction)
 
 
 @op
@@ -163,9 +165,21 @@ class bernoulli:
     @silently
     def forward(a, b):
         return -(b * np.maximum(np.log(a), -100) + (1 - b) * np.maximum(np.log1p(-a), -100)).astype(a.dtype)
-    def d_a(g, y, a, b):    return g * (a - b) / np.maximum(a * (1 - a), 1e-12)
+    def d_a(g, y, a, b):    return g * bounded(a - b, a * (1 - a))
     @silently
     def d_b(g, y, a, b):    return g * (np.log1p(-a) - np.log(a))
+
+
+@op
+class bounded:
+    "y = a / max(b, 1e-12), with the derivative nan where b is less: there y is a convention, and no function of b"
+    helper = True
+    domain = {"b": POSITIVE}
+    def forward(a, b):      return a / np.maximum(b, 1e-12)
+    @silently
+    def d_a(g, y, a, b):    return np.where(np.less(b, 1e-12), np.nan, g / b)
+    @silently
+    def d_b(g, y, a, b):    return np.where(np.less(b, 1e-12), np.nan, -g * y / b)
 
 
 @op

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from minigrad.engine.state import tracing
+from minigrad.ops.calling import static
 from minigrad.ops.registry import op
 
 
@@ -80,7 +81,7 @@ class group_norm:
     signature = "(n,4,2),(4),(4)->()"
     def compose(input, weight=None, bias=None, *, num_groups=1, eps=1e-5):
         weight, bias = per_channel("group_norm", input, weight, bias)
-        if not isinstance(num_groups, int | np.integer) or num_groups < 1 or input.shape[1] % num_groups:
+        if type(num_groups) is not int or num_groups < 1 or input.shape[1] % num_groups:
             raise ValueError(f"group_norm: num_groups={num_groups!r} does not divide {input.shape[1]} channels")
         n, *lengths = input.shape
         x = input.reshape(n, num_groups, math.prod(lengths) // num_groups)
@@ -88,7 +89,7 @@ class group_norm:
         y = standardized(deviation, np.square(deviation).mean(-1, keepdims=True), None, None, eps)
         return scaled(y.reshape(input.shape), weight, bias)
     def public(group_norm, input, num_groups, weight=None, bias=None, eps=1e-5):
-        return group_norm(input, weight, bias, num_groups=num_groups, eps=eps)
+        return group_norm(input, weight, bias, num_groups=static(num_groups), eps=eps)
 
 
 @op
