@@ -159,7 +159,8 @@ def test_the_pictures_are_there_and_small():
 
 
 def test_the_table_of_programs_is_what_was_measured():
-    kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "benchmarks" / "results").iterdir())]
+    files = sorted((ROOT / "benchmarks" / "results").iterdir())
+    kept = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     *_, table = [run["benchmarks"]["programs"] for run in kept if "programs" in run["benchmarks"]]
     rows = [dict(zip(table["header"], row, strict=True)) for row in table["rows"] if row]
     measured = {(row["program"].replace("_", " "), row["side"]): row for row in rows}
