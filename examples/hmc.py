@@ -31,7 +31,7 @@ def loss(q: Any) -> Any:
     return (np.sum(misfit**2) + q[0] ** 2 + (q[1] - 1) ** 2 + np.sum(schools**2)) / 2
 
 
-def start() -> tuple[Any, ...]:
+def start() -> tuple[Any]:
     return (np.concatenate([np.array([1.0, 1.0]), np.linspace(-1, 1, 8)]),)
 
 

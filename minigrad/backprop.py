@@ -177,7 +177,7 @@ def backward(
 def gradients(
     output: Tensor, inputs: Tensor | Sequence[Tensor], create_graph: bool = False,
     *, gradient: Any = None, allow_unused: bool = False,
-) -> tuple[Any, ...]:  # fmt: skip
+) -> tuple[Tensor, ...]:  # fmt: skip
     """The gradients of `output` with respect to `inputs`, a tuple of Tensors, as `torch.autograd.grad` returns them.
 
     Args:
@@ -195,4 +195,4 @@ def gradients(
     return tuple([handed_out(cotangents.get(x)) for x in inputs])
 
 
-Tensor.backward = backward  # type: ignore[attr-defined]
+Tensor.backward = backward  # type: ignore[method-assign, assignment]

@@ -99,12 +99,12 @@ class Function:
         raise TypeError(f"{type(self).__name__} is never instantiated: call {type(self).__name__}.apply(...)")
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> Any:
+    def forward(ctx: Any, *inputs: Any, **named: Any) -> Any:
         """Compute an array from `inputs`, or a tuple: arrays where apply got Tensors, all else as it was given."""
         raise NotImplementedError(errors.NEEDS.format("forward(ctx, *inputs)"))
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: Any, *grads: Any, **named: Any) -> Any:
         """Return the cotangent of each input of forward, given those of its outputs; None where is no derivative."""
         raise NotImplementedError(errors.NEEDS.format("backward(ctx, grad)"))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import count
 from math import ceil, floor, trunc
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from minigrad.engine.installed import Installed
 from minigrad.engine.numeric import as_numeric, may_require_grad, replacement
 from minigrad.engine.places import Place, caller
 from minigrad.engine.state import here, off_tape
+
+if TYPE_CHECKING:
+    from minigrad.engine.installed import Entry
 
 __all__ = ["Tensor"]
 
@@ -108,13 +111,40 @@ class Tensor(Installed):
     def requires_grad(self, flag: bool) -> None:
         self.differentiable = self.recorded = may_require_grad(self, flag)
 
-    shape = property(lambda self: self.array.shape, doc="The lengths of the axes, a tuple.")
-    ndim = property(lambda self: self.array.ndim, doc="The number of axes.")
-    size = property(lambda self: self.array.size, doc="The number of entries.")
-    dtype = property(lambda self: self.array.dtype, doc="The NumPy dtype of the entries.")
-    T = property(lambda self: self.transpose(), doc="All axes reversed, as `numpy.ndarray.T`.")
-    mT = property(lambda self: self.matrix_transpose(), doc="The last two axes exchanged, as `numpy.ndarray.mT`.")
-    where = property(lambda self: Place.of(self.made_at), doc="The user's expression that made this tensor, a Place.")
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self.array.shape  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self.array.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype of the entries."""
+        return self.array.dtype  # type: ignore[no-any-return]
+
+    @property
+    def T(self) -> Tensor:
+        """All axes reversed, as `numpy.ndarray.T`."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged, as `numpy.ndarray.mT`."""
+        return self.matrix_transpose()
+
+    @property
+    def where(self) -> Place:
+        """The user's expression that made this tensor."""
+        return Place.of(self.made_at)
 
     def item(self) -> Any:
         """The single entry as a Python number; ends the history. ValueError unless there is one entry."""
@@ -180,7 +210,7 @@ class Tensor(Installed):
             raise TypeError(errors.has_history(self))
         return restored, (self.array, self.grad, self.differentiable)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, np.dtype[Entry]]:
         if self.recorded and self.dtype.kind == "f":  # positions and masks have no gradient to lose
             raise TypeError(errors.as_array(self))
         return np.array(off_tape(self, "np.asarray()"), dtype=dtype, copy=copy)

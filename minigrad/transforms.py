@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
 
@@ -34,6 +34,30 @@ __all__ = [
 
 Fn = Callable[..., Any]
 Argnums = int | Sequence[int]
+Array = np.ndarray[Any, Any]
+Pullback = Callable[[Any], tuple[Any, ...]]
+
+
+class Derivative(Protocol):
+    """A function by its first argument, to a type checker: of an array it is an array, of a Tensor a Tensor."""
+
+    @overload
+    def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> Tensor: ...
+    @overload
+    def __call__(self, x: Array | float, /, *args: Any, **kwargs: Any) -> Array: ...
+    @overload
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class ValueAndDerivative(Protocol):
+    """The same, beside the value."""
+
+    @overload
+    def __call__(self, x: Tensor, /, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def __call__(self, x: Array | float, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]: ...
+    @overload
+    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]: ...
 
 
 # ------------------------------------------------------------------------------------------------ nested arguments
@@ -238,6 +262,10 @@ def sequence(primals: Any, transform: str) -> Sequence[Any]:
 
 
 # --------------------------------------------------------------------------------------------------- the transforms
+@overload
+def value_and_grad(fn: Fn, argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> ValueAndDerivative: ...
+@overload
+def value_and_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., tuple[Any, Any]]: ...
 def value_and_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., tuple[Any, Any]]:
     """A function that returns ``(fn(...), its gradient)``.
 
@@ -269,6 +297,10 @@ def value_and_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Calla
     return differentiated
 
 
+@overload
+def grad(fn: Fn, argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> Derivative: ...
+@overload
+def grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn: ...
 def grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     """A function that returns the gradient of `fn`; with has_aux, ``(gradient, aux)``. Arguments as `value_and_grad`.
 
@@ -289,6 +321,10 @@ def grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     return differentiated
 
 
+@overload
+def elementwise_grad(fn: Fn, argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> Derivative: ...
+@overload
+def elementwise_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn: ...
 def elementwise_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     """A function that returns the gradient of the sum of the output's entries.
 
@@ -308,6 +344,10 @@ def elementwise_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     return grad(total, argnums, has_aux)
 
 
+@overload
+def vjp(fn: Fn, *primals: Any, has_aux: Literal[False] = False) -> tuple[Any, Pullback]: ...
+@overload
+def vjp(fn: Fn, *primals: Any, has_aux: Literal[True]) -> tuple[Any, Pullback, Any]: ...
 def vjp(fn: Fn, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """``(fn(*primals), pullback)``, where ``pullback(u)`` is the tuple of cotangents Jᵀu, one for each primal.
 
@@ -329,6 +369,12 @@ def vjp(fn: Fn, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     return value, pullback, *run.beside()
 
 
+@overload
+def jvp(
+    fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[False] = False
+) -> tuple[Any, Any]: ...
+@overload
+def jvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[True]) -> tuple[Any, Any, Any]: ...
 def jvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> tuple[Any, ...]:
     """``(fn(*primals), Jv)``: how the output moves when the primals move along `tangents`, nested as they are.
 
@@ -391,6 +437,10 @@ def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     return differentiated
 
 
+@overload
+def hessian(fn: Fn, argnums: Literal[0] = 0, has_aux: Literal[False] = False) -> Derivative: ...
+@overload
+def hessian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn: ...
 def hessian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     """A function that returns the Hessian of `fn`, shape ``argument.shape + argument.shape``: `jacobian` of `grad`.
 
@@ -402,6 +452,10 @@ def hessian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     return jacobian(grad(fn, argnums, has_aux), argnums, has_aux)
 
 
+@overload
+def hessian_diag(fn: Fn, argnums: Literal[0] = 0) -> Derivative: ...
+@overload
+def hessian_diag(fn: Fn, argnums: Argnums = 0) -> Fn: ...
 def hessian_diag(fn: Fn, argnums: Argnums = 0) -> Fn:
     """A function that returns the diagonal of the Hessian of `fn`, nested and shaped as the argument.
 

@@ -21,11 +21,13 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
-from typing import Any
+from typing import Any, TypeVar, overload
 
 __all__ = ["Watch", "enable_grad", "no_grad"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class State:
@@ -147,6 +149,11 @@ class Switch:
     def __exit__(self, *exception: object) -> None:
         state = here.state
         state.recording = state.before.pop()
+
+    @overload
+    def __call__(self) -> Switch: ...
+    @overload
+    def __call__(self, function: F) -> F: ...
 
     def __call__(self, function: Any = None) -> Any:
         if function is None:

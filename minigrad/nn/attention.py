@@ -50,13 +50,13 @@ class MultiheadAttention(Module):
             raise ValueError(f"MultiheadAttention: query, key and value have 2 axes or 3, and here the shapes {shapes}")
         turned = not self.batch_first and len(shapes[0]) == 3
         query, key, value = (np.swapaxes(x, 0, 1) if turned else x for x in (query, key, value))
-        weights = np.split(self.in_proj_weight, 3)
-        biases = (None,) * 3 if self.in_proj_bias is None else np.split(self.in_proj_bias, 3)
+        weights = minigrad.split(self.in_proj_weight, 3)
+        biases = (None,) * 3 if self.in_proj_bias is None else minigrad.split(self.in_proj_bias, 3)
         q, k, v = (
-            self.by_head(minigrad.affine(x, *wb)) for x, *wb in zip((query, key, value), weights, biases, strict=True)
+            self.by_head(minigrad.affine(x, W, b)) for x, W, b in zip((query, key, value), weights, biases, strict=True)
         )
         mask = self.mask(attn_mask, key_padding_mask, q.shape[:-3], q.dtype)
-        chance = {"dropout_p": self.dropout if self.training else 0.0, "rng": self.rng}
+        chance: dict[str, Any] = {"dropout_p": self.dropout if self.training else 0.0, "rng": self.rng}
         if not need_weights:
             looks, y = None, minigrad.scaled_dot_product_attention(q, k, v, mask, **chance)
         else:  # with unit vectors for values, what comes out is the weights
@@ -133,4 +133,4 @@ class TransformerEncoderLayer(Module):
             x = x + attended(self.norm1(x))
             return x + fed_forward(self.norm2(x))  # type: ignore[no-any-return]
         x = self.norm1(x + attended(x))
-        return self.norm2(x + fed_forward(x))  # type: ignore[no-any-return]
+        return self.norm2(x + fed_forward(x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +12,20 @@ import minigrad
 from minigrad import Tensor
 from minigrad.nn.module import Module
 
+Reduction = Literal["mean", "batchmean", "sum", "none"]
+
 
 class Loss(Module):
     """`reduction` is "mean", "sum", or "none" for the losses one by one."""
 
     reductions: tuple[str, ...] = "mean", "sum", "none"
 
-    def __init__(self, *, reduction: str = "mean") -> None:
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
         if reduction not in self.reductions:
             *others, last = map(repr, self.reductions)
             needed = f"{', '.join(others)} or {last}"
             raise ValueError(f"{type(self).__name__}: reduction is {needed}, and not {reduction!r}")
-        self.reduction = reduction
+        self.reduction: Any = reduction
 
     def keep(self, **weights: Any) -> None:
         """Weights are part of the state, as in torch, and may be left out."""
@@ -48,7 +50,7 @@ class L1Loss(Loss):
 class HuberLoss(Loss):
     """Half the square of an error up to `delta`, and a straight line beyond."""
 
-    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+    def __init__(self, reduction: Reduction = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         self.delta = delta
 
@@ -59,7 +61,7 @@ class HuberLoss(Loss):
 class SmoothL1Loss(Loss):
     """HuberLoss over its delta, which is called beta here."""
 
-    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+    def __init__(self, *, reduction: Reduction = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
         self.beta = beta
 
@@ -72,7 +74,7 @@ class KLDivLoss(Loss):
 
     reductions = "mean", "batchmean", "sum", "none"
 
-    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
+    def __init__(self, *, reduction: Reduction = "mean", log_target: bool = False) -> None:
         super().__init__(reduction=reduction)
         self.log_target = log_target
 
@@ -85,7 +87,7 @@ class NLLLoss(Loss):
 
     weight: npt.NDArray[Any] | None
 
-    def __init__(self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
+    def __init__(self, weight: Any = None, *, ignore_index: int = -100, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.ignore_index = ignore_index
         self.keep(weight=weight)
@@ -104,7 +106,12 @@ class CrossEntropyLoss(NLLLoss):
     """
 
     def __init__(
-        self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+        self,
+        weight: Any = None,
+        *,
+        ignore_index: int = -100,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
         self.label_smoothing = label_smoothing
@@ -121,7 +128,7 @@ class MultiMarginLoss(Loss):
 
     weight: npt.NDArray[Any] | None
 
-    def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, *, reduction: str = "mean") -> None:
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Any = None, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.p, self.margin = p, margin
         self.keep(weight=weight)
@@ -137,7 +144,7 @@ class BCELoss(Loss):
 
     weight: npt.NDArray[Any] | None
 
-    def __init__(self, weight: Any = None, *, reduction: str = "mean") -> None:
+    def __init__(self, weight: Any = None, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.keep(weight=weight)
 
@@ -151,7 +158,7 @@ class BCEWithLogitsLoss(Loss):
     weight: npt.NDArray[Any] | None
     pos_weight: npt.NDArray[Any] | None
 
-    def __init__(self, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None) -> None:
+    def __init__(self, weight: Any = None, *, reduction: Reduction = "mean", pos_weight: Any = None) -> None:
         super().__init__(reduction=reduction)
         self.keep(weight=weight, pos_weight=pos_weight)
 
@@ -184,7 +191,7 @@ class HingeEmbeddingLoss(Margin):
 
     operation = staticmethod(minigrad.hinge_embedding_loss)
 
-    def __init__(self, margin: float = 1.0, *, reduction: str = "mean") -> None:
+    def __init__(self, margin: float = 1.0, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.margin = margin
 
@@ -194,7 +201,7 @@ class MarginRankingLoss(Margin):
 
     operation = staticmethod(minigrad.margin_ranking_loss)
 
-    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+    def __init__(self, margin: float = 0.0, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.margin = margin
 
@@ -204,7 +211,7 @@ class CosineEmbeddingLoss(Margin):
 
     operation = staticmethod(minigrad.cosine_embedding_loss)
 
-    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+    def __init__(self, margin: float = 0.0, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.margin = margin
 
@@ -213,7 +220,13 @@ class TripletMarginLoss(Loss):
     """By how much the positive is not a margin nearer to the anchor than the negative is."""
 
     def __init__(
-        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, *, reduction: str = "mean"
+        self,
+        margin: float = 1.0,
+        p: float = 2.0,
+        eps: float = 1e-6,
+        swap: bool = False,
+        *,
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__(reduction=reduction)
         self.margin, self.p, self.eps, self.swap = margin, p, eps, swap

@@ -7,7 +7,7 @@ in its own attributes: a Tensor that was assigned with requires_grad is a parame
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from minigrad import Tensor
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+P = ParamSpec("P")
 PARAMETER, BUFFER = "parameter", "buffer"
 
 
@@ -30,6 +32,12 @@ def Parameter(data: Any) -> Tensor:
     """A copy of `data` to be learned: a Tensor with requires_grad, which is all that a parameter needs to be."""
     constant = data if isinstance(data, Tensor) else Tensor(data)
     return Tensor(np.array(constant), requires_grad=True)
+
+
+class Forward(Protocol[P, T_co]):
+    """A module, to a type checker: calling it takes and returns what its forward does."""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
 
 
 class Module:
@@ -53,11 +61,11 @@ class Module:
 
     training = True  # what train() and eval() set, for layers that behave differently in the two
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Compute the output of the module; a subclass says how."""
         raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, ...)")
 
-    def __call__(self, *inputs: Any, **named: Any) -> Any:
+    def __call__(self: Forward[P, T_co], *inputs: P.args, **named: P.kwargs) -> T_co:
         return self.forward(*inputs, **named)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -252,7 +260,7 @@ class Sequential(ModuleList):
     def __init__(self, *modules: Module) -> None:
         super().__init__(modules)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Tensor:
         for module in self.children():
             x = module(x)
-        return x
+        return x  # type: ignore[no-any-return]

@@ -133,7 +133,7 @@ def insert(arr, obj, values, axis=None):
 
 # -------------------------------------------------------------------------------------------------------- as several
 @composition(np.array_split)
-def array_split(ary, indices_or_sections, axis=0):
+def array_split(ary, indices_or_sections, axis=0) -> list:
     """The list of the parts of ary along `axis`: so many nearly equal ones, the longer first, or cut before positions.
 
     >>> [part.data for part in array_split(Tensor([1.0, 2.0, 3.0]), 2)]
@@ -150,7 +150,7 @@ def array_split(ary, indices_or_sections, axis=0):
 
 
 @composition(np.split)
-def split(ary, indices_or_sections, axis=0):
+def split(ary, indices_or_sections, axis=0) -> list:
     """The list of the parts of ary along `axis`: so many equal ones, or cut before each of these positions.
 
     >>> [part.data for part in split(Tensor([1.0, 2.0, 3.0]), [1])]
@@ -164,19 +164,19 @@ def split(ary, indices_or_sections, axis=0):
 
 
 @composition(np.vsplit)
-def vsplit(ary, indices_or_sections):
+def vsplit(ary, indices_or_sections) -> list:
     """The parts along the first axis, as `split` has them."""
     return split(ary, indices_or_sections, enough("vsplit", ary, 2, 0))
 
 
 @composition(np.hsplit)
-def hsplit(ary, indices_or_sections):
+def hsplit(ary, indices_or_sections) -> list:
     """The parts along the second axis, of a vector along its only one, as `split` has them."""
     return split(ary, indices_or_sections, enough("hsplit", ary, 1, min(np.ndim(ary) - 1, 1)))
 
 
 @composition(np.dsplit)
-def dsplit(ary, indices_or_sections):
+def dsplit(ary, indices_or_sections) -> list:
     """The parts along the third axis, as `split` has them."""
     return split(ary, indices_or_sections, enough("dsplit", ary, 3, 2))
 
@@ -188,6 +188,6 @@ def enough(name, ary, least, axis):
 
 
 @composition(np.unstack)
-def unstack(x, *, axis=0):
+def unstack(x, *, axis=0) -> tuple:
     """The tuple of the parts of x, one for each position along `axis`, without that axis."""
     return tuple(np.moveaxis(lifted(operand(x)), axis, 0))

@@ -210,5 +210,5 @@ FROM_NUMPY |= {f: off_the_tape(f) for f in by_value}
 
 KNOWN = "use operations that minigrad has (dir(minigrad)), or t.detach().numpy() to leave the tape"
 WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
-Tensor.__array_ufunc__ = array_ufunc  # type: ignore[attr-defined]
-Tensor.__array_function__ = array_function  # type: ignore[attr-defined]
+Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign, assignment]
+Tensor.__array_function__ = array_function  # type: ignore[method-assign, assignment]

@@ -147,14 +147,14 @@ class broadcast_to:
 
 
 @composition(np.broadcast_arrays)
-def broadcast_arrays(*args):
+def broadcast_arrays(*args) -> tuple:
     """The tuple of all arrays in the shape that they have together."""
     shape = np.broadcast_shapes(*map(np.shape, args))
     return tuple(np.broadcast_to(lifted(operand(x)), shape) for x in args)
 
 
 @composition(np.meshgrid)
-def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy") -> tuple:
     """The coordinates of all points of a grid: a tuple with an array for each of the vectors xi.
 
     All have an axis for each vector, and with `sparse` length 1 along those of the others. The first two axes are

@@ -49,7 +49,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
-        groups = [params] if isinstance(params, Tensor | Mapping) else list(params)
+        groups: list[Any] = [params] if isinstance(params, Tensor | Mapping) else list(params)
         for group in groups if groups and isinstance(groups[0], Mapping) else [{"params": groups}]:
             if unknown := group.keys() - defaults.keys() - {"params"}:
                 raise ValueError(f"{self.name} has no setting {min(unknown)!r}; it has {', '.join(defaults)}")

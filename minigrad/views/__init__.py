@@ -60,4 +60,4 @@ def _repr_svg_(self: Tensor) -> str | None:
     return graph
 
 
-Tensor._repr_html_, Tensor._repr_svg_ = _repr_html_, _repr_svg_  # type: ignore[attr-defined]
+Tensor._repr_html_, Tensor._repr_svg_ = _repr_html_, _repr_svg_  # type: ignore[method-assign, assignment]
