@@ -55,6 +55,8 @@ SAME = {  # the same table as text of many kinds
     "decimal comma, quoted": b'a,price,b,rent\n1,2,3,4\n"-1,5",2000,0,"0,5"\n',
     "thousands": b"a;price;b;rent\n1;2;3;4\n-1.5;2 000;0;.5\n",
     "numbered rows": b',a,price,b,rent\n0,1,2,3,4\n1,-1.5,2000,0,.5\n',
+    "numbered rows, by pandas": b"Unnamed: 0,a,price,b,rent\n0,1,2,3,4\n1,-1.5,2000,0,.5\n",
+    "separator, said by Excel": f"sep=;\r\n{TEXT.replace(',', ';')}".encode(),
     "R's row names": b'"a" "price" "b" "rent"\n"Adam" 1 2 3 4\n"Eve" -1.5 2000 0 .5\n',
     "a separator at the end": TEXT.replace("\n", ",\n").encode() + b",,,,\n",
     "gzip": gzip.compress(TEXT.encode()),
@@ -176,7 +178,8 @@ def test_rows_with_missing_values_are_dropped(tmp_path):
 
 def test_frames_keep_their_names():
     frame = pd.DataFrame({"size": [1, 2, 3], "home, sweet": [2.0, None, 3.0], "rent [€]": [True, False, True]})
-    for data in (frame, polars.DataFrame(frame.to_dict("list")), polars.from_pandas(frame).to_arrow()):
+    other = polars.DataFrame(frame.to_dict("list"))
+    for data in (frame, other, other.lazy(), other.to_arrow()):
         dataset = load(data, target=["rent [€]"], missing="mean")
         assert dataset.feature_names == ("size", "home, sweet")
         assert dataset.targets.tolist() == [[1], [0], [1]]
@@ -187,7 +190,7 @@ def test_frames_keep_their_names():
 
 
 REFUSED = [
-    ("a,b\n1,2\n3,\n", {"target": "c"}, "has no column 'c' to take as target; its columns are a, b"),
+    ("a,b\n1,2\n3,\n", {"target": "c"}, "has no column 'c', which --target names: they are a, b"),
     ("a,b\n1,2\n3,4\n", {}, "say with --target which of its columns to predict: a, b"),
     ("a,b\n1,2\n3,4\n", {"target": "a,a"}, "name one column twice"),
     ("a,b\n1,2\n3,4\n", {"target": "a,b"}, "no column is left as a feature"),

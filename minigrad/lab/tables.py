@@ -78,7 +78,7 @@ class Table(NamedTuple):
 
 def is_frame(data: Any) -> bool:
     """Whether `data` is a table with named columns: of pandas, polars or pyarrow."""
-    return hasattr(data, "columns") and hasattr(data, "__getitem__")
+    return hasattr(type(data), "columns") and hasattr(type(data), "__getitem__")
 
 
 def names_of(part: Any, letter: str, count: int) -> tuple[str, ...]:
@@ -93,6 +93,8 @@ def of_frame(data: Any, **columns: Any) -> Table:
     """The columns meant of a table that is in memory."""
     import pandas as pd
 
+    if hasattr(data, "collect"):  # polars has frames that are not computed yet
+        data = data.collect()
     if not isinstance(data, pd.DataFrame):
         names = getattr(data, "column_names", data.columns)  # pyarrow's `columns` have no names
         data = pd.DataFrame({name: data[name].to_numpy() for name in names})
@@ -236,6 +238,8 @@ def parsed(
         raise LabError(f"{name} is empty")
     comment = lines[kept[0] - 1].lstrip("# ") if kept[0] else ""
     lines = [lines[i] for i in kept]
+    if (said := re.fullmatch(r"sep=(.)", lines[0].strip("\r\n"), re.IGNORECASE)) and len(lines) > 1:  # as Excel has it
+        delimiter, lines, kept = delimiter or said[1], lines[1:], kept[1:]
     if delimiter is None:
         delimiter = separator(lines[:50])
     quote = "'" if lines[0].startswith("'") else '"'
@@ -286,7 +290,8 @@ def parsed(
     if empty.any():
         notes.append(f"{counted(int(empty.sum()), 'empty row')} left out")
         frame = frame[~empty]
-    unnamed = [i for i in range(width) if i >= len(names) or not names[i]]
+    # pandas calls what has no name "Unnamed: 0", and writes that when it writes the table again.
+    unnamed = [i for i in range(width) if i >= len(names) or not names[i] or names[i].startswith("Unnamed: ")]
     frame.columns = [f"x{i}" if i in unnamed else names[i] for i in range(width)]
     for i in reversed(unnamed):
         column = frame.iloc[:, i]
@@ -436,7 +441,7 @@ def named(given: str | Sequence[str], there: Sequence[str], name: str, what: str
         found = [str(column) for column in given]
     for column in found:
         if column not in there:
-            raise LabError(f"{name} has no column {column!r} to take as {what}; its columns are {listed(there)}")
+            raise LabError(f"{name} has no column {column!r}, which {option(what)} names: they are {listed(there)}")
     if len(set(found)) < len(found):
         raise LabError(f"{name}: the {what} columns {', '.join(found)} name one column twice")
     return found
