@@ -23,6 +23,7 @@ import torch
 from strategies import Call
 from torch.nn import functional as F
 
+import minigrad.ops.special  # noqa: F401 - the ufuncs of SciPy, which are in the registry from here on
 from minigrad import Tensor, gradients, tape
 
 K = 16  # roundings allowed on the way to one result
@@ -136,6 +137,45 @@ def sine_over(x: torch.Tensor) -> torch.Tensor:
     return torch.where(near, series, torch.sin(z) / z)
 
 
+class Psi(torch.autograd.Function):
+    """torch.digamma with all digits of its derivative; torch's trigamma is off by 5e-10."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return torch.digamma(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+        return g * hurwitz(*ctx.saved_tensors, 2)
+
+
+class LogGamma(torch.autograd.Function):
+    """torch.lgamma, by way of Psi."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return torch.lgamma(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+        return g * Psi.apply(*ctx.saved_tensors)
+
+
+def hurwitz(x: torch.Tensor, s: int) -> torch.Tensor:
+    return torch.special.zeta(torch.tensor(float(s), dtype=x.dtype), x)
+
+
+def log_beta(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return LogGamma.apply(a) + LogGamma.apply(b) - LogGamma.apply(a + b)
+
+
+def also_half(function: Any) -> Any:
+    """A function of torch that has no half precision."""
+    return lambda x: function(x.float()).half() if x.dtype == torch.half else function(x)
+
+
 def extreme(torchs: Any, missing: float) -> Any:
     """torch.amax or amin of what is not nan, which torch has not."""
 
@@ -180,6 +220,8 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     ).mean(),
     "cosine_embedding_loss": lambda a, b, t, **params: F.cosine_embedding_loss(a, b, t.detach(), **params),
     "broadcast_to": lambda x, shape: torch.broadcast_to(x, shape),
+    "beta": lambda a, b: torch.exp(log_beta(a, b)),
+    "betaln": log_beta,
     "cbrt": lambda x: torch.where(x < 0, -1, 1) * torch.where(x < 0, -x, x) ** (1 / 3),
     "cholesky_factor": torch.linalg.cholesky,
     "clip": lambda x, low, high: clipped(*broadcast(x, low, high)),
@@ -200,6 +242,13 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "first_largest": lambda x: torch.zeros(x.shape, dtype=torch.bool).scatter(0, x.argmax(0, keepdim=True), True),
     "floor_divide": lambda a, b: torch.floor_divide(a.detach(), b.detach()),
     "flip": lambda x, axis=None: x.flip(tuple(range(x.ndim)) if axis is None else axis),
+    "digamma": Psi.apply,
+    "gamma": lambda x: torch.exp(LogGamma.apply(x)),
+    "gammaln": LogGamma.apply,
+    "hurwitz": lambda x, s: also_half(lambda x: hurwitz(x, s))(x),
+    "erfcx": also_half(torch.special.erfcx),
+    "log_ndtr": also_half(torch.special.log_ndtr),
+    "ndtri": also_half(torch.special.ndtri),
     "getitem": lambda x, *indices: x[indices],
     "heaviside": lambda x, h: torch.where(x == 0, h, (x > 0).to(torch.result_type(x, h))),  # torch's has no derivative
     "invert": torch.bitwise_not,
@@ -223,6 +272,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "power": torch.pow,
     "prod": lambda x, axis=None, keepdims=False: product(x, dims(x, axis), keepdims),  # torch.prod has one axis
     "repeat": lambda x, repeats, axis=None: torch.repeat_interleave(x, torch.tensor(repeats), axis),
+    "rel_entr": lambda a, b: torch.xlogy(a, a) - torch.xlogy(a, b),
     "rint": torch.round,
     "reshape": lambda x, shape: x.reshape(shape),
     "sinc": sine_over,

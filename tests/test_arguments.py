@@ -67,7 +67,15 @@ STANDS = {  # the arguments that a function of torch needs, where they are not t
     "instance_norm": (0, [np.sin(np.arange(18.0)).reshape(3, 3, 2), np.ones(3), np.full(3, 2.0)]),
     **dict.fromkeys(TWO_ARRAYS, (2, [])),
 }  # fmt: skip
-MOVED = {"arcsin": -0.75, "arccos": -0.75, "arctanh": -0.75, "arccosh": 1.0}  # into the domain
+MOVED = {
+    "arcsin": -0.75,
+    "arccos": -0.75,
+    "arctanh": -0.75,
+    "arccosh": 1.0,
+    "erfinv": -0.75,
+    "logit": -0.5,
+    "ndtri": -0.5,
+}  # into the domain
 OF_MASKS = ("bitwise_and", "bitwise_or", "invert", "logical_and", "logical_or", "logical_not")
 
 

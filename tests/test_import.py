@@ -117,5 +117,5 @@ def test_public_names():
     for name in ["Tensor", "Function", "gradients", "no_grad", "tape", "unbroadcast"]:
         assert hasattr(minigrad, name)
     for name, operation in REGISTRY.items():
-        if not operation.helper:
+        if not operation.helper and operation.function.__module__ != "minigrad.ops.special":  # those are SciPy's names
             assert getattr(minigrad, name) is operation.function

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +50,29 @@ def as_number(t: Tensor, function: str) -> str:
 
 
 def as_array(t: Tensor) -> str:
+    if caller := of_scipy():
+        return (
+            f"scipy's {caller} makes arrays of its arguments, and the {described(t)}, would be off the tape without a "
+            "word. minigrad.stats has the densities of scipy.stats, and minigrad has logsumexp, softmax and "
+            f"log_softmax; the ufuncs of scipy.special take tensors as they are. {EXITS}, as in t.detach().numpy()"
+        )
     return (
         f"as an array, the {described(t)}, would be off the tape without a word, and its gradient lost. Write "
         "np.stack([x, y]) for np.array([x, y]), w @ x for w.dot(x), np.mean(np.stack([x, y])) for np.mean([x, y]), and "
         f"np.where(mask, x, a) for a[mask] = x, m.filled(0) * x for a masked m * x. {EXITS}, as in t.detach().numpy()"
     )
+
+
+def of_scipy() -> str:
+    """The function of SciPy's, if it is one that the engine was called by."""
+    frame, found = sys._getframe(2), ""
+    while frame:
+        package = str(frame.f_globals.get("__package__")).partition(".")[0]
+        if package not in ("minigrad", "numpy", "scipy"):
+            break
+        found = frame.f_code.co_name if package == "scipy" else found
+        frame = frame.f_back  # type: ignore[assignment]
+    return found
 
 
 def writing(what: str) -> str:

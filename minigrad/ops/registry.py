@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -161,6 +163,8 @@ def install_operator(block: Any, operation: Operation, plain: Callable[..., Tens
 
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: Any) -> Any:
     """np.exp(tensor), array * tensor: NumPy hands its ufuncs over when one input is a Tensor."""
+    if ufunc not in FROM_NUMPY and "scipy.special" in sys.modules:
+        import_module("minigrad.ops.special")
     if method == "__call__" and ufunc in FROM_NUMPY and "out" not in params:
         return FROM_NUMPY[ufunc](*inputs, **params)
     if here.state.beyond:

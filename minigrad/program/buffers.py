@@ -18,7 +18,7 @@ from minigrad.program.lines import Line
 from minigrad.program.program import Text, helpers_of, owner
 from minigrad.program.recording import Recording
 from minigrad.program.simplify import inlined, is_view
-from minigrad.program.text import OPERATORS, literal, named, names_read, numpys, unparse
+from minigrad.program.text import OPERATORS, libraries, literal, named, names_read, numpys, unparse
 from minigrad.tensor import Tensor
 
 __all__ = ["Apart", "Buffer", "faster", "taken_apart", "with_buffers"]
@@ -76,7 +76,7 @@ def taken_apart(recording: Recording, taken: Sequence[str]) -> Apart:
     final = {old.name: new.name for old, new in zip(text.lines, lines, strict=True)}
     updated = {now[x]: final.get(now[new], now[new]) for x, new in zip(*recording.updated, strict=False)}
     helpers = helpers_of(lines, [*taken, *text.taken])
-    space: dict[str, Any] = {"np": np}
+    space = libraries()
     exec("\n".join(map(unparse, helpers)), space)
     values = {a.name: a.value.array if type(a.value) is Tensor else a.value for a in recording.arguments}
     with np.errstate(all="ignore"):

@@ -83,13 +83,14 @@ def lines_of(recording: Recording) -> tuple[list[Line], dict[Tensor, str]]:
         else:
             inputs = [read(x, names, arrays, recording.alias) for x in node.inputs]
             body = forward_of(node, cache)
-            substituted = dict(zip(body.inputs, (x for x in inputs if isinstance(x, ast.Name)), strict=True))
+            of_arrays = [literal(x) for x, v in zip(inputs, node.values, strict=True) if isinstance(v, np.ndarray)]
+            substituted = dict(zip(body.inputs, of_arrays, strict=True))  # names, but for NumPy's True and False
             line = Line(name, renamed(body.result, substituted), **common, quiet=node.serial in recording.quiet)
             if body.statements:
                 line.body = body
                 line.text = ast.Call(named(node.op.name), list(substituted.values()), [])
-            line.constant = all(x.id in constants for x in substituted.values())
-            if any(substituted[mask].id not in constants for mask in body.masks):
+            line.constant = all(x.id in constants for x in of_arrays if isinstance(x, ast.Name))
+            if any(getattr(substituted[mask], "id", None) not in constants for mask in body.masks):
                 raise TraceError(
                     f"{node.op.name} at {at(node.made_at)}: how many entries a mask takes depends on its values, and a "
                     "program is for one length. Choose with np.where(mask, a, b), or make the positions an argument, "

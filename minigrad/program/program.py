@@ -24,7 +24,7 @@ from minigrad.engine.words import counted
 from minigrad.program.lines import Line, lines_of
 from minigrad.program.recording import Recording, variable
 from minigrad.program.simplify import Simplifier, nested
-from minigrad.program.text import literal, named, numbered, renamed, unparse
+from minigrad.program.text import LIBRARIES, literal, named, numbered, renamed, unparse
 from minigrad.tensor import Tensor
 
 __all__ = ["Program", "defined"]
@@ -119,6 +119,8 @@ class Program:
         yield '"""'
         yield ""
         yield "import numpy as np"
+        if any("scipy.special." in unparse(x) for x in [*self.helpers, *(line.text for line in self.lines)]):
+            yield "import scipy.special"
         for helper in self.helpers:
             yield from ["", "", unparse(helper)]
         yield from ["", "", self.signature()]
@@ -284,7 +286,7 @@ def titles_of(recording: Recording, lines: Sequence[Line], now: Mapping[Tensor, 
 
 def final_names(taken: Sequence[str], lines: Sequence[Line], titles: Mapping[str, str]) -> dict[str, str]:
     """A name for each line: its title, or a number."""
-    used = {*taken, "np", *keyword.kwlist, *dir(builtins), *(line.node.op.name for line in lines if line.body)}
+    used = {*taken, *LIBRARIES, *keyword.kwlist, *dir(builtins), *(line.node.op.name for line in lines if line.body)}
     final, counted = {}, (f"t{i}" for i in count(1))
     candidates = {title: numbered(title) for title in titles.values()}
     for line in lines:

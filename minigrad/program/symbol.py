@@ -24,7 +24,19 @@ import numpy as np
 from minigrad.engine.errors import at
 from minigrad.engine.rerun import same
 from minigrad.engine.trees import leaves, like, mapped
-from minigrad.program.text import OPERATORS, entry, literal, named, names_read, numbered, numpys, renamed, tidy, unparse
+from minigrad.program.text import (
+    LIBRARIES,
+    OPERATORS,
+    entry,
+    literal,
+    named,
+    names_read,
+    numbered,
+    numpys,
+    renamed,
+    tidy,
+    unparse,
+)
 
 __all__ = ["Body", "Symbol", "TraceError", "body_of"]
 
@@ -198,7 +210,7 @@ class Script:
                 steps.append(step)
         uses = Counter(name for tree in [end, *map(text_of, steps)] for name in names_read(tree))
         body, counted = Body(list(self.inputs), masks=self.masks), (f"t{i}" for i in count(1))
-        taken, instead = {"np", *self.inputs}, dict[str, Any]()
+        taken, instead = {*LIBRARIES, *self.inputs}, dict[str, Any]()
         waiting: dict[str, tuple[Symbol, Any]] = {}  # what the one step that uses it may say itself
 
         def name(symbol: Symbol, text: Any) -> None:
@@ -266,10 +278,8 @@ class Symbol:
     # -------------------------------------------------------------------------------------------- NumPy's functions
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **kwargs: Any) -> Any:
         script, inner = self.script, "" if method == "__call__" else f".{method}"
-        public: Any = getattr(np, ufunc.__name__, None)
-        if public is not ufunc:
-            raise TraceError(f"{line()} calls {ufunc!r}, which is not NumPy's")
-        of, function = numpys(ufunc.__name__ + inner), getattr(ufunc, method)
+        library, path = ufunc_path(ufunc)
+        of, function = numpys(path + inner, library), getattr(ufunc, method)
         if not out and method != "at":
             return script.compute(function, of, inputs, kwargs)
         changed = script.target(inputs[0] if method == "at" else out[0])
@@ -436,6 +446,18 @@ def same_memory(a: Any, b: Any) -> bool:
     if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
         return False
     return a.ctypes.data == b.ctypes.data and (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype)
+
+
+def ufunc_path(ufunc: Any) -> tuple[str, str]:
+    """The library of a ufunc, as a program calls it, and where it stands there."""
+    name, special = ufunc.__name__, sys.modules.get("scipy.special")
+    if getattr(np, name, None) is ufunc:
+        return "np", name
+    if getattr(special, name, None) is ufunc:
+        return "scipy", f"special.{name}"
+    if special and ufunc is getattr(special._ufuncs, "_zeta", None):  # all that the function zeta calls
+        return "scipy", "special.zeta"
+    raise TraceError(f"{line()} calls {ufunc!r}, which is not NumPy's, nor one of scipy.special")
 
 
 def path_of(function: Any) -> ast.expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ OPERATORS: dict[str, Any] = {  # np.add(a, b) is a + b: the same loop, the same 
     "greater": ast.Gt, "greater_equal": ast.GtE,
 }  # fmt: skip
 # What None or False for these arguments says is what leaving them out says.
+LIBRARIES = {"np", "scipy"}
 NONE_IS_DEFAULT = {
     "sum", "mean", "prod", "max", "min", "any", "all", "argmax", "argmin", "cumsum", "cumprod", "transpose", "flip",
     "squeeze",
@@ -44,7 +46,7 @@ def renamed(tree: Any, names: Mapping[str, Any]) -> Any:
 
 def names_read(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id != "np":
+        if isinstance(node, ast.Name) and node.id not in LIBRARIES:
             yield node.id
 
 
@@ -60,8 +62,13 @@ def numbered(name: str) -> Iterator[str]:
         number += 1
 
 
-def numpys(path: str) -> ast.expr:
-    node: ast.expr = named("np")
+def libraries() -> dict[str, Any]:
+    """What a program finds under the names of LIBRARIES; SciPy if it was imported."""
+    return {"np": np, "scipy": sys.modules.get("scipy")}
+
+
+def numpys(path: str, library: str = "np") -> ast.expr:
+    node: ast.expr = named(library)
     for name in path.split("."):
         node = ast.Attribute(node, name, ast.Load())
     return node

@@ -1,0 +1,159 @@
+"""SciPy's special functions and densities: on Tensors they answer as on arrays, and are differentiated.
+
+The ufuncs of scipy.special are in the registry, whose tests try them with all the others.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+
+import minigrad
+from minigrad import Tensor, gradcheck, gradients, stats
+
+X = np.array([-1.5, -0.2, 0.0, 0.3, 0.7, 1.0, 2.5, 7.0, np.nan])
+INSIDE = np.array([0.21, 0.6, 0.9])
+SHAPES = {
+    "norm": [()], "t": [(3.5,), (-1.0,)], "cauchy": [()], "laplace": [()], "logistic": [()], "expon": [()],
+    "halfnorm": [()], "gamma": [(2.5,), (0.5,), (0.0,)], "chi2": [(3.0,)], "invgamma": [(2.0,)], "lognorm": [(0.7,)],
+    "uniform": [()], "beta": [(2.0, 3.0), (0.5, 0.5), (1.0, 1.0), (1.0, -1.0)],
+}  # fmt: skip
+COUNTS = {
+    "poisson": [(2.3,), (0.0,), (-1.0,)], "bernoulli": [(0.3,), (0.0,), (1.0,), (1.5,)],
+    "binom": [(4, 0.3), (4, 1.0), (4, -0.1)],
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # SciPy's and NumPy's words for ln 0
+@pytest.mark.parametrize(("name", "shape"), [(n, shape) for n, shapes in SHAPES.items() for shape in shapes])
+def test_densities_are_scipys(name, shape):
+    """At and beyond the ends of the support, for nan, and for parameters that are none."""
+    ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
+    for loc, scale in (0.0, 1.0), (0.3, 2.0), (0.0, -1.0):
+        for method in "logpdf", "pdf", "logcdf", "cdf", "logsf", "sf":
+            try:
+                got = getattr(ours, method)(X, *shape, loc, scale=scale)
+            except NotImplementedError:
+                assert "cdf" in method or "sf" in method
+                continue
+            want = getattr(theirs, method)(X, *shape, loc, scale=scale)
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-15, err_msg=f"{method} {loc} {scale}")
+    if all(parameter > 0 for parameter in shape):
+        values = [INSIDE, *map(np.array, shape), np.array(0.1), np.array(1.3)]
+        gradcheck(ours.logpdf, [Tensor(v, requires_grad=True) for v in values])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("name", "shape"), [(n, shape) for n, shapes in COUNTS.items() for shape in shapes])
+def test_probabilities_are_scipys(name, shape):
+    ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
+    k = np.array([-1, 0, 1, 2, 2.5, np.nan, 5.0])
+    for loc in 0, 1:
+        np.testing.assert_allclose(ours.logpmf(k, *shape, loc), theirs.logpmf(k, *shape, loc), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(ours.pmf(k, *shape, loc), theirs.pmf(k, *shape, loc), rtol=1e-12, atol=1e-15)
+    if 0 < shape[-1] < 1:
+        gradcheck(lambda p: ours.logpmf([0, 1], *shape[:-1], p), Tensor(shape[-1], requires_grad=True))
+
+
+@pytest.mark.parametrize("name", ["norm", "expon", "logistic", "uniform"])
+def test_distribution_functions_have_the_density_for_a_slope(name):
+    ours = getattr(stats, name)
+    x = Tensor(INSIDE, requires_grad=True)
+    for y, sign in (ours.cdf(x), 1), (ours.sf(x), -1):
+        np.testing.assert_allclose(gradients(y.sum(), x)[0].data, sign * ours.pdf(INSIDE), rtol=1e-13)
+    deep = Tensor(-40.0, requires_grad=True)
+    assert gradients(stats.norm.logcdf(deep), deep)[0].data == pytest.approx(40.025, rel=1e-3)  # where cdf is 0
+
+
+def test_dirichlet():
+    alpha = np.array([1.0, 2.0, 0.5])
+    x = np.random.default_rng(0).dirichlet(alpha, 4).T
+    for parts in x, x[:, 0], x[:-1, 1]:
+        np.testing.assert_allclose(stats.dirichlet.logpdf(parts, alpha), scipy.stats.dirichlet.logpdf(parts, alpha))
+    gradcheck(stats.dirichlet.logpdf, [Tensor(x[:2], requires_grad=True), Tensor(alpha, requires_grad=True)])
+    assert np.isnan(stats.dirichlet.logpdf([0.5, 0.6, 0.1], alpha))
+    with pytest.raises(ValueError, match=r"x of shape \(1,\) does not fit alpha of shape \(3,\)"):
+        stats.dirichlet.logpdf([0.5], alpha)
+
+
+def test_a_density_outside_of_its_support_does_not_spoil_a_gradient():
+    x = Tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    for density in stats.lognorm(0.7), stats.gamma(2.5), stats.invgamma(2.0):
+        slope = gradients(density.pdf(x).sum(), x)[0].data
+        assert slope[0] == 0
+        assert np.isfinite(slope[2])
+
+
+def test_a_frozen_density_in_a_program():
+    program = minigrad.compile(lambda x, mu: stats.norm(mu, 2.0).logpdf(x).sum(), grad_of="mu")
+    for mu in np.array(0.5), np.array(-1.0):
+        value, slope = program(INSIDE, mu)
+        assert value == pytest.approx(scipy.stats.norm.logpdf(INSIDE, mu, 2.0).sum(), rel=1e-13)
+        assert slope == pytest.approx((INSIDE - mu).sum() / 4, rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: stats.norm.ppf(0.5), "no ppf of this distribution, only cdf, logcdf, logpdf, logsf, pdf, sf"),
+        (lambda: stats.gamma.cdf(1.0, 2.0), "only the density of this distribution"),
+        (lambda: stats.norm.logpdf(1, 2, 3, 4), r"needs the parameters loc, scale \("),
+        (lambda: stats.gamma.logpdf(1.0), "needs the parameters a, loc, scale"),
+        (lambda: stats.norm.logpdf(1.0, 0.0, loc=0.0), "each once"),
+    ],
+)
+def test_what_a_density_is_not_asked(call, message):
+    with pytest.raises((TypeError, AttributeError, NotImplementedError), match=message):
+        call()
+
+
+# ------------------------------------------------------------------------------------------------------ scipy.special
+def test_names_that_stand_for_operations():
+    x = Tensor([0.3, 0.6], requires_grad=True)
+    for name, ours in [("erf", "erf"), ("erfc", "erfc"), ("expit", "sigmoid"), ("log_expit", "logsigmoid"),
+                       ("log1p", "log1p"), ("expm1", "expm1"), ("exp2", "exp2"), ("cbrt", "cbrt")]:  # fmt: skip
+        y = getattr(scipy.special, name)(x)
+        np.testing.assert_array_equal(y.data, getattr(minigrad, ours)(x).data)
+        np.testing.assert_allclose(y.data, getattr(scipy.special, name)(x.data), rtol=1e-14)
+    gradcheck(scipy.special.kl_div, [x, Tensor([0.4, 0.5], requires_grad=True)])
+
+
+@pytest.mark.parametrize("call", [scipy.stats.norm.logpdf, scipy.special.logsumexp, scipy.special.softmax])
+def test_what_scipy_makes_arrays_of(call):
+    with pytest.raises(TypeError, match=f"scipy's {call.__name__} makes arrays of .* minigrad.stats has the densities"):
+        call(Tensor([1.0, 2.0], requires_grad=True))
+
+
+def test_an_array_that_a_user_makes_under_scipy_is_the_users():
+    from scipy.optimize import approx_fprime
+
+    w = Tensor([1.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"Write np\.stack"):
+        approx_fprime(np.ones(1), lambda v: float(np.array([w, w]).sum()))
+
+
+def test_the_ufunc_without_a_rule_is_refused():
+    with pytest.raises(TypeError, match="the ufunc j0 is not an operation of minigrad"):
+        scipy.special.j0(Tensor(1.0, requires_grad=True))
+
+
+def test_a_program_says_where_its_functions_are():
+    text = str(minigrad.source(lambda x: scipy.special.digamma(x).sum(), INSIDE, grad_of=0))
+    assert "import scipy.special\n" in text
+    assert "scipy.special.zeta(2, x)" in text
+    assert "scipy" not in str(minigrad.source(lambda x: np.log(x).sum(), INSIDE))
+
+
+def test_the_engine_does_not_import_scipy():
+    code = (
+        "import sys, minigrad, numpy as np\nassert 'scipy' not in sys.modules\n"
+        "x = minigrad.Tensor(3.0, requires_grad=True)\nfrom scipy import special\n"
+        "special.gammaln(x).backward()\nprint(x.grad)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(found) == pytest.approx(1.5 - np.euler_gamma)
