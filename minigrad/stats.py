@@ -23,7 +23,7 @@ from scipy import special
 
 __all__ = [
     "bernoulli", "beta", "binom", "cauchy", "chi2", "dirichlet", "expon", "gamma", "halfnorm", "invgamma", "laplace",
-    "logistic", "lognorm", "norm", "poisson", "t", "uniform",
+    "logistic", "lognorm", "multivariate_normal", "norm", "poisson", "t", "uniform",
 ]  # fmt: skip
 
 Formula = Callable[..., Any]
@@ -233,4 +233,28 @@ class Dirichlet(Distribution):
         return np.exp(self.logpdf(x, alpha))
 
 
+class MultivariateNormal(Distribution):
+    """The normal distribution of vectors."""
+
+    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
+        """ln of the density at x, of shape (..., n), for the mean (n,), 0 by default, and the covariance matrix (n, n).
+
+        `cov` may be the vector of the variances, or one for all. LinAlgError if the matrix is not positive definite.
+        """
+        x, cov = numbers(x), numbers(cov)
+        d = x if mean is None else x - numbers(mean)
+        n = np.shape(d)[-1] if np.ndim(d) else 1
+        cov = cov if np.ndim(cov) == 2 else cov * np.eye(n)
+        if np.shape(cov) != (n, n) or not np.ndim(d):
+            raise ValueError(f"multivariate_normal: x - mean of shape {np.shape(d)}, cov of shape {np.shape(cov)}")
+        root = np.linalg.cholesky(cov)
+        z = np.linalg.solve(root, d[..., None])[..., 0]
+        return -np.sum(z * z, -1) / 2 - np.sum(np.log(np.diagonal(root))) - n * HALF_LN_2PI
+
+    def pdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
+        """The density at x."""
+        return np.exp(self.logpdf(x, mean, cov))
+
+
 dirichlet = Dirichlet()
+multivariate_normal = MultivariateNormal()

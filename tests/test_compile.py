@@ -14,7 +14,7 @@ import pytest
 import minigrad
 from minigrad import Function, Tensor, linear, mse_loss
 from minigrad.lab.descent import ProgramEngine, TapeEngine, descend
-from minigrad.ops.layers import windows
+from minigrad.ops.images import windows
 from minigrad.program.recording import TraceError
 
 rng = np.random.default_rng(0)
@@ -118,7 +118,7 @@ def test_windows_of_a_buffer_keep_it():
     """A view whose base is no array: NumPy's sliding windows."""
 
     def f(x):
-        seen = windows(x * 2.0, size=(2, 2), stride=(1, 1))
+        seen = windows(x * 2.0, size=(2, 2), stride=(1, 1), dilation=(1, 1))
         return seen * (x * 3.0).sum()
 
     compiled = minigrad.compile(f)

@@ -225,7 +225,7 @@ def test_names_of_a_guide_exist_on_both_sides(page):
             resolved(name)
         assert named(ours) or remark, f"{theirs}: what is not here has a remark that says what to write"
         for name in named(ours):
-            assert name.partition(".")[0] in ("minigrad", "numpy", "builtins")
+            assert name.partition(".")[0] in ("minigrad", "numpy", "scipy", "builtins")
             if name.startswith("numpy") and name not in NOT_OF_TENSORS:
                 assert resolved(name) in FROM_NUMPY, f"{name} does not answer to Tensors"
             resolved(name)

@@ -81,6 +81,21 @@ def test_dirichlet():
         stats.dirichlet.logpdf([0.5], alpha)
 
 
+def test_multivariate_normal():
+    rng = np.random.default_rng(0)
+    x, mean, root = rng.normal(size=(4, 3)), rng.normal(size=3), np.tril(rng.normal(size=(3, 3))) + 3 * np.eye(3)
+    for given in ((), (mean,), (mean, 2.0), (mean, np.array([1.0, 2.0, 3.0])), (mean, root @ root.T)):
+        want = scipy.stats.multivariate_normal.logpdf(x, *(given or (np.zeros(3),)))
+        np.testing.assert_allclose(stats.multivariate_normal.logpdf(x, *given), want, rtol=1e-13)
+        np.testing.assert_allclose(stats.multivariate_normal.pdf(x[0], *given), np.exp(want[0]), rtol=1e-12)
+    leaves = [Tensor(a, requires_grad=True) for a in (x, mean, root)]
+    gradcheck(lambda x, mean, root: stats.multivariate_normal(mean, root @ root.T).logpdf(x), leaves)
+    with pytest.raises(np.linalg.LinAlgError):
+        stats.multivariate_normal.logpdf(x, mean, -np.eye(3))
+    with pytest.raises(ValueError, match=r"x - mean of shape \(4, 3\), cov of shape \(2, 2\)"):
+        stats.multivariate_normal.logpdf(x, mean, np.eye(2))
+
+
 def test_a_density_outside_of_its_support_does_not_spoil_a_gradient():
     x = Tensor([-1.0, 0.0, 2.0], requires_grad=True)
     for density in stats.lognorm(0.7), stats.gamma(2.5), stats.invgamma(2.0):

@@ -201,9 +201,7 @@ def _numbers(
     }
 
 
-def _unfinished(
-    plan: Settings, exact: LeastSquares, start: tuple[FloatArray, FloatArray], names: Sequence[str]
-) -> str:
+def _unfinished(plan: Settings, exact: LeastSquares, start: tuple[FloatArray, FloatArray], names: Sequence[str]) -> str:
     """That the epochs by default are not enough, why, and what would be."""
     alike = [names[i] for i in exact.dependent()]
     needed = exact.needed_epochs(*start, plan.lr, plan.batch_size)
