@@ -4,7 +4,7 @@
     python examples/digits.py conv
     python examples/digits.py conv --checkpoint conv.npz    goes on from conv.npz if it was stopped
 
-Needs scikit-learn for the data: python -m pip install "minigrad[lab]"
+Needs scikit-learn for the data: python -m pip install "minigrad-tape[lab]"
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import NoReturn, TextIO
 
-from minigrad import views
+from minigrad import __version__, views
 from minigrad.commands.userfile import UserFileError, fail
 
 VIEWS = "minigrad.commands.views"
@@ -27,8 +27,8 @@ COMMANDS = {  # name: (module, what it does), beside those of the views
     "source": ("minigrad.commands.source", "a function or the lab's training step as a NumPy program"),
 }
 # What to install for a package that is missing; for all others the lab's extra.
-EXTRAS = {"torch": "torch", "hypothesis": "'minigrad[check]'", "numba": "'minigrad[numba]'"}
-EXTRAS |= dict.fromkeys(("pyarrow", "openpyxl"), "'minigrad[tables]'")
+EXTRAS = {"torch": "torch", "hypothesis": "'minigrad-tape[check]'", "numba": "'minigrad-tape[numba]'"}
+EXTRAS |= dict.fromkeys(("pyarrow", "openpyxl"), "'minigrad-tape[tables]'")
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,20 +52,13 @@ def parser(called: str | None = None) -> Parser:
         description="Backpropagation you can read: gradient descent on minigrad's own tape.",
         epilog="minigrad COMMAND --help has the arguments of a command, and examples.",
     )
-    top.add_argument("--version", action="version", version=f"minigrad {_version()}")
+    top.add_argument("--version", action="version", version=f"minigrad {__version__}")
     commands = top.add_subparsers(dest="command", metavar="command", required=True)
     for name, (module, what) in commands_for(called).items():
         command = commands.add_parser(name, help=what, formatter_class=argparse.RawDescriptionHelpFormatter)
         if name == called:
             import_module(module).configure(command, name)
     return top
-
-
-def _version() -> str:
-    try:
-        return metadata.version("minigrad")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,5 +115,5 @@ def obey(arguments: Sequence[str] | None) -> int:
     except UserFileError as error:
         return fail(2, str(error))
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get(error.name or "", "'minigrad[lab]'")
+        extra = EXTRAS.get(error.name or "", "'minigrad-tape[lab]'")
         return fail(2, f"this needs {error.name}, which is not installed: python -m pip install {extra}")

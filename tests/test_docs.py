@@ -248,3 +248,12 @@ def test_no_formula_stands_outside_the_tables():
     outside = [line for line in DERIVATIONS.splitlines() if not line.startswith("|")]
     assert not [line for line in outside if "∂" in line and "= ∂L/∂V" not in line]
     assert len([line for line in outside if line.startswith("    ")]) == 2
+
+
+# --------------------------------------------------------------------------------- CHANGELOG, CITATION and the version
+def test_the_version_is_the_same_everywhere():
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    changes = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert cited == minigrad.__version__
+    assert changes[:1] in (["Unreleased"], [cited])
+    assert cited in changes

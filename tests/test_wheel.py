@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import minigrad
+
 ROOT = Path(__file__).parents[1]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
@@ -45,7 +47,7 @@ def test_ships_the_two_packages_whole_and_nothing_else(wheel):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert shipped == tree
-    assert {"minigrad/py.typed", "minigrad/lab/california_housing.csv.gz"} <= shipped
+    assert {"minigrad/py.typed", "minigrad/__init__.pyi", "minigrad/lab/california_housing.csv.gz"} <= shipped
     assert {"torch_ref/__init__.py", "torch_ref/functions.py", "torch_ref/descent.py"} <= shipped
 
 
@@ -54,6 +56,7 @@ def test_needs_only_numpy(wheel):
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
         assert any(name.endswith("LICENSE") for name in archive.namelist())
+    assert (metadata["Name"], metadata["Version"]) == ("minigrad-tape", minigrad.__version__)
     required = [text for text in metadata.get_all("Requires-Dist") if "extra ==" not in text]
     assert [re.match(r"[\w-]+", text)[0] for text in required] == ["numpy"]
     assert set(metadata.get_all("Provides-Extra")) == {"lab", "tables", "check", "numba", "test", "bench"}

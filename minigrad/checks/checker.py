@@ -420,7 +420,7 @@ def with_hypothesis() -> Any:
         from minigrad.checks import strategies
     except ModuleNotFoundError as error:
         message = (
-            "check: a search needs hypothesis (python -m pip install 'minigrad[check]'); with inputs= there is none"
+            "check: a search needs hypothesis: python -m pip install 'minigrad-tape[check]'; with inputs= there is none"
         )
         raise ModuleNotFoundError(message, name=error.name) from error
     return strategies

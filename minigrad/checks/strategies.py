@@ -1,8 +1,8 @@
 """Hypothesis strategies for functions of arrays: shapes, groups that broadcast, arrays in a domain, argument lists.
 
-This needs the package hypothesis (``pip install 'minigrad[check]'``). What they draw is what shows mistakes: values on
-a grid of eighths, exact in float32 and full of zeros, ones and ties, on axes of length 1, of equal and of unequal
-lengths. All of them shrink towards few entries and small whole numbers.
+This needs the package hypothesis (``pip install 'minigrad-tape[check]'``). What they draw is what shows mistakes:
+values on a grid of eighths, exact in float32 and full of zeros, ones and ties, on axes of length 1, of equal and of
+unequal lengths. All of them shrink towards few entries and small whole numbers.
 
 >>> from hypothesis import given, settings
 >>> from minigrad.checks import strategies
