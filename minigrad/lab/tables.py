@@ -450,6 +450,7 @@ def named(given: str | Sequence[str], there: Sequence[str], name: str, what: str
 # The kinds of columns that are no numbers.
 TEXT, TARGET, DATES = "text", "a target of text", "dates"
 CELLS, COMPLEX = "cells that are no numbers", "complex numbers"
+OTHER_MARK = "numbers with another decimal mark than the rest"
 
 
 def numbers(column: Any, decimal: str) -> Floats | tuple[str, str]:
@@ -467,6 +468,8 @@ def numbers(column: Any, decimal: str) -> Floats | tuple[str, str]:
         found = np.full(len(column), np.nan)
         found[there] = as_numbers(texts, decimal)
         return found
+    if texts.str.fullmatch(NUMBER["," if decimal == "." else "."]).all():
+        return OTHER_MARK, repr(texts[~fits].iloc[0])
     odd = texts[~fits]
     if 2 * len(odd) < len(texts):
         return CELLS, f"{odd.iloc[0]!r} in row {np.flatnonzero(there)[~fits][0] + 1}"
@@ -484,6 +487,7 @@ def remedy(kind: str, columns: dict[str, str], decimal: str | None) -> str:
         TARGET: "only numbers can be predicted",
         DATES: f"{out}; or make numbers of the dates first, such as the days since the first",
         CELLS: f"{option('na')} names what stands for a missing value, {out}" if decimal else out,
+        OTHER_MARK: f"write all with one mark, here {decimal or '.'!r}, or {out}",
         COMPLEX: out,
     }[kind]
     return f"{kind} in {', '.join(f'{name!r} ({example})' for name, example in columns.items())}: {advice}"
