@@ -12,7 +12,7 @@
 # After this lesson you will be able to
 #
 # - differentiate a small program by hand, one line at a time, from its last line to its first;
-# - write a tape that does it for you, in some thirty lines of Python;
+# - write a tape that does it for you, in a page of Python;
 # - say why gradients add up where a value is used twice, and why the sweep runs backwards.
 #
 # You need Python and the derivative of a product.
@@ -81,18 +81,58 @@ assert abs(measured - dw) < 1e-6
 # What we did by hand needs to know two things of each line: which operation it was, and on what. So each operation
 # writes a row on a list while it computes. That list is the *tape*.
 #
-# First the table of operations. For each one: what it computes, and its *rule*, which takes the cotangent `g` of the
-# result and the inputs, and says what to pass on to each input. It is the table of derivatives that you learned at
-# school.
+# First the table of operations. Each one has two functions. One computes. The other is its *rule*: it takes the
+# cotangent `g` of the result, and the inputs, and returns what to pass on to each input. It is the table of derivatives
+# that you learned at school, times `g`. A rule returns a tuple, also where there is one input only.
+
 
 # %%
+def multiply(a, b):
+    return a * b
+
+
+def multiply_rule(g, a, b):
+    return g * b, g * a
+
+
+def add(a, b):
+    return a + b
+
+
+def add_rule(g, a, b):
+    return g, g
+
+
+def subtract(a, b):
+    return a - b
+
+
+def subtract_rule(g, a, b):
+    return g, -g
+
+
+def square(a):
+    return a * a
+
+
+def square_rule(g, a):
+    return (2 * a * g,)
+
+
 OPERATIONS = {
-    "multiply": (lambda a, b: a * b, lambda g, a, b: (g * b, g * a)),
-    "add": (lambda a, b: a + b, lambda g, a, b: (g, g)),
-    "subtract": (lambda a, b: a - b, lambda g, a, b: (g, -g)),
-    "square": (lambda a: a * a, lambda g, a: (2 * a * g,)),
+    "multiply": (multiply, multiply_rule),
+    "add": (add, add_rule),
+    "subtract": (subtract, subtract_rule),
+    "square": (square, square_rule),
 }
 
+# %% [markdown]
+# A `Number` is a value that remembers two things: the name of the operation that made it, and its inputs. A number that
+# is given has neither. Python calls `__mul__` where we write `a * b`, and likewise `__add__` and `__sub__`. Each asks
+# `record` to compute, and to put the result on the tape.
+
+
+# %%
 tape = []
 
 
@@ -115,19 +155,27 @@ class Number:
 
 def record(operation, *inputs):
     compute, _ = OPERATIONS[operation]
-    return Number(compute(*[x.value for x in inputs]), operation, inputs)
+    values = [number.value for number in inputs]
+    return Number(compute(*values), operation, inputs)
 
 
+# %% [markdown]
+# The sweep goes over the tape from its end to its beginning. It begins with the cotangent 1 for $L$, and 0 for all
+# others. At each row the rule says what each input gets. `zip` makes pairs of inputs and partials; with `strict=True`
+# it complains if there are not as many of the ones as of the others.
+
+
+# %%
 def backward(L):
     """The cotangent dL/dv of every v on the tape."""
     cotangent = dict.fromkeys(tape, 0.0)
     cotangent[L] = 1.0
-    for v in reversed(tape):
-        if v.operation is not None:
-            _, rule = OPERATIONS[v.operation]
-            partials = rule(cotangent[v], *[x.value for x in v.inputs])
-            for x, partial in zip(v.inputs, partials, strict=True):
-                cotangent[x] += partial
+    for row in reversed(tape):
+        if row.operation is not None:
+            _, rule = OPERATIONS[row.operation]
+            partials = rule(cotangent[row], *[number.value for number in row.inputs])
+            for number, partial in zip(row.inputs, partials, strict=True):
+                cotangent[number] += partial
     return cotangent
 
 
@@ -190,7 +238,12 @@ assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "sub
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
 
 # %% [markdown]
-# The first half of the table is our tape. The second half is our sweep: the rule of each step, and what it passes on.
+# The first half of the table is our tape. The column `kept` says how much memory each row holds on to for the sweep.
+#
+# The second half is our sweep, a line for each step. A bar over a name means its cotangent: `t̅1̅` is what we called
+# `dt`. `gradient` is the cotangent so far. `adds` is filled in where a step adds to a cotangent that is there already,
+# as with a value that is used twice. `undone` is for arrays, and comes in lesson 4.
+#
 # The same as a picture:
 
 # %%

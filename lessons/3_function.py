@@ -74,9 +74,19 @@ assert np.allclose(W.grad, 2 / 10 * X.T @ (X @ W.numpy() - Y))
 # %% [markdown]
 # ## The checker
 #
-# `minigrad.check` compares a backward with numerical derivatives. It chooses the inputs itself: the *signature* says
-# how their shapes belong together. Its report counts as true when nothing is wrong. Each line is a promise that a
-# backward has to keep; the first is the one that everybody thinks of.
+# `minigrad.check` compares a backward with numerical derivatives. It chooses the inputs itself, in many shapes. So it
+# has to know how the shapes belong together. That is what the *signature* says:
+#
+# - `(n,p),(p,q),(q)->(n,q)` is that of `Linear`. There are three inputs: two matrices and a vector. The result is a
+#   matrix.
+# - A letter stands for a size, which `check` chooses. The same letter is the same size: `W` has as many rows as `X` has
+#   columns.
+# - `()` is a single number. So `(n,q),(n,q)->()` takes two matrices of one shape, and returns a loss.
+#
+# The report counts as true when nothing is wrong. It counts *promises*: things that whoever uses a backward relies on.
+# With `verbose=True` it lists them. The first is the one that everybody thinks of, that the gradient is the derivative.
+# Two others need a word. *Second order* means that the backward itself can be differentiated (lesson 6). A *layout* is
+# how an array lies in memory, row by row or column by column; no number may depend on that.
 
 # %%
 LINEAR, LOSS = "(n,p),(p,q),(q)->(n,q)", "(n,q),(n,q)->()"

@@ -12,7 +12,7 @@
 # À la fin de cette leçon, vous saurez
 #
 # - dériver un petit programme à la main, ligne par ligne, de la dernière à la première ;
-# - écrire une bande qui le fait à votre place, en une trentaine de lignes de Python ;
+# - écrire une bande qui le fait à votre place, en une page de Python ;
 # - expliquer pourquoi les gradients s'ajoutent là où une valeur sert deux fois, et pourquoi le parcours se fait à
 #   rebours.
 #
@@ -79,24 +79,64 @@ print(f"measured: {measured:.6f}, by the chain rule: {dw}")
 assert abs(measured - dw) < 1e-6
 
 # %% [markdown]
-# ## Laisser le programme se noter lui-même
+# ## Le programme s'inscrit lui-même sur une bande
 #
 # Pour ce calcul à la main, il a fallu savoir deux choses de chaque ligne : quelle opération elle effectue, et sur
 # quelles entrées. Chaque opération inscrit donc une ligne dans une liste pendant qu'elle calcule. Cette liste est la
 # *bande* (*tape*).
 #
-# D'abord la table des opérations. Pour chacune : ce qu'elle calcule, et sa *règle*, qui prend le cotangent `g` du
-# résultat et les entrées, et dit ce qu'il faut transmettre à chaque entrée. C'est la table des dérivées apprise au
-# lycée.
+# D'abord la table des opérations. À chacune correspondent deux fonctions. L'une calcule. L'autre est sa *règle* : elle
+# prend le cotangent `g` du résultat, ainsi que les entrées, et renvoie ce qu'il faut transmettre à chaque entrée. C'est
+# la table des dérivées apprise au lycée, multipliée par `g`. Une règle renvoie un tuple, même s'il n'y a qu'une entrée.
+
 
 # %%
+def multiply(a, b):
+    return a * b
+
+
+def multiply_rule(g, a, b):
+    return g * b, g * a
+
+
+def add(a, b):
+    return a + b
+
+
+def add_rule(g, a, b):
+    return g, g
+
+
+def subtract(a, b):
+    return a - b
+
+
+def subtract_rule(g, a, b):
+    return g, -g
+
+
+def square(a):
+    return a * a
+
+
+def square_rule(g, a):
+    return (2 * a * g,)
+
+
 OPERATIONS = {
-    "multiply": (lambda a, b: a * b, lambda g, a, b: (g * b, g * a)),
-    "add": (lambda a, b: a + b, lambda g, a, b: (g, g)),
-    "subtract": (lambda a, b: a - b, lambda g, a, b: (g, -g)),
-    "square": (lambda a: a * a, lambda g, a: (2 * a * g,)),
+    "multiply": (multiply, multiply_rule),
+    "add": (add, add_rule),
+    "subtract": (subtract, subtract_rule),
+    "square": (square, square_rule),
 }
 
+# %% [markdown]
+# Un `Number` est une valeur qui se souvient de deux choses : le nom de l'opération qui l'a produite, et ses entrées. Un
+# nombre donné n'a ni l'un ni les autres. Python appelle `__mul__` là où l'on écrit `a * b`, et de même `__add__` et
+# `__sub__`. Chacune demande à `record` de calculer, et d'inscrire le résultat sur la bande.
+
+
+# %%
 tape = []
 
 
@@ -119,19 +159,27 @@ class Number:
 
 def record(operation, *inputs):
     compute, _ = OPERATIONS[operation]
-    return Number(compute(*[x.value for x in inputs]), operation, inputs)
+    values = [number.value for number in inputs]
+    return Number(compute(*values), operation, inputs)
 
 
+# %% [markdown]
+# Le parcours va de la fin de la bande à son début. Au départ, le cotangent de $L$ vaut 1, et tous les autres 0. À
+# chaque ligne, la règle dit ce que reçoit chaque entrée. `zip` associe les entrées aux contributions ; avec
+# `strict=True`, il proteste s'il n'y en a pas autant des unes que des autres.
+
+
+# %%
 def backward(L):
     """The cotangent dL/dv of every v on the tape."""
     cotangent = dict.fromkeys(tape, 0.0)
     cotangent[L] = 1.0
-    for v in reversed(tape):
-        if v.operation is not None:
-            _, rule = OPERATIONS[v.operation]
-            partials = rule(cotangent[v], *[x.value for x in v.inputs])
-            for x, partial in zip(v.inputs, partials, strict=True):
-                cotangent[x] += partial
+    for row in reversed(tape):
+        if row.operation is not None:
+            _, rule = OPERATIONS[row.operation]
+            partials = rule(cotangent[row], *[number.value for number in row.inputs])
+            for number, partial in zip(row.inputs, partials, strict=True):
+                cotangent[number] += partial
     return cotangent
 
 
@@ -195,8 +243,15 @@ assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "sub
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
 
 # %% [markdown]
-# La première partie de ce tableau est notre bande ; la seconde, notre parcours à rebours, avec la règle de chaque étape
-# et ce qu'elle transmet. Le même calcul en image :
+# La première partie de ce tableau est notre bande. La colonne `kept` indique la mémoire que chaque ligne garde pour le
+# parcours.
+#
+# La seconde partie est notre parcours à rebours, une ligne par étape. Une barre sur un nom désigne son cotangent :
+# `t̅1̅` est ce que nous appelions `dt`. `gradient` est le cotangent obtenu jusque-là. `adds` est rempli quand une étape
+# s'ajoute à un cotangent déjà présent, comme pour une valeur qui sert deux fois. `undone` concerne les tableaux ; la
+# leçon 4 l'explique.
+#
+# Le même calcul en image :
 
 # %%
 minigrad.draw(L)

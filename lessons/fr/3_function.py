@@ -76,9 +76,20 @@ assert np.allclose(W.grad, 2 / 10 * X.T @ (X @ W.numpy() - Y))
 # %% [markdown]
 # ## Le vérificateur
 #
-# `minigrad.check` compare une passe arrière à des dérivées numériques. Il choisit lui-même les entrées : la *signature*
-# dit comment leurs dimensions s'accordent. Son rapport vaut vrai quand tout est juste. Chaque ligne est une promesse
-# qu'une passe arrière doit tenir ; la première est celle à laquelle tout le monde pense.
+# `minigrad.check` compare une passe arrière à des dérivées numériques. Il choisit lui-même les entrées, de dimensions
+# variées. Il doit donc savoir comment ces dimensions s'accordent. C'est ce que dit la *signature* :
+#
+# - `(n,p),(p,q),(q)->(n,q)` est celle de `Linear`. Il y a trois entrées : deux matrices et un vecteur. Le résultat est
+#   une matrice.
+# - Une lettre désigne une taille, que `check` choisit. La même lettre désigne la même taille : `W` a autant de lignes
+#   que `X` a de colonnes.
+# - `()` est un nombre seul. `(n,q),(n,q)->()` prend donc deux matrices de mêmes dimensions, et renvoie une perte.
+#
+# Le rapport vaut vrai quand tout est juste. Il compte des *promesses* : ce sur quoi se fie quiconque utilise une passe
+# arrière. Avec `verbose=True`, il les énumère. La première est celle à laquelle tout le monde pense : le gradient est
+# la dérivée. Deux autres demandent un mot. *Second ordre* (*second order*) : la passe arrière peut elle-même être dérivée
+# (leçon 6). *Disposition* (*layout*) : un tableau est rangé en mémoire ligne par ligne ou colonne par colonne ; aucun
+# nombre ne doit en dépendre.
 
 # %%
 LINEAR, LOSS = "(n,p),(p,q),(q)->(n,q)", "(n,q),(n,q)->()"
