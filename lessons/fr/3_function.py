@@ -87,9 +87,9 @@ assert np.allclose(W.grad, 2 / 10 * X.T @ (X @ W.numpy() - Y))
 #
 # Le rapport vaut vrai quand tout est juste. Il compte des *promesses* : ce sur quoi se fie quiconque utilise une passe
 # arrière. Avec `verbose=True`, il les énumère. La première est celle à laquelle tout le monde pense : le gradient est
-# la dérivée. Deux autres demandent un mot. *Second ordre* (*second order*) : la passe arrière peut elle-même être dérivée
-# (leçon 6). *Disposition* (*layout*) : un tableau est rangé en mémoire ligne par ligne ou colonne par colonne ; aucun
-# nombre ne doit en dépendre.
+# la dérivée. Deux autres demandent un mot. *Second ordre* (*second order*) : la passe arrière peut elle-même être
+# dérivée (leçon 6). *Disposition* (*layout*) : un tableau est rangé en mémoire ligne par ligne ou colonne par colonne ;
+# aucun nombre ne doit en dépendre.
 
 # %%
 LINEAR, LOSS = "(n,p),(p,q),(q)->(n,q)", "(n,q),(n,q)->()"
