@@ -605,6 +605,36 @@ def test_exercises_of_a_teachers_own(student, tmp_path, capsys):
     assert "Square" not in text
 
 
+POLAR = "Polar", "x = r cos a, y = r sin a", {"forward": 1, "r": 1, "a": 1}
+BOTH = "(r * np.cos(a), r * np.sin(a))"
+
+
+def test_exercises_with_two_outputs(student, tmp_path, capsys):
+    names = ["Forgets", "Wrong", "Single", "List"]
+    ours, signature = tmp_path / "ours.py", "(n,n),(n,n)->(n,n),(n,n)"
+    exercises = [f"Exercise({name!r}, *{POLAR[1:]}, lambda r, a: {BOTH}, {signature!r})" for name in names]
+    head = "import numpy as np\nfrom minigrad.grade import Exercise\n"
+    ours.write_text(f"{head}EXERCISES = [{', '.join(exercises)}]", encoding="utf-8")
+    right = "(g[0] * np.cos(a) + g[1] * np.sin(a), g[1] * r * np.cos(a) - g[0] * r * np.sin(a))"
+    pairs = {
+        "Forgets": (BOTH, right.replace(" + g[1] * np.sin(a)", "")),
+        "Wrong": ("(r * np.cos(a), 1.5 * r * np.sin(a))", right),
+        "Single": ("r * np.cos(a)", "(g, g)"),
+        "List": ("[r, a]", "(g, g)"),
+    }
+    path = student("".join(f"{name} = (lambda r, a: {f}, lambda g, r, a: {b})\n" for name, (f, b) in pairs.items()))
+    main(["grade", "--exercises", str(ours), str(path)])
+    said = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "Forgets 2 / 3 - dr: the cotangent of output 1 is not used",
+        "- forward: output 1[",
+        "Single 0 / 3 - forward returns the shape (1, 1) for r (1, 1), a (1, 1); needed is the shapes (1, 1), (1, 1)",
+        "List 0 / 3 - forward raises TypeError: forward returned a list; return one array, or several as a tuple",
+    ):
+        assert text in said
+    assert "def backward(ctx, grad0, grad1):" in template(load_exercises(ours))
+
+
 def exercise(**changes):
     known = {"name": "A", "statement": "", "points": {"forward": 1, "x": 1}, "reference": np.sin, "signature": "()->()"}
     return Exercise(**{**known, **changes})

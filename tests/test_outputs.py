@@ -376,9 +376,21 @@ def changed(backward):
 
 
 FOUND = {
-    "the second is forgotten": (lambda ctx, h, c: Cell.backward(ctx, h, 0 * c), "left-out", "`c`, that of output 1,"),
-    "the first is forgotten": (lambda ctx, h, c: Cell.backward(ctx, 0 * h, c), "left-out", "`h`, that of output 0,"),
-    "exchanged": (lambda ctx, c, h: Cell.backward(ctx, h, c), "swapped", "`c`, that of output 0, and `h`"),
+    "the second is forgotten": (
+        lambda ctx, d_h, d_c: Cell.backward(ctx, d_h, 0 * d_c),
+        "left-out",
+        "the cotangent of output 1 (`d_c`) is not used",
+    ),
+    "the first is forgotten": (
+        lambda ctx, d_h, d_c: Cell.backward(ctx, 0 * d_h, d_c),
+        "left-out",
+        "output 0 (`d_h`) is not used",
+    ),
+    "exchanged": (
+        lambda ctx, d_c, d_h: Cell.backward(ctx, d_h, d_c),
+        "swapped",
+        "output 0 (`d_c`) and the cotangent of output 1 (`d_h`) are exchanged",
+    ),
     "one for two": (lambda ctx, g: (g, g, g), "raises", "def backward(ctx, grad0, grad1)"),
 }
 

@@ -12,7 +12,7 @@ from minigrad.broadcasting import unbroadcast
 from minigrad.checks.cases import LAYOUTS, laid_out
 from minigrad.checks.diagnosis import Fault, stretch_to
 from minigrad.checks.sampled import Sampled
-from minigrad.checks.subject import Exited, Subject
+from minigrad.checks.subject import Exited, Subject, shapes_in_words
 from minigrad.checks.trial import RESOLVED, TERMS, Trial, as_floats, copied
 from minigrad.engine.errors import axes_to_sum
 from minigrad.engine.numerical import CLOSER, derivative, numerical_gradient
@@ -117,7 +117,7 @@ def as_signed(trial: Trial) -> Iterator[Fault]:
     lengths = [", ".join("any" if n is None else str(n) for n in y) + "," * (len(y) == 1) for y in results]
     needed = ", ".join(f"({y})" for y in lengths)
     given = ", ".join(f"{name} {np.shape(x)}" for name, x in zip(trial.names, trial.inputs, strict=True))
-    got = ("the shape " if len(shapes) == 1 else "the shapes ") + ", ".join(map(str, shapes))
+    got = shapes_in_words(shapes)
     text = f"forward returns {got} for {given}, and the signature says {needed}: one of the two is wrong."
     yield Fault("shape", None, text)
 

@@ -22,6 +22,7 @@ from minigrad.checks.linear import implied_jacobian
 from minigrad.checks.planting import conditions, explain
 from minigrad.checks.tracing import Untraceable
 from minigrad.checks.trial import TERMS, Trial, copied
+from minigrad.engine.signatures import argument_names, positional_parameters
 
 __all__ = ["KINDS", "Fault", "diagnose"]
 
@@ -446,6 +447,36 @@ def of_another_input(e: Evidence) -> Iterator[Guess]:
                 f"{e.d} is the gradient of {other}: return the gradients in the order of forward's inputs.",
                 other,
             )
+
+
+@hypothesis("left-out", WHOLE)
+def of_the_other_outputs(e: Evidence) -> Iterator[Guess]:
+    """Of several outputs the cotangent of one is not used."""
+    rows = {i: piece.stretch for i, piece in e.trial.first[0].pieces.items()}
+    for i in rows:
+        g = e.g.copy()
+        g[:, rows[i]] = 0
+        text = f"{e.d}: {cotangent(e, i)} is not used, and {e.name} has an effect on that output, too."
+        yield Guess(g @ e.jacobian, text, f"output {i}")
+
+
+@hypothesis("swapped", WHOLE)
+def of_outputs_exchanged(e: Evidence) -> Iterator[Guess]:
+    rows = {i: piece.stretch for i, piece in e.trial.first[0].pieces.items()}
+    for i, j in combinations(rows, 2):
+        g = e.g.copy()
+        if g[:, rows[i]].shape == g[:, rows[j]].shape:
+            g[:, rows[i]], g[:, rows[j]] = e.g[:, rows[j]], e.g[:, rows[i]]
+            both = f"{cotangent(e, i)} and {cotangent(e, j)}"
+            text = f"{e.d}: {both} are exchanged; they come in the order of the outputs."
+            yield Guess(g @ e.jacobian, text, f"outputs {i} and {j}")
+
+
+def cotangent(e: Evidence, i: int) -> str:
+    """That of output i in words, with the name that the backward has for it."""
+    backward = getattr(getattr(e.trial.subject, "function", None), "backward", None)
+    names = argument_names(positional_parameters(backward, 1), i + 1) if backward else []
+    return f"the cotangent of output {i}" + (f" (`{names[i]}`)" if i < len(names) else "")
 
 
 @hypothesis("unsummed")

@@ -20,7 +20,6 @@ from minigrad.checks.linear import CLOSE, Edge, Local
 from minigrad.checks.survey import UNARY, Key, Link, Slope, Survey, fits_into, spelled
 from minigrad.checks.tracing import Untraceable
 from minigrad.checks.trial import Trial
-from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.tensor import Tensor
 
 Array = np.ndarray[Any, Any]
@@ -139,7 +138,7 @@ def conditions(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Arra
 
 
 def likely(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
-    yield from chain(outputs(t), parts(t), scales(t, wrong), factors(t, wrong), missing_derivatives(t, wrong))
+    yield from chain(parts(t), scales(t, wrong), factors(t, wrong), missing_derivatives(t, wrong))
     yield from chain(whole(t, wrong), diagonals(t), pairs(t, wrong))
 
 
@@ -254,34 +253,6 @@ def enclosed(text: str) -> str:
 def times_truth(t: Survey, i: int, number: Callable[[Survey], float]) -> Array:
     change = np.zeros_like(t.truth)
     change[:, t.columns[i]] = (number(t) - 1) * t.truth[:, t.columns[i]]
-    return change * t.known
-
-
-def outputs(t: Survey) -> Iterator[Mistake]:
-    """Of several outputs the cotangent of one is not used, or those of two are exchanged."""
-    rows, backward = t.trial.first[0].rows, getattr(getattr(t.trial.subject, "function", None), "backward", None)
-    taken = argument_names(positional_parameters(backward, 1), max(rows, default=0) + 1) if backward else []
-    names = {i: f"`{taken[i]}`, that of output {i}," if i < len(taken) else f"that of output {i}" for i in rows}
-    for i in rows:
-        text = f"of the incoming cotangents {names[i]} is not used: {{x}} has an effect on that output, too"
-        yield Mistake("left-out", 0.5, partial(without_output, i=i), text)
-    for i, j in combinations(rows, 2):
-        text = f"two of the incoming cotangents are exchanged: {names[i]} and {names[j]} which come in this order"
-        yield Mistake("swapped", 0.6, partial(outputs_exchanged, i=i, j=j), text)
-
-
-def without_output(t: Survey, i: int) -> Array | None:
-    change, rows = np.zeros_like(t.truth), t.trial.first[0].rows
-    change[rows[i]] = -t.truth[rows[i]]
-    return change * t.known
-
-
-def outputs_exchanged(t: Survey, i: int, j: int) -> Array | None:
-    change, rows = np.zeros_like(t.truth), t.trial.first[0].rows
-    a, b = t.truth[rows[i]], t.truth[rows[j]]
-    if a.shape != b.shape:
-        return None
-    change[rows[i]], change[rows[j]] = b - a, a - b
     return change * t.known
 
 

@@ -7,8 +7,8 @@ would repair shapes and dtypes, or raise, before anybody has looked at what the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType, ModuleType
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -212,19 +212,34 @@ class Call:
     """A forward that has run.
 
     Attributes:
-        y: what it returned, an array; of several arrays those that have a derivative, in one row.
-        rows: for each of several outputs that has a derivative, by its number, where it lies in that row.
+        outputs: the arrays that it returned.
+        y: the one output; of several those that have a derivative, in one row.
+        pieces: for each of these, by its number, where it lies in that row; empty where there is one output.
         dirty: the inputs that it says it has written into.
     """
 
     y: Array
-    rows: Mapping[int, slice] = MappingProxyType({})
+    outputs: Sequence[Array]
+    pieces: Mapping[int, Piece]
     dirty: Sequence[Any] = ()
+
+    def returned(self, outputs: Sequence[Array], kept: Iterable[int]) -> None:
+        """Take note of the outputs, of which those `kept` have a derivative."""
+        self.outputs, self.pieces, self.y = outputs, {}, outputs[0]
+        if len(outputs) > 1:
+            real = {i: outputs[i] for i in kept}
+            self.pieces = dict(zip(real, pieces(list(real.values())), strict=True))
+            self.y = packed(list(real.values()))
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """The shape of each output."""
-        return [self.y.shape]
+        return [y.shape for y in self.outputs]
+
+    def cotangents(self, g: Array) -> list[Array]:
+        """That of each output, zeros for one without a derivative, if g is that of y."""
+        if len(self.outputs) == 1:
+            return [g]
+        return [self.pieces[i].of(g) if i in self.pieces else np.zeros_like(y) for i, y in enumerate(self.outputs)]
 
     def backward(self, g: Array) -> list[Any]:
         """What the backward returns, one by one: arrays or None."""
@@ -236,6 +251,10 @@ class Call:
 
     def disturb(self, change: Callable[[Array], Array]) -> None:
         """Change what waits for the backward."""
+
+
+def shapes_in_words(shapes: Sequence[tuple[int, ...]]) -> str:
+    return ("the shape " if len(shapes) == 1 else "the shapes ") + ", ".join(map(str, shapes))
 
 
 def student(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -284,24 +303,15 @@ class DirectCall(Call):
         else:
             result = student(function.forward, *given, **subject.named)
             student(function.setup_context, self.ctx, tuple(given), result)
-        self.outputs = outputs_of(engine, result, subject.name)
-        self.pieces: dict[int, Piece] = {}
-        if isinstance(result, tuple):
+        outputs, kept = outputs_of(engine, result, subject.name), [0]
+        if len(outputs) > 1:
             kept = with_derivative(engine, result, subject.name, self.ctx._constants)
-            self.pieces = dict(zip(kept, pieces([self.outputs[i] for i in kept]), strict=True))
-            self.rows = {i: piece.stretch for i, piece in self.pieces.items()}
-        self.y = packed([self.outputs[i] for i in self.pieces]) if self.pieces else self.outputs[0]
+        self.returned(outputs, kept)
         self.dirty = [engine.back(x) for x in self.ctx._dirty]
 
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        return [y.shape for y in self.outputs]
-
     def backward(self, g: Array) -> list[Any]:
-        engine, function, pieces = self.subject.engine, self.subject.function, self.pieces
-        outputs = enumerate(self.outputs)
-        gs = [pieces[i].of(g) if i in pieces else np.zeros_like(y) for i, y in outputs] if pieces else [g]
-        given = [engine.to(g, False) for g in gs]
+        engine, function = self.subject.engine, self.subject.function
+        given = [engine.to(one, False) for one in self.cotangents(g)]
         returned = student(with_cotangents, self.subject.name, function.backward, self.ctx, given)
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
         for position, _ in reversed(self.subject.fixed):
@@ -331,16 +341,9 @@ class EngineCall(Call):
         self.inputs = [engine.to(x, needed) for x, needed in zip(inputs, needs, strict=True)]
         result = student(subject.apply or subject.target, *subject.arguments(self.inputs), **subject.named)
         self.needed = [i for i, needed in enumerate(needs) if needed]
-        if isinstance(result, tuple):
-            kept = with_derivative(engine, result, subject.name)
-            self.rows = {i: piece.stretch for i, piece in zip(kept, pieces([result[i] for i in kept]), strict=True)}
         self.output = as_one(engine, result, subject.name)
-        self.outputs = [as_numeric(engine.back(y)) for y in results(result)]
-        self.y = as_numeric(engine.back(self.output))
-
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        return [y.shape for y in self.outputs]
+        outputs = [as_numeric(engine.back(y)) for y in results(result)]
+        self.returned(outputs, with_derivative(engine, outputs, subject.name) if len(outputs) > 1 else [0])
 
     def backward(self, g: Array) -> list[Any]:
         found: list[Any] = [None] * len(self.inputs)
@@ -370,8 +373,8 @@ def as_one(engine: Engine, result: Any, name: str) -> Any:
         for y in results(result):
             if type(y) is not Tensor:
                 raise TypeError(f"the function returned a {type(y).__name__}; needed is a Tensor, or a tuple of them")
-    if not isinstance(result, tuple):
-        return result
+    if not isinstance(result, tuple) or len(result) == 1:
+        return results(result)[0]
     return engine.join([result[i] for i in with_derivative(engine, result, name)])
 
 

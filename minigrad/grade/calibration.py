@@ -26,7 +26,9 @@ Mistake = Callable[[list[Any], Inputs, Array], list[Any]]  # gradients, inputs a
 class RightCall(Call):
     def __init__(self, subject: Right, inputs: Inputs) -> None:
         self.subject, self.inputs = subject, [np.asarray(x) for x in inputs]
-        self.y = subject.exercise.right(*inputs) * subject.scale
+        outputs = subject.exercise.outputs(*inputs)
+        real = [i for i, y in enumerate(outputs) if y.dtype.kind == "f"]
+        self.returned([y * subject.scale if i in real else y for i, y in enumerate(outputs)], real)
 
     def backward(self, g: Array) -> list[Any]:
         return self.subject.mistake(self.subject.gradients(self.inputs, g), self.inputs, g)

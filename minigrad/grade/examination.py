@@ -15,7 +15,7 @@ import numpy as np
 from minigrad.checks import check
 from minigrad.checks.cases import designed
 from minigrad.checks.diagnosis import KINDS
-from minigrad.checks.subject import Inputs, Subject
+from minigrad.checks.subject import Call, Inputs, Subject, shapes_in_words
 from minigrad.checks.trial import NOISE, NOISE_RUNS, Case, Noise, Trial
 from minigrad.grade.exercise import Exercise
 
@@ -72,8 +72,11 @@ class Reference(Subject):
         super().__init__(exercise.function, exercise.name, ())
         self.exercise, self.constants = exercise, constants or {}
 
-    def evaluate(self, inputs: Inputs) -> Array:
-        return self.exercise.right(*inputs, **self.constants)
+    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
+        call = Call()
+        outputs = self.exercise.outputs(*inputs, **self.constants)
+        call.returned(outputs, [i for i, y in enumerate(outputs) if y.dtype.kind == "f"])
+        return call
 
 
 def examine(exercise: Exercise, subject: Subject, seed: int = 0) -> Findings:
@@ -103,7 +106,7 @@ def examine(exercise: Exercise, subject: Subject, seed: int = 0) -> Findings:
 def forward_problem(exercise: Exercise, subject: Subject, seed: int) -> tuple[Remark | None, dict[str, float]]:
     """What is wrong with forward, at the smallest inputs that show it; and the constants for which it is right."""
     cases = sorted(designed(exercise.form, seed), key=lambda case: sum(map(np.size, case.inputs)))
-    found = [(case, *attempt(subject, case)) for case in cases]
+    found = [(case, *attempt(exercise, subject, case)) for case in cases]
     for _, _, remark in found:
         if remark:
             return remark, {}
@@ -119,16 +122,21 @@ def forward_problem(exercise: Exercise, subject: Subject, seed: int) -> tuple[Re
     return wrong, {}
 
 
-def attempt(subject: Subject, case: Case) -> tuple[Any, Remark | None]:
+def attempt(exercise: Exercise, subject: Subject, case: Case) -> tuple[Any, Remark | None]:
     """What forward returns."""
     try:
         with np.errstate(all="ignore"):
-            got = subject.call([x.copy() for x in case.inputs], [i in case.able for i in range(len(case.inputs))]).y
+            call = subject.call([x.copy() for x in case.inputs], [i in case.able for i in range(len(case.inputs))])
     except Exception as error:  # whatever it raises
         name = type(error).__name__
         if name == "NotImplementedError":
             return None, Remark("unwritten", "", "forward is not written yet")
         return None, Remark("raises", "", f"forward raises {name}: {error}")
+    got, needed = call.y, [y.shape for y in exercise.outputs(*case.inputs)]
+    if call.shapes != needed:
+        shapes = ", ".join(f"{name} {x.shape}" for name, x in zip(exercise.inputs, case.inputs, strict=True))
+        text = f"forward returns {shapes_in_words(call.shapes)} for {shapes}; needed is {shapes_in_words(needed)}"
+        return None, Remark("shape", "", text.replace("needed is the shape ", "needed is "))
     if got.dtype.kind not in "fiu":
         return None, Remark("raises", "", f"forward returns an array of {got.dtype}, and one of floats is needed")
     return got, None
@@ -137,9 +145,6 @@ def attempt(subject: Subject, case: Case) -> tuple[Any, Remark | None]:
 def wrong_forward(exercise: Exercise, case: Case, got: Array, **constants: float) -> Remark | None:
     right, allowed = exact(exercise, case, constants)
     inputs = case.inputs
-    if got.shape != right.shape:
-        shapes = ", ".join(f"{name} {x.shape}" for name, x in zip(exercise.inputs, inputs, strict=True))
-        return Remark("shape", "", f"forward returns the shape {got.shape} for {shapes}; needed is {right.shape}")
     with np.errstate(all="ignore"):
         wrong = ~(abs(got - right) <= allowed)
         times = got / right
@@ -147,6 +152,8 @@ def wrong_forward(exercise: Exercise, case: Case, got: Array, **constants: float
         return None
     at = tuple(map(int, np.argwhere(wrong)[0]))
     entry = f"y[{', '.join(map(str, at))}]" if at else "it"
+    if len(outputs := exercise.outputs(*inputs)) > 1:
+        entry = entry_of(at[0], outputs)
     hint = ""
     if not np.isfinite(got).all():
         hint = ". e to a large number overflows, and ln 0 is infinite"
@@ -154,6 +161,16 @@ def wrong_forward(exercise: Exercise, case: Case, got: Array, **constants: float
         hint = f": {times[at]:.6g} times as much"
     text = f"forward: {entry} is {got[at]:.6g} and should be {right[at]:.6g} for {shown(exercise, inputs)}{hint}"
     return Remark("values", "", text)
+
+
+def entry_of(k: int, outputs: Sequence[Array]) -> str:
+    """The name of an entry of the row that is made of several outputs."""
+    for i, y in enumerate(outputs):
+        if y.dtype.kind == "f":
+            if k < y.size:
+                return f"output {i}" + "".join(f"[{j}]" for j in np.unravel_index(k, y.shape))
+            k -= y.size
+    raise AssertionError("no entry of the row")
 
 
 def exact(exercise: Exercise, case: Case, constants: dict[str, float]) -> tuple[Array, Array]:

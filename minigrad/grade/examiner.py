@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.checks.subject import Call, Inputs, Subject
+from minigrad.checks.subject import Call, Inputs, Subject, shapes_in_words
 from minigrad.grade import worker as remote
 from minigrad.grade.submission import Submission
 
@@ -314,20 +314,27 @@ class RemoteCall(Call):
         except StudentError:
             subject.hold(asked, None)
             raise
-        self.number, self.y, changed = shaped(answer, (int, np.ndarray, list))
-        subject.hold(asked, (self.y.shape, self.y.dtype, np.isfinite(self.y).tobytes()))
+        self.number, outputs, changed = shaped(answer, (int, list, list))
+        if not outputs or not all(isinstance(y, np.ndarray) for y in outputs):
+            raise Gone("it wrote into the line to the examiner")
+        real = [i for i, y in enumerate(outputs) if y.dtype.kind == "f"]
+        if len(outputs) > 1 and not real:
+            raise StudentError(f"none of the {len(outputs)} outputs of forward is of floats")
+        self.returned(outputs, real)
+        subject.hold(asked, [(y.shape, y.dtype, np.isfinite(y).tobytes()) for y in outputs])
         rewrite(inputs, changed)
-        subject.look_at(self.y, inputs)
+        subject.look_at(self.shapes, inputs)
 
     def __del__(self) -> None:
         if hasattr(self, "number"):
             self.subject.forgotten.append(self.number)
 
     def backward(self, g: Array) -> list[Any]:
-        parts, same, changed = shaped(self.subject.worker.ask("backward", self.number, g), (list, list, list))
+        gs = self.cotangents(g)
+        parts, same, changed = shaped(self.subject.worker.ask("backward", self.number, gs), (list, list, list))
         if len(same) != len(parts) or not all(p is None or isinstance(p, np.ndarray) for p in parts):
             raise Gone("it wrote into the line to the examiner")
-        rewrite([g, self.y, *self.inputs], changed)
+        rewrite([*gs, *self.outputs, *self.inputs], changed)
         for j, i in enumerate(same):
             if isinstance(i, int) and 0 <= i < j and parts[i].shape == parts[j].shape:
                 parts[j] = parts[i]  # one array there is one array here
@@ -353,7 +360,7 @@ class RemoteSubject(Subject):
         self.worker, self.exercise_name = worker, name
         self.defaults = any(kind == 1 for _, kind in parameters)
         self.forgotten: list[int] = []
-        self.shapes: dict[Any, tuple[int, ...]] = {}
+        self.shapes: dict[Any, list[tuple[int, ...]]] = {}
         self.answers: dict[int, Any] = {}
         if torch:
             self.wide, self.any_layout = np.float64, False
@@ -366,15 +373,15 @@ class RemoteSubject(Subject):
         if self.answers.setdefault(asked, answer) != answer:
             raise Gone("forward raises, or returns other than numbers of that shape, where it did not before")
 
-    def look_at(self, y: Array, inputs: Inputs) -> None:
+    def look_at(self, found: list[tuple[int, ...]], inputs: Inputs) -> None:
         """A forward that is right has the right shape wherever it is called."""
         if self.reference is None:
             return
         shapes = tuple(np.shape(x) for x in inputs)
         if shapes not in self.shapes:
-            self.shapes[shapes] = self.reference.evaluate(inputs).shape
-        if y.shape != self.shapes[shapes]:
-            raise StudentError(f"forward returns the shape {y.shape} where {self.shapes[shapes]} is needed")
+            self.shapes[shapes] = self.reference.call(inputs, [False] * len(inputs)).shapes
+        if found != (needed := self.shapes[shapes]):
+            raise StudentError(f"forward returns {shapes_in_words(found)} where {shapes_in_words(needed)} is needed")
 
 
 def fingerprint(values: Inputs) -> int:

@@ -27,6 +27,7 @@ import numpy as np
 from minigrad.checks.cases import ANY, Form, groups
 from minigrad.checks.subject import DirectContext
 from minigrad.commands.userfile import UserFileError, load_file
+from minigrad.engine.outputs import packed, results
 from minigrad.function import Function
 from minigrad.tensor import Tensor
 
@@ -116,11 +117,16 @@ class Exercise:
             return lambda *inputs: self.reference.forward(DirectContext(needs), *inputs)
         return self.reference  # type: ignore[no-any-return]
 
-    def right(self, *inputs: Any, **constants: float) -> Array:
-        """What forward should return."""
+    def outputs(self, *inputs: Any, **constants: float) -> list[Array]:
+        """What forward should return, one array after the other."""
         with np.errstate(all="ignore"):
             result = self.function(*[x.copy() if isinstance(x, np.ndarray) else x for x in inputs], **constants)
-        return np.asarray(result.data if isinstance(result, Tensor) else result)
+        return [np.asarray(y.data if isinstance(y, Tensor) else y) for y in results(result)]
+
+    def right(self, *inputs: Any, **constants: float) -> Array:
+        """What forward should return; of several outputs those of floats, in one row."""
+        outputs = self.outputs(*inputs, **constants)
+        return outputs[0] if len(outputs) == 1 else packed([y for y in outputs if y.dtype.kind == "f"])
 
     @property
     def constants(self) -> dict[str, float]:
@@ -167,6 +173,7 @@ HEAD = '''\
 
 forward(ctx, ...) gets NumPy arrays and returns one; what backward needs is saved with ctx.save_for_backward(...).
 backward(ctx, grad) gets dL/dy and returns one gradient for each input of forward, of the shape and dtype of that input.
+Where several outputs are asked for, forward returns a tuple, and backward gets a gradient for each of them.
 
     minigrad grade student.py               marks, and what is wrong
     minigrad grade student.py {names}    of these only
@@ -190,18 +197,20 @@ class {name}(Function):
         raise NotImplementedError
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx, {grads}):
         raise NotImplementedError  # return {gradients}
 '''
 
 
 def skeleton(e: Exercise) -> str:
     """The class of an exercise, its methods to be written."""
+    count = len(groups(e.signature, output=True))
     return CLASS.format(
         name=e.name,
         statement=e.statement,
         shapes=e.shapes or f"shapes {e.signature}",
         inputs=", ".join(e.inputs),
+        grads=", ".join(f"grad{i}" for i in range(count)) if count > 1 else "grad",
         gradients=", ".join("None" if name in e.labels else f"dL/d{name}" for name in e.inputs),
     )
 

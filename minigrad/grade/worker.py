@@ -342,11 +342,11 @@ class Call:
             found.setup_context(self.ctx, tuple(given), result)
         else:
             result = found.forward(self.ctx, *given)
-        if isinstance(result, tuple | list):
-            raise TypeError(f"forward returned a {type(result).__name__}; return one array")
-        self.y = numeric(result)
-        if self.y is None:
-            raise TypeError("forward returned None; return one array")
+        if isinstance(result, list) or (isinstance(result, tuple) and not result):
+            raise TypeError(f"forward returned a {type(result).__name__}; return one array, or several as a tuple")
+        self.outputs = [numeric(y) for y in as_list(result)]
+        if any(y is None for y in self.outputs):
+            raise TypeError("forward returned None; return one array, or several as a tuple")
 
     def given(self, x: Any) -> Any:
         if not self.target.torch or not isinstance(x, np.ndarray):
@@ -355,9 +355,12 @@ class Call:
 
         return torch.as_tensor(x)  # which shares the memory: what is written into one is written into the other
 
-    def backward(self, g: Array) -> list[Any]:
-        found, cotangent = self.target.found, self.given(g)
-        parts = found[1](cotangent, *self.inputs) if self.target.pair else found.backward(self.ctx, cotangent)
+    def backward(self, gs: Sequence[Array]) -> list[Any]:
+        found, given = self.target.found, [self.given(g) for g in gs]
+        if self.target.pair:
+            parts = found[1](given[0] if len(given) == 1 else tuple(given), *self.inputs)
+        else:
+            parts = found.backward(self.ctx, *given)
         return [numeric(part) for part in as_list(parts)]
 
     def kept(self, new: Sequence[Array] | None = None) -> list[Array]:
@@ -491,15 +494,15 @@ class Submission:
         call = Call(target, inputs, list(map(bool, needs)))
         self.serial += 1
         self.calls[self.serial] = call
-        return [self.serial, np.array(call.y, order="C"), changes(inputs, before)]
+        return [self.serial, [np.array(y, order="C") for y in call.outputs], changes(inputs, before)]
 
-    def do_backward(self, number: int, g: Array) -> list[Any]:
-        """Gradients; for each, which earlier one lies in the same memory; then what was written into: the cotangent,
-        the output, the inputs, in this order."""
+    def do_backward(self, number: int, gs: list[Array]) -> list[Any]:
+        """Gradients; for each, which earlier one lies in the same memory; then what was written into: the cotangents,
+        the outputs, the inputs, in this order."""
         call = self.calls[number]
-        given = [g, call.y, *call.inputs]
+        given = [*gs, *call.outputs, *call.inputs]
         before = copies(given)
-        parts = call.backward(g)
+        parts = call.backward(gs)
         same = [
             next((i for i, a in enumerate(parts[:j]) if a is not None and np.shares_memory(a, b)), -1)
             if b is not None
