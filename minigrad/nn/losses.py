@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -176,27 +175,18 @@ class SoftMarginLoss(Loss):
         return minigrad.soft_margin_loss(input, target, reduction=self.reduction)
 
 
-class Margin(Loss):
-    """A loss with a margin."""
-
-    operation: Callable[..., Tensor]
-    margin: float
-
-    def forward(self, *inputs: Any) -> Tensor:
-        return self.operation(*inputs, margin=self.margin, reduction=self.reduction)
-
-
-class HingeEmbeddingLoss(Margin):
+class HingeEmbeddingLoss(Loss):
     """A distance where the target is 1, and what it lacks to the margin where the target is -1: of input and target."""
-
-    operation = staticmethod(minigrad.hinge_embedding_loss)
 
     def __init__(self, margin: float = 1.0, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.margin = margin
 
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return minigrad.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
 
-class MarginRankingLoss(Margin):
+
+class MarginRankingLoss(Loss):
     """What input1 lacks to be a margin above input2 where the target is 1, and below where it is -1."""
 
     operation = staticmethod(minigrad.margin_ranking_loss)
@@ -205,15 +195,14 @@ class MarginRankingLoss(Margin):
         super().__init__(reduction=reduction)
         self.margin = margin
 
+    def forward(self, input1: Any, input2: Any, target: Any) -> Tensor:
+        return self.operation(input1, input2, target, self.margin, reduction=self.reduction)
 
-class CosineEmbeddingLoss(Margin):
+
+class CosineEmbeddingLoss(MarginRankingLoss):
     """Of input1, input2 and target: 1 - their cosine where that is 1, the cosine above the margin where it is -1."""
 
     operation = staticmethod(minigrad.cosine_embedding_loss)
-
-    def __init__(self, margin: float = 0.0, *, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction=reduction)
-        self.margin = margin
 
 
 class TripletMarginLoss(Loss):

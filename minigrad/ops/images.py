@@ -360,7 +360,7 @@ def pooling(name, d, input, kernel_size, stride, padding, dilation, ceil_mode):
     margins = []
     for n, k, s, gap, margin in zip(x.shape[2:], size, stride, dilation, padding, strict=True):
         reach = gap * (k - 1) + 1
-        if 2 * margin > reach:
+        if 2 * margin > k:
             raise ValueError(f"{name}: padding {padding} is more than half of the window {size}")
         beyond = -(n + 2 * margin - reach) % s if ceil_mode else 0  # how far one more window would reach
         starts_inside = n + 2 * margin - reach + beyond < n + margin
