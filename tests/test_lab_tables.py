@@ -84,7 +84,7 @@ def test_files_that_are_no_text(tmp_path, suffix):
         np.savez(tmp_path / "t.npz", **{name: frame[name] for name in frame})
         (tmp_path / "t.npz").rename(path)
     elif suffix == "xlsx":
-        frame.to_excel(tmp_path / "t.xlsx", index=False)
+        frame.to_excel(tmp_path / "t.xlsx")  # with its index, a column without a name
         (tmp_path / "t.xlsx").rename(path)
     else:
         getattr(frame, f"to_{suffix}")(path)
@@ -93,6 +93,16 @@ def test_files_that_are_no_text(tmp_path, suffix):
     assert dataset.targets.tolist() == TARGETS
     with pytest.raises(LabError, match="decimal can be said of text only"):
         load(path, target="rent", decimal=",")
+
+
+@pytest.mark.parametrize(("suffix", "package"), [("parquet", "pyarrow"), ("xlsx", "openpyxl")])
+def test_a_reader_that_is_missing_is_named(tmp_path, monkeypatch, suffix, package):
+    frame, path = pd.DataFrame({"a": [1, 2], "b": [3, 4]}), tmp_path / f"t.{suffix}"
+    (frame.to_excel if suffix == "xlsx" else frame.to_parquet)(path)
+    monkeypatch.setattr("minigrad.lab.tables.util.find_spec", lambda name: None if name == package else name)
+    with pytest.raises(ModuleNotFoundError) as missing:
+        load(path, target="b")
+    assert missing.value.name == package
 
 
 def test_arrays_in_a_file(tmp_path):

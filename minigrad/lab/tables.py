@@ -63,6 +63,7 @@ DATE = re.compile(
     r"([T :].*)?",
     re.IGNORECASE,
 )
+UNNAMED = "Unnamed: "  # is how pandas begins the name of a column that has none, also when it writes the table again
 MOST_CATEGORIES = 50  # that "auto" makes of a column; more are rather names or numbers
 
 
@@ -146,13 +147,11 @@ def of_file(
                 raise LabError(f"{' and '.join(wrong)} can be said of text only, and {name} is none")
             if named_index := [str(part) for part in frame.index.names if part is not None]:
                 notes.append(f"the index ({', '.join(named_index)}) is left out")
-    except LabError:
+    except (LabError, ModuleNotFoundError):
         raise
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, ValueError, KeyError) as error:
-        reason = shortened(getattr(error, "strerror", None) or str(error) or type(error).__name__, 200)
-        raise LabError(f"cannot read {name}: {reason}") from error
-    except Exception as error:  # zlib's own, and those of the readers of Excel and Parquet, whose kinds are many
-        raise LabError(f"cannot read {name}: {shortened(str(error), 200)}") from error
+    except Exception as error:  # the system's, and those of six readers, each of which has kinds of its own
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise LabError(f"cannot read {name}: {shortened(reason, 200)}") from error
     return picked(frame, name, notes, decimal=decimal, **columns)
 
 
@@ -286,22 +285,7 @@ def parsed(
         decimal = decimal_mark(frame, names, notes)
     if decimal == ",":  # what looked like 1.234 was a thousand
         frame = pd.read_csv(io.StringIO(text), **settings, dtype=str)
-    empty = frame.isna().all(axis=1)
-    if empty.any():
-        notes.append(f"{counted(int(empty.sum()), 'empty row')} left out")
-        frame = frame[~empty]
-    # pandas calls what has no name "Unnamed: 0", and writes that when it writes the table again.
-    unnamed = [i for i in range(width) if i >= len(names) or not names[i] or names[i].startswith("Unnamed: ")]
-    frame.columns = [f"x{i}" if i in unnamed else names[i] for i in range(width)]
-    for i in reversed(unnamed):
-        column = frame.iloc[:, i]
-        if column.isna().all():
-            frame = frame.drop(columns=f"x{i}")
-        elif is_index(column) and i == 0:
-            frame = frame.drop(columns=f"x{i}")
-            notes.append("the first column has no name and numbers or names the rows: left out")
-        else:
-            notes.append(f"column {i + 1} has no name and is called x{i}")
+    frame.columns = [(names[i] if i < len(names) else "") or f"{UNNAMED}{i}" for i in range(width)]
     return frame, decimal
 
 
@@ -321,6 +305,28 @@ def separator(lines: list[str]) -> str:
 
 def is_number(cell: str) -> bool:
     return any(pattern.fullmatch(cell) for pattern in NUMBER.values())
+
+
+def tidied(frame: Any, notes: list[str]) -> Any:
+    """A table without its empty rows, and without columns that have no name and are empty or number the rows."""
+    empty = frame.isna().all(axis=1)
+    if empty.any():
+        notes.append(f"{counted(int(empty.sum()), 'empty row')} left out")
+        frame = frame[~empty]
+    names = [str(column).strip() for column in frame.columns]
+    kept = []
+    for i, name in enumerate(names):
+        if name.startswith(UNNAMED):
+            column = frame.iloc[:, i]
+            if column.isna().all():
+                continue
+            if i == 0 and is_index(column):
+                notes.append("the first column has no name and numbers or names the rows: left out")
+                continue
+            notes.append(f"column {i + 1} has no name and is called x{i}")
+            names[i] = f"x{i}"
+        kept.append(i)
+    return frame.iloc[:, kept].set_axis([names[i] for i in kept], axis=1)
 
 
 def is_index(column: Any) -> bool:
@@ -379,7 +385,7 @@ def picked(
     decimal: str | None = None,
 ) -> Table:
     """The columns meant, as numbers. Raises LabError, which names all columns that cannot be."""
-    frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1)
+    frame = tidied(frame, notes)
     there = list(frame.columns)
     repeated = sorted({column for column in there if there.count(column) > 1})
     if repeated:
