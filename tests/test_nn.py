@@ -669,7 +669,7 @@ def test_they_are_plain_users_of_the_public_engine(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "minigrad":
-            own = node.module.split(".")[1:2] in (["nn"], ["optim"]) or node.module == "minigrad.engine.files"  # no Tensors
+            own = node.module.split(".")[1:2] in (["nn"], ["optim"]) or node.module == "minigrad.engine.files"
             assert own or node.module == "minigrad", ast.unparse(node)
             for name in node.names:
                 assert own or (not name.name.startswith("_") and hasattr(minigrad, name.name)), ast.unparse(node)
