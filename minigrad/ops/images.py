@@ -138,7 +138,7 @@ class conv1d:
     input is (n, c, l) or (c, l), weight (o, c / groups, k), bias (o). Its settings are those of conv2d.
     """
     params = [{"groups": 2}, {"groups": 2, "padding": "same", "dilation": 2}]
-    signature = "(n,4,3),(2,2,2),(2)->()"
+    signature = "(2,4,3),(2,2,2),(2)->()"
     def compose(input, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
         return convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 

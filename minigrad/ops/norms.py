@@ -78,7 +78,7 @@ class group_norm:
     """
     wide = "ebiu"
     params = [{"num_groups": 2, "eps": 0.5}, {"num_groups": 1, "eps": 2.0}]
-    signature = "(n,4,2),(4),(4)->()"
+    signature = "(2,4,1),(4),(4)->()"
     def compose(input, weight=None, bias=None, *, num_groups=1, eps=1e-5):
         weight, bias = per_channel("group_norm", input, weight, bias)
         if type(num_groups) is not int or num_groups < 1 or input.shape[1] % num_groups:
