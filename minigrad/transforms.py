@@ -32,6 +32,7 @@ __all__ = [
     "elementwise_grad", "grad", "hessian", "hessian_diag", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
 ]  # fmt: skip
 
+TALL = 4  # times as many entries of the output as of the arguments
 Fn = Callable[..., Any]
 Argnums = int | Sequence[int]
 Array = np.ndarray[Any, Any]
@@ -409,8 +410,10 @@ def hvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, .
 def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     """A function that returns the Jacobian of `fn`: an array of shape ``output.shape + argument.shape``.
 
-    One reverse sweep for each entry of the output. Where argument or output are nested, so is the result: the nesting
-    of the output, with the nesting of the arguments in place of each of its arrays. With has_aux, ``(jacobian, aux)``.
+    One reverse sweep for each entry of the output; where that has far more entries than the arguments, as the residuals
+    of a fit have, one for each entry of these, of the pullback, which is linear in its cotangent. Where argument or
+    output are nested, so is the result: the nesting of the output, with the nesting of the arguments in place of each
+    of its arrays. With has_aux, ``(jacobian, aux)``.
 
     >>> import numpy as np
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
@@ -423,18 +426,40 @@ def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
         run = Evaluation(fn, args, selected(argnums, args), has_aux, kwargs)
 
         def of(y: Tensor) -> Any:
-            rows = [derivatives(y, run.variables, run.records(), unit) for _, unit in units(y)]
-            blocks = [flat(np.zeros(y.shape + x.shape, x.dtype)) for x in run.variables]
-            for i, column in enumerate(zip(*rows, strict=True)):  # a row for each entry, a column for each variable
-                rowwise: Any = np.stack(column)
-                blocks[i] = rowwise.reshape(blocks[i].shape)
-            found = run.given(run.tree, blocks)
+            found = run.given(run.tree, columns(run, y) if is_tall(run, y) else rows(run, y))
             return found[0] if isinstance(argnums, int) else found
 
         result = nested(run.output, map(of, run.outputs))
         return (result, *run.beside()) if has_aux else result
 
     return differentiated
+
+
+def rows(run: Evaluation, y: Tensor) -> list[Any]:
+    """The Jacobian of y by each variable, a sweep from each entry of y."""
+    sweeps = [derivatives(y, run.variables, run.records(), unit) for _, unit in units(y)]
+    blocks: list[Any] = [flat(np.zeros(y.shape + x.shape, x.dtype)) for x in run.variables]
+    for i, of_x in enumerate(zip(*sweeps, strict=True)):
+        rowwise: Any = np.stack(of_x)
+        blocks[i] = rowwise.reshape(blocks[i].shape)
+    return blocks
+
+
+def columns(run: Evaluation, y: Tensor) -> list[Any]:
+    """The same by a sweep from each entry of Jᵀu, which is linear in u."""
+    u, record = Tensor(np.zeros_like(y.array), requires_grad=True), run.records()
+    blocks: list[Any] = []
+    for x, pulled in zip(run.variables, derivatives(y, run.variables, True, u), strict=True):
+        columnwise: Any = np.stack([derivatives(pulled, [u], record, unit)[0] for _, unit in units(x)], -1)
+        block = columnwise.reshape(y.shape + x.shape)
+        blocks.append(block if block.dtype == x.dtype else block.astype(x.dtype))
+    return blocks
+
+
+def is_tall(run: Evaluation, y: Tensor) -> bool:
+    """Whether `columns` is worth a sweep that is recorded, and all on the way can be recorded: a Function need not."""
+    sizes = [x.size for x in run.variables]
+    return all(sizes) and y.size > TALL * sum(sizes) and not any(t.op and t.op.student for t in tape(y))
 
 
 @overload

@@ -34,6 +34,8 @@ from minigrad import (
     value_and_grad,
     vjp,
 )  # fmt: skip
+from minigrad.engine.state import Watch
+from minigrad.engine.trees import leaves
 
 FEWER = settings(
     max_examples=settings.default.max_examples // 2
@@ -858,3 +860,67 @@ def test_backward_of_a_gradient_that_is_recorded():
         w.sum().backward(inputs=[])
     with pytest.raises(RuntimeError, match="does not require grad"):
         w.sum().backward(inputs=[Tensor(1.0)])
+
+
+class Sweeps(Watch):
+    """How many sweeps there were."""
+
+    count = 0
+
+    def begins(self, output, gradient, inputs):
+        self.count += 1
+
+
+def residuals(params, t, y):
+    return {"r": params["a"] * np.exp(-params["b"][0] * t) + params["b"][1] - y, "same": t * params["a"]}
+
+
+def test_a_tall_jacobian_takes_a_sweep_for_each_parameter():
+    t, y = np.linspace(0, 1, 50), np.ones(50)
+    params = {"a": np.array(2.0), "b": np.array([0.5, 1.0])}
+    with Sweeps() as sweeps:
+        found = jacobian(residuals)(params, t, y)
+    assert sweeps.count <= 2 * (1 + 3)
+    decay = np.exp(-0.5 * t)
+    np.testing.assert_allclose(found["r"]["a"], decay)
+    np.testing.assert_allclose(found["r"]["b"], np.stack([-2 * t * decay, np.ones(50)], 1))
+    np.testing.assert_allclose(found["same"]["a"], t)
+    np.testing.assert_array_equal(found["same"]["b"], np.zeros((50, 2)))
+
+
+def test_a_tall_jacobian_is_differentiated_and_compiled():
+    t = np.linspace(0, 1, 9)
+
+    def curve(x):
+        return np.sin(x[0] * t) * x[1]
+
+    def by_hand(x):
+        return np.stack([t * np.cos(x[0] * t) * x[1], np.sin(x[0] * t)], 1)
+
+    x = np.array([0.5, 2.0])
+    np.testing.assert_allclose(jacobian(curve)(x), by_hand(x))
+    slopes = [grad(lambda x, f=f: (f(x) ** 3).sum())(x) for f in (jacobian(curve), by_hand)]
+    np.testing.assert_allclose(*slopes)
+    np.testing.assert_allclose(minigrad.compile(jacobian(curve), constants=["t"])(x), by_hand(x))
+
+
+COMPILED = {
+    "grad": (grad(lambda x: (np.sin(x) * x).sum()), 1),
+    "hessian": (hessian(lambda x: (np.sin(x) * x).sum() ** 2), 1),
+    "hessian_diag": (hessian_diag(lambda x: (np.sin(x) * x).sum() ** 2), 1),
+    "jacobian": (jacobian(lambda x: np.sin(x) * x.sum()), 1),
+    "jvp": (lambda x, v: jvp(np.tanh, (x,), (v,)), 2),
+    "hvp": (lambda x, v: hvp(lambda x: (x**3).sum(), (x,), (v,)), 2),
+    "vjp": (lambda x, v: vjp(np.tanh, x)[1](v), 2),
+    "inside": (lambda x, v: v @ hessian(lambda x: (x**3).prod())(x) @ v, 2),
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_programs_of_transforms(name):
+    function, count = COMPILED[name]
+    run = minigrad.compile(function)
+    for x in np.array([[0.5, 1.5, -1.0], [2.0, 0.25, 1.0]]):  # the second is not what was traced
+        given = [x, np.array([1.0, -2.0, 0.5])][:count]
+        for got, right in zip(leaves(run(*given)), leaves(function(*given)), strict=True):
+            np.testing.assert_allclose(got, right, rtol=1e-12)
