@@ -274,3 +274,16 @@ def test_a_feature_without_any_value_is_left_out():
     gaps = np.column_stack([np.arange(10.0), np.full(10, np.nan)])
     with pytest.warns(LabWarning, match="left out, because constant in the training rows: x1"):
         prepare(Dataset("mine", gaps, gaps[:, :1], ("x0", "x1"), ("y",), "mean"))
+
+
+def test_names_show_as_they_are(tmp_path):
+    names = ("rate [/s]", "[bold]Weight[/bold]", "$a^$", "a\x1b[31mb\nc", "long, " * 40)
+    x = np.random.default_rng(0).normal(size=(40, 5))
+    data = Dataset("../$x^$ [/b]", x, x[:, :1], names, ("price [€]",))
+    run = lab.train(data, method="batch", epochs=2, logdir=tmp_path / "runs")
+    shown = repr(run)
+    for name in ("rate [/s]", "[bold]Weight[/bold]", "$a^$", "a [31mb c", "../$x^$ [/b], 2 epochs", "price [€]"):
+        assert name in shown
+    assert sum(line.count("long,") for line in shown.splitlines()) == 40  # folded, not cut off
+    assert run.folder.parent.parent == tmp_path / "runs"  # and not where the name points to
+    assert run.plot(tmp_path / "losses.png").stat().st_size > 10_000
