@@ -13,16 +13,20 @@ exercise 1: not yet right; one side is 3 long, the other 5
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad.lesson_fr import FRENCH
 from minigrad.tensor import Tensor
 
 __all__ = ["answered", "exercise", "expect", "same"]
 
 T = TypeVar("T")
+LANGUAGES: dict[str, Mapping[str, str]] = {"en": {}, "fr": FRENCH}
 
 
 class Unanswered(Exception):
@@ -33,31 +37,54 @@ class Wrong(Exception):
     """Something is not as expected; the text is a hint."""
 
 
-def exercise(number: int) -> Callable[[Callable[[], T]], Callable[[], T]]:
+def exercise(number: int, lang: str | None = None) -> Callable[[Callable[[], T]], Callable[[], T]]:
     """A decorator that calls a check and prints the verdict on exercise `number`.
 
     It is "right" if the check comes to its end, and what the check returns is printed below. Whatever an answer raises
     is told, with its line; only an interrupt from the keyboard goes on to the notebook.
+
+    Args:
+        lang: "en" or "fr", the language of verdicts and hints; by default that of the environment variable
+            MINIGRAD_LANG, if it is one of these, else English.
+
+    Raises:
+        ValueError: there is no such `lang`.
     """
+    if lang not in (None, *LANGUAGES):
+        raise ValueError(f"exercise: lang is one of {', '.join(LANGUAGES)}, and not {lang!r}")
+    words = LANGUAGES.get(lang or os.environ.get("MINIGRAD_LANG", ""), {})
 
     def judge(check: Callable[[], T]) -> Callable[[], T]:
-        print(f"exercise {number}: {verdict(check)}")
+        verdict, between, more = judged(check, words)
+        print(
+            translated(f"exercise {number}: ", words) + translated(verdict, words) + translated(between, words) + more
+        )
         return check
 
     return judge
 
 
-def verdict(check: Callable[[], Any]) -> str:
+def judged(check: Callable[[], Any], words: Mapping[str, str]) -> tuple[str, str, str]:
+    """The verdict, and what follows it: punctuation and a hint, or what a right answer is shown."""
     try:
         more = check()
     except Unanswered:
-        return "not answered yet"
+        return "not answered yet", "", ""
     except Wrong as wrong:
-        return f"not yet right; {wrong}"
+        return "not yet right", "; ", translated(str(wrong), words)
     except (Exception, SystemExit) as error:  # an answer may do anything, and the notebook goes on
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
-        return f"not yet right; it stops with {said}{place(error, check)}"
-    return "right" if more is None else f"right\n\n{more}"
+        return "not yet right", "; ", translated("it stops with {}", words).format(said) + place(error, check)
+    return ("right", "", "") if more is None else ("right", "\n\n", translated(str(more), words))
+
+
+def translated(text: str, words: Mapping[str, str]) -> str:
+    """`text` by the template that it fits, if there is one; what stands below an empty line stays as it is."""
+    first, gap, rest = text.partition("\n\n")
+    for template, other in words.items():
+        if found := re.fullmatch("(.*)".join(map(re.escape, template.split("{}"))), first, re.DOTALL):
+            return other.format(*found.groups()) + gap + rest
+    return text
 
 
 def place(error: BaseException, check: Callable[[], Any]) -> str:

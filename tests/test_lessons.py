@@ -21,7 +21,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from minigrad.checks import grade
+from minigrad import lesson, lesson_fr
+from minigrad.grade import grade, heard
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted((ROOT / "lessons").glob("[0-9]*_*.py"))
@@ -247,6 +248,60 @@ def test_no_check_shows_an_answer(path):
                 check = ast.parse(checks[f"check {number}"])
                 constants = {node.value for node in ast.walk(check) if isinstance(node, ast.Constant)}
                 assert not numbers or not numbers <= constants
+
+
+def hints(path):
+    """The hints of a lesson, with {} for what a check fills in."""
+    for title, text in code(path):
+        for node in ast.walk(ast.parse(text if title.startswith("check") else "")):
+            texts = []
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "expect":
+                texts = [node.args[1]]
+            elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "hint":
+                texts = [node.value]
+            for found in texts:
+                if isinstance(found, ast.Constant):
+                    yield found.value
+                elif isinstance(found, ast.JoinedStr):
+                    parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in found.values]
+                    yield "".join(parts).partition("\n\n")[0]
+
+
+@pytest.mark.parametrize("path", FRENCH, ids=name)
+def test_every_hint_is_there_in_french(path):
+    found = [*hints(path)]
+    assert len(found) >= 3
+    for hint in found:
+        assert lesson.translated(hint, lesson_fr.FRENCH) != hint, hint
+
+
+@pytest.mark.parametrize("chosen", [{"lang": "fr"}, {}], ids=["lang", "MINIGRAD_LANG"])
+def test_a_verdict_in_french(chosen, monkeypatch, capsys):
+    monkeypatch.setenv("MINIGRAD_LANG", "en" if chosen else "fr")
+
+    def wrong():
+        lesson.expect(False, "at x = 0.5, for sin and k = 3")
+
+    def broken():
+        return 1 / 0
+
+    with heard("4"):
+        lesson.exercise(4, **chosen)(lambda: None)
+    with pytest.raises(AssertionError, match="pas encore juste"), heard("1"):
+        lesson.exercise(1, **chosen)(wrong)
+    for number, check in enumerate((wrong, broken, lambda: lesson.answered(...), lambda: "minigrad finds the same"), 1):
+        lesson.exercise(number, **chosen)(check)
+    assert capsys.readouterr().out == (
+        "exercice 1 : pas encore juste ; en x = 0.5, pour sin et k = 3\n"
+        "exercice 2 : pas encore juste ; l'exécution s'arrête sur ZeroDivisionError: division by zero\n"
+        "exercice 3 : pas encore de réponse\n"
+        "exercice 4 : juste\n\nminigrad trouve la même chose\n"
+    )
+
+
+def test_another_language_is_refused():
+    with pytest.raises(ValueError, match="lang is one of en, fr, and not 'de'"):
+        lesson.exercise(1, lang="de")
 
 
 def test_jupytext_makes_a_notebook(tmp_path):

@@ -17,6 +17,7 @@
 #   rebours.
 #
 # Il vous faut Python et la dérivée d'un produit. Le code est celui de la version anglaise, commentaires compris.
+# Avec `MINIGRAD_LANG=fr` dans l'environnement, les vérifications répondent en français.
 #
 # ## Un programme de quatre lignes
 #

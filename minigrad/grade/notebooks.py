@@ -22,12 +22,14 @@ from minigrad.grade.examiner import Gone, Limits, Worker
 from minigrad.grade.exercise import Exercise, load_exercises, skeleton
 from minigrad.grade.grading import marked
 from minigrad.grade.submission import Submission, notebook_cells, only_python, percent_cells, text_of
+from minigrad.lesson_fr import FRENCH
 
 __all__ = ["VERDICTS", "Cell", "assert_right", "cells_of", "export", "heard", "progress_of"]
 
 VERDICTS = "right", "not yet right", "not answered yet"
-SAID = re.compile(rf"^exercise (\d+): ({'|'.join(sorted(VERDICTS, key=len, reverse=True))})", re.MULTILINE)
-TOLD = re.compile(rf"{SAID.pattern}(.*(?:\n(?!exercise \d+: ).*)*)", re.MULTILINE)  # and the lines below
+MEANT = {word: verdict for verdict in VERDICTS for word in (verdict, FRENCH[verdict])}
+SAID = re.compile(rf"^exerci[sc]e (\d+) ?: ({'|'.join(sorted(MEANT, key=len, reverse=True))})", re.MULTILINE)
+TOLD = re.compile(rf"{SAID.pattern}(.*(?:\n(?!exerci[sc]e \d+ ?: ).*)*)", re.MULTILINE)  # and the lines below
 
 
 class Cell(NamedTuple):
@@ -80,7 +82,7 @@ def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, tuple[str, s
     """
     cells = cells_of(path)
     code = [(f"<cell {i}>", only_python(c.source)) for i, c in enumerate(cells) if c.kind == "code"]
-    numbers = dict.fromkeys(n for _, text in code for n in re.findall(r"exercise[( ](\d+)[):]", text))
+    numbers = dict.fromkeys(n for _, text in code for n in re.findall(r"exercise[( ](\d+)[,):]", text))
     with Worker(Submission(path.stem, path, tuple(code)), limits, gate=False) as worker:
         worker.deadline = monotonic() + limits.time
         try:
@@ -88,7 +90,7 @@ def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, tuple[str, s
         except Gone as gone:
             reason = f"it was stopped after {limits.time:g} s" if str(gone) == "over" else str(gone)
             raise ValueError(reason) from None
-    verdicts = {n: (verdict, more.strip("; \n")) for n, verdict, more in TOLD.findall("\n".join(map(str, said)))}
+    verdicts = {n: (MEANT[verdict], more.strip("; \n")) for n, verdict, more in TOLD.findall("\n".join(map(str, said)))}
     return title_of(cells, path), {n: verdicts.get(n, ("no verdict", "")) for n in numbers}
 
 
@@ -99,7 +101,7 @@ def heard(number: str) -> Iterator[None]:
     with redirect_stdout(io.StringIO()) as out:
         yield
     text = out.getvalue()
-    if dict(SAID.findall(text)).get(number) != "right":
+    if MEANT.get(dict(SAID.findall(text)).get(number, "")) != "right":
         raise AssertionError(text.strip() or f"exercise {number}: the check says nothing")
 
 

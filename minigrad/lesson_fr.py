@@ -1,0 +1,67 @@
+"""What the checks of the lessons say, in French: templates, in which {} stands for what a check fills in."""
+
+FRENCH = {
+    "exercise {}: ": "exercice {} : ",
+    "right": "juste",
+    "not yet right": "pas encore juste",
+    "not answered yet": "pas encore de réponse",
+    "; ": " ; ",
+    "it stops with {}": "l'exécution s'arrête sur {}",
+    # lesson 1
+    "a is used twice: once in the sum, once as a factor": "a sert deux fois : dans la somme, et comme facteur",
+    "the first of the pair should compute e^a": "le premier élément de la paire doit calculer e^a",
+    "the rule returns a tuple of one partial, which is 0 where the cotangent is 0": (
+        "la règle renvoie un tuple à un seul élément, qui vaut 0 quand le cotangent vaut 0"
+    ),
+    "in (e^x)^2, with x = 0.5, the cotangent of x comes out wrong": (
+        "dans (e^x)^2, avec x = 0.5, le cotangent obtenu pour x est faux"
+    ),
+    "there are three paths from r to a, and each has one contribution": (
+        "trois chemins mènent de r à a, et chacun a une contribution"
+    ),
+    "a contribution is the product of all the derivatives along its path": (
+        "une contribution est le produit de toutes les dérivées le long de son chemin"
+    ),
+    "minigrad finds the same": "minigrad trouve la même chose",
+    # lesson 2
+    "it has the shape of Y; and with which sign does Y enter the difference?": (
+        "il a les dimensions de Y ; et avec quel signe Y entre-t-il dans la différence ?"
+    ),
+    "with n, p, q = {}, {}, {}: over how many entries is the mean taken, and in how many rows is b used?": (
+        "avec n, p, q = {}, {}, {} : sur combien de coefficients porte la moyenne, et combien de lignes utilisent b ?"
+    ),
+    "row i has the weight s[i] in all its columns: which shape must s have for that?": (
+        "la ligne i a le poids s[i] dans toutes ses colonnes : quelles dimensions s doit-il avoir pour cela ?"
+    ),
+    # lesson 3
+    "{} should give {}, and forward gives {}": "{} devrait donner {}, et forward donne {}",
+    "forward is, but not backward": "forward l'est, mais pas backward",
+    "its forward should be that of MSE": "sa passe avant doit être celle de MSE",
+    "gradcheck notices it at the point {}": "gradcheck s'en aperçoit au point {}",
+    "nothing seems to be wrong with it": "elle ne semble pas fausse",
+    "here is how check found out": "voici comment check l'a trouvé",
+    # lesson 4
+    "look at {}; write (4, 1, 3) and (2, 1) below each other, aligned at the right": (
+        "regardez {} ; écrivez (4, 1, 3) et (2, 1) l'un sous l'autre, alignés à droite"
+    ),
+    "x is used twice; the cotangent of m is a sum over the rows, and m itself a mean": (
+        "x sert deux fois ; le cotangent de m est une somme sur les lignes, et m lui-même une moyenne"
+    ),
+    "forward should return the product, for the shapes {}": "forward doit renvoyer le produit, pour les dimensions {}",
+    "backward, for the shapes {}": "backward, pour les dimensions {}",
+    # lesson 5
+    "each row should count as much as any other, those of the last batch, too": (
+        "chaque ligne doit compter autant que les autres, celles du dernier lot aussi"
+    ),
+    "for features {}; the bias is a weight, too": "pour des caractéristiques {} ; le biais est un poids, lui aussi",
+    "it ends {} % above the optimum": "elle finit {} % au-dessus de l'optimum",
+    # lesson 6
+    "at x = 0.5, for {} and k = {}": "en x = 0.5, pour {} et k = {}",
+    "w should have the shape {}, and has {}": "w devrait être de taille {}, et il est de taille {}",
+    "the gradient should be zero by now, up to rounding\n{}": (
+        "le gradient devrait maintenant être nul, aux arrondis près\n{}"
+    ),
+    "three factors, of the shapes of their inputs: the loss, tanh, the product": (
+        "trois facteurs, aux dimensions de leurs entrées : la perte, tanh, le produit"
+    ),
+}
