@@ -83,7 +83,12 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
 
 
 def tape(*outputs: Tensor) -> list[Tensor]:
-    """Everything `outputs` were computed from, and they themselves, in the order it was computed."""
+    """Everything `outputs` were computed from, and they themselves, in the order it was computed.
+
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> tape(x * x)
+    [Tensor(3., requires_grad=True), Tensor(9., op=multiply)]
+    """
     seen, nodes = set(outputs), list(outputs)
     for node in nodes:  # which grows meanwhile
         for x in node.inputs:
@@ -185,6 +190,10 @@ def gradients(
         inputs: tensors that require grad, leaves or not. Only the partials that lead to them are computed.
         create_graph: record the sweep, so that the gradients can be differentiated again.
         allow_unused: return None for an input that `output` does not depend on, instead of raising.
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> gradients((x * x).sum(), x)
+    (Tensor([2., 4.]),)
     """
     inputs = differentiable_tensors(inputs)
     here.state.left = here.state.left if create_graph else next_serial()

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import inspect
 import json
 import os
 import pkgutil
@@ -100,6 +101,19 @@ def test_examples_in_docstrings(name):
     for test in examples(importlib.import_module(name)):
         test.globs = {**public(), "np": np, **test.globs}  # what a reader has imported
         runner.run(test)
+    assert runner.failures == 0
+
+
+def test_every_public_function_has_an_example_that_runs():
+    """In its docstring: the operations in their blocks. `debug` waits for somebody at a terminal."""
+    names, without, runner = public(), [], doctest.DocTestRunner()
+    for name, found in names.items():
+        if name == "debug" or not callable(found) or (isinstance(found, type) and issubclass(found, Exception)):
+            continue
+        test = doctest.DocTestParser().get_doctest(inspect.getdoc(found), {**names, "np": np}, name, None, 0)
+        without += [name] * (not test.examples)
+        runner.run(test)
+    assert without == []
     assert runner.failures == 0
 
 

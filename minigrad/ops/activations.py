@@ -10,7 +10,11 @@ from minigrad.ops.registry import op
 
 @op
 class sigmoid:
-    "y = 1 / (1 + e⁻ˣ)"
+    """y = 1 / (1 + e⁻ˣ)
+
+    >>> sigmoid([-1.0, 0.0, 2.0])
+    Tensor([0.26894142, 0.5       , 0.88079708])
+    """
     def forward(x):
         falling = np.exp(np.where(np.real(x) < 0, x, np.negative(x)))  # e^-|x|, which cannot overflow
         return np.where(np.real(x) < 0, falling, 1) / (1 + falling)
@@ -19,14 +23,22 @@ class sigmoid:
 
 @op
 class relu:
-    "y = max(x, 0), with the derivative 0 at 0"
+    """y = max(x, 0), with the derivative 0 at 0
+
+    >>> relu([-1.0, 0.0, 2.0])
+    Tensor([0., 0., 2.])
+    """
     def forward(x):         return np.maximum(x, 0)
     def d_x(g, y, x):       return np.where(np.greater(x, 0), g, 0)
 
 
 @op
 class leaky_relu:
-    "y = x if x > 0 else negative_slope * x"
+    """y = x if x > 0 else negative_slope * x
+
+    >>> leaky_relu([-1.0, 0.0, 2.0])
+    Tensor([-0.01,  0.  ,  2.  ])
+    """
     params = [{}, {"negative_slope": 0.25}]
     def forward(x, *, negative_slope=0.01):         return np.where(np.greater(x, 0), x, negative_slope * x)
     def d_x(g, y, x, *, negative_slope):            return np.where(np.greater(x, 0), g, negative_slope * g)
@@ -34,7 +46,11 @@ class leaky_relu:
 
 @op
 class elu:
-    "y = x if x > 0 else alpha * (eˣ - 1)"
+    """y = x if x > 0 else alpha * (eˣ - 1)
+
+    >>> elu([-1.0, 0.0, 2.0])
+    Tensor([-0.63212056,  0.        ,  2.        ])
+    """
     params = [{}, {"alpha": 0.5}]
     def forward(x, *, alpha=1.0):       return np.where(np.greater(x, 0), x, alpha * np.expm1(np.minimum(x, 0)))
     def d_x(g, y, x, *, alpha):
@@ -47,6 +63,9 @@ class softplus:
     """y = ln(1 + exp(beta * x)) / beta, a smooth relu
 
     Where beta * x is above `threshold` it is x, as in torch.
+
+    >>> softplus([-1.0, 0.0, 2.0])
+    Tensor([0.31326169, 0.69314718, 2.12692801])
     """
     params = [{}, {"beta": 2.0, "threshold": 3.0}]
     def forward(x, *, beta=1.0, threshold=20.0):
@@ -58,7 +77,11 @@ class softplus:
 
 @op
 class logsigmoid:
-    "y = ln(1 / (1 + e⁻ˣ))"
+    """y = ln(1 / (1 + e⁻ˣ))
+
+    >>> logsigmoid([-1.0, 0.0, 2.0])
+    Tensor([-1.31326169, -0.69314718, -0.12692801])
+    """
     def compose(x):                     return -softplus(-x, threshold=EXACT)
 
 
@@ -67,25 +90,41 @@ EXACT = 40.0  # from here on, softplus(x) is x in every dtype
 
 @op
 class silu:
-    "y = x / (1 + e⁻ˣ)"
+    """y = x / (1 + e⁻ˣ)
+
+    >>> silu([-1.0, 0.0, 2.0])
+    Tensor([-0.26894142,  0.        ,  1.76159416])
+    """
     def compose(x):                     return x * sigmoid(x)
 
 
 @op
 class mish:
-    "y = x tanh(ln(1 + eˣ))"
+    """y = x tanh(ln(1 + eˣ))
+
+    >>> mish([-1.0, 0.0, 2.0])
+    Tensor([-0.30340146,  0.        ,  1.94395896])
+    """
     def compose(x):                     return x * np.tanh(softplus(x, threshold=EXACT))
 
 
 @op
 class softsign:
-    "y = x / (1 + |x|)"
+    """y = x / (1 + |x|)
+
+    >>> softsign([-1.0, 0.0, 2.0])
+    Tensor([-0.5       ,  0.        ,  0.66666667])
+    """
     def compose(x):                     return x / (1 + np.abs(x))
 
 
 @op
 class hardtanh:
-    "y = x, raised to min_val and lowered to max_val; the derivative is 0 outside of them and at both, as in torch"
+    """y = x, raised to min_val and lowered to max_val; the derivative is 0 outside of them and at both, as in torch
+
+    >>> hardtanh([-1.0, 0.0, 2.0])
+    Tensor([-1.,  0.,  1.])
+    """
     params = [{}, {"min_val": -0.5, "max_val": 2.0}]
     def forward(x, *, min_val=-1.0, max_val=1.0):
         return np.where(np.less(x, min_val), min_val, np.where(np.greater(x, max_val), max_val, x)).astype(x.dtype)
@@ -98,6 +137,9 @@ class gelu:
     """y = x Φ(x), where Φ is the distribution function of the normal distribution
 
     With approximate="tanh" it is x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+
+    >>> gelu([-1.0, 0.0, 2.0])
+    Tensor([-0.15865525,  0.        ,  1.95449974])
     """
     params = [{}, {"approximate": "tanh"}]
     def compose(x, *, approximate="none"):
@@ -125,7 +167,11 @@ NEAR = tuple([2 * (-1) ** n / (np.pi**0.5 * math.factorial(n) * (2 * n + 1)) for
 
 @op
 class erf:
-    "y = 2/√π ∫ exp(-t²) dt from 0 to x"
+    """y = 2/√π ∫ exp(-t²) dt from 0 to x
+
+    >>> erf([-1.0, 0.0, 2.0])
+    Tensor([-0.84270079,  0.        ,  0.99532227])
+    """
     wide = "ebiu"
     def forward(x):
         near = np.less(np.abs(x), 0.5)
@@ -137,7 +183,11 @@ class erf:
 
 @op
 class erfc:
-    "y = 1 - erf x, exact where that is small"
+    """y = 1 - erf x, exact where that is small
+
+    >>> erfc([-1.0, 0.0, 2.0])
+    Tensor([1.84270079, 1.        , 0.00467773])
+    """
     wide = "ebiu"
     def forward(x):         return complement(x).astype(x.dtype)
     @silently

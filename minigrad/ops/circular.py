@@ -12,21 +12,33 @@ UNIT = (-1.0, 1.0)
 
 @op
 class sin:
-    "y = sin x"
+    """y = sin x
+
+    >>> sin([-1.0, 0.0, 2.0])
+    Tensor([-0.84147098,  0.        ,  0.90929743])
+    """
     def forward(x):         return np.sin(x)
     def d_x(g, y, x):       return g * np.cos(x)
 
 
 @op
 class cos:
-    "y = cos x"
+    """y = cos x
+
+    >>> cos([-1.0, 0.0, 2.0])
+    Tensor([ 0.54030231,  1.        , -0.41614684])
+    """
     def forward(x):         return np.cos(x)
     def d_x(g, y, x):       return -g * np.sin(x)
 
 
 @op
 class tan:
-    "y = tan x"
+    """y = tan x
+
+    >>> tan([-1.0, 0.0, 2.0])
+    Tensor([-1.55740772,  0.        , -2.18503986])
+    """
     domain = {"x": (-1.5, 1.5)}
     def forward(x):         return np.tan(x)
     def d_x(g, y, x):       return g * (1 + y * y)
@@ -34,7 +46,11 @@ class tan:
 
 @op
 class arctan:
-    "y = arctan x"
+    """y = arctan x
+
+    >>> arctan([-1.0, 0.0, 2.0])
+    Tensor([-0.78539816,  0.        ,  1.10714872])
+    """
     def forward(x):         return np.arctan(x)
     @silently  # x * x may be infinite, and the slope is 0 then
     def d_x(g, y, x):       return g / (1 + x * x)
@@ -42,7 +58,11 @@ class arctan:
 
 @op
 class arcsin:
-    "y = arcsin x, with the derivative inf at -1 and 1"
+    """y = arcsin x, with the derivative inf at -1 and 1
+
+    >>> arcsin([-1.0, 0.0, 1.0])
+    Tensor([-1.57079633,  0.        ,  1.57079633])
+    """
     domain = {"x": UNIT}
     def forward(x):         return np.arcsin(x)
     @silently
@@ -51,7 +71,11 @@ class arcsin:
 
 @op
 class arccos:
-    "y = arccos x, with the derivative -inf at -1 and 1"
+    """y = arccos x, with the derivative -inf at -1 and 1
+
+    >>> arccos([-1.0, 0.0, 1.0])
+    Tensor([3.14159265, 1.57079633, 0.        ])
+    """
     domain = {"x": UNIT}
     def forward(x):         return np.arccos(x)
     @silently
@@ -60,7 +84,11 @@ class arccos:
 
 @op
 class arctan2:
-    "y = the angle of the point with the coordinates b and a: arctan(a / b) where b > 0; at the origin its slope is 0"
+    """y = the angle of the point with the coordinates b and a: arctan(a / b) where b > 0; at the origin its slope is 0
+
+    >>> arctan2([3.0, -4.0], 2.0)
+    Tensor([ 0.98279372, -1.10714872])
+    """
     def forward(a, b):      return np.arctan2(a, b)
     def d_a(g, y, a, b):    return g * over(b, a * a + b * b)
     def d_b(g, y, a, b):    return -g * over(a, a * a + b * b)
@@ -68,7 +96,11 @@ class arctan2:
 
 @op
 class hypot:
-    "y = √(a² + b²), without an overflow on the way; with the derivative nan at the origin"
+    """y = √(a² + b²), without an overflow on the way; with the derivative nan at the origin
+
+    >>> hypot([3.0, -4.0], 2.0)
+    Tensor([3.60555128, 4.47213595])
+    """
     domain = {"a": (0.0, np.inf)}
     def forward(a, b):      return np.hypot(a, b)
     def d_a(g, y, a, b):    return g * (a / np.where(np.equal(y, 0), np.nan, y))
@@ -77,7 +109,11 @@ class hypot:
 
 @op
 class deg2rad:
-    "y = π x / 180"
+    """y = π x / 180
+
+    >>> deg2rad([90.0, 180.0])
+    Tensor([1.57079633, 3.14159265])
+    """
     numpy = [np.deg2rad, np.radians]
     def forward(x):         return np.deg2rad(x)
     def d_x(g, y, x):       return np.deg2rad(g)
@@ -85,7 +121,11 @@ class deg2rad:
 
 @op
 class rad2deg:
-    "y = 180 x / π"
+    """y = 180 x / π
+
+    >>> rad2deg([0.0, np.pi])
+    Tensor([  0., 180.])
+    """
     numpy = [np.rad2deg, np.degrees]
     def forward(x):         return np.rad2deg(x)
     def d_x(g, y, x):       return np.rad2deg(g)
@@ -93,7 +133,11 @@ class rad2deg:
 
 @op
 class sinc:
-    "y = sin πx / πx, and 1 at 0"
+    """y = sin πx / πx, and 1 at 0
+
+    >>> sinc([0.0, 0.5])
+    Tensor([1.        , 0.63661977])
+    """
     def compose(x):         return sinc_slope(x, n=0)
 
 
@@ -122,35 +166,55 @@ class sinc_slope:
 # ---------------------------------------------------------------------------------------------------------- hyperbolic
 @op
 class sinh:
-    "y = sinh x"
+    """y = sinh x
+
+    >>> sinh([-1.0, 0.0, 2.0])
+    Tensor([-1.17520119,  0.        ,  3.62686041])
+    """
     def forward(x):         return np.sinh(x)
     def d_x(g, y, x):       return g * np.cosh(x)
 
 
 @op
 class cosh:
-    "y = cosh x"
+    """y = cosh x
+
+    >>> cosh([-1.0, 0.0, 2.0])
+    Tensor([1.54308063, 1.        , 3.76219569])
+    """
     def forward(x):         return np.cosh(x)
     def d_x(g, y, x):       return g * np.sinh(x)
 
 
 @op
 class tanh:
-    "y = tanh x"
+    """y = tanh x
+
+    >>> tanh([-1.0, 0.0, 2.0])
+    Tensor([-0.76159416,  0.        ,  0.96402758])
+    """
     def forward(x):         return np.tanh(x)
     def d_x(g, y, x):       return g * (1 - y * y)
 
 
 @op
 class arcsinh:
-    "y = arcsinh x"
+    """y = arcsinh x
+
+    >>> arcsinh([-1.0, 0.0, 2.0])
+    Tensor([-0.88137359,  0.        ,  1.44363548])
+    """
     def forward(x):         return np.arcsinh(x)
     def d_x(g, y, x):       return g / np.hypot(1, x)
 
 
 @op
 class arccosh:
-    "y = arccosh x, with the derivative inf at 1"
+    """y = arccosh x, with the derivative inf at 1
+
+    >>> arccosh([1.0, 2.0])
+    Tensor([0.       , 1.3169579])
+    """
     domain = {"x": (1.0, np.inf)}
     def forward(x):         return np.arccosh(x)
     @silently
@@ -159,7 +223,11 @@ class arccosh:
 
 @op
 class arctanh:
-    "y = arctanh x"
+    """y = arctanh x
+
+    >>> arctanh([0.0, 0.5])
+    Tensor([0.        , 0.54930614])
+    """
     domain = {"x": UNIT}
     def forward(x):         return np.arctanh(x)
     @silently

@@ -22,6 +22,9 @@ class nll_loss:
     input is (n, c) or (n, c, d1, ...), the log-probabilities of c classes (axis 1); target is (n) or (n, d1, ...),
     class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
     ignore_index do not count.
+
+    >>> nll_loss([[-0.5, -1.0], [-2.0, -0.25]], [0, 1])
+    Tensor(0.375)
     """
     wide = "ebiu"
     def words(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"): ...
@@ -48,6 +51,9 @@ class cross_entropy:
     class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
     ignore_index do not count. A target of the shape of input has the probability t[i, c] of each class, and the loss is
     -Σ w[c] t[i, c] ln p[i, c] / n. With label_smoothing ε targets are (1 - ε) t + ε / c.
+
+    >>> cross_entropy([[0.0, 0.0]], [1])
+    Tensor(0.69314718)
     """
     wide = "ebiu"
     def words(
@@ -230,6 +236,9 @@ class multi_margin_loss:
 
     The hinge loss of c classes: input is (n, c) or (c), target is (n) or a number, class numbers; weight is (c), all
     ones if left out. p is 1 or 2.
+
+    >>> multi_margin_loss([[1.0, 0.5]], [0])
+    Tensor(0.25)
     """
     wide = "ebiu"
     def words(

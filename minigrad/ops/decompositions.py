@@ -78,6 +78,10 @@ def cholesky(a, *, upper=False):
     """L with L Lᵀ = a, or with `upper` U with Uᵀ U = a, for each matrix.
 
     Only the lower triangle of a is read, or the upper, and so only that has a derivative, which there counts for both.
+
+    >>> cholesky([[4.0, 0.0], [0.0, 9.0]])
+    Tensor([[2., 0.],
+            [0., 3.]])
     """
     y = cholesky_factor(from_triangle("cholesky", a, "U" if upper else "L"))
     return y.mT if upper else y
@@ -115,6 +119,9 @@ def eigvalsh(a, UPLO="L"):
     """The eigenvalues of a symmetric matrix, ascending. Equal ones have the derivatives that their sums determine.
 
     Only the triangle that UPLO names is read, and has a derivative, which there counts for both.
+
+    >>> eigvalsh([[1.0, 0.0], [0.0, 2.0]])
+    Tensor([1., 2.])
     """
     return eigenvalues(from_triangle("eigvalsh", a, UPLO), UPLO=UPLO)
 
@@ -126,6 +133,9 @@ def eigh(a, UPLO="L"):
     Only the triangle that UPLO names is read, and has a derivative, which there counts for both. The sign of each
     eigenvector is LAPACK's choice. Where two eigenvalues are equal their eigenvectors have no derivative: it is nan or
     infinite.
+
+    >>> eigh([[1.0, 0.0], [0.0, 2.0]])[0]
+    Tensor([1., 2.])
     """
     x = from_triangle("eigh", a, UPLO)
     return EighResult(eigenvalues(x, UPLO=UPLO), eigenvectors(x, UPLO=UPLO))
@@ -182,6 +192,9 @@ def svd(a, full_matrices=True, compute_uv=True):
     Raises:
         ValueError: full_matrices, which is NumPy's default, of a matrix that is not square: the vectors that are added
             to complete U or Vh depend on nothing in a, and have no derivative.
+
+    >>> svd([[3.0, 0.0], [0.0, 2.0]])[1]
+    Tensor([3., 2.])
     """
     x = of_floats("svd", a)
     if not compute_uv:
@@ -196,7 +209,11 @@ def svd(a, full_matrices=True, compute_uv=True):
 
 @composition(np.linalg.svdvals)
 def svdvals(x):
-    """The singular values of each matrix, descending."""
+    """The singular values of each matrix, descending.
+
+    >>> svdvals([[3.0, 0.0], [0.0, 2.0]])
+    Tensor([3., 2.])
+    """
     return singular_values(of_floats("svdvals", x))
 
 
@@ -232,6 +249,9 @@ def qr(a, mode="reduced"):
     Raises:
         ValueError: another mode; "complete" of a matrix with more rows than columns, since a does not determine the
             columns that complete Q.
+
+    >>> [x.shape for x in qr(np.ones((3, 2)))]
+    [(3, 2), (2, 2)]
     """
     x = of_floats("qr", a)
     rows, columns = x.shape[-2:]

@@ -18,7 +18,11 @@ silently = np.errstate(divide="ignore", over="ignore", invalid="ignore")
 
 @op
 class add:
-    "y = a + b"
+    """y = a + b
+
+    >>> add([3.0, -4.0], 2.0)
+    Tensor([ 5., -2.])
+    """
     operator = "__add__"
     def forward(a, b):      return np.add(a, b)
     def d_a(g, y, a, b):    return g
@@ -27,7 +31,11 @@ class add:
 
 @op
 class subtract:
-    "y = a - b"
+    """y = a - b
+
+    >>> subtract([3.0, -4.0], 2.0)
+    Tensor([ 1., -6.])
+    """
     operator = "__sub__"
     def forward(a, b):      return np.subtract(a, b)
     def d_a(g, y, a, b):    return g
@@ -36,7 +44,11 @@ class subtract:
 
 @op
 class multiply:
-    "y = a * b"
+    """y = a * b
+
+    >>> multiply([3.0, -4.0], 2.0)
+    Tensor([ 6., -8.])
+    """
     operator = "__mul__"
     def forward(a, b):      return np.multiply(a, b)
     def d_a(g, y, a, b):    return g * b
@@ -45,7 +57,11 @@ class multiply:
 
 @op
 class divide:
-    "y = a / b"
+    """y = a / b
+
+    >>> divide([3.0, -4.0], 2.0)
+    Tensor([ 1.5, -2. ])
+    """
     operator = "__truediv__"
     domain = {"b": POSITIVE}
     def forward(a, b):      return np.divide(a, b)
@@ -58,6 +74,9 @@ class remainder:
     """y = a % b, that is a - b ⌊a / b⌋, which has the sign of b
 
     Where a is a multiple of b, and y jumps, the derivatives are those of the right side: 1 and -⌊a / b⌋, as in torch.
+
+    >>> remainder([3.0, -4.0], 2.0)
+    Tensor([1., 0.])
     """
     operator = "__mod__"
     domain = {"b": POSITIVE}
@@ -68,7 +87,11 @@ class remainder:
 
 @op
 class fmod:
-    "y = a - b trunc(a / b), which has the sign of a, as C has it"
+    """y = a - b trunc(a / b), which has the sign of a, as C has it
+
+    >>> fmod([3.0, -4.0], 2.0)
+    Tensor([ 1., -0.])
+    """
     domain = {"b": POSITIVE}
     def forward(a, b):      return np.fmod(a, b)
     def d_a(g, y, a, b):    return g
@@ -77,7 +100,11 @@ class fmod:
 
 @op
 class reciprocal:
-    "y = 1 / x"
+    """y = 1 / x
+
+    >>> reciprocal([1.0, 8.0])
+    Tensor([1.   , 0.125])
+    """
     domain = {"x": POSITIVE}
     def forward(x):         return np.reciprocal(x)
     def d_x(g, y, x):       return -g * y * y
@@ -85,7 +112,11 @@ class reciprocal:
 
 @op
 class negative:
-    "y = -x"
+    """y = -x
+
+    >>> negative([-1.0, 0.0, 2.0])
+    Tensor([ 1., -0., -2.])
+    """
     operator = "__neg__"
     def forward(x):         return np.negative(x)
     def d_x(g, y, x):       return -g
@@ -93,7 +124,11 @@ class negative:
 
 @op
 class positive:
-    "y = +x, the same value as a node of its own"
+    """y = +x, the same value as a node of its own
+
+    >>> positive([-1.0, 0.0, 2.0])
+    Tensor([-1.,  0.,  2.])
+    """
     operator = "__pos__"
     def forward(x):         return np.positive(x)
     def d_x(g, y, x):       return g
@@ -105,6 +140,9 @@ class power:
 
     At a = 0 the derivative to b is 0 unless b is negative, and at b = 0 the derivative to a is 0, also where a is 0: as
     in torch.
+
+    >>> power([3.0, -4.0], 2.0)
+    Tensor([ 9., 16.])
     """
     operator = "__pow__"
     domain = {"a": POSITIVE}
@@ -161,14 +199,22 @@ class over:
 
 @op
 class square:
-    "y = x * x"
+    """y = x * x
+
+    >>> square([-1.0, 0.0, 2.0])
+    Tensor([1., 0., 4.])
+    """
     def forward(x):         return np.square(x)
     def d_x(g, y, x):       return 2 * g * x
 
 
 @op
 class sqrt:
-    "y = √x, with the derivative inf at 0"
+    """y = √x, with the derivative inf at 0
+
+    >>> sqrt([1.0, 8.0])
+    Tensor([1.        , 2.82842712])
+    """
     domain = {"x": POSITIVE}
     def forward(x):         return np.sqrt(x)
     @silently
@@ -177,7 +223,11 @@ class sqrt:
 
 @op
 class cbrt:
-    "y = ∛x, with the derivative inf at 0"
+    """y = ∛x, with the derivative inf at 0
+
+    >>> cbrt([1.0, 8.0])
+    Tensor([1., 2.])
+    """
     domain = {"x": (-np.inf, 0.0)}  # the harder half
     def forward(x):         return np.cbrt(x)
     @silently
@@ -186,7 +236,11 @@ class cbrt:
 
 @op
 class abs:
-    "y = |x|, with the derivative 0 at 0"
+    """y = |x|, with the derivative 0 at 0
+
+    >>> abs([3.0, -4.0])
+    Tensor([3., 4.])
+    """
     operator = "__abs__"
     def forward(x):         return np.absolute(x)
     def d_x(g, y, x):       return g * np.sign(x)
@@ -195,21 +249,33 @@ class abs:
 # ------------------------------------------------------------------------------------------ exponentials and logarithms
 @op
 class exp:
-    "y = eˣ"
+    """y = eˣ
+
+    >>> exp([-1.0, 0.0, 2.0])
+    Tensor([0.36787944, 1.        , 7.3890561 ])
+    """
     def forward(x):         return np.exp(x)
     def d_x(g, y, x):       return g * y
 
 
 @op
 class expm1:
-    "y = eˣ - 1, exact for small x"
+    """y = eˣ - 1, exact for small x
+
+    >>> expm1([-1.0, 0.0, 2.0])
+    Tensor([-0.63212056,  0.        ,  6.3890561 ])
+    """
     def forward(x):         return np.expm1(x)
     def d_x(g, y, x):       return g * np.exp(x)
 
 
 @op
 class log:
-    "y = ln x"
+    """y = ln x
+
+    >>> log([1.0, 8.0])
+    Tensor([0.        , 2.07944154])
+    """
     domain = {"x": POSITIVE}
     def forward(x):         return np.log(x)
     def d_x(g, y, x):       return g / x
@@ -217,7 +283,11 @@ class log:
 
 @op
 class log1p:
-    "y = ln(1 + x), exact for small x"
+    """y = ln(1 + x), exact for small x
+
+    >>> log1p([1.0, 8.0])
+    Tensor([0.69314718, 2.19722458])
+    """
     domain = {"x": (-1.0, np.inf)}
     def forward(x):         return np.log1p(x)
     def d_x(g, y, x):       return g / (1 + x)
@@ -225,14 +295,22 @@ class log1p:
 
 @op
 class exp2:
-    "y = 2ˣ"
+    """y = 2ˣ
+
+    >>> exp2([-1.0, 0.0, 2.0])
+    Tensor([0.5, 1. , 4. ])
+    """
     def forward(x):         return np.exp2(x)
     def d_x(g, y, x):       return g * y * LN2
 
 
 @op
 class log2:
-    "y = log₂ x"
+    """y = log₂ x
+
+    >>> log2([1.0, 8.0])
+    Tensor([0., 3.])
+    """
     domain = {"x": POSITIVE}
     def forward(x):         return np.log2(x)
     def d_x(g, y, x):       return g / (x * LN2)
@@ -240,7 +318,11 @@ class log2:
 
 @op
 class log10:
-    "y = log₁₀ x"
+    """y = log₁₀ x
+
+    >>> log10([1.0, 8.0])
+    Tensor([0.        , 0.90308999])
+    """
     domain = {"x": POSITIVE}
     def forward(x):         return np.log10(x)
     def d_x(g, y, x):       return g / (x * LN10)
@@ -251,7 +333,11 @@ LN2, LN10 = math.log(2), math.log(10)
 
 @op
 class logaddexp:
-    "y = ln(eᵃ + eᵇ), where the exponentials may be too large for a float"
+    """y = ln(eᵃ + eᵇ), where the exponentials may be too large for a float
+
+    >>> logaddexp([3.0, -4.0], 2.0)
+    Tensor([3.31326169, 2.00247569])
+    """
     def forward(a, b):      return np.logaddexp(a, b)
     @silently  # where y is infinite
     def d_a(g, y, a, b):    return g * np.exp(a - y)
@@ -261,7 +347,11 @@ class logaddexp:
 
 @op
 class logaddexp2:
-    "y = log₂(2ᵃ + 2ᵇ), where the powers may be too large for a float"
+    """y = log₂(2ᵃ + 2ᵇ), where the powers may be too large for a float
+
+    >>> logaddexp2([3.0, -4.0], 2.0)
+    Tensor([3.5849625 , 2.02236781])
+    """
     def forward(a, b):      return np.logaddexp2(a, b)
     @silently
     def d_a(g, y, a, b):    return g * np.exp2(a - y)
@@ -272,7 +362,11 @@ class logaddexp2:
 # --------------------------------------------------------------------------------------------------- one of several
 @op
 class maximum:
-    "y = max(a, b), the larger of two; a tie is split in halves, as in torch"
+    """y = max(a, b), the larger of two; a tie is split in halves, as in torch
+
+    >>> maximum([3.0, -4.0], 2.0)
+    Tensor([3., 2.])
+    """
     def forward(a, b):      return np.maximum(a, b)
     def d_a(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.less(a, b), 0, g))
     def d_b(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.less(b, a), 0, g))
@@ -280,7 +374,11 @@ class maximum:
 
 @op
 class minimum:
-    "y = min(a, b), the smaller of two; a tie is split in halves, as in torch"
+    """y = min(a, b), the smaller of two; a tie is split in halves, as in torch
+
+    >>> minimum([3.0, -4.0], 2.0)
+    Tensor([ 2., -4.])
+    """
     def forward(a, b):      return np.minimum(a, b)
     def d_a(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.greater(a, b), 0, g))
     def d_b(g, y, a, b):    return np.where(np.equal(a, b), g / 2, np.where(np.greater(b, a), 0, g))
@@ -288,7 +386,11 @@ class minimum:
 
 @op
 class fmax:
-    "y = the larger of a and b, or the one that is not nan; at a tie the derivative is that of a, as in torch"
+    """y = the larger of a and b, or the one that is not nan; at a tie the derivative is that of a, as in torch
+
+    >>> fmax([3.0, -4.0], 2.0)
+    Tensor([3., 2.])
+    """
     def forward(a, b):      return np.fmax(a, b)
     def d_a(g, y, a, b):    return np.where(np.logical_or(np.greater_equal(a, b), np.isnan(b)), g, 0)
     def d_b(g, y, a, b):    return np.where(np.logical_or(np.greater_equal(a, b), np.isnan(b)), 0, g)
@@ -296,7 +398,11 @@ class fmax:
 
 @op
 class fmin:
-    "y = the smaller of a and b, or the one that is not nan; at a tie the derivative is that of a, as in torch"
+    """y = the smaller of a and b, or the one that is not nan; at a tie the derivative is that of a, as in torch
+
+    >>> fmin([3.0, -4.0], 2.0)
+    Tensor([ 2., -4.])
+    """
     def forward(a, b):      return np.fmin(a, b)
     def d_a(g, y, a, b):    return np.where(np.logical_or(np.less_equal(a, b), np.isnan(b)), g, 0)
     def d_b(g, y, a, b):    return np.where(np.logical_or(np.less_equal(a, b), np.isnan(b)), 0, g)
@@ -304,7 +410,11 @@ class fmin:
 
 @op
 class copysign:
-    "y = |a| with the sign of b, to which there is no derivative; with the derivative 0 at a = 0"
+    """y = |a| with the sign of b, to which there is no derivative; with the derivative 0 at a = 0
+
+    >>> copysign([3.0, -4.0], 2.0)
+    Tensor([3., 4.])
+    """
     def forward(a, b):      return np.copysign(a, b)
     def d_a(g, y, a, b):    return g * np.sign(a) * np.copysign(1, b)
     d_b = None
@@ -312,7 +422,11 @@ class copysign:
 
 @op
 class heaviside:
-    "y = 0 where x < 0, 1 where x > 0, and h where x is 0; to x there is no derivative"
+    """y = 0 where x < 0, 1 where x > 0, and h where x is 0; to x there is no derivative
+
+    >>> heaviside([-1.0, 0.0, 2.0], 0.5)
+    Tensor([0. , 0.5, 1. ])
+    """
     def forward(x, h):      return np.heaviside(x, h)
     d_x = None
     def d_h(g, y, x, h):    return np.where(np.equal(x, 0), g, 0)
@@ -323,6 +437,9 @@ class nan_to_num:
     """y = x, with `nan`, `posinf` and `neginf` in the place of what is not finite; there the derivative is 0
 
     By default these are 0 and the largest and smallest numbers of the dtype.
+
+    >>> nan_to_num([1.0, np.nan, np.inf], posinf=9.0)
+    Tensor([1., 0., 9.])
     """
     params = [{}, {"nan": 1.0, "posinf": 2.0, "neginf": -2.0}]
     def forward(x, *, nan=0.0, posinf=None, neginf=None):
@@ -335,6 +452,9 @@ class clip:
     """y = a, raised to a_min where it is less and lowered to a_max where it is more
 
     A bound may be None. At a bound the derivative to a is 1, as in torch. Where a_min is more than a_max, y is a_max.
+
+    >>> clip([-2.0, 0.5, 3.0], 0.0, 1.0)
+    Tensor([0. , 0.5, 1. ])
     """
     numpy = [np.clip, np._core.umath.clip]  # the latter for the method of NumPy's arrays
     domain = {"a_min": (-1.0, 0.0), "a_max": (0.0, 1.0)}
@@ -378,46 +498,85 @@ class where:
 
 
 # ---------------------------------------------------- steps: constant nearly everywhere, and so without a derivative
-def step(formula, function, **block):
+def step(formula, function, example, **block):
     """The operation y = function(x) or y = function(a, b), entry by entry; `block` is what else it says of itself."""
+    example = ">>> " + example.replace(" = ", "\n")
     if function.nin == 1:
         block |= {"forward": lambda x: function(x), "d_x": None}
     else:
         block |= {"forward": lambda a, b: function(a, b), "d_a": None, "d_b": None}
-    return op(type(function.__name__, (), {"__doc__": f"y = {formula}, without a derivative", **block}))
+    return op(type(function.__name__, (), {"__doc__": f"y = {formula}, without a derivative\n\n{example}", **block}))
 
 
 MASKS = {"a": bool, "b": bool}
 
-sign = step("-1, 0 or 1", np.sign)
-signbit = step("whether the sign of x is negative, that of -0.0 too", np.signbit)
-floor = step("⌊x⌋, the largest whole number that is not above x", np.floor)
-ceil = step("⌈x⌉, the smallest whole number that is not below x", np.ceil)
-trunc = step("x without the digits behind the point", np.trunc, numpy=[np.trunc, np.fix])
-rint = step("the whole number that is nearest to x; of two the even one", np.rint)
-floor_divide = step("⌊a / b⌋", np.floor_divide, operator="__floordiv__", domain={"b": POSITIVE})
-isnan = step("whether x is nan", np.isnan)
-isinf = step("whether x is infinite", np.isinf)
-isfinite = step("whether x is neither nan nor infinite", np.isfinite)
+sign = step("-1, 0 or 1", np.sign, "sign([-1.0, 0.0, 2.0]) = Tensor([-1.,  0.,  1.])")
+signbit = step(
+    "whether the sign of x is negative, that of -0.0 too", np.signbit,
+    "signbit([-1.0, 0.0, 2.0]) = Tensor([ True, False, False])")
+floor = step(
+    "⌊x⌋, the largest whole number that is not above x", np.floor,
+    "floor([-1.5, 0.5, 2.7]) = Tensor([-2.,  0.,  2.])")
+ceil = step(
+    "⌈x⌉, the smallest whole number that is not below x", np.ceil,
+    "ceil([-1.5, 0.5, 2.7]) = Tensor([-1.,  1.,  3.])")
+trunc = step(
+    "x without the digits behind the point", np.trunc,
+    "trunc([-1.5, 0.5, 2.7]) = Tensor([-1.,  0.,  2.])", numpy=[np.trunc, np.fix])
+rint = step(
+    "the whole number that is nearest to x; of two the even one", np.rint,
+    "rint([-1.5, 0.5, 2.7]) = Tensor([-2.,  0.,  3.])")
+floor_divide = step(
+    "⌊a / b⌋", np.floor_divide,
+    "floor_divide([3.0, -4.0], 2.0) = Tensor([ 1., -2.])", operator="__floordiv__", domain={"b": POSITIVE})
+isnan = step("whether x is nan", np.isnan, "isnan([0.0, np.inf, np.nan]) = Tensor([False, False,  True])")
+isinf = step("whether x is infinite", np.isinf, "isinf([0.0, np.inf, np.nan]) = Tensor([False,  True, False])")
+isfinite = step(
+    "whether x is neither nan nor infinite", np.isfinite,
+    "isfinite([0.0, np.inf, np.nan]) = Tensor([ True, False, False])")
 
-equal = step("a == b", np.equal, operator="__eq__", comparison=True)
-not_equal = step("a != b", np.not_equal, operator="__ne__", comparison=True)
-less = step("a < b", np.less, operator="__lt__", comparison=True)
-less_equal = step("a <= b", np.less_equal, operator="__le__", comparison=True)
-greater = step("a > b", np.greater, operator="__gt__", comparison=True)
-greater_equal = step("a >= b", np.greater_equal, operator="__ge__", comparison=True)
+equal = step("a == b", np.equal, "equal([3.0, -4.0], 2.0) = Tensor([False, False])", operator="__eq__", comparison=True)
+not_equal = step(
+    "a != b", np.not_equal,
+    "not_equal([3.0, -4.0], 2.0) = Tensor([ True,  True])", operator="__ne__", comparison=True)
+less = step("a < b", np.less, "less([3.0, -4.0], 2.0) = Tensor([False,  True])", operator="__lt__", comparison=True)
+less_equal = step(
+    "a <= b", np.less_equal,
+    "less_equal([3.0, -4.0], 2.0) = Tensor([False,  True])", operator="__le__", comparison=True)
+greater = step(
+    "a > b", np.greater,
+    "greater([3.0, -4.0], 2.0) = Tensor([ True, False])", operator="__gt__", comparison=True)
+greater_equal = step(
+    "a >= b", np.greater_equal,
+    "greater_equal([3.0, -4.0], 2.0) = Tensor([ True, False])", operator="__ge__", comparison=True)
 
-logical_and = step("a and b, entry by entry", np.logical_and, domain=MASKS)
-logical_or = step("a or b, entry by entry", np.logical_or, domain=MASKS)
-logical_not = step("not x, entry by entry", np.logical_not, domain={"x": bool})
-bitwise_and = step("a & b, for masks and integers", np.bitwise_and, operator="__and__", domain=MASKS)
-bitwise_or = step("a | b, for masks and integers", np.bitwise_or, operator="__or__", domain=MASKS)
-invert = step("~x, for masks and integers", np.invert, operator="__invert__", domain={"x": bool})
+logical_and = step(
+    "a and b, entry by entry", np.logical_and,
+    "logical_and([True, True, False], [True, False, False]) = Tensor([ True, False, False])", domain=MASKS)
+logical_or = step(
+    "a or b, entry by entry", np.logical_or,
+    "logical_or([True, True, False], [True, False, False]) = Tensor([ True,  True, False])", domain=MASKS)
+logical_not = step(
+    "not x, entry by entry", np.logical_not,
+    "logical_not([True, False]) = Tensor([False,  True])", domain={"x": bool})
+bitwise_and = step(
+    "a & b, for masks and integers", np.bitwise_and,
+    "bitwise_and([True, False], [True, True]) = Tensor([ True, False])", operator="__and__", domain=MASKS)
+bitwise_or = step(
+    "a | b, for masks and integers", np.bitwise_or,
+    "bitwise_or([True, False], [False, False]) = Tensor([ True, False])", operator="__or__", domain=MASKS)
+invert = step(
+    "~x, for masks and integers", np.invert,
+    "invert([True, False]) = Tensor([False,  True])", operator="__invert__", domain={"x": bool})
 
 
 @op
 class round:
-    "y = x, rounded to so many decimals, half to even, without a derivative"
+    """y = x, rounded to so many decimals, half to even, without a derivative
+
+    >>> round([1.234, 5.678], 1)
+    Tensor([1.2, 5.7])
+    """
     numpy = [np.round, np.around]
     params = [{}, {"decimals": 1}]
     def forward(x, *, decimals=0):      return np.round(x, decimals)
@@ -437,7 +596,11 @@ Tensor.__rdivmod__ = lambda b, a: divmod(a, b) if is_operand(a) else NotImplemen
 # --------------------------------------------------------------------------------------------------------------- dtypes
 @op
 class astype:
-    "y = x in another dtype; an integer or boolean one is a step, without a derivative"
+    """y = x in another dtype; an integer or boolean one is a step, without a derivative
+
+    >>> astype([1.0, 2.5], np.float32)
+    Tensor([1. , 2.5], dtype=float32)
+    """
     params = [{"dtype": np.float64}, {"dtype": np.float32}]
     numpy = [np.astype]
     words = np.ndarray.astype

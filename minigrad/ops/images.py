@@ -136,6 +136,9 @@ class conv1d:
     """y[n, o] = Σ weight[o, c] * windows of input[n, c] + bias[o]: the cross-correlation of sequences
 
     input is (n, c, l) or (c, l), weight (o, c / groups, k), bias (o). Its settings are those of conv2d.
+
+    >>> conv1d([[[1.0, 2.0, 3.0]]], [[[1.0, 1.0]]])
+    Tensor([[[3., 5.]]])
     """
     params = [{"groups": 2}, {"groups": 2, "padding": "same", "dilation": 2}]
     signature = "(2,4,3),(2,2,2),(2)->()"
@@ -152,6 +155,10 @@ class conv2d:
     `dilation` apart. stride, padding and dilation are ints, or pairs for height and width; padding may be "valid",
     which is none, or "same", which keeps height and width. Channels are split into `groups`, each of which sees no
     other.
+
+    >>> conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)))[0, 0]
+    Tensor([[4., 4.],
+            [4., 4.]])
     """
     params = [{}, {"stride": 2, "padding": 1}, {"stride": (1, 2), "padding": (0, 2)}]
     signature = "(n,2,3,4),(3,2,2,3),(3)->()"
@@ -213,6 +220,9 @@ class conv_transpose1d:
     """y = the adjoint of conv1d with these settings, applied to input, + bias
 
     input is (n, c, l) or (c, l), weight (c, o / groups, k), bias (o). Its settings are those of conv_transpose2d.
+
+    >>> conv_transpose1d([[[1.0, 2.0]]], [[[1.0, 1.0]]])
+    Tensor([[[1., 3., 2.]]])
     """
     params = [{"stride": 2, "padding": 1}]
     signature = "(n,2,3),(2,2,2),(2)->()"
@@ -227,6 +237,11 @@ class conv_transpose2d:
     input is (n, c, h, w) or (c, h, w), weight (c, o / groups, kh, kw), bias (o); y is (n, o, rows, columns), with
     rows = (h - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. Of the lengths that conv2d makes the
     same, output_padding chooses one; it is less than stride or dilation.
+
+    >>> conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))[0, 0]
+    Tensor([[1., 2., 1.],
+            [2., 4., 2.],
+            [1., 2., 1.]])
     """
     params = [{"groups": 2, "stride": (2, 1), "padding": (0, 1)}]
     signature = "(n,2,2,2),(2,1,2,2),(2)->()"
@@ -266,6 +281,9 @@ class max_pool1d:
     """y = the largest entry of each window of (n, c, l) or (c, l); of several, the derivative goes to the first
 
     Its settings are those of max_pool2d.
+
+    >>> max_pool1d([[[1.0, 4.0, 3.0, 2.0]]], 2)
+    Tensor([[[4., 3.]]])
     """
     def words(
         input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
@@ -282,6 +300,9 @@ class max_pool2d:
 
     The windows lie side by side if stride is left out. Padding never wins; it is at most half a window. With ceil_mode
     a last window may reach beyond the end, if it does not begin there.
+
+    >>> max_pool2d([[[[1.0, 4.0], [3.0, 2.0]]]], 2)
+    Tensor([[[[4.]]]])
     """
     words = max_pool1d.operation.call.source
     params = [{"kernel_size": 2}, {"kernel_size": (2, 3), "stride": 1, "padding": 1}]
@@ -300,7 +321,11 @@ def largest_of(name, d, input, kernel_size, stride, padding, dilation, ceil_mode
 
 @op
 class avg_pool1d:
-    "y = the mean of each window of (n, c, l) or (c, l); its settings are those of avg_pool2d"
+    """y = the mean of each window of (n, c, l) or (c, l); its settings are those of avg_pool2d
+
+    >>> avg_pool1d([[[1.0, 3.0, 5.0, 7.0]]], 2)
+    Tensor([[[2., 6.]]])
+    """
     params = [{"kernel_size": 2, "padding": 1, "ceil_mode": True}]
     signature = "(n,2,3)->()"
     def compose(input, *, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
@@ -314,6 +339,9 @@ class avg_pool2d:
     The windows lie side by side if stride is left out. Padding is at most half a window; it counts, as zeros, unless
     count_include_pad is False. With ceil_mode a last window may reach beyond the end, if it does not begin there; what
     is beyond does not count. With divisor_override the sum is divided by that instead.
+
+    >>> avg_pool2d([[[[1.0, 4.0], [3.0, 2.0]]]], 2)
+    Tensor([[[[2.5]]]])
     """
     params = [{"kernel_size": 2}, {"kernel_size": (2, 3), "stride": 1, "padding": 1}]
     signature = "(n,2,3,4)->()"
@@ -370,7 +398,11 @@ def pooling(name, d, input, kernel_size, stride, padding, dilation, ceil_mode):
 
 @op
 class adaptive_avg_pool1d:
-    "y = the means of output_size parts of (n, c, l) or (c, l), as nearly equal as they can be"
+    """y = the means of output_size parts of (n, c, l) or (c, l), as nearly equal as they can be
+
+    >>> adaptive_avg_pool1d([[[1.0, 3.0, 5.0, 7.0]]], 2)
+    Tensor([[[2., 6.]]])
+    """
     params = [{"output_size": 2}]
     signature = "(n,2,3)->()"
     def compose(input, *, output_size):
@@ -383,6 +415,9 @@ class adaptive_avg_pool2d:
 
     output_size is an int, or a pair for height and width, where None keeps the length. The k-th of m parts of a length
     begins at ⌊k length / m⌋ and ends at ⌈(k + 1) length / m⌉.
+
+    >>> adaptive_avg_pool2d([[[[1.0, 4.0], [3.0, 2.0]]]], 1)
+    Tensor([[[[2.5]]]])
     """
     params = [{"output_size": 2}, {"output_size": (1, 2)}]
     signature = "(n,2,3,4)->()"
@@ -395,6 +430,9 @@ class adaptive_max_pool2d:
     """y = the largest entries of output_size parts of (n, c, h, w) or (c, h, w); of several equal, that of the first
 
     The parts are those of adaptive_avg_pool2d.
+
+    >>> adaptive_max_pool2d([[[[1.0, 4.0], [3.0, 2.0]]]], 1)
+    Tensor([[[[4.]]]])
     """
     params = [{"output_size": 2}, {"output_size": (1, 2)}]
     signature = "(n,2,3,4)->()"
@@ -423,7 +461,11 @@ def adapted(name, d, input, output_size, reduce):
 # ------------------------------------------------------------------------------------------------------------ pixels
 @op
 class pixel_shuffle:
-    "y[..., c, r h + i, r w + j] = input[..., c r² + i r + j, h, w] with r = upscale_factor: channels become pixels"
+    """y[..., c, r h + i, r w + j] = input[..., c r² + i r + j, h, w] with r = upscale_factor: channels become pixels
+
+    >>> pixel_shuffle(np.zeros((1, 4, 2, 2)), 2).shape
+    (1, 1, 4, 4)
+    """
     params = [{"upscale_factor": 2}]
     signature = "(2,8,1,3)->()"
     def compose(input, *, upscale_factor):
@@ -437,7 +479,11 @@ class pixel_shuffle:
 
 @op
 class pixel_unshuffle:
-    "y[..., c r² + i r + j, h, w] = input[..., c, r h + i, r w + j] with r = downscale_factor: pixels become channels"
+    """y[..., c r² + i r + j, h, w] = input[..., c, r h + i, r w + j] with r = downscale_factor: pixels become channels
+
+    >>> pixel_unshuffle(np.zeros((1, 1, 4, 4)), 2).shape
+    (1, 4, 2, 2)
+    """
     params = [{"downscale_factor": 2}]
     signature = "(2,1,4,2)->()"
     def compose(input, *, downscale_factor):

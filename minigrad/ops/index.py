@@ -47,6 +47,9 @@ class getitem:
 
     The index is NumPy's: numbers, slices, ..., np.newaxis, masks, integer arrays, and mixtures. Arrays and Tensors
     among them are inputs without a derivative.
+
+    >>> getitem([1.0, 2.0, 3.0], slice(1, None))
+    Tensor([2., 3.])
     """
     operator = "__getitem__"
     signature = "(k,k,k),(n)->(n,k,k)"
@@ -97,7 +100,12 @@ Tensor.__iter__ = entries
 
 @op
 class take_along_axis:
-    "y[..., j, ...] = x[..., indices[..., j, ...], ...] along `axis`, where all other positions are the same"
+    """y[..., j, ...] = x[..., indices[..., j, ...], ...] along `axis`, where all other positions are the same
+
+    >>> take_along_axis([[1.0, 5.0], [4.0, 2.0]], [[1], [0]], 1)
+    Tensor([[5.],
+            [4.]])
+    """
     signature = "(m,k),(m,n)->(m,n)"
     domain = {"indices": "k"}
     params = [{}, {"axis": 1}]
@@ -116,7 +124,12 @@ class take_along_axis:
 
 @op
 class tril:
-    "y = x below and on its k-th diagonal, 0 above; for each matrix"
+    """y = x below and on its k-th diagonal, 0 above; for each matrix
+
+    >>> tril([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 0.],
+            [3., 4.]])
+    """
     params = [{}, {"k": 1}, {"k": -1}]
     signature = "(m,n)->(m,n)"
     batched = True
@@ -126,7 +139,12 @@ class tril:
 
 @op
 class triu:
-    "y = x above and on its k-th diagonal, 0 below; for each matrix"
+    """y = x above and on its k-th diagonal, 0 below; for each matrix
+
+    >>> triu([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 2.],
+            [0., 4.]])
+    """
     params = [{}, {"k": 1}, {"k": -1}]
     signature = "(m,n)->(m,n)"
     batched = True
@@ -136,7 +154,11 @@ class triu:
 
 @composition(np.diagonal, method=True)
 def diagonal(a, offset=0, axis1=0, axis2=1):
-    """The entries whose index along axis2 is that along axis1 plus `offset`, as the last axis."""
+    """The entries whose index along axis2 is that along axis1 plus `offset`, as the last axis.
+
+    >>> diagonal([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([1., 4.])
+    """
     x = np.moveaxis(lifted(operand(a)), (axis1, axis2), (-2, -1))
     rows, columns = x.shape[-2:]
     start = np.maximum(0, -offset)
@@ -146,13 +168,22 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
 
 @composition(np.trace, method=True)
 def trace(a, offset=0, axis1=0, axis2=1):
-    """The sum of a diagonal."""
+    """The sum of a diagonal.
+
+    >>> trace([[1.0, 2.0], [3.0, 4.0]])
+    Tensor(5.)
+    """
     return diagonal(a, offset, axis1, axis2).sum(-1)
 
 
 @composition(np.diag)
 def diag(v, k=0):
-    """The k-th diagonal of a matrix, or the matrix with this vector as its k-th diagonal."""
+    """The k-th diagonal of a matrix, or the matrix with this vector as its k-th diagonal.
+
+    >>> diag([1.0, 2.0])
+    Tensor([[1., 0.],
+            [0., 2.]])
+    """
     x = lifted(operand(v))
     if x.ndim == 2:
         return diagonal(x, k)

@@ -14,7 +14,11 @@ from minigrad.ops.shape import along, atleast_1d, atleast_2d, atleast_3d
 
 @op
 class concatenate:
-    "y = the arrays of a sequence, one behind the other along an axis they have; flattened first if axis is None"
+    """y = the arrays of a sequence, one behind the other along an axis they have; flattened first if axis is None
+
+    >>> concatenate([[1.0, 2.0], [3.0]])
+    Tensor([1., 2., 3.])
+    """
     params = [{}, {"axis": -1}, {"axis": None}]
     signature = "(m,n)->(k,n)"
     def forward(*xs, axis=0):           return np.concatenate(xs, axis)
@@ -34,7 +38,12 @@ def stretch(i, lengths):
 
 @op
 class stack:
-    "y = the arrays of a sequence, all of one shape, one behind the other along a new axis"
+    """y = the arrays of a sequence, all of one shape, one behind the other along a new axis
+
+    >>> stack([[1.0, 2.0], [3.0, 4.0]], 1)
+    Tensor([[1., 3.],
+            [2., 4.]])
+    """
     params = [{}, {"axis": 1}, {"axis": -1}]
     signature = "(m,n)->(k,m,n)"
     def compose(*xs, axis=0):           return np.concatenate([np.expand_dims(x, axis) for x in xs], axis)
@@ -45,26 +54,44 @@ class stack:
 # ------------------------------------------------------------------------------------------------------------ as one
 @composition(np.vstack)
 def vstack(tup):
-    """The arrays one below the other, along the first axis; a vector is a row."""
+    """The arrays one below the other, along the first axis; a vector is a row.
+
+    >>> vstack([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 2.],
+            [3., 4.]])
+    """
     return concatenate(each(atleast_2d, tup))
 
 
 @composition(np.hstack)
 def hstack(tup):
-    """The arrays side by side, along the second axis; of vectors along the first."""
+    """The arrays side by side, along the second axis; of vectors along the first.
+
+    >>> hstack([[1.0, 2.0], [3.0]])
+    Tensor([1., 2., 3.])
+    """
     arrays = each(atleast_1d, tup)
     return concatenate(arrays, 0 if arrays[:1] and arrays[0].ndim == 1 else 1)
 
 
 @composition(np.dstack)
 def dstack(tup):
-    """The arrays one behind the other, along the third axis; a vector (n) is (1, n, 1)."""
+    """The arrays one behind the other, along the third axis; a vector (n) is (1, n, 1).
+
+    >>> dstack([[1.0, 2.0], [3.0, 4.0]]).shape
+    (1, 2, 2)
+    """
     return concatenate(each(atleast_3d, tup), 2)
 
 
 @composition(np.column_stack)
 def column_stack(tup):
-    """The arrays side by side, along the second axis; a vector is a column."""
+    """The arrays side by side, along the second axis; a vector is a column.
+
+    >>> column_stack([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 3.],
+            [2., 4.]])
+    """
     return concatenate(each(lambda x: atleast_2d(x).T if np.ndim(x) < 2 else x, tup), 1)
 
 
@@ -74,7 +101,11 @@ def each(change, arrays):
 
 @composition(np.append)
 def append(arr, values, axis=None):
-    """arr, and behind it values, along an axis they have; flattened first by default."""
+    """arr, and behind it values, along an axis they have; flattened first by default.
+
+    >>> append([1.0, 2.0], 3.0)
+    Tensor([1., 2., 3.])
+    """
     return concatenate([arr, values], axis)
 
 
@@ -115,7 +146,11 @@ def flat(arrays):
 
 @composition(np.insert)
 def insert(arr, obj, values, axis=None):
-    """arr with values put in before the positions obj along an axis; flattened first by default."""
+    """arr with values put in before the positions obj along an axis; flattened first by default.
+
+    >>> insert([1.0, 2.0], 1, 9.0)
+    Tensor([1., 9., 2.])
+    """
     x, values, obj = lifted(operand(arr)), lifted(operand(values)), positions("insert", obj)
     if axis is None:
         x, axis = x.reshape(-1), 0
@@ -165,19 +200,31 @@ def split(ary, indices_or_sections, axis=0) -> list:
 
 @composition(np.vsplit)
 def vsplit(ary, indices_or_sections) -> list:
-    """The parts along the first axis, as `split` has them."""
+    """The parts along the first axis, as `split` has them.
+
+    >>> len(vsplit(np.zeros((4, 2)), 2))
+    2
+    """
     return split(ary, indices_or_sections, enough("vsplit", ary, 2, 0))
 
 
 @composition(np.hsplit)
 def hsplit(ary, indices_or_sections) -> list:
-    """The parts along the second axis, of a vector along its only one, as `split` has them."""
+    """The parts along the second axis, of a vector along its only one, as `split` has them.
+
+    >>> [x.shape for x in hsplit(np.zeros((2, 3)), [1])]
+    [(2, 1), (2, 2)]
+    """
     return split(ary, indices_or_sections, enough("hsplit", ary, 1, min(np.ndim(ary) - 1, 1)))
 
 
 @composition(np.dsplit)
 def dsplit(ary, indices_or_sections) -> list:
-    """The parts along the third axis, as `split` has them."""
+    """The parts along the third axis, as `split` has them.
+
+    >>> [x.shape for x in dsplit(np.zeros((1, 2, 4)), 2)]
+    [(1, 2, 2), (1, 2, 2)]
+    """
     return split(ary, indices_or_sections, enough("dsplit", ary, 3, 2))
 
 
@@ -189,5 +236,9 @@ def enough(name, ary, least, axis):
 
 @composition(np.unstack)
 def unstack(x, *, axis=0) -> tuple:
-    """The tuple of the parts of x, one for each position along `axis`, without that axis."""
+    """The tuple of the parts of x, one for each position along `axis`, without that axis.
+
+    >>> unstack([[1.0, 2.0], [3.0, 4.0]])[1]
+    Tensor([3., 4.])
+    """
     return tuple(np.moveaxis(lifted(operand(x)), axis, 0))

@@ -10,7 +10,11 @@ from minigrad.tensor import Tensor
 
 @op
 class softmax:
-    "y = eˣ / Σ eˣ along `axis`, which torch calls dim"
+    """y = eˣ / Σ eˣ along `axis`, which torch calls dim
+
+    >>> softmax([0.0, 0.0])
+    Tensor([0.5, 0.5])
+    """
     wide = "ebiu"
     renamed = {"dim": "axis"}
     params = [{}, {"axis": 0}]
@@ -22,7 +26,11 @@ class softmax:
 
 @op
 class log_softmax:
-    "y = x - ln Σ eˣ along `axis`, which torch calls dim"
+    """y = x - ln Σ eˣ along `axis`, which torch calls dim
+
+    >>> log_softmax([0.0, 0.0])
+    Tensor([-0.69314718, -0.69314718])
+    """
     wide = "ebiu"
     renamed = {"dim": "axis"}
     params = [{}, {"axis": 0}]
@@ -43,6 +51,10 @@ class embedding:
     """y = weight[indices]: the rows of a table (m, d) that integers of any shape name
 
     To the row of number padding_idx, if there is one, no derivative passes.
+
+    >>> embedding([2, 0], [[1.0], [2.0], [3.0]])
+    Tensor([[3.],
+            [1.]])
     """
     signature = "(n),(k,d)->(n,d)"
     domain = {"indices": "k"}
@@ -77,6 +89,9 @@ class dropout:
 
     The mask is given, or drawn with probability 1 - p from `rng`, a np.random.Generator. Nothing is dropped unless
     `training`.
+
+    >>> dropout([1.0, 2.0], 0.5, mask=[True, False])
+    Tensor([2., 0.])
     """
     params = [{}, {"p": 0.25}, {"p": 1.0}]
     domain = {"mask": bool}
@@ -107,6 +122,9 @@ class scaled_dot_product_attention:
     query is (..., m, e), key (..., n, e), value (..., n, d); axes before the last two broadcast. attn_mask broadcasts
     to (..., m, n): True where a query may look at a key, or numbers that are added to the scores. With is_causal the
     i-th query looks at the first i keys. By default scale is 1 / √e. Where a query may look at no key, y is 0.
+
+    >>> scaled_dot_product_attention(np.ones((2, 3)), np.ones((4, 3)), np.ones((4, 5))).shape
+    (2, 5)
     """
     def words(
         query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
@@ -168,6 +186,9 @@ class cosine_similarity:
     """y = Σ x1 x2 / (‖x1‖ ‖x2‖) along `axis`, which torch calls dim; no length counts as less than eps
 
     x1 and x2 broadcast.
+
+    >>> cosine_similarity([[3.0, 4.0]], [[4.0, 3.0]])
+    Tensor([0.96])
     """
     wide = "ebiu"
     renamed = {"dim": "axis"}

@@ -17,6 +17,9 @@ class matmul:
 
     Matrices multiply over the last two axes, and axes before them broadcast. A vector counts as a matrix of one row (on
     the left) or one column (on the right), and that axis is dropped from the result.
+
+    >>> matmul([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    Tensor([3., 7.])
     """
     operator = "__matmul__"
     numpy = [np.matmul, np.linalg.matmul]
@@ -61,6 +64,9 @@ class linear:
     """y = x @ W + b
 
     x is (n, p), W is (p, q), b is (q,), (1,) or a number, or left out; y is (n, q).
+
+    >>> linear([[1.0, 2.0]], [[1.0], [1.0]], [0.5])
+    Tensor([[3.5]])
     """
     signature = "(n,p),(p,q),(q)->(n,q)"
     def forward(x, W, b=None):      return x @ W if b is None else x @ W + b
@@ -74,6 +80,9 @@ class affine:
     """y = x @ weight.T + bias, with the weight as torch keeps it: a row for each output
 
     x is (n, p), or (p) or (..., n, p); weight is (q, p), bias is (q), or left out; y is x with q for p.
+
+    >>> affine([[1.0, 2.0]], [[1.0, 1.0]], [0.5])
+    Tensor([[3.5]])
     """
     signature = "(n,p),(q,p),(q)->(n,q)"
     def forward(x, weight, bias=None):      return x @ weight.T if bias is None else x @ weight.T + bias
@@ -100,6 +109,9 @@ class dot:
 
     Of vectors the inner product, of matrices the matrix product; a number multiplies. Beyond that it sums over the last
     axis of a and the second-to-last of b, and has all of the other axes of a, then those of b.
+
+    >>> dot([1.0, 2.0], [3.0, 4.0])
+    Tensor(11.)
     """
     signature = "(k),(k)->()"
     def forward(a, b):          return np.dot(a, b)
@@ -120,7 +132,12 @@ class dot:
 
 @op
 class outer:
-    "y = a bᵀ, every entry of a times every entry of b, of shape (a.size, b.size)"
+    """y = a bᵀ, every entry of a times every entry of b, of shape (a.size, b.size)
+
+    >>> outer([1.0, 2.0], [3.0, 4.0])
+    Tensor([[3., 4.],
+            [6., 8.]])
+    """
     signature = "(m),(n)->(m,n)"
     def compose(a, b):
         a, b = operand(a), operand(b)
@@ -129,20 +146,32 @@ class outer:
 
 @composition(np.inner)
 def inner(a, b):
-    """Σ over the last axis of both, for each pair of the other entries; a number multiplies."""
+    """Σ over the last axis of both, for each pair of the other entries; a number multiplies.
+
+    >>> inner([1.0, 2.0], [3.0, 4.0])
+    Tensor(11.)
+    """
     a, b = lifted(operand(a)), lifted(operand(b))
     return a * b if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, (-1, -1))
 
 
 @composition(np.vdot)
 def vdot(a, b):
-    """Σ a b over all entries, of arrays of the same size."""
+    """Σ a b over all entries, of arrays of the same size.
+
+    >>> vdot([1.0, 2.0], [3.0, 4.0])
+    Tensor(11.)
+    """
     return lifted(operand(a)).reshape(-1) @ lifted(operand(b)).reshape(-1)
 
 
 @composition(np.vecdot, np.linalg.vecdot)
 def vecdot(x1, x2, *, axis=-1):
-    """Σ x1 x2 along one axis, where the others broadcast."""
+    """Σ x1 x2 along one axis, where the others broadcast.
+
+    >>> vecdot([1.0, 2.0], [3.0, 4.0])
+    Tensor(11.)
+    """
     return (np.moveaxis(lifted(operand(x1)), axis, -1) * np.moveaxis(lifted(operand(x2)), axis, -1)).sum(-1)
 
 
@@ -151,6 +180,9 @@ def tensordot(a, b, axes=2):
     """Σ over pairs of axes: the last `axes` of a with the first of b, or those that two lists name.
 
     The result has the other axes of a, then those of b.
+
+    >>> tensordot([[1.0, 2.0]], [[3.0], [4.0]], 1)
+    Tensor([[11.]])
     """
     a, b = lifted(operand(a)), lifted(operand(b))
     if np.ndim(axes) == 0:
@@ -174,7 +206,11 @@ def tensordot(a, b, axes=2):
 
 @composition(np.kron)
 def kron(a, b):
-    """Kronecker's product: every entry of a times all of b, in blocks."""
+    """Kronecker's product: every entry of a times all of b, in blocks.
+
+    >>> kron([1.0, 2.0], [1.0, 10.0])
+    Tensor([ 1., 10.,  2., 20.])
+    """
     a, b = lifted(operand(a)), lifted(operand(b))
     ndim = max(a.ndim, b.ndim)
     m, n = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
@@ -184,7 +220,11 @@ def kron(a, b):
 
 @composition(np.cross)
 def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
-    """a × b, of vectors of three entries."""
+    """a × b, of vectors of three entries.
+
+    >>> cross([1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    Tensor([0., 0., 1.])
+    """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(lifted(operand(a)), axisa, -1), np.moveaxis(lifted(operand(b)), axisb, -1)
@@ -196,7 +236,11 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
 
 @composition(np.linalg.multi_dot)
 def multi_dot(arrays):
-    """The product of vectors and matrices, from left to right; the first and the last may be vectors."""
+    """The product of vectors and matrices, from left to right; the first and the last may be vectors.
+
+    >>> multi_dot([Tensor([[1.0, 2.0]]), [[3.0], [4.0]]])
+    Tensor([[11.]])
+    """
     return reduce(dot, arrays)
 
 
@@ -212,6 +256,9 @@ class einsum:
     Called as einsum("ij,jk->ik", a, b). Without an arrow the output has the indices that occur once, in alphabetical
     order; ... stands for axes that broadcast, and an index twice for a diagonal. The subscripts may be lists of
     numbers, each behind its operand. `optimize` is a contraction order as in NumPy, or says whether to look for one.
+
+    >>> einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    Tensor([3., 7.])
     """
     signature = "(b,i,j),(b,j,k)->(i,k)"
     params = [{"subscripts": "bij,bjk->ik"}]

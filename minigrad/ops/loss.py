@@ -18,7 +18,11 @@ REDUCTIONS = [{}, {"reduction": "sum"}, {"reduction": "none"}]
 
 @op
 class mse_loss:
-    "L = Σ (input - target)² / N, the mean over all N entries"
+    """L = Σ (input - target)² / N, the mean over all N entries
+
+    >>> mse_loss([1.0, 2.0], [1.0, 4.0])
+    Tensor(2.)
+    """
     wide = "ebiu"
     def words(input, target, size_average=None, reduce=None, reduction="mean", weight=None): ...
     params = REDUCTIONS
@@ -47,7 +51,11 @@ def residuals(input, target):
 
 @op
 class l1_loss:
-    "L = Σ |input - target| / N, the mean over all N entries"
+    """L = Σ |input - target| / N, the mean over all N entries
+
+    >>> l1_loss([1.0, 2.0], [1.0, 4.0])
+    Tensor(1.)
+    """
     wide = "ebiu"
     def words(input, target, size_average=None, reduce=None, reduction="mean", weight=None): ...
     params = REDUCTIONS
@@ -61,6 +69,9 @@ class huber_loss:
     """L = Σ h(input - target) / N, the mean over all N entries
 
     h(e) is e² / 2 up to |e| = delta, and goes on as a straight line, delta |e| - delta² / 2.
+
+    >>> huber_loss([1.0, 2.0], [1.0, 5.0])
+    Tensor(1.25)
     """
     wide = "ebiu"
     def words(input, target, reduction="mean", delta=1.0, weight=None): ...
@@ -80,6 +91,9 @@ class smooth_l1_loss:
 
     h(e) is e² / (2 beta) up to |e| = beta, and goes on as a straight line, |e| - beta / 2: huber_loss over beta. With
     beta 0 it is l1_loss.
+
+    >>> smooth_l1_loss([1.0, 2.0], [1.0, 5.0])
+    Tensor(1.25)
     """
     wide = "ebiu"
     def words(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0): ...
@@ -101,6 +115,9 @@ class kl_div:
 
     N is the number of entries; with reduction "batchmean" it is the number of samples, as the definition has it. With
     log_target the target is a log-probability, too. Where the target is 0 so is its term, with the derivative -inf.
+
+    >>> kl_div([[-1.0, -1.0]], [[0.5, 0.5]], reduction="batchmean")
+    Tensor(0.30685282)
     """
     wide = "ebiu"
     def words(input, target, size_average=None, reduce=None, reduction="mean", log_target=False): ...
@@ -134,6 +151,9 @@ class binary_cross_entropy:
     weight is broadcast to the shape of the input, and is 1 if left out. As in torch no logarithm is below -100, and in
     the derivative x (1 - x) is not below 1e-12. Numbers before a sigmoid are better off in
     binary_cross_entropy_with_logits, which loses no digits.
+
+    >>> binary_cross_entropy([0.5, 0.5], [0.0, 1.0])
+    Tensor(0.69314718)
     """
     wide = "ebiu"
     def words(input, target, weight=None, size_average=None, reduce=None, reduction="mean"): ...
@@ -187,6 +207,9 @@ class binary_cross_entropy_with_logits:
     """L = -Σ w (pos_weight t ln σ(x) + (1 - t) ln(1 - σ(x))) / N for input x and target t, over all N entries
 
     weight and pos_weight are broadcast to the shape of the input, and are 1 if left out.
+
+    >>> binary_cross_entropy_with_logits([0.0, 0.0], [0.0, 1.0])
+    Tensor(0.69314718)
     """
     wide = "ebiu"
     def words(
@@ -232,7 +255,11 @@ def check_signs(loss, target):
 
 @op
 class soft_margin_loss:
-    "L = Σ ln(1 + exp(-target input)) / N for targets 1 and -1, the mean over all N entries"
+    """L = Σ ln(1 + exp(-target input)) / N for targets 1 and -1, the mean over all N entries
+
+    >>> soft_margin_loss([0.0], [1.0])
+    Tensor(0.69314718)
+    """
     wide = "ebiu"
     def words(input, target, size_average=None, reduce=None, reduction="mean"): ...
     params = [{}]
@@ -247,7 +274,11 @@ class soft_margin_loss:
 
 @op
 class hinge_embedding_loss:
-    """L = Σ l / N, where l is the input (a distance) if the target is 1, and max(margin - input, 0) if it is -1"""
+    """L = Σ l / N, where l is the input (a distance) if the target is 1, and max(margin - input, 0) if it is -1
+
+    >>> hinge_embedding_loss([0.5, 2.0], [1.0, -1.0])
+    Tensor(0.25)
+    """
     wide = "ebiu"
     def words(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"): ...
     params = [{"margin": 0.5}]
@@ -265,7 +296,11 @@ class hinge_embedding_loss:
 
 @op
 class margin_ranking_loss:
-    "L = Σ max(margin - target (input1 - input2), 0) / N: a target of 1 says that input1 is to be larger, -1 input2"
+    """L = Σ max(margin - target (input1 - input2), 0) / N: a target of 1 says that input1 is to be larger, -1 input2
+
+    >>> margin_ranking_loss([1.0], [3.0], [1.0])
+    Tensor(2.)
+    """
     wide = "ebiu"
     def words(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"): ...
     params = [{"margin": 0.5}]
@@ -287,6 +322,9 @@ class triplet_margin_loss:
 
     d(a, b) is ‖a - b + eps‖, of order p, along the last axis; with swap the negative is compared with what is nearer
     to it, anchor or positive.
+
+    >>> triplet_margin_loss([[0.0, 0.0]], [[3.0, 4.0]], [[0.0, 1.0]], eps=0.0)
+    Tensor(5.)
     """
     wide = "ebiu"
     def words(
@@ -312,6 +350,9 @@ class cosine_embedding_loss:
     """L = Σ l / N, where l is 1 - cos(input1, input2) if the target is 1, and max(cos - margin, 0) if it is -1
 
     input1 and input2 are (n, q) or (q), target is (n) or a number. As in torch 1e-12 is added to the squared lengths.
+
+    >>> cosine_embedding_loss([[1.0, 0.0]], [[0.0, 1.0]], [1.0])
+    Tensor(1.)
     """
     wide = "ebiu"
     def words(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"): ...

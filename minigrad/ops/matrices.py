@@ -19,7 +19,12 @@ def dominant(x):
 
 @op
 class inv:
-    "y = x⁻¹, for each matrix"
+    """y = x⁻¹, for each matrix
+
+    >>> inv([[2.0, 0.0], [0.0, 4.0]])
+    Tensor([[0.5 , 0.  ],
+            [0.  , 0.25]])
+    """
     wide = "e"
     numpy = [np.linalg.inv]
     signature = "(n,n)->(n,n)"
@@ -31,7 +36,11 @@ class inv:
 
 @op
 class solve:
-    "y = a⁻¹ b, for each matrix; b has columns, and is a vector where it has one axis"
+    """y = a⁻¹ b, for each matrix; b has columns, and is a vector where it has one axis
+
+    >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0])
+    Tensor([1. , 0.5])
+    """
     wide = "e"
     numpy = [np.linalg.solve]
     signature = "(n,n),(n,m)->(n,m)"
@@ -48,7 +57,11 @@ class solve:
 
 @op
 class det:
-    "y = det x, for each matrix; the rule needs x⁻¹, and raises where there is none"
+    """y = det x, for each matrix; the rule needs x⁻¹, and raises where there is none
+
+    >>> det([[2.0, 0.0], [0.0, 4.0]])
+    Tensor(8.)
+    """
     wide = "e"
     numpy = [np.linalg.det]
     signature = "(n,n)->()"
@@ -84,7 +97,11 @@ class logabsdet:
 
 @composition(np.linalg.slogdet)
 def slogdet(a):
-    """The pair (sign, logabsdet) with det a = sign · exp(logabsdet); the sign has no derivative."""
+    """The pair (sign, logabsdet) with det a = sign · exp(logabsdet); the sign has no derivative.
+
+    >>> [x.item() for x in slogdet([[1.0, 0.0], [0.0, 1.0]])]
+    [1.0, 0.0]
+    """
     x = of_floats("slogdet", a)
     return SlogdetResult(det_sign(x), logabsdet(x))
 
@@ -95,6 +112,9 @@ class pinv:
 
     Singular values up to `rcond` times the largest count as 0, by default 1e-15. The derivative (Golub and Pereyra,
     SIAM J. Numer. Anal. 10, 1973) is for changes that keep the rank; there is no other.
+
+    >>> pinv([[2.0, 0.0], [0.0, 4.0]]).data.round(6).tolist()
+    [[0.5, 0.0], [0.0, 0.25]]
     """
     wide = "e"
     numpy = [np.linalg.pinv]
@@ -116,6 +136,9 @@ def lstsq(a, b, rcond=None):
 
     As in NumPy the sums are empty where a has not more rows than columns, or not the full rank. Rank and singular
     values are plain, so that a compiled program cannot contain this: pinv(a) @ b is x.
+
+    >>> lstsq([[1.0], [1.0]], [1.0, 3.0])[0].data.round(6)
+    array([2.])
     """
     a, b = of_floats("lstsq", a), of_floats("lstsq", b, 1)
     _, _, rank, values = np.linalg.lstsq(a.data, b.data, rcond)
@@ -130,7 +153,12 @@ def lstsq(a, b, rcond=None):
 
 @composition(np.linalg.matrix_power)
 def matrix_power(a, n):
-    """aⁿ for each square matrix, by repeated squaring; of a⁻¹ where n is negative."""
+    """aⁿ for each square matrix, by repeated squaring; of a⁻¹ where n is negative.
+
+    >>> matrix_power([[1.0, 1.0], [0.0, 1.0]], 3)
+    Tensor([[1., 3.],
+            [0., 1.]])
+    """
     if not isinstance(n, int | np.integer):
         raise TypeError(f"matrix_power: the exponent is a whole number, and this is {n!r}")
     x, power = lifted(operand(a)), abs(n)
@@ -156,6 +184,9 @@ class norm:
     That is the 2-norm of vectors (axis is an int) and the Frobenius norm of matrices (axis is a pair); without an axis
     all entries count. `ord` is NumPy's: of vectors any power, ±np.inf and 0; of matrices 1, -1, 2, -2, ±np.inf, "fro"
     and "nuc". At x = 0 the derivative is 0, and there is no second one.
+
+    >>> norm([3.0, 4.0])
+    Tensor(5.)
     """
     wide = "ebiu"
     numpy = [np.linalg.norm]
@@ -204,7 +235,11 @@ def of_matrices(x, ord):
 
 @composition(np.linalg.vector_norm)
 def vector_norm(x, *, axis=None, keepdims=False, ord=2):
-    """The norm of all entries, or along axes, as those of one vector."""
+    """The norm of all entries, or along axes, as those of one vector.
+
+    >>> vector_norm([3.0, 4.0])
+    Tensor(5.)
+    """
     x = lifted(operand(x))
     axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim, "axis")
     rest = [i for i in range(x.ndim) if i not in axes]
@@ -214,5 +249,9 @@ def vector_norm(x, *, axis=None, keepdims=False, ord=2):
 
 @composition(np.linalg.matrix_norm)
 def matrix_norm(x, *, keepdims=False, ord="fro"):
-    """The norm of each matrix."""
+    """The norm of each matrix.
+
+    >>> matrix_norm([[3.0, 0.0], [0.0, 4.0]])
+    Tensor(5.)
+    """
     return norm(x, ord, (-2, -1), keepdims)

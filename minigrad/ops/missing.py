@@ -14,39 +14,63 @@ def known(x, where):
 
 @composition(np.nansum)
 def nansum(a, axis=None, dtype=None, *, keepdims=False, initial=None, where=True):
-    """The sum of what is not nan; 0 of nothing."""
+    """The sum of what is not nan; 0 of nothing.
+
+    >>> nansum(Tensor([1.0, np.nan, 2.0]))
+    Tensor(3.)
+    """
     return np.sum(a, axis, dtype, keepdims=keepdims, initial=initial, where=known(a, where))
 
 
 @composition(np.nanprod)
 def nanprod(a, axis=None, dtype=None, *, keepdims=False, initial=None, where=True):
-    """The product of what is not nan; 1 of nothing."""
+    """The product of what is not nan; 1 of nothing.
+
+    >>> nanprod(Tensor([3.0, np.nan, 2.0]))
+    Tensor(6.)
+    """
     return np.prod(a, axis, dtype, keepdims=keepdims, initial=initial, where=known(a, where))
 
 
 @composition(np.nanmean)
 def nanmean(a, axis=None, dtype=None, *, keepdims=False, where=True):
-    """The mean of what is not nan; nan of nothing."""
+    """The mean of what is not nan; nan of nothing.
+
+    >>> nanmean(Tensor([1.0, np.nan, 2.0]))
+    Tensor(1.5)
+    """
     return np.mean(a, axis, dtype, keepdims=keepdims, where=known(a, where))
 
 
 @composition(np.nanvar)
 def nanvar(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    """The variance of what is not nan."""
+    """The variance of what is not nan.
+
+    >>> nanvar(Tensor([1.0, np.nan, 2.0]))
+    Tensor(0.25)
+    """
     ddof = ddof if correction is None else correction
     return np.var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
 
 
 @composition(np.nanstd)
 def nanstd(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean=None, correction=None):
-    """The standard deviation of what is not nan."""
+    """The standard deviation of what is not nan.
+
+    >>> nanstd(Tensor([1.0, np.nan, 2.0]))
+    Tensor(0.5)
+    """
     ddof = ddof if correction is None else correction
     return np.std(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
 
 
 @op
 class nanmax:
-    "y = max x of what is not nan; of nothing nan"
+    """y = max x of what is not nan; of nothing nan
+
+    >>> nanmax([1.0, np.nan, 2.0])
+    Tensor(2.)
+    """
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return np.nanmax(x, axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)
@@ -56,7 +80,11 @@ class nanmax:
 
 @op
 class nanmin:
-    "y = min x of what is not nan; of nothing nan"
+    """y = min x of what is not nan; of nothing nan
+
+    >>> nanmin([1.0, np.nan, 2.0])
+    Tensor(1.)
+    """
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return np.nanmin(x, axis, keepdims=keepdims)
     def d_x(g, y, x, *, axis, keepdims):                return shared(g, y, x, axis, keepdims)

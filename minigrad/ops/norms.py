@@ -30,6 +30,9 @@ class layer_norm:
     """y = (x - mean) / √(variance + eps) * weight + bias, each sample by itself
 
     Mean and variance are over the last axes, whose lengths are `normalized_shape`; weight and bias have that shape.
+
+    >>> layer_norm([1.0, 3.0], 2, eps=0.0)
+    Tensor([-1.,  1.])
     """
     wide = "ebiu"
     params = [{"normalized_shape": (3,), "eps": 0.5}, {"normalized_shape": (3,), "eps": 2.0}]
@@ -48,6 +51,9 @@ class rms_norm:
 
     The mean is over the last axes, whose lengths are `normalized_shape`; weight has that shape. By default eps is the
     rounding unit of the dtype that it is computed in.
+
+    >>> rms_norm([1.0, 7.0], 2, eps=0.0)
+    Tensor([0.2, 1.4])
     """
     wide = "ebiu"
     params = [{"normalized_shape": (3,), "eps": 0.5}, {"normalized_shape": (3,), "eps": 2.0}]
@@ -75,6 +81,9 @@ class group_norm:
     """y = (x - mean) / √(variance + eps) * weight + bias, each group of channels of each sample by itself
 
     input is (n, c) or (n, c, d1, ...); num_groups divides c; weight and bias are (c).
+
+    >>> group_norm([[1.0, 3.0]], 1, eps=0.0)
+    Tensor([[-1.,  1.]])
     """
     wide = "ebiu"
     params = [{"num_groups": 2, "eps": 0.5}, {"num_groups": 1, "eps": 2.0}]
@@ -99,6 +108,10 @@ class batch_norm:
     input is (n, c) or (n, c, d1, ...); weight and bias are (c). In training, mean and variance are those of the batch;
     otherwise they are running_mean and running_var, arrays of shape (c). In training these, if given, are updated in
     place: new = (1 - momentum) * old + momentum * that of the batch, where the variance has the divisor N - 1.
+
+    >>> batch_norm([[1.0], [3.0]], training=True, eps=0.0)
+    Tensor([[-1.],
+            [ 1.]])
     """
     wide = "ebiu"
     params = [{"training": True, "eps": 0.5}, {"training": True, "eps": 2.0}]
@@ -125,6 +138,9 @@ class instance_norm:
     input is (n, c, d1, ...); weight and bias are (c). Mean and variance are the sample's own with use_input_stats;
     otherwise they are running_mean and running_var, arrays of shape (c), which with it, if given, are updated in place,
     as batch_norm does, by the mean of the samples' own.
+
+    >>> instance_norm([[[1.0, 3.0]]], eps=0.0)
+    Tensor([[[-1.,  1.]]])
     """
     wide = "ebiu"
     params = [{"eps": 0.5}, {"eps": 2.0}]

@@ -12,7 +12,11 @@ from minigrad.tensor import Tensor
 
 @op
 class argsort:
-    "y = the positions of the entries along `axis`, from the least to the largest, without a derivative"
+    """y = the positions of the entries along `axis`, from the least to the largest, without a derivative
+
+    >>> argsort([3.0, 1.0, 2.0])
+    Tensor([1, 2, 0])
+    """
     signature = "(m,n)->(m,n)"
     params = [{"stable": True}, {"axis": 0, "stable": True}]
     def forward(x, *, axis=-1, kind=None, stable=None):     return np.argsort(x, axis, kind=kind, stable=stable)
@@ -24,6 +28,9 @@ def sort(a, axis=-1, kind=None, *, stable=None):
     """The entries along `axis` from the least to the largest; of the flattened a if that is None.
 
     Equal entries, each with its own derivative, stay in the order they had.
+
+    >>> sort([3.0, 1.0, 2.0])
+    Tensor([1., 2., 3.])
     """
     x = lifted(operand(a))
     if axis is None:
@@ -65,7 +72,11 @@ class Ranked:
 
 @composition(np.median)
 def median(a, axis=None, *, keepdims=False):
-    """The entry in the middle, or the mean of the two there."""
+    """The entry in the middle, or the mean of the two there.
+
+    >>> median([3.0, 1.0, 2.0])
+    Tensor(2.)
+    """
     ranked = Ranked("median", a, axis, keepdims)
     n = len(ranked.entries)
     return ranked.result(ranked.entries[(n - 1) // 2 : n // 2 + 1].mean(0))
@@ -95,13 +106,20 @@ def quantile(a, q, axis=None, *, method="linear", keepdims=False):
 
     The result has the axes of q in front. The nine methods of Hyndman and Fan, and the four older ones of NumPy, say
     where in the order that is (Hyndman and Fan, "Sample quantiles in statistical packages", 1996).
+
+    >>> quantile([1.0, 2.0, 4.0], 0.5)
+    Tensor(2.)
     """
     return at_places("quantile", a, q, 1, axis, method, keepdims)
 
 
 @composition(np.percentile)
 def percentile(a, q, axis=None, *, method="linear", keepdims=False):
-    """The quantile of q hundredths."""
+    """The quantile of q hundredths.
+
+    >>> percentile([1.0, 2.0, 4.0], 50)
+    Tensor(2.)
+    """
     return at_places("percentile", a, q, 100, axis, method, keepdims)
 
 
@@ -126,7 +144,11 @@ def at_places(name, a, q, whole, axis, method, keepdims):
 
 @composition(np.ptp)
 def ptp(a, axis=None, *, keepdims=False):
-    """The largest entry less the smallest."""
+    """The largest entry less the smallest.
+
+    >>> ptp(Tensor([3.0, 1.0, 2.0]))
+    Tensor(2.)
+    """
     return np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims)
 
 
@@ -135,6 +157,9 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     """Σ weights * a / Σ weights, the mean by default; with `returned` the pair of that and Σ weights.
 
     The weights are for each entry, or have the lengths of the axes in `axis`, in their order.
+
+    >>> average([1.0, 3.0], weights=[3.0, 1.0])
+    Tensor(1.5)
     """
     x = lifted(operand(a))
     w = lifted(np.ones_like(x, float if x.dtype.kind in "iub" else None) if weights is None else operand(weights))

@@ -61,7 +61,11 @@ def start(initial, y):
 # --------------------------------------------------------------------------------------------------- sums and products
 @op
 class sum:
-    "y = Σ x"
+    """y = Σ x
+
+    >>> sum([[1.0, 2.0], [3.0, 4.0]], 0)
+    Tensor([4., 6.])
+    """
     wide = "e"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.sum(axis, keepdims=keepdims)
@@ -73,7 +77,11 @@ class sum:
 
 @op
 class mean:
-    "y = Σ x / n"
+    """y = Σ x / n
+
+    >>> mean([[1.0, 2.0], [3.0, 4.0]], 1)
+    Tensor([1.5, 3.5])
+    """
     wide = "e"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.mean(axis, keepdims=keepdims)
@@ -86,7 +94,11 @@ class mean:
 
 @op
 class prod:
-    "y = Π x"
+    """y = Π x
+
+    >>> prod([3.0, 1.0, 2.0])
+    Tensor(6.)
+    """
     wide = "e"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.prod(axis, keepdims=keepdims)
@@ -127,7 +139,11 @@ def shifted(x, step, fill=1):
 
 @op
 class cumsum:
-    "yᵢ = Σ xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None"
+    """yᵢ = Σ xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None
+
+    >>> cumsum([3.0, 1.0, 2.0])
+    Tensor([3., 4., 6.])
+    """
     wide = "e"
     params = [{}, {"axis": 0}, {"axis": -1}]
     def forward(x, *, axis=None):       return x.cumsum(axis)
@@ -137,7 +153,11 @@ class cumsum:
 
 @op
 class cumprod:
-    "yᵢ = Π xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None"
+    """yᵢ = Π xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None
+
+    >>> cumprod([3.0, 1.0, 2.0])
+    Tensor([3., 3., 6.])
+    """
     wide = "e"
     params = [{}, {"axis": 0}, {"axis": -1}]
     def forward(x, *, axis=None):       return x.cumprod(axis)
@@ -167,6 +187,9 @@ class var:
     """y = Σ (x - mean x)² / (n - ddof)
 
     The population's variance; ddof=1 gives the sample's, which is torch's default.
+
+    >>> var([1.0, 2.0, 6.0], ddof=1)
+    Tensor(7.)
     """
     wide = "ebiu"
     renamed = {"correction": "ddof"}
@@ -183,7 +206,11 @@ class var:
 
 @op
 class std:
-    "y = √var x; where that is 0 its derivative is 0, too, and there is no second one"
+    """y = √var x; where that is 0 its derivative is 0, too, and there is no second one
+
+    >>> std([3.0, 1.0, 2.0])
+    Tensor(0.81649658)
+    """
     wide = "ebiu"
     renamed = {"correction": "ddof"}
     params = AXES
@@ -233,7 +260,11 @@ def deviation(x, axis):
 # ------------------------------------------------------------------------------------------------------------ extremes
 @op
 class max:
-    "y = max x; the entries that share it share its derivative evenly, as in torch.amax"
+    """y = max x; the entries that share it share its derivative evenly, as in torch.amax
+
+    >>> max([[1.0, 4.0], [3.0, 2.0]], 0)
+    Tensor([3., 4.])
+    """
     numpy = [np.max, np.amax]
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.max(axis, keepdims=keepdims)
@@ -244,7 +275,11 @@ class max:
 
 @op
 class min:
-    "y = min x; the entries that share it share its derivative evenly, as in torch.amin"
+    """y = min x; the entries that share it share its derivative evenly, as in torch.amin
+
+    >>> min([[1.0, 4.0], [3.0, 2.0]], 0)
+    Tensor([1., 2.])
+    """
     numpy = [np.min, np.amin]
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.min(axis, keepdims=keepdims)
@@ -278,7 +313,11 @@ def shared(g, y, x, axis, keepdims):
 
 @op
 class any:
-    "y = whether any x is true, or not 0; without a derivative"
+    """y = whether any x is true, or not 0; without a derivative
+
+    >>> any([False, True])
+    Tensor(True)
+    """
     domain = {"x": bool}
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.any(axis, keepdims=keepdims)
@@ -289,7 +328,11 @@ class any:
 
 @op
 class all:
-    "y = whether every x is true, or not 0; without a derivative"
+    """y = whether every x is true, or not 0; without a derivative
+
+    >>> all([False, True])
+    Tensor(False)
+    """
     domain = {"x": bool}
     params = AXES
     def forward(x, *, axis=None, keepdims=False):       return x.all(axis, keepdims=keepdims)
@@ -300,7 +343,11 @@ class all:
 
 @op
 class count_nonzero:
-    "y = how many x are not 0, without a derivative"
+    """y = how many x are not 0, without a derivative
+
+    >>> count_nonzero([3.0, 1.0, 2.0])
+    Tensor(3)
+    """
     params = AXES
     d_x = None
     def compose(x, *, axis=None, keepdims=False):       return np.not_equal(x, 0).sum(axis, keepdims=keepdims)
@@ -308,7 +355,11 @@ class count_nonzero:
 
 @op
 class argmax:
-    "y = where the first of the largest entries is, without a derivative; in all of x, or along one axis"
+    """y = where the first of the largest entries is, without a derivative; in all of x, or along one axis
+
+    >>> argmax([3.0, 1.0, 2.0])
+    Tensor(0)
+    """
     params = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}]
     def forward(x, *, axis=None, keepdims=False): return x.argmax(axis, keepdims=keepdims)
     d_x = None
@@ -316,7 +367,11 @@ class argmax:
 
 @op
 class argmin:
-    "y = where the first of the smallest entries is, without a derivative; in all of x, or along one axis"
+    """y = where the first of the smallest entries is, without a derivative; in all of x, or along one axis
+
+    >>> argmin([3.0, 1.0, 2.0])
+    Tensor(1)
+    """
     params = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}]
     def forward(x, *, axis=None, keepdims=False): return x.argmin(axis, keepdims=keepdims)
     d_x = None
@@ -324,7 +379,11 @@ class argmin:
 
 @op
 class logsumexp:
-    "y = ln Σ eˣ, where eˣ may be too large for a float: the largest x is taken out before"
+    """y = ln Σ eˣ, where eˣ may be too large for a float: the largest x is taken out before
+
+    >>> logsumexp([3.0, 1.0, 2.0])
+    Tensor(3.40760596)
+    """
     wide = "ebiu"
     params = AXES
     def forward(x, *, axis=None, keepdims=False):

@@ -14,6 +14,9 @@ def take(a, indices, axis=None, *, mode="raise"):
     """The entries of a at indices along `axis`, of the flattened a by default.
 
     An index that is none raises; with mode "wrap" it is counted round and round, with "clip" it is the nearest.
+
+    >>> take([1.0, 2.0, 3.0], [2, 0])
+    Tensor([3., 1.])
     """
     x, indices = lifted(operand(a)), operand(indices)
     if axis is None:
@@ -35,7 +38,11 @@ def within(name, indices, length, mode):
 
 @composition(np.delete)
 def delete(arr, obj, axis=None):
-    """arr without what is at the positions obj along `axis`; flattened first by default."""
+    """arr without what is at the positions obj along `axis`; flattened first by default.
+
+    >>> delete([1.0, 2.0, 3.0], 1)
+    Tensor([1., 3.])
+    """
     x = lifted(operand(arr))
     if axis is None:
         x, axis = x.reshape(-1), 0
@@ -48,6 +55,9 @@ def compress(condition, a, axis=None):
     """The slices of a along `axis` for which the vector `condition` holds; of the flattened a by default.
 
     A condition that is shorter than the axis holds for nothing beyond its end.
+
+    >>> compress([True, False, True], [1.0, 2.0, 3.0])
+    Tensor([1., 3.])
     """
     x, condition = lifted(operand(a)), operand(condition)
     if axis is None:
@@ -60,13 +70,21 @@ def compress(condition, a, axis=None):
 
 @composition(np.extract)
 def extract(condition, arr):
-    """The vector of the entries of arr for which condition, an array of its size, holds."""
+    """The vector of the entries of arr for which condition, an array of its size, holds.
+
+    >>> extract([True, False, True], [1.0, 2.0, 3.0])
+    Tensor([1., 3.])
+    """
     return compress(operand(condition).reshape(-1), arr)
 
 
 @composition(np.select)
 def select(condlist, choicelist, default=0):
-    """Entry by entry the choice whose condition is the first to hold; the default where none does."""
+    """Entry by entry the choice whose condition is the first to hold; the default where none does.
+
+    >>> select([[True, False], [True, True]], [[1.0, 2.0], [3.0, 4.0]])
+    Tensor([1., 4.])
+    """
     if len(condlist) != len(choicelist) or not condlist:
         raise ValueError(
             f"select: each choice needs a condition, and {len(choicelist)} choices have {len(condlist)} conditions"
@@ -84,6 +102,9 @@ def choose(a, choices, *, mode="raise"):
     """Entry by entry the one of several choices that a, an array of integers, has the number of.
 
     A number that is none raises; with mode "wrap" it is counted round and round, with "clip" it is the nearest.
+
+    >>> choose([1, 0], [[1.0, 2.0], [3.0, 4.0]])
+    Tensor([3., 2.])
     """
     a = operand(a)
     if a.dtype.kind not in "iu":
@@ -104,6 +125,9 @@ def piecewise(x, condlist, funclist, *args, **kw):
 
     Where several hold the last counts; where none does, the function that is left over, or 0. As no function sees an
     entry that is not its own, none can spoil its derivative.
+
+    >>> piecewise([-1.0, 2.0], [np.array([True, False])], [0.0, np.sqrt])
+    Tensor([0.        , 1.41421356])
     """
     x = lifted(operand(x))
     single = not isinstance(condlist, list | tuple) or np.ndim(condlist[0]) < x.ndim
@@ -130,6 +154,9 @@ def put_along_axis(arr, indices, values, axis):
 
     NumPy's function of that name writes into its argument, which a Tensor does not allow. No position may be named
     twice.
+
+    >>> put_along_axis([[1.0, 2.0]], [[1]], 9.0, 1)
+    Tensor([[1., 9.]])
     """
     x, where = lifted(operand(arr)), positions("put_along_axis", operand(indices))
     if axis is None:

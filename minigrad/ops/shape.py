@@ -20,7 +20,12 @@ def along(axis, ndim, index):
 
 @op
 class reshape:
-    "y = x in another shape; one length may be -1"
+    """y = x in another shape; one length may be -1
+
+    >>> reshape([1.0, 2.0, 3.0, 4.0], (2, 2))
+    Tensor([[1., 2.],
+            [3., 4.]])
+    """
     params = [{"shape": -1}]
     def forward(x, *, shape):           return x.reshape(shape)
     def d_x(g, y, x, *, shape):         return g.reshape(x.shape)
@@ -39,7 +44,12 @@ class reshape:
 
 @op
 class transpose:
-    "y = x with its axes in another order; all reversed by default"
+    """y = x with its axes in another order; all reversed by default
+
+    >>> transpose([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 3.],
+            [2., 4.]])
+    """
     params = [{}, {"axes": (1, 2, 0)}, {"axes": (-1, 0, 1)}]
     signature = "(k,m,n)->()"
     def forward(x, *, axes=None):       return np.transpose(x, axes)
@@ -56,7 +66,11 @@ def inverse(axes):
 
 @op
 class swapaxes:
-    "y = x with two axes exchanged"
+    """y = x with two axes exchanged
+
+    >>> swapaxes(np.zeros((2, 3, 4)), 0, 2).shape
+    (4, 3, 2)
+    """
     params = [{"axis1": 0, "axis2": -1}, {"axis1": -2, "axis2": 1}]
     signature = "(m,n)->(n,m)"
     batched = True
@@ -66,13 +80,21 @@ class swapaxes:
 
 @composition(np.moveaxis)
 def moveaxis(a, source, destination):
-    """a with the axes `source` at the places `destination`, and the others in the order they had."""
+    """a with the axes `source` at the places `destination`, and the others in the order they had.
+
+    >>> moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
     return renumbered(np.moveaxis, a, source, destination)
 
 
 @composition(np.rollaxis)
 def rollaxis(a, axis, start=0):
-    """a with one axis moved to lie before the axis `start`."""
+    """a with one axis moved to lie before the axis `start`.
+
+    >>> rollaxis(np.zeros((2, 3, 4)), 2).shape
+    (4, 2, 3)
+    """
     return renumbered(np.rollaxis, a, axis, start)
 
 
@@ -84,7 +106,12 @@ def renumbered(function, a, *where):
 
 @op
 class matrix_transpose:
-    "y = x with its last two axes exchanged: one transposed matrix for each"
+    """y = x with its last two axes exchanged: one transposed matrix for each
+
+    >>> matrix_transpose([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[1., 3.],
+            [2., 4.]])
+    """
     numpy = [np.matrix_transpose, np.linalg.matrix_transpose]
     signature = "(m,n)->(n,m)"
     batched = method = True
@@ -94,7 +121,12 @@ class matrix_transpose:
 
 @op
 class expand_dims:
-    "y = x with axes of length 1 inserted"
+    """y = x with axes of length 1 inserted
+
+    >>> expand_dims([1.0, 2.0], 1)
+    Tensor([[1.],
+            [2.]])
+    """
     params = [{"axis": 0}, {"axis": -1}]
     def forward(x, *, axis):            return np.expand_dims(x, axis)
     def d_x(g, y, x, *, axis):          return g.reshape(x.shape)
@@ -102,7 +134,11 @@ class expand_dims:
 
 @op
 class squeeze:
-    "y = x without axes of length 1: all of them, or those that `axis` names"
+    """y = x without axes of length 1: all of them, or those that `axis` names
+
+    >>> squeeze([[1.0, 2.0]])
+    Tensor([1., 2.])
+    """
     params = [{}, {"axis": 0}, {"axis": (0, -1)}]
     signature = "(1,n,1)->(n)"
     def forward(x, *, axis=None):       return x.squeeze(axis)
@@ -118,7 +154,8 @@ def at_least(function):
         return found[0] if len(found) == 1 else tuple(found)
 
     called.__name__ = function.__name__
-    called.__doc__ = f"Each array with as many axes of length 1 as it needs to have {function.__name__[-2]}."
+    axes, example = int(function.__name__[-2]), f">>> {function.__name__}(7.0).shape"
+    called.__doc__ = f"Each array with as many axes of length 1 as it needs to have {axes}.\n\n{example}\n{(1,) * axes}"
     return composition(function)(called)
 
 
@@ -127,19 +164,32 @@ atleast_1d, atleast_2d, atleast_3d = map(at_least, (np.atleast_1d, np.atleast_2d
 
 @op
 class ravel:
-    "y = the entries of x in one axis: row by row, or column by column if order is 'F'"
+    """y = the entries of x in one axis: row by row, or column by column if order is 'F'
+
+    >>> ravel([[1.0, 2.0], [3.0, 4.0]], "F")
+    Tensor([1., 3., 2., 4.])
+    """
     def compose(x, *, order="C"):       return x.reshape(-1, order=order)
 
 
 @op
 class flatten:
-    "y = the entries of x in one axis: row by row, or column by column if order is 'F'"
+    """y = the entries of x in one axis: row by row, or column by column if order is 'F'
+
+    >>> flatten([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([1., 2., 3., 4.])
+    """
     def compose(x, *, order="C"):       return x.reshape(-1, order=order)
 
 
 @op
 class broadcast_to:
-    "y = x, repeated along the axes that `shape` has more of"
+    """y = x, repeated along the axes that `shape` has more of
+
+    >>> broadcast_to([1.0, 2.0], (2, 2))
+    Tensor([[1., 2.],
+            [1., 2.]])
+    """
     params = [{"shape": (2, 3)}]
     signature = "(3)->(2,3)"
     def forward(x, *, shape):           return np.broadcast_to(x, shape)
@@ -148,7 +198,11 @@ class broadcast_to:
 
 @composition(np.broadcast_arrays)
 def broadcast_arrays(*args) -> tuple:
-    """The tuple of all arrays in the shape that they have together."""
+    """The tuple of all arrays in the shape that they have together.
+
+    >>> [x.shape for x in broadcast_arrays(np.zeros((2, 1)), np.zeros(3))]
+    [(2, 3), (2, 3)]
+    """
     shape = np.broadcast_shapes(*map(np.shape, args))
     return tuple(np.broadcast_to(lifted(operand(x)), shape) for x in args)
 
@@ -159,6 +213,9 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy") -> tuple:
 
     All have an axis for each vector, and with `sparse` length 1 along those of the others. The first two axes are
     those of xi[1] and xi[0] if `indexing` is "xy", and in order if it is "ij".
+
+    >>> [x.shape for x in meshgrid([1.0, 2.0], [3.0, 4.0, 5.0])]
+    [(3, 2), (3, 2)]
     """
     open_grid = np.meshgrid(*[np.arange(np.size(x)) for x in xi], sparse=True, indexing=indexing)
     found = tuple(lifted(operand(x)).reshape(grid.shape) for x, grid in zip(xi, open_grid, strict=True))
@@ -167,7 +224,11 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy") -> tuple:
 
 @op
 class flip:
-    "y = x with its entries in the opposite order along `axis`; along all axes by default"
+    """y = x with its entries in the opposite order along `axis`; along all axes by default
+
+    >>> flip([3.0, 1.0, 2.0])
+    Tensor([2., 1., 3.])
+    """
     params = [{}, {"axis": 0}, {"axis": (0, -1)}]
     signature = "(m,n)->(m,n)"
     batched = True
@@ -177,19 +238,34 @@ class flip:
 
 @composition(np.flipud)
 def flipud(m):
-    """m upside down: flipped along its first axis."""
+    """m upside down: flipped along its first axis.
+
+    >>> flipud([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[3., 4.],
+            [1., 2.]])
+    """
     return np.flip(lifted(operand(m)), 0)
 
 
 @composition(np.fliplr)
 def fliplr(m):
-    """m with left and right exchanged: flipped along its second axis."""
+    """m with left and right exchanged: flipped along its second axis.
+
+    >>> fliplr([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[2., 1.],
+            [4., 3.]])
+    """
     return np.flip(lifted(operand(m)), 1)
 
 
 @composition(np.rot90)
 def rot90(m, k=1, axes=(0, 1)):
-    """m turned k times by 90 degrees, from the first of two axes towards the second."""
+    """m turned k times by 90 degrees, from the first of two axes towards the second.
+
+    >>> rot90([[1.0, 2.0], [3.0, 4.0]])
+    Tensor([[2., 4.],
+            [1., 3.]])
+    """
     x = lifted(operand(m))
     first, second = axes
     if (first - second) % x.ndim == 0:
@@ -201,7 +277,11 @@ def rot90(m, k=1, axes=(0, 1)):
 
 @op
 class roll:
-    "y = x with its entries moved on by `shift` along `axis`, those at the end to the start; flattened by default"
+    """y = x with its entries moved on by `shift` along `axis`, those at the end to the start; flattened by default
+
+    >>> roll([1.0, 2.0, 3.0], 1)
+    Tensor([3., 1., 2.])
+    """
     params = [{"shift": 1}, {"shift": -1, "axis": -1}, {"shift": (1, 2), "axis": (0, 1)}]
     signature = "(m,n)->(m,n)"
     def forward(x, *, shift, axis=None):        return np.roll(x, shift, axis)
@@ -219,6 +299,9 @@ class pad:
 
     `pad_width` is an int, (before, after) or one such pair for each axis, and `constant_values` is likewise. The modes
     "edge", "reflect", "symmetric" and "wrap" are NumPy's.
+
+    >>> pad([1.0, 2.0], 1)
+    Tensor([0., 1., 2., 0.])
     """
     params = [{"pad_width": ((0, 2), (1, 0))}, {"pad_width": ((1, 1), (0, 0)), "constant_values": 3.0}]
     signature = "(m,n)->(k,l)"
@@ -267,7 +350,11 @@ def inside(shape, pad_width):
 
 @op
 class repeat:
-    "y = x with each entry along `axis` repeated, so many times or each its own number of times; flattened by default"
+    """y = x with each entry along `axis` repeated, so many times or each its own number of times; flattened by default
+
+    >>> repeat([1.0, 2.0], 2)
+    Tensor([1., 1., 2., 2.])
+    """
     params = [{"repeats": 2}, {"repeats": 3, "axis": -1}, {"repeats": (0, 1, 2), "axis": 0}]
     signature = "(3,n)->(k,n)"
     def compose(x, *, repeats, axis=None):
@@ -279,7 +366,11 @@ class repeat:
 
 @composition(np.tile)
 def tile(A, reps):
-    """A as often as reps says along each axis, one copy behind the other."""
+    """A as often as reps says along each axis, one copy behind the other.
+
+    >>> tile([1.0, 2.0], 2)
+    Tensor([1., 2., 1., 2.])
+    """
     x, reps = lifted(operand(A)), tuple(np.atleast_1d(reps).tolist())
     shape = (1,) * (len(reps) - x.ndim) + x.shape
     reps = (1,) * (x.ndim - len(reps)) + reps
@@ -292,20 +383,32 @@ def tile(A, reps):
 
 @composition(np.resize)
 def resize(a, new_shape):
-    """The entries of a in any other shape: row by row, from the start again when they come to an end."""
+    """The entries of a in any other shape: row by row, from the start again when they come to an end.
+
+    >>> resize([1.0, 2.0, 3.0], 5)
+    Tensor([1., 2., 3., 1., 2.])
+    """
     x = lifted(operand(a)).reshape(-1)
     return x[np.resize(np.arange(x.size), new_shape)]
 
 
 @composition(np.copy, method=True)
 def copy(a, order="K"):
-    """a, as a node of its own. (In whatever order its memory is: no result says that.)"""
+    """a, as a node of its own. (In whatever order its memory is: no result says that.)
+
+    >>> copy([1.0, 2.0])
+    Tensor([1., 2.])
+    """
     return +lifted(operand(a))
 
 
 @composition(np.full_like)
 def full_like(a, fill_value, dtype=None, *, shape=None):
-    """fill_value in the shape and dtype of a."""
+    """fill_value in the shape and dtype of a.
+
+    >>> full_like([1.0, 2.0], 7.0)
+    Tensor([7., 7.])
+    """
     like = operand(a)
     value = lifted(operand(fill_value)).astype(like.dtype if dtype is None else dtype)
     return np.broadcast_to(value, like.shape if shape is None else shape)

@@ -15,6 +15,9 @@ class convolve:
 
     a and v are vectors. In the mode "full" y has an entry for each k to which there are terms, in "valid" for each k to
     which there are min(n, m) of them, and in "same" as many as the longer one, those in the middle.
+
+    >>> convolve([1.0, 2.0, 3.0], [1.0, 1.0])
+    Tensor([1., 3., 5., 3.])
     """
     params = [{"mode": "full"}, {"mode": "valid"}]
     signature = "(5),(3)->()"
@@ -37,14 +40,22 @@ class convolve:
 
 @composition(np.correlate)
 def correlate(a, v, mode="valid"):
-    """y[k] = Σ a[i + k] v[i] of two vectors, for the k that `convolve` has in this mode."""
+    """y[k] = Σ a[i + k] v[i] of two vectors, for the k that `convolve` has in this mode.
+
+    >>> correlate([1.0, 2.0, 3.0], [1.0, 1.0])
+    Tensor([3., 5.])
+    """
     a, v = np.atleast_1d(lifted(operand(a))), np.atleast_1d(lifted(operand(v)))
     return convolve(a, v[::-1], mode) if a.size >= v.size else correlate(v, a, mode)[::-1]
 
 
 @op
 class searchsorted:
-    "y = for each entry of v, before how many entries of the ascending vector a it belongs, without a derivative"
+    """y = for each entry of v, before how many entries of the ascending vector a it belongs, without a derivative
+
+    >>> searchsorted([1.0, 2.0, 3.0], 2.5)
+    Tensor(2)
+    """
     params = [{}, {"side": "right"}]
     signature = "(n),(k)->(k)"
     d_a = d_v = None
@@ -57,6 +68,9 @@ def interp(x, xp, fp, left=None, right=None, *, period=None):
 
     xp ascends, unless there is a period. At a point the derivative is that of the segment behind it, at the last that
     of the segment before it.
+
+    >>> interp(1.5, [1.0, 2.0], [10.0, 20.0])
+    Tensor(15.)
     """
     x, xp, fp = map(operand, (x, xp, fp))
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
@@ -82,7 +96,11 @@ def interp(x, xp, fp, left=None, right=None, *, period=None):
 
 @composition(np.diff)
 def diff(a, n=1, axis=-1, prepend=None, append=None):
-    """The n-th differences a[i + 1] - a[i] along `axis`, of a with `prepend` before it and `append` behind it."""
+    """The n-th differences a[i + 1] - a[i] along `axis`, of a with `prepend` before it and `append` behind it.
+
+    >>> diff([3.0, 1.0, 2.0])
+    Tensor([-2.,  1.])
+    """
     x = lifted(operand(a))
     axis = normalize_axis_index(axis, x.ndim)
     if n < 0:
@@ -100,7 +118,11 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
 
 @composition(np.trapezoid)
 def trapezoid(y, x=None, dx=1.0, axis=-1):
-    """∫ y dx by the trapezoidal rule, along `axis`; the samples stand at x, or at distances dx."""
+    """∫ y dx by the trapezoidal rule, along `axis`; the samples stand at x, or at distances dx.
+
+    >>> trapezoid([3.0, 1.0, 2.0])
+    Tensor(3.5)
+    """
     y = lifted(operand(y))
     axis = normalize_axis_index(axis, y.ndim)
     if x is not None:
@@ -117,6 +139,9 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     The samples stand at distance 1, or at the distances that are given, one for all axes or one for each: a number, or
     the vector of the places. Inside it is the slope of the parabola through a sample and its two neighbours; at either
     end that of the line through two samples, or with edge_order=2 of the parabola through three.
+
+    >>> gradient([3.0, 1.0, 2.0])
+    Tensor([-2. , -0.5,  1. ])
     """
     x = lifted(operand(f))
     x = x if x.dtype.kind == "f" else x.astype(float)
@@ -149,7 +174,11 @@ def slopes(y, place, edge_order):
 
 @composition(np.polyval)
 def polyval(p, x):
-    """p[0] xⁿ⁻¹ + ... + p[n-1], by Horner's scheme."""
+    """p[0] xⁿ⁻¹ + ... + p[n-1], by Horner's scheme.
+
+    >>> polyval([1.0, 0.0, 2.0], 3.0)
+    Tensor(11.)
+    """
     p, x = lifted(operand(p)), lifted(operand(x))
     y = np.zeros(x.shape, x.dtype)
     for coefficient in p:
