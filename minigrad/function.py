@@ -118,14 +118,14 @@ class Function:
         y = record(op, inputs, {})
         if op.pieces:
             return tuple([record(part, (y,), {}) for part in op.parts()])
-        return y.detach() if op.is_constant(op.result) else y
+        return y.detach() if op.ctx._constants and op.is_constant(op.result) else y
 
 
 class Application(Op):
     """The operation of one node: a Function together with the ctx of this call.
 
     Attributes:
-        result: what forward returned.
+        result: what the student's forward returned, an array or a tuple of arrays.
         pieces: where its outputs lie in the value of the node, if it returned a tuple; () otherwise.
         rerun: the second run of forward, where a tracing has made it already.
     """
@@ -141,15 +141,13 @@ class Application(Op):
         self.rerun: Any = None
         self.pieces: tuple[Piece, ...] = ()
 
-    def run(self, *values: Any) -> Any:
-        """What the student's forward returns: an array, or a tuple of arrays."""
-        self.result = result = numbers_in(self.student.forward(self.ctx, *values), self.name)
-        if type(result) is tuple:
-            self.pieces = tuple(pieces(result))
-        return result
-
     def forward(self, *values: Any) -> Any:
-        result = self.run(*values)
+        result = self.student.forward(self.ctx, *values)
+        if type(result) is not np.ndarray and type(result) is not Tensor:
+            result = numbers_in(result, self.name)
+            if type(result) is tuple:
+                self.pieces = tuple(pieces(result))
+        self.result = result
         return packed(result) if self.pieces else result
 
     def is_constant(self, output: Any) -> bool:
@@ -167,8 +165,7 @@ class Application(Op):
 
     def backward(self, ctx: Context, g: Any) -> Any:
         """What the student's backward returns for the cotangent of the node, which has those of all outputs."""
-        gs = cotangents(g, self.pieces) if self.pieces else [g]
-        return with_cotangents(self.name, self.student.backward, ctx, gs)
+        return with_cotangents(self.student, ctx, cotangents(g, self.pieces) if self.pieces else (g,))
 
     def fresh(self) -> Application:
         """The same Function with an empty ctx, to run forward again."""
@@ -212,11 +209,11 @@ class Application(Op):
         return grad
 
 
-def with_cotangents(name: str, backward: Callable[..., Any], ctx: Any, gs: Sequence[Any]) -> Any:
-    """What the backward of the Function `name` returns for the cotangents of its outputs."""
+def with_cotangents(student: Any, ctx: Any, gs: Sequence[Any], name: str = "") -> Any:
+    """What the backward of a Function returns for the cotangents of its outputs."""
     try:
-        return backward(ctx, *gs)
+        return student.backward(ctx, *gs)
     except TypeError as error:
         if error.__traceback__ and error.__traceback__.tb_next is None:  # it does not take so many
-            raise errors.wrong_cotangents(name, backward, len(gs)) from None
+            raise errors.wrong_cotangents(name or student.__name__, student.backward, len(gs)) from None
         raise

@@ -312,7 +312,7 @@ class DirectCall(Call):
     def backward(self, g: Array) -> list[Any]:
         engine, function = self.subject.engine, self.subject.function
         given = [engine.to(one, False) for one in self.cotangents(g)]
-        returned = student(with_cotangents, self.subject.name, function.backward, self.ctx, given)
+        returned = student(with_cotangents, function, self.ctx, given, self.subject.name)
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
         for position, _ in reversed(self.subject.fixed):
             del parts[position : position + 1]

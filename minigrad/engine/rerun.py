@@ -62,7 +62,8 @@ class Rerun:
         before, state.recording, state.place = (state.recording, state.place), True, None  # it has lines of its own
         try:
             with Exits() as exits:
-                self.result = self.again.run(*inputs)
+                self.again.forward(*inputs)
+            self.result = self.again.result
         except Exception as error:  # it may have been written for arrays only
             self.failure = error
         finally:
@@ -213,8 +214,8 @@ class Kept:
             again, pairs = self.op.fresh(), zip(self.rerun.inputs, self.node.values, strict=True)
             inputs = [moved(v, x, size, random) if isinstance(v, np.ndarray) else v for x, v in pairs]
             with suppress(Exception), np.errstate(all="ignore"):  # moved inputs may be outside of its domain
-                result = again.run(*inputs)
-                found.append(([*inputs, *results(result)], by_path(again.ctx)))
+                again.forward(*inputs)
+                found.append(([*inputs, *results(again.result)], by_path(again.ctx)))
         return found
 
 
