@@ -171,6 +171,12 @@ def log_beta(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return LogGamma.apply(a) + LogGamma.apply(b) - LogGamma.apply(a + b)
 
 
+def fourier(z: torch.Tensor, inverse: bool) -> torch.Tensor:
+    c = torch.complex(z[0], z[1])
+    y = torch.fft.ifft(c, norm="forward") if inverse else torch.fft.fft(c)
+    return torch.view_as_real(y).movedim(-1, 0)
+
+
 def also_half(function: Any) -> Any:
     """A function of torch that has no half precision."""
     return lambda x: function(x.float()).half() if x.dtype == torch.half else function(x)
@@ -242,6 +248,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "first_largest": lambda x: torch.zeros(x.shape, dtype=torch.bool).scatter(0, x.argmax(0, keepdim=True), True),
     "floor_divide": lambda a, b: torch.floor_divide(a.detach(), b.detach()),
     "flip": lambda x, axis=None: x.flip(tuple(range(x.ndim)) if axis is None else axis),
+    "dft": lambda z, inverse: also_half(lambda z: fourier(z, inverse))(z),
     "digamma": Psi.apply,
     "gamma": lambda x: torch.exp(LogGamma.apply(x)),
     "gammaln": LogGamma.apply,

@@ -50,8 +50,13 @@ TABLE = [
     ("huber_loss", (3.0, 2.0), 0.5, (1.0, -1.0), 0.0),  # where the parabola meets the line
     ("smooth_l1_loss", (3.0, 2.0), 0.5, (1.0, -1.0), 0.0),
     ("hinge_embedding_loss", (1.0, -1.0), 0.0, (-1.0, 0.0), 0.0),  # at the margin it still is the slope inside
-    ("margin_ranking_loss", (1.0, 1.0, 1.0), 0.0, (-1.0, 1.0, 0.0),
-     [[0.0, 0.0, -1.0], [0.0, 0.0, 1.0], [-1.0, 1.0, 0.0]]),
+    (
+        "margin_ranking_loss",
+        (1.0, 1.0, 1.0),
+        0.0,
+        (-1.0, 1.0, 0.0),
+        [[0.0, 0.0, -1.0], [0.0, 0.0, 1.0], [-1.0, 1.0, 0.0]],
+    ),
     ("soft_margin_loss", (-1000.0, 1.0), 1000.0, (-1.0, 1000.0), [[0.0, -1.0], [-1.0, 0.0]]),
     ("binary_cross_entropy", (0.0, 0.0), 0.0, (0.0, inf), [[nan, nan], [-inf, 0.0]]),
     ("binary_cross_entropy", (1.0, 1.0), 0.0, (0.0, -inf), [[nan, nan], [-inf, 0.0]]),
