@@ -261,7 +261,7 @@ def test_shapes_of_tensors_are_numbers():
         (lambda x: np.multiply.outer(x, x), "np.multiply.outer"),
         (lambda x: np.add.at(x, 0, 1.0), "np.add.at"),
         (np.unwrap, "np.unwrap"),
-        (np.fft.fft, "np.fft"),
+        (np.fft.hfft, "np.fft"),
         (lambda x: np.unwrap(x), "np.unwrap"),
         (lambda x: np.add(x, x, out=np.zeros(2)), "out="),
         (lambda x: np.sum(x, out=np.zeros(())), "out"),
@@ -385,7 +385,6 @@ def test_positional_arguments_bind_to_static_ones():
     "f",
     [
         lambda x: minigrad.sum(x, axes=0),
-        lambda x: minigrad.sum(x, 1, True),  # NumPy's third is dtype
         lambda x: minigrad.exp(),
         lambda x: minigrad.exp(x, x),
         lambda x: x.sum(0, 1, 2),
