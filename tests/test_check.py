@@ -331,7 +331,7 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
     "kept on the class": ("first-call", "x", OnTheClass, EACH),
     "a mask kept by shape": ("first-call", "x", MaskOfTheFirst, EACH),
     "n - 1": ("bessel", "x", unary(var, lambda g, x: g * 2 * (x - x.mean()) / (x.size - 1)), "(n)->()"),
-    "sorted order kept": ("transposed", "x", unary(np.sort, lambda g, x: g), "(n)->(n)"),
+    "sorted order kept": ("missing-factor", "x", unary(np.sort, lambda g, x: g), "(n)->(n)"),
     "eps forgotten": ("eps", "x", unary(lambda x: np.log(x + 1e-6), lambda g, x: g / x), EACH),
     "float32 inside": (
         "precision", "x", unary(np.sin, lambda g, x: (g * np.cos(x.astype(np.float32))).astype(x.dtype)), EACH,

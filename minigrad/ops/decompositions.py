@@ -67,8 +67,8 @@ class cholesky_factor:
     domain = {"x": apart}
     def forward(x):         return np.linalg.cholesky(x)
     def d_x(g, y, x):  # S. F. Walter, thesis (2011), and Murray, arXiv:1602.07527
-        p = np.tril(y.mT @ g)
-        s = np.linalg.solve(y.mT, p - p * np.eye(p.shape[-1], dtype=p.dtype) / 2)
+        p = y.mT @ g
+        s = np.linalg.solve(y.mT, (np.tril(p) + np.tril(p, -1)) / 2)
         s = np.linalg.solve(y.mT, s.mT)
         return (s + s.mT) / 2
 
