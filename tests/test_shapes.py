@@ -275,3 +275,14 @@ def test_equal_entries_keep_their_order_and_their_derivatives():
     assert slope.data.tolist() == [100.0, 1.0, 1000.0, 10.0]
     (slope,) = gradients(np.median(x), x)
     assert slope.data.tolist() == [0.5, 0.0, 0.0, 0.5]
+
+
+OF_A_LIST = ["average", "cumprod", "diff", "median", "nanmean", "nanprod", "nanstd", "nansum", "nanvar", "ptp", "sort"]
+
+
+@pytest.mark.parametrize("name", OF_A_LIST)
+def test_of_a_list_they_make_tensors(name):
+    """As all of minigrad's own functions do; NumPy's make arrays of it."""
+    y = getattr(minigrad, name)([1.0, 3.0, 2.0])
+    assert type(y) is Tensor
+    np.testing.assert_allclose(y.data, getattr(np, name)([1.0, 3.0, 2.0]), rtol=1e-15)

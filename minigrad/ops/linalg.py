@@ -241,7 +241,7 @@ def multi_dot(arrays):
     >>> multi_dot([Tensor([[1.0, 2.0]]), [[3.0], [4.0]]])
     Tensor([[11.]])
     """
-    return reduce(dot, arrays)
+    return reduce(dot, [lifted(operand(x)) for x in arrays])
 
 
 FROM_NUMPY[np.linalg.cross] = lambda x1, x2, *, axis=-1: cross(x1, x2, axis=axis)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigrad.ops.operation import operand
+from minigrad.ops.operation import lifted, operand
 from minigrad.ops.reduce import AXES, begun, shared
 from minigrad.ops.registry import composition, op
 
@@ -19,7 +19,7 @@ def nansum(a, axis=None, dtype=None, *, keepdims=False, initial=None, where=True
     >>> nansum(Tensor([1.0, np.nan, 2.0]))
     Tensor(3.)
     """
-    return np.sum(a, axis, dtype, keepdims=keepdims, initial=initial, where=known(a, where))
+    return np.sum(lifted(operand(a)), axis, dtype, keepdims=keepdims, initial=initial, where=known(a, where))
 
 
 @composition(np.nanprod)
@@ -29,7 +29,7 @@ def nanprod(a, axis=None, dtype=None, *, keepdims=False, initial=None, where=Tru
     >>> nanprod(Tensor([3.0, np.nan, 2.0]))
     Tensor(6.)
     """
-    return np.prod(a, axis, dtype, keepdims=keepdims, initial=initial, where=known(a, where))
+    return np.prod(lifted(operand(a)), axis, dtype, keepdims=keepdims, initial=initial, where=known(a, where))
 
 
 @composition(np.nanmean)
@@ -39,7 +39,7 @@ def nanmean(a, axis=None, dtype=None, *, keepdims=False, where=True):
     >>> nanmean(Tensor([1.0, np.nan, 2.0]))
     Tensor(1.5)
     """
-    return np.mean(a, axis, dtype, keepdims=keepdims, where=known(a, where))
+    return np.mean(lifted(operand(a)), axis, dtype, keepdims=keepdims, where=known(a, where))
 
 
 @composition(np.nanvar)
@@ -50,7 +50,7 @@ def nanvar(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean
     Tensor(0.25)
     """
     ddof = ddof if correction is None else correction
-    return np.var(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
+    return np.var(lifted(operand(a)), axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
 
 
 @composition(np.nanstd)
@@ -61,7 +61,7 @@ def nanstd(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean
     Tensor(0.5)
     """
     ddof = ddof if correction is None else correction
-    return np.std(a, axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
+    return np.std(lifted(operand(a)), axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
 
 
 @op

@@ -149,7 +149,8 @@ def ptp(a, axis=None, *, keepdims=False):
     >>> ptp(Tensor([3.0, 1.0, 2.0]))
     Tensor(2.)
     """
-    return np.max(a, axis, keepdims=keepdims) - np.min(a, axis, keepdims=keepdims)
+    x = lifted(operand(a))
+    return np.max(x, axis, keepdims=keepdims) - np.min(x, axis, keepdims=keepdims)
 
 
 @composition(np.average)
