@@ -229,7 +229,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "beta": lambda a, b: torch.exp(log_beta(a, b)),
     "betaln": log_beta,
     "cbrt": lambda x: torch.where(x < 0, -1, 1) * torch.where(x < 0, -x, x) ** (1 / 3),
-    "cholesky_factor": torch.linalg.cholesky,
+    "cholesky_factor": lambda x: torch.linalg.cholesky(torch.tril(x) + torch.tril(x, -1).mT),
     "clip": lambda x, low, high: clipped(*broadcast(x, low, high)),
     "concatenate": lambda *xs, axis=0: torch.cat([x.reshape(-1) if axis is None else x for x in xs], axis or 0),
     "cumsum": lambda x, axis=None: torch.cumsum(x.reshape(-1) if axis is None else x, axis or 0),
@@ -237,7 +237,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
         a[None, None], v.flip(0)[None, None], padding=0 if mode == "valid" else len(v) - 1
     )[0, 0],
     "det_sign": lambda x: torch.linalg.slogdet(x)[0],
-    "eigenvalues": lambda x, UPLO="L": torch.linalg.eigvalsh(x, UPLO),
+    "eigenvalues": lambda x, UPLO="L": torch.linalg.eigvalsh(torch.tril(x) + torch.tril(x, -1).mT),
     "einsum": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
     "cross_entropy": lambda *inputs, **params: weighted(F.cross_entropy, *inputs, **params),
     "dropout": lambda x, mask, p=0.5: torch.where(mask, x / (1 - p) if p < 1 else 0 * x, 0.0),

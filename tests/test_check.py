@@ -755,6 +755,6 @@ def test_without_hypothesis(monkeypatch):
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     monkeypatch.delitem(sys.modules, "minigrad.checks.strategies", raising=False)
     monkeypatch.delattr("minigrad.checks.strategies", raising=False)
-    with pytest.raises(ModuleNotFoundError, match=r"minigrad\[check\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"minigrad-tape\[check\]"):
         check(mse_of(Function), signature=MSE)
     assert check(mse_of(Function), (np.ones((2, 2)), np.zeros((2, 2))))

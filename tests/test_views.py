@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from programs import programs, small
@@ -391,7 +392,7 @@ def test_the_formula_computes_what_the_rule_computes(operation, x, rule, data):
     for module in [name for name in sys.modules if name.startswith("minigrad.ops.")]:  # where helpers may live
         space = {**vars(sys.modules[module]), **space}
     space |= inspect.unwrap(rule).__globals__ | dict(zip(operation.inputs, inputs, strict=True)) | params
-    space |= {"g": g, "y": y}
+    space |= {"g": g, "y": y, "scipy": scipy}
     with np.errstate(all="ignore"):
         exec("\n".join([*map(unparse, body.statements), f"result = {unparse(body.result)}"]), space)
         np.testing.assert_array_equal(space["result"], expected)

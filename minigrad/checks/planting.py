@@ -764,6 +764,8 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
         node, where = t.nodes[e.node], t.where(e.node)
         if place[-1] == "node" or not hasattr(node.op, "rules") or (len(edges) == 1 and not t.possible(e, wrong)):
             continue
+        if len({len(t.nodes[other.node].values) for other in edges}) > 1:  # indexing, by other kinds of index
+            continue
         for by, text in ((1, "next"), (-1, "previous")) if place[-1] == "all" else ():
             for slot, x in enumerate(node.inputs):
                 if type(x) is Tensor and slot != e.slot:

@@ -21,13 +21,16 @@ def of_floats(name, a, axes=2):
     return x if x.dtype.kind == "f" and x.dtype.char != "e" else x.astype(np.float32 if x.dtype.char == "e" else float)
 
 
-def from_triangle(name, a, UPLO="L"):
-    """The symmetric matrix with this triangle, as NumPy reads no more of it."""
+def triangle(s, UPLO="L"):
+    """The derivative for one triangle of a symmetric matrix, of which the other is not read, given that for both."""
+    return np.tril(s) + np.triu(s, 1).mT if UPLO in "Ll" else np.triu(s) + np.tril(s, -1).mT
+
+
+def named(name, UPLO):
+    """UPLO, if it names a triangle."""
     if UPLO not in ("L", "U", "l", "u"):
         raise ValueError(f"{name}: UPLO is 'L', the lower triangle, or 'U', the upper, and not {UPLO!r}")
-    x = of_floats(name, a)
-    x = x if UPLO in "Ll" else x.mT
-    return np.tril(x) + np.tril(x, -1).mT
+    return UPLO
 
 
 def apart(x):
@@ -69,8 +72,7 @@ class cholesky_factor:
     def d_x(g, y, x):  # S. F. Walter, thesis (2011), and Murray, arXiv:1602.07527
         p = y.mT @ g
         s = np.linalg.solve(y.mT, (np.tril(p) + np.tril(p, -1)) / 2)
-        s = np.linalg.solve(y.mT, s.mT)
-        return (s + s.mT) / 2
+        return triangle(np.linalg.solve(y.mT, s.mT))
 
 
 @composition(np.linalg.cholesky)
@@ -83,8 +85,8 @@ def cholesky(a, *, upper=False):
     Tensor([[2., 0.],
             [0., 3.]])
     """
-    y = cholesky_factor(from_triangle("cholesky", a, "U" if upper else "L"))
-    return y.mT if upper else y
+    x = of_floats("cholesky", a)
+    return cholesky_factor(x.mT).mT if upper else cholesky_factor(x)
 
 
 @op
@@ -97,7 +99,7 @@ class eigenvalues:
     def forward(x, *, UPLO="L"):        return np.linalg.eigvalsh(x, UPLO)
     def d_x(g, y, x, *, UPLO):
         v = eigenvectors(x, UPLO=UPLO)
-        return (v * np.expand_dims(g, -2)) @ v.mT
+        return triangle((v * np.expand_dims(g, -2)) @ v.mT, UPLO)
 
 
 @op
@@ -110,8 +112,7 @@ class eigenvectors:
     def forward(x, *, UPLO="L"):        return np.linalg.eigh(x, UPLO)[1]
     @silently
     def d_x(g, y, x, *, UPLO):
-        s = y @ (beside(eigenvalues(x, UPLO=UPLO)) * (y.mT @ g)) @ y.mT
-        return (s + s.mT) / 2
+        return triangle(y @ (beside(eigenvalues(x, UPLO=UPLO)) * (y.mT @ g)) @ y.mT, UPLO)
 
 
 @composition(np.linalg.eigvalsh)
@@ -123,7 +124,7 @@ def eigvalsh(a, UPLO="L"):
     >>> eigvalsh([[1.0, 0.0], [0.0, 2.0]])
     Tensor([1., 2.])
     """
-    return eigenvalues(from_triangle("eigvalsh", a, UPLO), UPLO=UPLO)
+    return eigenvalues(of_floats("eigvalsh", a), UPLO=named("eigvalsh", UPLO))
 
 
 @composition(np.linalg.eigh)
@@ -137,7 +138,7 @@ def eigh(a, UPLO="L"):
     >>> eigh([[1.0, 0.0], [0.0, 2.0]])[0]
     Tensor([1., 2.])
     """
-    x = from_triangle("eigh", a, UPLO)
+    x, UPLO = of_floats("eigh", a), named("eigh", UPLO)
     return EighResult(eigenvalues(x, UPLO=UPLO), eigenvectors(x, UPLO=UPLO))
 
 
