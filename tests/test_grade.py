@@ -514,7 +514,7 @@ def layer_norm(eps, wrong=""):
     return LayerNorm
 
 
-@pytest.mark.parametrize("eps", [1e-6, 1e-3, 1e-8])
+@pytest.mark.parametrize("eps", [1e-3, 1e-8])
 def test_another_eps_costs_the_forward_alone(eps):
     e = EXERCISES["LayerNorm"]
     mark = mark_of(e, layer_norm(eps))

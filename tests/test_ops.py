@@ -60,6 +60,7 @@ def test_half_precision(name, data):
 
 
 @pytest.mark.parametrize("name", [name for name in judged if not REGISTRY[name].composed])
+@settings(max_examples=settings.default.max_examples // 2)
 @given(data=st.data())
 def test_second_order(name, data):
     call = data.draw(calls(REGISTRY[name]))

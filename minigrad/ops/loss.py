@@ -331,7 +331,7 @@ class triplet_margin_loss:
         anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None, reduce=None,
         reduction="mean",
     ): ...
-    params = [{"eps": 0.3, "reduction": "sum"}, {"eps": 0.3, "margin": 2.0, "swap": True}]
+    params = [{"eps": 0.25, "reduction": "sum"}, {"eps": 0.25, "margin": 2.0, "swap": True}]
     signature = "(n,q),(n,q),(n,q)->()"
     def compose(anchor, positive, negative, *, margin=1.0, p=2, eps=1e-6, swap=False, reduction="mean"):
         def distance(a, b):

@@ -115,6 +115,7 @@ class erfcx:
     "y = exp(x²) erfc(x), also where erfc(x) is too small for a float"
     wide = "ebiu"
     numpy = [special.erfcx]
+    domain = {"x": (-2.0, np.inf)}
     def forward(x):             return special.erfcx(x)
     @silently
     def d_x(g, y, x):           return g * (2 * x * y - 2 / math.sqrt(math.pi))
