@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.checks import check
 from minigrad.checks.cases import designed
+from minigrad.checks.checker import check
 from minigrad.checks.diagnosis import KINDS
 from minigrad.checks.subject import Call, Inputs, Subject, shapes_in_words
 from minigrad.checks.trial import NOISE, NOISE_RUNS, Case, Noise, Trial
