@@ -55,6 +55,17 @@ FRENCH = {
     ),
     "for features {}; the bias is a weight, too": "pour des caractéristiques {} ; le biais est un poids, lui aussi",
     "it ends {} % above the optimum": "elle finit {} % au-dessus de l'optimum",
+    # lesson 5b
+    "what is the probability of the right digit, and its -log?": (
+        "quelle est la probabilité du bon chiffre, et son -log ?"
+    ),
+    "for {} rows and {} classes: it has the shape of the scores, each row adds up to 0, and mean means 1/n": (
+        "pour {} lignes et {} classes : il a les dimensions des scores, chaque ligne a pour somme 0, et moyenne veut "
+        "dire 1/n"
+    ),
+    "go back line by line: from the scores to W2, b2 and h, through relu, then to W1 and b1, as in lesson 2": (
+        "remontez ligne par ligne : des scores à W2, b2 et h, à travers relu, puis à W1 et b1, comme dans la leçon 2"
+    ),
     # lesson 6
     "at x = 0.5, for {} and k = {}": "en x = 0.5, pour {} et k = {}",
     "w should have the shape {}, and has {}": "w devrait être de taille {}, et il est de taille {}",
@@ -64,4 +75,22 @@ FRENCH = {
     "three factors, of the shapes of their inputs: the loss, tanh, the product": (
         "trois facteurs, aux dimensions de leurs entrées : la perte, tanh, le produit"
     ),
+    # lesson 7
+    "mask({}) should have the shape ({}, {})": "mask({}) devrait être de taille ({}, {})",
+    "nothing is added where a row may look; and what leaves nothing of e^s elsewhere?": (
+        "on n'ajoute rien là où une ligne peut regarder ; et ailleurs, qu'est-ce qui ne laisse rien de e^s ?"
+    ),
+    "it is a product of matrices, and lesson 2 has its two rules: mind the shapes": (
+        "c'est un produit de matrices, et la leçon 2 en a les deux règles : attention aux dimensions"
+    ),
+    "for {}: each letter and the dot behind them count, and nothing else": (
+        "pour {} : chaque lettre compte, le point qui les suit aussi, et rien d'autre"
+    ),
+    # lesson 8
+    "a single number": "un seul nombre",
+    "a layer without weights": "une couche sans poids",
+    "{} wide, 20 layers: the length goes to {}": "largeur {}, 20 couches : la longueur passe à {}",
+    "dead is a unit, for all the images": "c'est une unité qui est morte, pour toutes les images",
+    "what is short enough stays as it is": "ce qui est assez court reste tel quel",
+    "one factor for all of them": "un même facteur pour tous",
 }
