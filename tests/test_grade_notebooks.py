@@ -91,11 +91,60 @@ def test_a_broken_cell_of_a_python_file_costs_no_other(tmp_path):
     assert [text.strip() for _, text in found.cells] == ["class ReLU:\n    pass"]
 
 
+LESSON = """
+# %%
+import os, time
+from minigrad.lesson import exercise, expect
+
+# %% exercise 1
+{}
+
+# %% check 1
+@exercise(1)
+def check_1():
+    expect(double(2) == 4, "twice two")
+
+# %% exercise 2
+{}
+
+# %% check 2
+@exercise(2)
+def check_2():
+    expect(a == 1, "one")
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("double = lambda x: time.sleep(1000)", "a = 1", "1 of 2 (1 not yet right, 2 right)"),
+        ("double = lambda x: 2 * x", "try: time.sleep(1000)\nexcept: pass", "1 of 2 (1 right, 2 not yet right)"),
+        ("os._exit(3)", "a = 1", "1 of 2 (1 not yet right, 2 right)"),
+    ],
+    ids=["in the check", "in the answer", "no process"],
+)
+def test_an_answer_that_does_not_end_costs_its_exercise(first, second, said, tmp_path, capsys):
+    (tmp_path / "lesson.py").write_text(LESSON.format(first, second))
+    assert main(["progress", str(tmp_path / "lesson.py"), "--timeout", "3"]) == 1
+    assert said in capsys.readouterr().out
+
+
 def test_a_lesson_that_does_not_end(tmp_path, capsys):
-    path = tmp_path / "lesson.py"
-    path.write_text("# %%\nwhile True: pass\n")
-    assert main(["progress", str(path), "--timeout", "2"]) == 2
-    assert "it was stopped after 2 s" in capsys.readouterr().err
+    (tmp_path / "lesson.py").write_text("# %%\nimport time; time.sleep(1000)\n")
+    assert main(["progress", str(tmp_path / "lesson.py"), "--timeout", "1"]) == 2
+    assert "it was stopped after 1 s in <cell 0>" in capsys.readouterr().err
+    (tmp_path / "lesson.py").write_text(LESSON.format("time.sleep(1000)", ""))
+    assert main(["grade", str(tmp_path / "lesson.py"), "--total-timeout", "1"]) == 2
+    assert "it was stopped after " in capsys.readouterr().err
+
+
+def test_what_the_checks_say_in_french(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MINIGRAD_LANG", "fr")
+    answered(FIRST, "1", tmp_path / "lesson.py")
+    text = (tmp_path / "lesson.py").read_text(encoding="utf-8").replace("db = 2\n", "db = 3\n")
+    (tmp_path / "lesson.py").write_text(text, encoding="utf-8")
+    assert main(["grade", str(tmp_path / "lesson.py")]) == 1
+    assert "not yet right; a sert deux fois" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------------ exports

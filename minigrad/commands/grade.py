@@ -248,7 +248,8 @@ def lesson(path: Path, options: Any) -> int:
             2, f"grade: {path} is a lesson, which is marked by its own checks: that is printed, or written to -o"
         )
     try:
-        _, found = progress_of(path, dataclasses.replace(Limits(time=options.total_timeout), **options.limits))
+        limits = dataclasses.replace(Limits(time=options.timeout), **options.limits)
+        _, found = progress_of(path, limits, options.total_timeout)
     except ValueError as error:
         return fail(2, f"grade: {path}: {error}")
     lines = []

@@ -21,8 +21,9 @@ examples:
   minigrad progress 3_function.ipynb            what its checks say of each exercise
   minigrad progress class/ -o progress.csv      of each notebook in a folder, one row an exercise
 
-A lesson is run from its first cell to its last, in a process of its own; a cell that raises does not stop it. The
-verdicts are those of the checks in the notebook: right, not yet right, not answered yet, or none. They are no marks.
+A lesson is run from its first cell to its last, in a process of its own. A cell that raises does not stop it, and an
+endless loop costs its exercise and no other. The verdicts are those of the checks in the notebook: right, not yet
+right, not answered yet, or none. They are no marks.
 exit codes: 0 all of them say right, 1 some do not, 2 nothing can be read or wrong usage, 130 stopped by Ctrl-C
 """
 
@@ -40,7 +41,8 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     )
     add("-o", "--output", type=Path, metavar="FILE", help="write a CSV there")
     add("--force", action="store_true", help="replace what stands there, whatever it is")
-    add("--timeout", type=seconds, default=120.0, metavar="SECONDS", help="for one lesson (default 120)")
+    add("--timeout", type=seconds, default=30.0, metavar="SECONDS", help="for one cell (default 30)")
+    add("--total-timeout", type=seconds, default=300.0, metavar="SECONDS", help="for one lesson (default 300)")
 
 
 def run(options: Any) -> int:
@@ -53,7 +55,7 @@ def run(options: Any) -> int:
         try:
             if problem:
                 raise ValueError(problem)
-            lesson, told = progress_of(path, Limits(time=options.timeout))
+            lesson, told = progress_of(path, Limits(time=options.timeout), options.total_timeout)
             verdicts = {number: verdict for number, (verdict, _) in told.items()}
         except WorkerError as error:
             return fail(2, f"progress: {error}")

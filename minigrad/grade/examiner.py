@@ -118,7 +118,7 @@ class Worker:
     ) -> subprocess.Popen[bytes]:
         needed = ("numpy", "torch") if self.gate else ("numpy", "torch", "minigrad")
         paths = [str(Path(spec.origin).parents[1]) for name in needed if (spec := found(name)) and spec.origin]
-        kept = {"PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
+        kept = {"PATH", "LANG", "LC_ALL", "MINIGRAD_LANG", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
         here = {name: value for name, value in os.environ.items() if name in kept}
         here |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         here |= {"HOME": self.folder, "TMPDIR": self.folder, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg"}

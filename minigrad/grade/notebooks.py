@@ -71,27 +71,61 @@ def is_lesson(path: Path) -> bool:
         return False
 
 
-def progress_of(path: Path, limits: Limits) -> tuple[str, dict[str, tuple[str, str]]]:
+def progress_of(path: Path, limits: Limits, total: float) -> tuple[str, dict[str, tuple[str, str]]]:
     """Run a lesson as a student has left it: what it is called, and of each exercise the verdict and what follows it.
 
     It runs in a process of its own, as a submission does, but has all of minigrad. A verdict is what the lesson's own
-    check prints: it tells a student where they are, and is no mark.
+    check prints: it tells a student where they are, and is no mark. An answer or a check that does not come to an end
+    costs its exercise: the lesson runs once more without it.
+
+    Args:
+        limits: its `time` is for one cell.
+        total: seconds for all of it.
 
     Raises:
-        ValueError: it cannot be read, or did not come to an end; the message says why.
+        ValueError: it cannot be read, or a cell that belongs to no exercise does not come to an end, or there was no
+            more time; the message says which.
     """
     cells = cells_of(path)
-    code = [(f"<cell {i}>", only_python(c.source)) for i, c in enumerate(cells) if c.kind == "code"]
-    numbers = dict.fromkeys(n for _, text in code for n in re.findall(r"exercise[( ](\d+)[,):]", text))
-    with Worker(Submission(path.stem, path, tuple(code)), limits, gate=False) as worker:
-        worker.deadline = monotonic() + limits.time
-        try:
-            said = worker.ask("run", list(map(list, code)))
-        except Gone as gone:
-            reason = f"it was stopped after {limits.time:g} s" if str(gone) == "over" else str(gone)
-            raise ValueError(reason) from None
-    verdicts = {n: (MEANT[verdict], more.strip("; \n")) for n, verdict, more in TOLD.findall("\n".join(map(str, said)))}
-    return title_of(cells, path), {n: verdicts.get(n, ("no verdict", "")) for n in numbers}
+    left = [
+        (f"<cell {i}>", only_python(cell.source), exercise_of(cell))
+        for i, cell in enumerate(cells)
+        if cell.kind == "code"
+    ]
+    verdicts = {number: ("no verdict", "") for _, _, number in left if number}
+    ended: dict[str, str] = {}
+    deadline = monotonic() + total
+    while True:
+        said, why = ran(path, [[label, text] for label, text, _ in left], limits, deadline)
+        if not why:
+            break
+        label, _, number = left[len(said)]
+        if not number or monotonic() >= deadline:
+            raise ValueError(f"{why} in {label}")
+        ended[number] = why
+        left = left[: len(said)] + [cell for cell in left[len(said) :] if cell[2] != number]
+    for number, verdict, more in TOLD.findall("\n".join(said)):
+        verdicts[number] = MEANT[verdict], more.strip("; \n")
+    return title_of(cells, path), verdicts | {number: ("not yet right", why) for number, why in ended.items()}
+
+
+def exercise_of(cell: Cell) -> str:
+    """The number of the exercise that a cell answers or checks, or ""."""
+    found = re.match(r"(?:exercise|check) (\d+)", cell.title) or re.search(r"^@exercise\((\d+)[,)]", cell.source, re.M)
+    return found[1] if found else ""
+
+
+def ran(path: Path, code: Sequence[list[str]], limits: Limits, deadline: float) -> tuple[list[str], str]:
+    """What the cells print, up to the first that does not come to its end; and why that did not, or ""."""
+    said: list[str] = []
+    with Worker(Submission(path.stem, path, tuple((a, b) for a, b in code)), limits, gate=False) as worker:
+        for cell in code:
+            worker.deadline = min(monotonic() + limits.time, deadline)
+            try:
+                said += map(str, worker.ask("run", [cell]))
+            except Gone as gone:
+                return said, f"it was stopped after {limits.time:g} s" if str(gone) == "over" else str(gone)
+    return said, ""
 
 
 # ----------------------------------------------------------------------------------------------- in other notebooks
