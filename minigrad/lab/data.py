@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,12 +25,24 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 BUILT_IN = ("california", "diabetes", "synthetic")
 MISSING = ("refuse", "drop", "mean", "median")
 MOST_BYTES = 2**33  # of synthetic data; a descent on more would take days
+BLOCK = 2**20  # numbers of a table in a file that are in memory at once
 CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
     """The random stream called `name` of this seed; streams of different names are independent."""
     return np.random.default_rng([seed, *name.encode()])
+
+
+def rows_in_memory(x: FloatArray) -> int:
+    """How many rows of x (n, p) are held in memory at once: all of them, unless x lies in a file."""
+    return max(1, BLOCK // x.shape[1]) if isinstance(x, np.memmap) else max(1, len(x))
+
+
+def blocks(x: FloatArray) -> Iterator[slice]:
+    """The rows of x, a stretch at a time that fits in memory."""
+    size = rows_in_memory(x)
+    return (slice(start, start + size) for start in range(0, len(x), size))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,15 +11,17 @@ from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from minigrad import compile, linear, mse_loss, no_grad
-from minigrad.lab.data import FloatArray
+from minigrad.lab.data import FloatArray, blocks, rows_in_memory
 from minigrad.lab.errors import unknown
 from minigrad.nn import Parameter
 
 METHODS = ("batch", "sgd", "minibatch")
 MINIBATCH = 32
 ENGINES = ("minigrad", "compiled", "numba", "torch")
+RUNS = 64  # stretches of neighbours in a block
 
 
 class Engine(Protocol):
@@ -66,7 +68,12 @@ class TapeEngine:
 
     def step(self, x: FloatArray, y: FloatArray) -> None:
         W, b = self.W, self.b
-        mse_loss(linear(x, W, b), y).backward()
+        if isinstance(x, np.memmap):
+            for rows in blocks(x):  # gradients add up; each part weighs as much as it has rows
+                part = x[rows]
+                (mse_loss(linear(part, W, b), y[rows]) * (len(part) / len(x))).backward()
+        else:
+            mse_loss(linear(x, W, b), y).backward()
         assert W.grad is not None  # backward has just filled it
         assert b.grad is not None
         lr = self.lr if self.clip_norm is None else clipped_rate((W.grad, b.grad), self.lr, self.clip_norm)
@@ -149,12 +156,52 @@ def make_engine(name: str, weights: FloatArray, bias: FloatArray, lr: float, cli
 
 @dataclass(frozen=True)
 class Milestone:
-    """Where a descent stands: counts since the start, and seconds spent in steps, not in looking on."""
+    """Where a descent stands: counts since the start, and seconds spent on steps and their rows, not in looking on."""
 
     epoch: int
     steps: int
     samples: int
     seconds: float
+
+
+def shuffled(x: FloatArray, rng: np.random.Generator) -> Iterator[npt.NDArray[np.intp]]:
+    """The numbers of all rows of x in random order, a block at a time.
+
+    From a file rows are read in runs of neighbours, for speed. A block has runs from all over the file, so that rows
+    which are sorted there come mixed all the same.
+    """
+    n, size = len(x), rows_in_memory(x)
+    if n <= size:
+        yield rng.permutation(n)
+        return
+    run = -(-size // RUNS)
+    starts = run * rng.permutation(-(-n // run))
+    for first in range(0, len(starts), RUNS):
+        rows = np.add.outer(starts[first : first + RUNS], np.arange(run)).ravel()
+        yield rng.permutation(rows[rows < n])
+
+
+def _stretches(
+    x: FloatArray, y: FloatArray, count: int, rng: np.random.Generator
+) -> Iterator[tuple[FloatArray, FloatArray, Sequence[int]]]:
+    """The `count` steps of an epoch: rows in a new order and the bounds of the steps in them, a block at a time.
+
+    Step i has the rows from n i // count to n (i + 1) // count of the order. A step that a block begins and does not
+    end is the first of the next block.
+    """
+    n = len(x)
+    if count == 1:  # a full batch has no order
+        yield x, y, (0, n)
+        return
+    begin = step = 0
+    rows = np.empty(0, np.intp)
+    for block in shuffled(x, rng):
+        rows = np.concatenate([rows, block])
+        last = min(((begin + len(rows) + 1) * count - 1) // n, count)  # after it the next rows are not all there
+        bounds = [n * i // count - begin for i in range(step, last + 1)]
+        yield x[rows], y[rows], bounds
+        rows = rows[bounds[-1] :]
+        begin, step = begin + bounds[-1], last
 
 
 def descend(
@@ -168,18 +215,21 @@ def descend(
     """
     n = len(x)
     count = -(-n // batch_size)
-    bounds = [n * i // count for i in range(count + 1)]
     if prepare := getattr(engine, "prepare", None):
-        prepare(x, y, bounds)
-    marked = sorted({count, *(2**k for k in range(count.bit_length()) if 2**k < count)})
+        there = min(n, max(rows_in_memory(x), batch_size))
+        prepare(x[:there], y[:there], [n * i // count for i in range(there * count // n + 1)])
+    marks = {count, *(2**k for k in range(count.bit_length()) if 2**k < count)}
     seconds = 0.0
     for epoch in range(1, epochs + 1):
-        order = rng.permutation(n) if count > 1 else slice(None)  # a full batch has no order
-        xs, ys = x[order], y[order]
-        done = 0
-        for i in marked if epoch == 1 else [count]:
-            began = perf_counter()
-            steps(engine, xs, ys, bounds[done : i + 1])
-            seconds += perf_counter() - began
-            done = i
-            yield Milestone(epoch, (epoch - 1) * count + i, (epoch - 1) * n + bounds[i], seconds)
+        step = 0
+        began = perf_counter()
+        for xs, ys, bounds in _stretches(x, y, count, rng):
+            first, last = step, step + len(bounds) - 1
+            for mark in sorted(mark for mark in {last, *marks} if first < mark <= last):
+                steps(engine, xs, ys, bounds[step - first : mark - first + 1])
+                step = mark
+                if mark in marks:
+                    seconds += perf_counter() - began
+                    yield Milestone(epoch, (epoch - 1) * count + mark, (epoch - 1) * n + n * mark // count, seconds)
+                    began = perf_counter()
+        marks = {count}

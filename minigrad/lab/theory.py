@@ -11,7 +11,7 @@ from bisect import bisect_left
 
 import numpy as np
 
-from minigrad.lab.data import FloatArray
+from minigrad.lab.data import FloatArray, blocks
 
 # A default step is this part of its bound. Full batch: just short of the edge, where the steep and the flat
 # directions shrink about equally fast. Smaller: half the bound, where the expected error shrinks fastest.
@@ -30,8 +30,11 @@ ROUNDING = 1e-9  # of the loss at the start: below this an optimum is as good as
 
 def mse(x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray) -> float:
     """The mean over all entries of (x W + b - y)², in float64: x (n, p), y (n, q), W (p, q), b (q,)."""
-    error = np.asarray(x @ weights + bias - y, np.float64)
-    return float(np.vdot(error, error) / error.size)
+    squares = 0.0
+    for rows in blocks(x):
+        error = np.asarray(x[rows] @ weights + bias - y[rows], np.float64)
+        squares += float(np.vdot(error, error))
+    return squares / y.size
 
 
 def percent(share: float) -> str:
@@ -39,27 +42,78 @@ def percent(share: float) -> str:
     return f"{100 * share:,.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
 
 
+class Moments:
+    """Mean and scatter, Σ (row - mean)(row - mean)ᵀ, of rows that come in blocks, in float64.
+
+    Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979): two
+    sets of rows have the scatter of each, and that of their means. No large numbers are subtracted from each other.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.count = 0
+        self.mean = np.zeros(columns)
+        self.scatter = np.zeros((columns, columns))
+
+    def add(self, rows: FloatArray) -> None:
+        """Take in a block of rows (m, columns)."""
+        mean = rows.mean(axis=0, dtype=np.float64)
+        apart, centred = mean - self.mean, rows - mean
+        count = self.count + len(rows)
+        self.scatter += centred.T @ centred + self.count * len(rows) / count * np.outer(apart, apart)
+        self.mean += len(rows) / count * apart
+        self.count = count
+
+
+def normal_equations(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """W (p, q), b (q,) with the least squares of x W + b - y, from one pass over the rows; and Σ z zᵀ.
+
+    Where features depend on each other, the smallest weights that do it, as `numpy.linalg.lstsq` has them.
+    """
+    p = x.shape[1]
+    moments = Moments(p + y.shape[1])
+    for rows in blocks(x):
+        moments.add(np.column_stack([x[rows], y[rows]]).astype(np.float64))
+    scatter, mean = moments.scatter[:p, :p], moments.mean
+    values, vectors = np.linalg.eigh(scatter)
+    there = values > p * np.finfo(float).eps * values[-1]
+    W = vectors[:, there] @ (vectors[:, there].T @ moments.scatter[:p, p:] / values[there, np.newaxis])
+    one = np.append(mean[:p], 1.0)
+    z = len(x) * np.outer(one, one)
+    z[:p, :p] += scatter
+    return W, mean[p:] - mean[:p] @ W, z
+
+
 class LeastSquares:
     """The exact optimum of the MSE on x (n, p), y (n, q), and the steps that reach it. All in float64.
+
+    Of rows in a file the optimum comes from the normal equations, in passes that hold one block of them in memory.
 
     Attributes: `weights` (p, q), `bias` (q,), `mse`; `eigenvalues` (p + 1,) of the Hessian, ascending;
     `full_batch_bound` = 2/λ_max; `one_sample_bound` = q / max‖z‖², which is 2/λ for the steepest single row.
     """
 
     def __init__(self, x: FloatArray, y: FloatArray) -> None:
-        z = np.column_stack([x, np.ones(len(x))]).astype(np.float64)
-        self.rows: int = z.shape[0]
+        self.rows: int = len(x)
         self.outputs: int = y.shape[1]
-        solution, *_ = np.linalg.lstsq(z, y.astype(np.float64), rcond=None)
-        residual = z @ solution - y
-        self.weights, self.bias = solution[:-1], solution[-1]
+        self.streamed = isinstance(x, np.memmap)
+        if self.streamed:
+            self.weights, self.bias, squares = normal_equations(x, y)
+        else:
+            z = np.column_stack([x, np.ones(len(x))]).astype(np.float64)
+            solution, *_ = np.linalg.lstsq(z, y.astype(np.float64), rcond=None)
+            self.weights, self.bias, squares = solution[:-1], solution[-1], z.T @ z
         self.mse = mse(x, y, self.weights, self.bias)
-        self.eigenvalues, self._directions = np.linalg.eigh(2 / residual.size * (z.T @ z))
-        norms = (z**2).sum(1)
+        self.eigenvalues, self._directions = np.linalg.eigh(2 / y.size * squares)
+        largest = noise = 0.0
+        for rows in blocks(x):
+            norms = (x[rows].astype(np.float64) ** 2).sum(1) + 1
+            residual = x[rows] @ self.weights + self.bias - y[rows]
+            largest = max(largest, float(norms.max()))
+            noise += float((residual**2).sum(1) @ norms)
         self.full_batch_bound: float = 2 / float(self.eigenvalues[-1])
-        self.one_sample_bound: float = self.outputs / float(norms.max())
+        self.one_sample_bound: float = self.outputs / largest
         # Mean squared length of one row's gradient at the optimum: what keeps a constant step from settling.
-        self._noise = float(np.mean((2 / self.outputs) ** 2 * (residual**2).sum(1) * norms))
+        self._noise = (2 / self.outputs) ** 2 * noise / len(x)
 
     def __repr__(self) -> str:
         return (
@@ -94,6 +148,15 @@ class LeastSquares:
         quiet = 4 * NOISE_SHARE * self.mse / noise if noise else math.inf
         return min(PARTIAL_BATCH_SHARE * bound, quiet)
 
+    def _excess(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
+        """How far the loss is above the optimum, in each eigendirection of the Hessian, (p + 1,)."""
+        gap = self._directions.T @ np.vstack([weights - self.weights, bias - self.bias])
+        return np.asarray((gap**2).sum(1) * self.eigenvalues / 2)
+
+    def loss(self, weights: FloatArray, bias: FloatArray) -> float:
+        """The MSE at `weights` and `bias`, up to rounding: it is quadratic, so that no row has to be read for it."""
+        return self.mse + float(self._excess(weights, bias).sum())
+
     def _left(
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int
     ) -> tuple[float, float]:
@@ -102,8 +165,7 @@ class LeastSquares:
         In each eigendirection of the Hessian the expected distance shrinks by 1 - lr λ a step, exactly so for the full
         batch; for smaller ones noise comes on top.
         """
-        gap = self._directions.T @ np.vstack([weights - self.weights, bias - self.bias])
-        excess = (gap**2).sum(1) * self.eigenvalues / 2
+        excess = self._excess(weights, bias)
         steps = epochs * math.ceil(self.rows / batch_size)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of a step that is too long
             return float(np.abs(1 - lr * self.eigenvalues) ** (2.0 * steps) @ excess), self.mse + float(excess.sum())
@@ -131,6 +193,11 @@ class LeastSquares:
         """The epochs needed, within limits of cost."""
         most = max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_SAMPLES // self.rows))
         return min(self.needed_epochs(weights, bias, lr, batch_size) or most, most)
+
+    @property
+    def error(self) -> float:
+        """The relative error that rounding may leave in the optimum: normal equations multiply it by the condition."""
+        return self.condition * np.finfo(float).eps if self.streamed else 0.0
 
     @property
     def condition(self) -> float:
