@@ -213,7 +213,8 @@ def load(
         if str(data) != "-" and (not Path(data).exists() or Path(data).is_dir()):
             known = ", ".join(BUILT_IN)
             raise LabError(f"there is no data set or file {str(data)!r}; take {known} or the path of a table")
-        name, table = Path(data).name if str(data) != "-" else "stdin", tables.of_file(data, **columns, **text)
+        name = Path(data).name if str(data) != "-" else "stdin"
+        table = tables.of_file(data, tables.TextOptions(**text), **columns)
     elif kind == FRAME:
         name, table = "table", tables.of_frame(data, **columns)
     else:

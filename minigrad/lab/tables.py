@@ -13,7 +13,8 @@ import lzma
 import re
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,7 +49,7 @@ NA = (
 DELIMITERS = ("\t", ";", "|", ",", " ")  # in this order: a cell may have a comma or a blank in it
 SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-UNPACK = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress, b"\xfd7zXZ": lzma.decompress}
+UNPACK: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 # Decimal mark: a number with it, whose thousands may be grouped by another one.
 NUMBER = {
     mark: re.compile(
@@ -99,30 +100,59 @@ def of_frame(data: Any, **columns: Any) -> Table:
     if not isinstance(data, pd.DataFrame):
         names = getattr(data, "column_names", data.columns)  # pyarrow's `columns` have no names
         data = pd.DataFrame({name: data[name].to_numpy() for name in names})
-    return picked(data, "the table", [], **columns)
+    notes: list[str] = []
+    return picked(tidied(data, notes), "the table", notes, **columns)
 
 
-def of_file(
-    path: str | Path,
-    *,
-    delimiter: str | None,
-    decimal: str | None,
-    header: bool | None,
-    encoding: str | None,
-    na: str | Sequence[str] | None,
-    **columns: Any,
-) -> Table:
+class TextOptions(NamedTuple):
+    """What was said about how text is to be read, None where nothing was."""
+
+    delimiter: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    encoding: str | None = None
+    na: str | Sequence[str] | None = None
+
+    def checked(self) -> TextOptions:
+        """The same with the delimiter as it stands in the text. Raises LabError for what cannot be."""
+        if self.decimal not in (None, ".", ","):
+            raise unknown("decimal mark", self.decimal, ("'.'", "','"))
+        delimiter = SPELLED.get(self.delimiter or "", self.delimiter)
+        if delimiter is not None and len(delimiter) != 1:
+            raise LabError(f"{option('delimiter')} is one character, or tab or space; got {delimiter!r}")
+        return self._replace(delimiter=delimiter)
+
+    def refuse(self, name: str) -> None:
+        """Raise LabError if anything was said: `name` is no text."""
+        if wrong := [option(key) for key, value in self._asdict().items() if value is not None]:
+            raise LabError(f"{' and '.join(wrong)} can be said of text only, and {name} is none")
+
+    @property
+    def missing(self) -> list[str]:
+        return [*NA, *(self.na.split(",") if isinstance(self.na, str) else self.na or ())]
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """What goes wrong inside, while the file called `name` is read, is a LabError."""
+    try:
+        yield
+    except (LabError, ModuleNotFoundError):
+        raise
+    except Exception as error:  # the system's, and those of eight readers, each of which has kinds of its own
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise LabError(f"cannot read {name}: {shortened(reason, 200)}") from error
+
+
+def of_file(path: str | Path, text: TextOptions, **columns: Any) -> Table:
     """The columns meant of a file; "-" is standard input. Raises LabError."""
     import pandas as pd
 
-    if decimal not in (None, ".", ","):
-        raise unknown("decimal mark", decimal, ("'.'", "','"))
-    delimiter = SPELLED.get(delimiter or "", delimiter)
-    if delimiter is not None and len(delimiter) != 1:
-        raise LabError(f"{option('delimiter')} is one character, or tab or space; got {delimiter!r}")
+    text = text.checked()
+    decimal = None
     notes: list[str] = []
     name = "standard input" if str(path) == "-" else str(path)
-    try:
+    with reading(name):
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
         data = unpacked(data, name)
         frame = None
@@ -138,21 +168,14 @@ def of_file(
             need("pyarrow")
             frame = (pd.read_parquet if data.startswith(b"PAR1") else pd.read_feather)(io.BytesIO(data))
         if frame is None:
-            text = decoded(data, name, encoding, notes)
-            missing = [*NA, *(na.split(",") if isinstance(na, str) else na or ())]
-            frame, decimal = parsed(text, name, delimiter, decimal, header, missing, notes)
+            lines = io.StringIO(decoded(data, name, text.encoding, notes), newline="").readlines()
+            frame, layout = parsed(lines, name, text, notes)
+            decimal = layout.decimal
         else:
-            given = {"delimiter": delimiter, "decimal": decimal, "header": header, "encoding": encoding, "na": na}
-            if wrong := [option(key) for key, value in given.items() if value is not None]:
-                raise LabError(f"{' and '.join(wrong)} can be said of text only, and {name} is none")
+            text.refuse(name)
             if named_index := [str(part) for part in frame.index.names if part is not None]:
                 notes.append(f"the index ({', '.join(named_index)}) is left out")
-    except (LabError, ModuleNotFoundError):
-        raise
-    except Exception as error:  # the system's, and those of six readers, each of which has kinds of its own
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise LabError(f"cannot read {name}: {shortened(reason, 200)}") from error
-    return picked(frame, name, notes, decimal=decimal, **columns)
+    return picked(tidied(frame, notes), name, notes, decimal=decimal, **columns)
 
 
 def need(package: str) -> None:
@@ -164,7 +187,7 @@ def unpacked(data: bytes, name: str) -> bytes:
     """`data` without the compression that its first bytes tell of."""
     for mark, unpack in UNPACK.items():
         if data.startswith(mark):
-            return unpack(data)
+            return bytes(unpack(io.BytesIO(data)).read())
     if data.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [member for member in archive.namelist() if not member.endswith("/")]
@@ -218,31 +241,55 @@ def decoded(data: bytes, name: str, encoding: str | None, notes: list[str]) -> s
     return text
 
 
-def parsed(
-    text: str,
-    name: str,
-    delimiter: str | None,
-    decimal: str | None,
-    header: bool | None,
-    na: list[str],
-    notes: list[str],
-) -> tuple[Any, str]:
-    """Text as a DataFrame, and its decimal mark."""
-    import pandas as pd
+class Layout(NamedTuple):
+    """How lines of text are a table: as their first lines tell, or as was said."""
 
-    lines = io.StringIO(text, newline="").readlines()
-    kept = [i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")]
-    kept = kept or [i for i, line in enumerate(lines) if line.strip()]
+    name: str
+    names: list[str]
+    width: int
+    reader: dict[str, Any]  # settings of pandas.read_csv
+    decimal: str | None  # None until rows have been looked at
+
+    def frame(self, lines: Sequence[tuple[int, str]]) -> Any:
+        """Numbered lines as a DataFrame."""
+        import pandas as pd
+
+        text = io.StringIO("".join(line for _, line in lines))
+        try:  # where the mark is a comma, what looks like 1.234 is a thousand
+            frame = pd.read_csv(text, **self.reader, dtype=str if self.decimal == "," else None)
+        except pd.errors.ParserError as error:
+            found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+            if not found:
+                raise
+            raise LabError(
+                f"{self.name}: line {lines[int(found[2]) - 1][0]} has {found[3]} cells, and those above it {found[1]}: "
+                f"a # before it makes a line a comment, and quotes keep in a cell what separates "
+                f"({option('delimiter')})"
+            ) from None
+        names = self.names + [""] * (self.width - len(self.names))
+        return frame.set_axis([names[i] or f"{UNNAMED}{i}" for i in range(self.width)], axis=1)
+
+
+def numbered(lines: Sequence[str], first: int = 1) -> list[tuple[int, str]]:
+    """Lines with their numbers, without those that are empty or comments."""
+    return [(i, line) for i, line in enumerate(lines, first) if line.strip() and not line.startswith("#")]
+
+
+def parsed(lines: Sequence[str], name: str, text: TextOptions, notes: list[str]) -> tuple[Any, Layout]:
+    """Lines as a DataFrame, and how more of them are to be read."""
+    delimiter, header, na = text.delimiter, text.header, text.missing
+    kept = numbered(lines) or [(i, line) for i, line in enumerate(lines, 1) if line.strip()]
     if not kept:
         raise LabError(f"{name} is empty")
-    comment = lines[kept[0] - 1].lstrip("# ") if kept[0] else ""
-    lines = [lines[i] for i in kept]
-    if (said := re.fullmatch(r"sep=(.)", lines[0].strip("\r\n"), re.IGNORECASE)) and len(lines) > 1:  # as Excel has it
-        delimiter, lines, kept = delimiter or said[1], lines[1:], kept[1:]
+    comment = lines[kept[0][0] - 2].lstrip("# ") if kept[0][0] > 1 else ""
+    said = re.fullmatch(r"sep=(.)", kept[0][1].strip("\r\n"), re.IGNORECASE)  # as Excel has it
+    if said and len(kept) > 1:
+        delimiter, kept = delimiter or said[1], kept[1:]
+    texts = [line for _, line in kept]
     if delimiter is None:
-        delimiter = separator(lines[:50])
-    quote = "'" if lines[0].startswith("'") else '"'
-    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
+        delimiter = separator(texts[:50])
+    quote = "'" if texts[0].startswith("'") else '"'
+    reader = csv.reader(texts, delimiter=delimiter, quotechar=quote, skipinitialspace=True)
     first = cells(next(reader), delimiter)
     used = reader.line_num  # a quoted name may go over several lines
     second = cells(next(reader, first), delimiter)
@@ -251,8 +298,8 @@ def parsed(
         if not header:
             notes.append(f"the first line is numbers, and so is read as a row ({option('header')} takes it for names)")
     if header:
-        names, lines, kept = first, lines[used:], kept[used:]
-        if not lines:
+        names, kept = first, kept[used:]
+        if not kept:
             raise LabError(f"{name} has no rows, only the names of columns")
         if len(second) == len(names) + 1 > 2 and second[-1]:  # as R writes row names
             names = ["", *names]
@@ -270,23 +317,10 @@ def parsed(
         "sep": r"\s+" if delimiter == " " else delimiter, "header": None, "names": range(width), "quotechar": quote,
         "skipinitialspace": True, "keep_default_na": False, "na_values": na, "low_memory": False, "index_col": False,
     }  # fmt: skip
-    text = "".join(lines)
-    try:
-        frame = pd.read_csv(io.StringIO(text), **settings)
-    except pd.errors.ParserError as error:
-        found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-        if not found:
-            raise
-        raise LabError(
-            f"{name}: line {kept[int(found[2]) - 1] + 1} has {found[3]} cells, and those above it {found[1]}: "
-            f"a # before it makes a line a comment, and quotes keep in a cell what separates ({option('delimiter')})"
-        ) from None
-    if decimal is None:
-        decimal = decimal_mark(frame, names, notes)
-    if decimal == ",":  # what looked like 1.234 was a thousand
-        frame = pd.read_csv(io.StringIO(text), **settings, dtype=str)
-    frame.columns = [(names[i] if i < len(names) else "") or f"{UNNAMED}{i}" for i in range(width)]
-    return frame, decimal
+    layout = Layout(name, names, width, settings, None)
+    frame = layout.frame(kept)
+    layout = layout._replace(decimal=text.decimal or decimal_mark(frame, notes))
+    return frame if layout.decimal == "." else layout.frame(kept), layout
 
 
 def cells(row: list[str], delimiter: str) -> list[str]:
@@ -309,10 +343,22 @@ def is_number(cell: str) -> bool:
 
 def tidied(frame: Any, notes: list[str]) -> Any:
     """A table without its empty rows, and without columns that have no name and are empty or number the rows."""
+    frame = filled(frame, notes)
+    kept, names = labels(frame, notes)
+    return frame.iloc[:, kept].set_axis(names, axis=1)
+
+
+def filled(frame: Any, notes: list[str]) -> Any:
+    """A table without its empty rows."""
     empty = frame.isna().all(axis=1)
-    if empty.any():
-        notes.append(f"{counted(int(empty.sum()), 'empty row')} left out")
-        frame = frame[~empty]
+    if not empty.any():
+        return frame
+    notes.append(f"{counted(int(empty.sum()), 'empty row')} left out")
+    return frame[~empty]
+
+
+def labels(frame: Any, notes: list[str]) -> tuple[list[int], list[str]]:
+    """Which columns are kept, and their names: not those without a name that are empty or number the rows."""
     names = [str(column).strip() for column in frame.columns]
     kept = []
     for i, name in enumerate(names):
@@ -326,7 +372,7 @@ def tidied(frame: Any, notes: list[str]) -> Any:
             notes.append(f"column {i + 1} has no name and is called x{i}")
             names[i] = f"x{i}"
         kept.append(i)
-    return frame.iloc[:, kept].set_axis([names[i] for i in kept], axis=1)
+    return kept, [names[i] for i in kept]
 
 
 def is_index(column: Any) -> bool:
@@ -336,7 +382,7 @@ def is_index(column: Any) -> bool:
     return column.dtype.kind not in "fb" and bool(column.is_unique)
 
 
-def decimal_mark(frame: Any, names: list[str], notes: list[str]) -> str:
+def decimal_mark(frame: Any, notes: list[str]) -> str:
     """Which of comma and point is the decimal mark of the columns that are no plain numbers."""
     texts = {name: column.dropna().astype(str).str.strip() for name, column in frame.items() if is_text(column)}
     texts = {name: column for name, column in texts.items() if len(column) and is_number(column.iloc[0])}
@@ -354,9 +400,8 @@ def decimal_mark(frame: Any, names: list[str], notes: list[str]) -> str:
             if any(column.dtype.kind == "f" and (column % 1 != 0).any() for _, column in frame.items()):
                 notes.append(f"commas group thousands, as in {texts[name].iloc[0]}; {option('decimal', ',')} otherwise")
                 return "."
-            called = names[name] if name < len(names) else name
             raise LabError(
-                f"the comma of {texts[name].iloc[0]!r} in column {called!r} may be a decimal mark or group thousands: "
+                f"the comma of {texts[name].iloc[0]!r} in column {name!r} may be a decimal mark or group thousands: "
                 f"say {option('decimal', ',')} or {option('decimal', '.')}"
             )
     return "."
@@ -383,9 +428,12 @@ def picked(
     drop: str | Sequence[str] | None,
     categorical: str | Sequence[str] | None,
     decimal: str | None = None,
+    before: int = 0,
 ) -> Table:
-    """The columns meant, as numbers. Raises LabError, which names all columns that cannot be."""
-    frame = tidied(frame, notes)
+    """The columns meant of a table that is tidied, as numbers; it has so many rows before these.
+
+    Raises LabError, which names all columns that cannot be.
+    """
     there = list(frame.columns)
     repeated = sorted({column for column in there if there.count(column) > 1})
     if repeated:
@@ -406,7 +454,7 @@ def picked(
     values: dict[str, dict[str, Floats]] = {}
     trouble: dict[str, dict[str, str]] = {}
     for column in kept + targets:
-        found = None if column in wanted else numbers(frame[column], decimal or ".")
+        found = None if column in wanted else numbers(frame[column], decimal or ".", before)
         few = auto and column in kept and 2 * frame[column].nunique() <= min(2 * MOST_CATEGORIES, len(frame))
         if found is None or (isinstance(found, tuple) and found[0] == TEXT and few):
             values[column] = one_hot(frame[column], column, notes)
@@ -459,7 +507,7 @@ CELLS, COMPLEX = "cells that are no numbers", "complex numbers"
 OTHER_MARK = "numbers with another decimal mark than the rest"
 
 
-def numbers(column: Any, decimal: str) -> Floats | tuple[str, str]:
+def numbers(column: Any, decimal: str, before: int = 0) -> Floats | tuple[str, str]:
     """A column as float64 with NaN where it is missing; or the kind of what it is instead, with an example."""
     if not is_text(column):
         if column.dtype.kind in "mM":
@@ -478,7 +526,7 @@ def numbers(column: Any, decimal: str) -> Floats | tuple[str, str]:
         return OTHER_MARK, repr(texts[~fits].iloc[0])
     odd = texts[~fits]
     if 2 * len(odd) < len(texts):
-        return CELLS, f"{odd.iloc[0]!r} in row {np.flatnonzero(there)[~fits][0] + 1}"
+        return CELLS, f"{odd.iloc[0]!r} in row {np.flatnonzero(there)[~fits][0] + 1 + before}"
     if odd.iloc[:100].str.fullmatch(DATE).all():
         return DATES, repr(odd.iloc[0])
     return TEXT, f"{shortened(odd.iloc[0], 30)!r}, {counted(texts.nunique(), 'value')}"
