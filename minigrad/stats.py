@@ -1,6 +1,7 @@
-"""The densities of scipy.stats, in NumPy and scipy.special, so that Tensors pass: ``from minigrad.stats import norm``.
+"""The densities of scipy.stats, in NumPy and scipy.special, so that Tensors pass.
 
-SciPy's own make arrays of their arguments, which a Tensor on the tape refuses. The names, the order of the arguments
+SciPy's own ask for them when they meet a Tensor (ops/arrivals.py): ``from scipy.stats import norm`` serves as well as
+``from minigrad.stats import norm``. The names, the order of the arguments
 and what they mean are SciPy's, and so are the results: a density is 0 outside of its support, and nan where a parameter
 is none. An argument may be a number, an array, a list or a Tensor; they broadcast.
 
@@ -236,10 +237,11 @@ class Dirichlet(Distribution):
 class MultivariateNormal(Distribution):
     """The normal distribution of vectors."""
 
-    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
+    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """ln of the density at x, of shape (..., n), for the mean (n,), 0 by default, and the covariance matrix (n, n).
 
-        `cov` may be the vector of the variances, or one for all. LinAlgError if the matrix is not positive definite.
+        `cov` may be the vector of the variances, or one for all. LinAlgError if the matrix is not positive definite,
+        also where `allow_singular`: the density on a subspace has no derivative to a matrix that leaves it.
         """
         x, cov = numbers(x), numbers(cov)
         d = x if mean is None else x - numbers(mean)
@@ -251,10 +253,40 @@ class MultivariateNormal(Distribution):
         z = np.linalg.solve(root, d[..., None])[..., 0]
         return -np.sum(z * z, -1) / 2 - np.sum(np.log(np.diagonal(root))) - n * HALF_LN_2PI
 
-    def pdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
+    def pdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """The density at x."""
-        return np.exp(self.logpdf(x, mean, cov))
+        return np.exp(self.logpdf(x, mean, cov, allow_singular))
 
 
 dirichlet = Dirichlet()
 multivariate_normal = MultivariateNormal()
+
+
+# ------------------------------------------------------------------------------- what SciPy's own distributions ask for
+FROZEN = {"multivariate_normal_frozen": ("mean", "cov"), "dirichlet_frozen": ("alpha",)}
+
+
+def answer(method: str) -> Formula:
+    """The answer to a method of scipy.stats, by the class of the distribution; none to those that are not here."""
+
+    def answered(self: Any, *args: Any, **kwargs: Any) -> Any:
+        name, _, _ = type(self).__name__.rpartition("_")
+        if name not in __all__ or not type(self).__module__.startswith("scipy.stats."):
+            return NotImplemented
+        ours = globals()[name]
+        if parameters := FROZEN.get(type(self).__name__):
+            ours = ours(*[getattr(self, parameter) for parameter in parameters])
+        return getattr(ours, method)(*args, **kwargs)
+
+    return answered
+
+
+METHODS = {
+    "rv_continuous": ["__call__", "logpdf", "pdf", "logcdf", "cdf", "logsf", "sf"],
+    "rv_discrete": ["__call__", "logpmf", "pmf"],
+    "_multivariate.multivariate_normal_gen": ["__call__", "logpdf", "pdf"],
+    "_multivariate.multivariate_normal_frozen": ["logpdf", "pdf"],
+    "_multivariate.dirichlet_gen": ["__call__", "logpdf", "pdf"],
+    "_multivariate.dirichlet_frozen": ["logpdf", "pdf"],
+}
+ANSWERS = {"scipy.stats": {f"{kind}.{m}": answer(m) for kind, methods in METHODS.items() for m in methods}}

@@ -53,8 +53,8 @@ def as_array(t: Tensor) -> str:
     if caller := of_scipy():
         return (
             f"scipy's {caller} makes arrays of its arguments, and the {described(t)}, would be off the tape without a "
-            "word. minigrad.stats has the densities of scipy.stats, and minigrad has logsumexp, softmax and "
-            f"log_softmax; the ufuncs of scipy.special take tensors as they are. {EXITS}, as in t.detach().numpy()"
+            "word. Of scipy, the ufuncs of scipy.special take tensors, and what docs/from-autograd.md lists of "
+            f"scipy.stats, linalg, signal and integrate. {EXITS}, as in t.detach().numpy()"
         )
     return (
         f"as an array, the {described(t)}, would be off the tape without a word, and its gradient lost. Write "
@@ -64,11 +64,11 @@ def as_array(t: Tensor) -> str:
 
 
 def of_scipy() -> str:
-    """The function of SciPy's, if it is one that the engine was called by."""
-    frame, found = sys._getframe(2), ""
+    """The function of SciPy's, if it is one that makes an array."""
+    frame, found = sys._getframe(3), ""  # what called `__array__`
     while frame:
         package = str(frame.f_globals.get("__package__")).partition(".")[0]
-        if package not in ("minigrad", "numpy", "scipy"):
+        if package not in ("numpy", "scipy"):
             break
         found = frame.f_code.co_name if package == "scipy" else found
         frame = frame.f_back  # type: ignore[assignment]

@@ -12,6 +12,7 @@ broadcasting or dtypes: the engine sums a partial to the shape of its input and 
 is itself an operation, so that rules run on Tensors as well as on arrays.
 """
 
+from minigrad.ops import arrivals as arrivals
 from minigrad.ops import fourier as fourier
 from minigrad.ops import inplace as inplace
 from minigrad.ops.activations import *
