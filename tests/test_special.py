@@ -230,6 +230,7 @@ def test_what_scipy_asks_for(name):
     ours, theirs = [y if isinstance(y, list | tuple) else (y,) for y in (call(*leaves), call(*arrays))]
     for y, want in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(y.data, want, rtol=1e-9, atol=1e-12)
+        assert y.where.file == __file__
     gradcheck(lambda *xs: np.concatenate([y.ravel() for y in ours_of(call(*xs)) if y.requires_grad]), leaves)
 
 

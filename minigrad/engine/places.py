@@ -12,11 +12,12 @@ ROOMS = ("engine", "ops", "program", "views", "nn")  # the lab, the zoo and what
 
 
 class Packages(dict[str | None, bool]):
-    """Whether a package is the engine's, whose frames are not the user's; asked of each name once."""
+    """Whether a package is the engine's or SciPy's, whose frames are not the user's; asked of each name once."""
 
     def __missing__(self, package: str | None) -> bool:
         top, _, rest = (package or "").partition(".")
-        found = self[package] = top == "minigrad" and (not rest or rest.partition(".")[0] in ROOMS)
+        own = top == "minigrad" and (not rest or rest.partition(".")[0] in ROOMS)
+        found = self[package] = own or top == "scipy"
         return found
 
 
