@@ -39,10 +39,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def commands_for(called: str | None) -> dict[str, tuple[str, str]]:
-    """All commands; those of the views, which are asked for theirs, only where they are needed."""
-    wanted = [] if called in COMMANDS else views.names()
-    shown = {name: getattr(views.find(name), "COMMAND", None) for name in wanted}
-    return {**COMMANDS, **{name: (VIEWS, command.help) for name, command in shown.items() if command}}
+    """All commands; those of the views, only where they are needed."""
+    shown = {} if called in COMMANDS else views.commands()
+    return {**COMMANDS, **{name: (VIEWS, what) for name, what in shown.items()}}
 
 
 def parser(called: str | None = None) -> Parser:

@@ -12,11 +12,8 @@ from typing import Any
 
 from minigrad import lab
 from minigrad.commands.userfile import fail
-from minigrad.lab import report
-from minigrad.lab.data import MISSING
-from minigrad.lab.descent import ENGINES, METHODS
 from minigrad.lab.errors import FileWarning, on_command_line
-from minigrad.lab.experiment import DTYPES, INITS, PRESETS
+from minigrad.lab.settings import DTYPES, ENGINES, INITS, METHODS, MISSING, PRESETS
 
 EXAMPLES = """\
 examples:
@@ -171,13 +168,13 @@ def _report(runs: Sequence[lab.Run], quiet: bool) -> int:
     trouble: OSError | None = None
     code = 0
     try:
-        report.show(runs, brief=quiet)
+        lab.report.show(runs, brief=quiet)
         sys.stdout.flush()
     except OSError as error:  # `main` says it, when the picture is there
         trouble = error
     if folder:
         try:
-            picture = report.picture(runs, folder / "losses.png")
+            picture = lab.report.picture(runs, folder / "losses.png")
         except OSError as error:
             code = fail(2, f"the picture {folder / 'losses.png'} could not be written: {error.strerror}")
         else:

@@ -6,16 +6,18 @@
 True
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from minigrad.lab.data import Dataset, load
-from minigrad.lab.errors import LabError, LabWarning
-from minigrad.lab.experiment import Interrupted, compare, train
-from minigrad.lab.report import Comparison, History, Run, Settings
-from minigrad.lab.theory import LeastSquares
-
 if TYPE_CHECKING:
+    from minigrad.lab import report
+    from minigrad.lab.data import Dataset, load
+    from minigrad.lab.errors import LabError, LabWarning
     from minigrad.lab.estimator import GradientDescentRegressor
+    from minigrad.lab.experiment import Interrupted, compare, train
+    from minigrad.lab.report import Comparison, History, Run
+    from minigrad.lab.settings import Settings
+    from minigrad.lab.theory import LeastSquares
 
 __all__ = [
     "Comparison",
@@ -30,14 +32,28 @@ __all__ = [
     "Settings",
     "compare",
     "load",
+    "report",
     "train",
 ]
+_WHERE = {
+    "data": ("Dataset", "load"),
+    "errors": ("LabError", "LabWarning"),
+    "estimator": ("GradientDescentRegressor",),  # its base classes are scikit-learn's, which takes a second to import
+    "experiment": ("Interrupted", "compare", "train"),
+    "report": ("Comparison", "History", "Run"),
+    "settings": ("Settings",),
+    "theory": ("LeastSquares",),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The estimator, when somebody asks for it: its base classes are scikit-learn's, which takes a second to import."""
-    if name == "GradientDescentRegressor":
-        from minigrad.lab.estimator import GradientDescentRegressor
-
-        return GradientDescentRegressor
+    """What is in a file of the lab, and the file `report`, when somebody asks for it: ``--help`` needs none of it."""
+    for file, names in _WHERE.items():
+        if name in (file, *names):
+            module = import_module(f"{__name__}.{file}")
+            return globals().setdefault(name, module if name == file else getattr(module, name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

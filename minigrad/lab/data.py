@@ -19,11 +19,11 @@ import numpy.typing as npt
 from minigrad.engine.words import counted
 from minigrad.lab import tables
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
+from minigrad.lab.settings import MISSING
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 BUILT_IN = ("california", "diabetes", "synthetic")
-MISSING = ("refuse", "drop", "mean", "median")
 MOST_BYTES = 2**33  # of synthetic data; a descent on more would take days
 BLOCK = 2**20  # numbers of a table in a file that are in memory at once
 CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")

@@ -13,14 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from minigrad import compile, linear, mse_loss, no_grad
+from minigrad import Tensor, compile, linear, mse_loss, no_grad
 from minigrad.lab.data import FloatArray, blocks, rows_in_memory
 from minigrad.lab.errors import unknown
-from minigrad.nn import Parameter
+from minigrad.lab.settings import ENGINES, MINIBATCH
 
-METHODS = ("batch", "sgd", "minibatch")
-MINIBATCH = 32
-ENGINES = ("minigrad", "compiled", "numba", "torch")
 RUNS = 64  # stretches of neighbours in a block
 
 
@@ -63,7 +60,7 @@ class TapeEngine:
     """The engine this project is about: the gradient comes from minigrad's tape."""
 
     def __init__(self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None) -> None:
-        self.W, self.b = Parameter(weights), Parameter(bias)
+        self.W, self.b = (Tensor(part.copy(), requires_grad=True) for part in (weights, bias))
         self.lr, self.clip_norm = lr, clip_norm
 
     def step(self, x: FloatArray, y: FloatArray) -> None:

@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from minigrad.lab.data import check_scale
-from minigrad.lab.descent import METHODS, MINIBATCH, descend, make_engine, rows_a_step
+from minigrad.lab.descent import descend, make_engine, rows_a_step
 from minigrad.lab.errors import LabError, unknown
+from minigrad.lab.settings import METHODS, MINIBATCH
 from minigrad.lab.theory import FAR, LeastSquares, mse, percent
 
 

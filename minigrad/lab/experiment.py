@@ -15,23 +15,14 @@ import numpy as np
 
 from minigrad import linear, mse_loss
 from minigrad.lab.data import FloatArray, Prepared, load, prepare, stream
-from minigrad.lab.descent import ENGINES, METHODS, Milestone, TapeEngine, descend, make_engine, rows_a_step
+from minigrad.lab.descent import Milestone, TapeEngine, descend, make_engine, rows_a_step
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.progress import Progress
-from minigrad.lab.report import Comparison, History, Run, Settings
+from minigrad.lab.report import Comparison, History, Run
+from minigrad.lab.settings import DTYPES, ENGINES, INITS, METHODS, PRESETS, Settings
 from minigrad.lab.theory import FAR, LeastSquares, mse, percent
 
-INITS = ("zeros", "random")
-DTYPES = ("float64", "float32")
-# The settings of the lab report this lab grew from.
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "lab": {
-        "batch": {"lr": 0.01, "epochs": 100},
-        "sgd": {"lr": 1e-4, "epochs": 100, "clip_norm": 1.0},
-        "minibatch": {"lr": 1e-4, "epochs": 100, "clip_norm": 1.0},
-    }
-}
 MOST_EPOCHS = 10**12  # more are no number of samples that a file can hold, and no end
 # A training loss this many times the one at the start will not come back.
 EXPLODED = 10.0

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from minigrad.lab.descent import Milestone
-from minigrad.lab.report import Settings
+from minigrad.lab.settings import Settings
 
 
 class Progress:

@@ -16,31 +16,12 @@ import numpy.typing as npt
 
 from minigrad.engine.words import counted
 from minigrad.lab.data import FloatArray
+from minigrad.lab.settings import Settings
 from minigrad.lab.theory import FAR, LeastSquares, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a run, those that were given and those by default."""
-
-    data: str
-    method: str
-    engine: str
-    lr: float
-    epochs: int
-    batch_size: int
-    clip_norm: float | None
-    clip_features: float | None
-    init: str
-    seed: int
-    dtype: str
-    step_bound: float  # the largest stable lr for this batch size
-    default_lr: float
-    predicted: float  # how far above the optimum it is to end, in parts of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,7 +336,7 @@ def _name(axes: Any, method: str, x: Any, y: Any) -> None:
 
 
 def _logarithmic(axes: Any, first: int, form: str) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axes.set_xscale("symlog", linthresh=first, linscale=0.5)
     axes.set_xlim(left=0)
@@ -363,8 +344,11 @@ def _logarithmic(axes: Any, first: int, form: str) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
+    # Plain numbers: the typesetter of formulas takes as long to start as all else that is drawn here.
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: form.format(value)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(color="0.92")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import reprlib
 from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from inspect import Parameter
 from typing import Any
 
@@ -55,6 +56,7 @@ def in_order(parameters: Sequence[Parameter], inputs: int, words: Any, renamed: 
     return found
 
 
+@cache
 def signature_of(words: Any) -> inspect.Signature | None:
     """None where there are no `words`, or NumPy does not tell: before 2.4, of what it has in C."""
     try:
@@ -83,14 +85,24 @@ class Calling:
         self, name: str, parameters: Sequence[Parameter], inputs: int, words: Any, renamed: Mapping[str, str]
     ) -> None:
         self.name, self.source = name, words
-        self.words = signature_of(words) or inspect.Signature()
-        by_position = [p.name for p in self.words.parameters.values() if p.kind is not p.KEYWORD_ONLY]
-        self.renamed = dict(zip(by_position[:inputs], [p.name for p in parameters], strict=False)) | dict(renamed)
+        self.own, self.inputs, self.given = [p.name for p in parameters], inputs, renamed
         self.signature = inspect.Signature(parameters)
         kinds = [p.kind for p in parameters]
         by_name = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
         self.names = {p.name for p in parameters if p.kind in by_name}
         self.most = np.inf if Parameter.VAR_POSITIONAL in kinds else kinds.count(Parameter.POSITIONAL_OR_KEYWORD)
+
+    # What follows is asked for at the first call in other words, since to ask NumPy of all would slow down the import.
+    @cached_property
+    def words(self) -> inspect.Signature:
+        """The parameters of the function that the operation stands for."""
+        return signature_of(self.source) or inspect.Signature()
+
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """The operation's own name for each of `words` that is called otherwise."""
+        by_position = [p.name for p in self.words.parameters.values() if p.kind is not p.KEYWORD_ONLY]
+        return dict(zip(by_position[: self.inputs], self.own, strict=False)) | dict(self.given)
 
     def fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Whether none of the arguments is unknown; some may be missing."""
