@@ -85,6 +85,9 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
 def tape(*outputs: Tensor) -> list[Tensor]:
     """Everything `outputs` were computed from, and they themselves, in the order it was computed.
 
+    Raises:
+        TypeError: an output is no Tensor.
+
     >>> x = Tensor(3.0, requires_grad=True)
     >>> tape(x * x)
     [Tensor(3., requires_grad=True), Tensor(9., op=multiply)]
@@ -190,6 +193,11 @@ def gradients(
         inputs: tensors that require grad, leaves or not. Only the partials that lead to them are computed.
         create_graph: record the sweep, so that the gradients can be differentiated again.
         allow_unused: return None for an input that `output` does not depend on, instead of raising.
+
+    Raises:
+        RuntimeError: `output` is no single number and has no `gradient`, or does not depend on an input.
+        TypeError: `output` is no Tensor.
+        ValueError: `gradient` has another shape than `output`.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True)
     >>> gradients((x * x).sum(), x)

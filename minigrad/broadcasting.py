@@ -17,8 +17,10 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum ``g`` over the axes along which an input of ``shape`` was broadcast.
 
     Only methods that arrays, Tensors and torch tensors share are used, so a student's ``backward`` may call this under
-    either engine. Returns `g` itself where there is nothing to sum; raises ValueError where `shape` cannot have been
-    broadcast to ``g.shape``.
+    either engine. Returns `g` itself where there is nothing to sum.
+
+    Raises:
+        ValueError: `shape` cannot have been broadcast to ``g.shape``.
 
     >>> import numpy as np
     >>> unbroadcast(np.ones((5, 3)), (3,))

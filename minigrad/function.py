@@ -78,6 +78,11 @@ class Function:
     A forward that returns a tuple has several outputs: apply returns a tuple, and backward gets a cotangent for each,
     zeros for an output that was not used.
 
+    Raises:
+        NotImplementedError: from apply or a sweep, a method is missing.
+        RuntimeError: from a sweep, backward returned too few or too many gradients, or one of another shape or dtype
+            than its input.
+
     >>> class Polar(Function):
     ...     @staticmethod
     ...     def forward(ctx, r, angle):

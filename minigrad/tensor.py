@@ -45,6 +45,9 @@ class Tensor(Installed):
             `backward` adds until `zero_grad`.
         requires_grad: True when a derivative reaches this tensor.
 
+    Raises:
+        TypeError: `data` holds no real numbers, or `requires_grad` and no floats.
+
     There are four kinds of Tensor, told apart by three of the slots below:
 
                                                         op        recorded    differentiable

@@ -305,6 +305,9 @@ def grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn: ...
 def grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     """A function that returns the gradient of `fn`; with has_aux, ``(gradient, aux)``. Arguments as `value_and_grad`.
 
+    Raises:
+        RuntimeError, TypeError, ValueError: as `value_and_grad`.
+
     >>> grad(lambda x: x**3)(2.0)
     array(12.)
     >>> grad(grad(lambda x: x**3))(2.0)
@@ -332,6 +335,10 @@ def elementwise_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     Where each entry of the output comes from one entry of the input, it is that entry's derivative. Arguments as
     `value_and_grad`, but for the output, which is one array of any shape.
 
+    Raises:
+        TypeError: an argument to differentiate is not of real floats.
+        ValueError: `argnums` names an argument that was not given by position.
+
     >>> import numpy as np
     >>> elementwise_grad(np.sin)(np.array([0.0, np.pi]))
     array([ 1., -1.])
@@ -354,6 +361,10 @@ def vjp(fn: Fn, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
 
     The cotangent u is nested as the output, and has its shapes. The pullback may be called several times. With has_aux,
     ``(value, pullback, aux)``.
+
+    Raises:
+        TypeError: a primal is not of real floats.
+        ValueError: from the pullback, u is not nested and shaped as the output.
 
     >>> value, pullback = vjp(lambda x, y: x * y, 2.0, 5.0)
     >>> pullback(10.0)
@@ -381,6 +392,10 @@ def jvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool =
 
     Two sweeps, for any number of inputs and outputs. With has_aux, ``(value, Jv, aux)``.
 
+    Raises:
+        TypeError: a primal is not of real floats.
+        ValueError: the tangents are not nested and shaped as the primals.
+
     >>> jvp(lambda x: x**3, (2.0,), (0.5,))
     (array(8.), array(6.))
     """
@@ -395,6 +410,11 @@ def jvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool =
 
 def hvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
     """The Hessian of `fn` at `primals` times `tangents`, nested as the primals; no Hessian is formed.
+
+    Raises:
+        RuntimeError: fn returned more than one number.
+        TypeError: a primal is not of real floats.
+        ValueError: the tangents are not nested and shaped as the primals.
 
     >>> hvp(lambda x, y: x * x * y, (3.0, 5.0), (1.0, 0.0))
     (array(10.), array(6.))
@@ -414,6 +434,10 @@ def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     of a fit have, one for each entry of these, of the pullback, which is linear in its cotangent. Where argument or
     output are nested, so is the result: the nesting of the output, with the nesting of the arguments in place of each
     of its arrays. With has_aux, ``(jacobian, aux)``.
+
+    Raises:
+        TypeError: an argument to differentiate is not of real floats.
+        ValueError: `argnums` names an argument that was not given by position.
 
     >>> import numpy as np
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
@@ -469,6 +493,9 @@ def hessian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn: ...
 def hessian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     """A function that returns the Hessian of `fn`, shape ``argument.shape + argument.shape``: `jacobian` of `grad`.
 
+    Raises:
+        RuntimeError, TypeError, ValueError: as `value_and_grad`.
+
     >>> import numpy as np
     >>> hessian(lambda x: x[0] * x[0] * x[1])(np.array([3.0, 5.0]))
     array([[10.,  6.],
@@ -485,6 +512,9 @@ def hessian_diag(fn: Fn, argnums: Argnums = 0) -> Fn:
     """A function that returns the diagonal of the Hessian of `fn`, nested and shaped as the argument.
 
     One reverse sweep for each entry of the argument, and no Hessian is formed.
+
+    Raises:
+        RuntimeError, TypeError, ValueError: as `value_and_grad`.
 
     >>> import numpy as np
     >>> hessian_diag(lambda x: x[0] * x[0] * x[1] + x[1] ** 3)(np.array([3.0, 5.0]))

@@ -17,8 +17,9 @@ import pytest
 
 import minigrad
 from benchmarks.harness import written
+from minigrad.checks.cases import Form, designed
 from minigrad.ops.arrivals import taught
-from minigrad.ops.registry import FROM_NUMPY
+from minigrad.ops.registry import COMPOSITIONS, FROM_NUMPY, REGISTRY
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -116,6 +117,55 @@ def test_every_public_function_has_an_example_that_runs():
         runner.run(test)
     assert without == []
     assert runner.failures == 0
+
+
+OPERATIONS = [operation for operation in REGISTRY.values() if not operation.helper]
+SAYS_ALL = {*COMPOSITIONS, *(operation.name for operation in OPERATIONS)}
+
+
+def test_every_public_docstring_says_what_it_takes_and_raises():
+    """Of operations from sentences that hold for all of their kind, which the next test tries; of others by hand."""
+    for name, found in public().items():
+        if callable(found) and not (isinstance(found, type) and issubclass(found, Exception)):
+            text = inspect.getdoc(found)
+            assert text.count("Raises:\n    ") == 1, name
+            assert [text.count(f"\n{word}: ") for word in ("Shapes", "Dtypes")] == [int(name in SAYS_ALL)] * 2, name
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_what_docstrings_say_of_dtypes(dtype):
+    """Of operations that NumPy has not; with NumPy's the others are compared in test_ops.py."""
+    for operation in OPERATIONS:
+        says = inspect.getdoc(operation.function)
+        if "of the inputs, the widest" in says and (dtype == np.float32 or "integers are taken in float64" in says):
+            case = valid(operation)
+            inputs = [a if a is None or a.dtype.kind != "f" else a.astype(dtype) for a in case]
+            result = operation.function(**dict(zip(operation.inputs, inputs, strict=True)), **operation.params[0])
+            assert result.dtype == (dtype if dtype == np.float32 else np.float64), operation
+
+
+def valid(operation):
+    """Inputs that an operation is defined for."""
+    return next(designed(Form.of(operation, operation.params[0]), 0)).inputs
+
+
+def test_what_docstrings_say_of_errors():
+    for operation in OPERATIONS:
+        call, says, params = operation.function, inspect.getdoc(operation.function), operation.params[0]
+        count = max(operation.required, 1)
+        with pytest.raises(TypeError):
+            call(*["text"] * count, **params)
+        if "ValueError: the shapes" in says and len(operation.inputs) > 1:
+            inputs = dict(zip(operation.inputs, valid(operation), strict=True))
+            *_, last = (name for name, a in inputs.items() if a is not None)
+            with pytest.raises(ValueError):  # noqa: PT011 - its words are NumPy's, with a note of ours
+                call(**inputs | {last: np.ones((7, 11, 13, 17), inputs[last].dtype)}, **params)
+        if "AxisError" in says:
+            with pytest.raises(np.exceptions.AxisError):
+                call(*[np.ones((2, 2))] * count, **params | {"axis": 9})
+        if "`reduction` is none" in says:
+            with pytest.raises(ValueError, match="reduction"):
+                call(*valid(operation)[:count], **params | {"reduction": "average"})
 
 
 def test_what_is_explained_by_example():

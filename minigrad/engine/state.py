@@ -128,6 +128,9 @@ class Switch:
     between the steps. A ``with`` belongs to its thread: what runs there while a generator or a task waits in it, after
     ``yield`` or ``await``, is inside, too, so decorate these instead.
 
+    Raises:
+        TypeError: what is decorated is no function.
+
     >>> from minigrad import no_grad
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> with no_grad():

@@ -48,6 +48,8 @@ class leaky_relu:
 class elu:
     """y = x if x > 0 else alpha * (eˣ - 1)
 
+    Source: Clevert, Unterthiner and Hochreiter, arXiv 1511.07289.
+
     >>> elu([-1.0, 0.0, 2.0])
     Tensor([-0.63212056,  0.        ,  2.        ])
     """
@@ -92,6 +94,8 @@ EXACT = 40.0  # from here on, softplus(x) is x in every dtype
 class silu:
     """y = x / (1 + e⁻ˣ)
 
+    Source: Elfwing, Uchibe and Doya, arXiv 1702.03118.
+
     >>> silu([-1.0, 0.0, 2.0])
     Tensor([-0.26894142,  0.        ,  1.76159416])
     """
@@ -101,6 +105,8 @@ class silu:
 @op
 class mish:
     """y = x tanh(ln(1 + eˣ))
+
+    Source: Misra, arXiv 1908.08681.
 
     >>> mish([-1.0, 0.0, 2.0])
     Tensor([-0.30340146,  0.        ,  1.94395896])
@@ -137,6 +143,8 @@ class gelu:
     """y = x Φ(x), where Φ is the distribution function of the normal distribution
 
     With approximate="tanh" it is x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2.
+
+    Source: Hendrycks and Gimpel, Gaussian error linear units, arXiv 1606.08415.
 
     >>> gelu([-1.0, 0.0, 2.0])
     Tensor([-0.15865525,  0.        ,  1.95449974])

@@ -19,8 +19,8 @@ from minigrad.tensor import Tensor
 class nll_loss:
     """L = -Σ w[t] input[i, t] / Σ w[t] with t = target[i]: the mean of the negative log-likelihoods
 
-    input is (n, c) or (n, c, d1, ...), the log-probabilities of c classes (axis 1); target is (n) or (n, d1, ...),
-    class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
+    Shapes: input is (n, c) or (n, c, d1, ...), the log-probabilities of c classes (axis 1); target is (n) or (n, d1,
+    ...), class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
     ignore_index do not count.
 
     >>> nll_loss([[-0.5, -1.0], [-2.0, -0.25]], [0, 1])
@@ -47,8 +47,8 @@ class nll_loss:
 class cross_entropy:
     """L = -Σ w[t] ln p[i, t] / Σ w[t] with p = softmax(input) and t = target[i]
 
-    input is (n, c) or (n, c, d1, ...), any numbers (logits) for c classes (axis 1); target is (n) or (n, d1, ...),
-    class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
+    Shapes: input is (n, c) or (n, c, d1, ...), any numbers (logits) for c classes (axis 1); target is (n) or (n, d1,
+    ...), class numbers; or input is (c) and target a number. weight is (c), all ones if left out. Targets that are
     ignore_index do not count. A target of the shape of input has the probability t[i, c] of each class, and the loss is
     -Σ w[c] t[i, c] ln p[i, c] / n. With label_smoothing ε targets are (1 - ε) t + ε / c.
 
@@ -234,8 +234,10 @@ def check_weight(loss, weight, classes):
 class multi_margin_loss:
     """L = Σ w[t] max(margin - input[i, t] + input[i, j], 0)ᵖ / (n c) with t = target[i], over all i and all j but t
 
-    The hinge loss of c classes: input is (n, c) or (c), target is (n) or a number, class numbers; weight is (c), all
-    ones if left out. p is 1 or 2.
+    The hinge loss of c classes.
+
+    Shapes: input is (n, c) or (c), target is (n) or a number, class numbers; weight is (c), all ones if left out. p is
+    1 or 2.
 
     >>> multi_margin_loss([[1.0, 0.5]], [0])
     Tensor(0.25)

@@ -81,6 +81,8 @@ def cholesky(a, *, upper=False):
 
     Only the lower triangle of a is read, or the upper, and so only that has a derivative, which there counts for both.
 
+    Source: Murray, Differentiation of the Cholesky decomposition, arXiv 1602.07527.
+
     >>> cholesky([[4.0, 0.0], [0.0, 9.0]])
     Tensor([[2., 0.],
             [0., 3.]])
@@ -134,6 +136,8 @@ def eigh(a, UPLO="L"):
     Only the triangle that UPLO names is read, and has a derivative, which there counts for both. The sign of each
     eigenvector is LAPACK's choice. Where two eigenvalues are equal their eigenvectors have no derivative: it is nan or
     infinite.
+
+    Source: Giles, An extended collection of matrix derivative results, 2008.
 
     >>> eigh([[1.0, 0.0], [0.0, 2.0]])[0]
     Tensor([1., 2.])
@@ -189,6 +193,8 @@ def svd(a, full_matrices=True, compute_uv=True):
 
     The sign of each pair of vectors is LAPACK's choice. Where two singular values are equal, or one is 0, the vectors
     have no derivative: it is nan or infinite.
+
+    Source: Giles, An extended collection of matrix derivative results, 2008.
 
     Raises:
         ValueError: full_matrices, which is NumPy's default, of a matrix that is not square: the vectors that are added
@@ -246,6 +252,8 @@ def qr(a, mode="reduced"):
     """The pair (Q, R) with a = Q R, orthonormal columns and an upper triangle; with mode="r" R alone.
 
     Where columns depend on those before them the rule finds R singular, and raises.
+
+    Source: Walter and Lehmann, Algorithmic differentiation of linear algebra functions, arXiv 1001.1654.
 
     Raises:
         ValueError: another mode; "complete" of a matrix with more rows than columns, since a does not determine the

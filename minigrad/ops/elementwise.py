@@ -480,7 +480,7 @@ class where:
     """y = a where condition holds, b elsewhere; of a condition alone, the positions where it holds, off the tape
 
     Both branches are computed, and where one of them is singular its derivative is 0 * inf, which is nan. So make its
-    argument harmless first, then choose:
+    argument harmless first, then choose.
 
     >>> x = Tensor([0.0, 2.0], requires_grad=True)
     >>> y = np.where(x > 0, np.log(np.where(x > 0, x, 1)), 0)

@@ -135,7 +135,7 @@ NO_MARGINS = ((0, 0), (0, 0))
 class conv1d:
     """y[n, o] = Σ weight[o, c] * windows of input[n, c] + bias[o]: the cross-correlation of sequences
 
-    input is (n, c, l) or (c, l), weight (o, c / groups, k), bias (o). Its settings are those of conv2d.
+    Shapes: input is (n, c, l) or (c, l), weight (o, c / groups, k), bias (o). Its settings are those of conv2d.
 
     >>> conv1d([[[1.0, 2.0, 3.0]]], [[[1.0, 1.0]]])
     Tensor([[[3., 5.]]])
@@ -150,8 +150,8 @@ class conv1d:
 class conv2d:
     """y[n, o] = Σ weight[o, c] * windows of input[n, c] + bias[o]: the cross-correlation
 
-    input is (n, c, h, w) or (c, h, w), weight (o, c / groups, kh, kw), bias (o); y is (n, o, rows, columns), with
-    rows = (h + 2 padding - dilation (kh - 1) - 1) // stride + 1. Windows begin `stride` apart, their entries are
+    Shapes: input is (n, c, h, w) or (c, h, w), weight (o, c / groups, kh, kw), bias (o); y is (n, o, rows, columns),
+    with rows = (h + 2 padding - dilation (kh - 1) - 1) // stride + 1. Windows begin `stride` apart, their entries are
     `dilation` apart. stride, padding and dilation are ints, or pairs for height and width; padding may be "valid",
     which is none, or "same", which keeps height and width. Channels are split into `groups`, each of which sees no
     other.
@@ -219,7 +219,8 @@ def margins_of(name, padding, size, stride, dilation, d):
 class conv_transpose1d:
     """y = the adjoint of conv1d with these settings, applied to input, + bias
 
-    input is (n, c, l) or (c, l), weight (c, o / groups, k), bias (o). Its settings are those of conv_transpose2d.
+    Shapes: input is (n, c, l) or (c, l), weight (c, o / groups, k), bias (o). Its settings are those of
+    conv_transpose2d.
 
     >>> conv_transpose1d([[[1.0, 2.0]]], [[[1.0, 1.0]]])
     Tensor([[[1., 3., 2.]]])
@@ -234,9 +235,9 @@ class conv_transpose1d:
 class conv_transpose2d:
     """y = the adjoint of conv2d with these settings, applied to input, + bias: it adds up the windows it spreads
 
-    input is (n, c, h, w) or (c, h, w), weight (c, o / groups, kh, kw), bias (o); y is (n, o, rows, columns), with
-    rows = (h - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. Of the lengths that conv2d makes the
-    same, output_padding chooses one; it is less than stride or dilation.
+    Shapes: input is (n, c, h, w) or (c, h, w), weight (c, o / groups, kh, kw), bias (o); y is (n, o, rows, columns),
+    with rows = (h - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1. Of the lengths that conv2d makes
+    the same, output_padding chooses one; it is less than stride or dilation.
 
     >>> conv_transpose2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))[0, 0]
     Tensor([[1., 2., 1.],
@@ -282,6 +283,8 @@ class max_pool1d:
 
     Its settings are those of max_pool2d.
 
+    Shapes: input is (n, c, l) or (c, l); the result has the number of windows in place of l.
+
     >>> max_pool1d([[[1.0, 4.0, 3.0, 2.0]]], 2)
     Tensor([[[4., 3.]]])
     """
@@ -300,6 +303,8 @@ class max_pool2d:
 
     The windows lie side by side if stride is left out. Padding never wins; it is at most half a window. With ceil_mode
     a last window may reach beyond the end, if it does not begin there.
+
+    Shapes: input is (n, c, h, w) or (c, h, w); the result has the numbers of windows in place of h and w.
 
     >>> max_pool2d([[[[1.0, 4.0], [3.0, 2.0]]]], 2)
     Tensor([[[[4.]]]])
@@ -323,6 +328,8 @@ def largest_of(name, d, input, kernel_size, stride, padding, dilation, ceil_mode
 class avg_pool1d:
     """y = the mean of each window of (n, c, l) or (c, l); its settings are those of avg_pool2d
 
+    Shapes: input is (n, c, l) or (c, l); the result has the number of windows in place of l.
+
     >>> avg_pool1d([[[1.0, 3.0, 5.0, 7.0]]], 2)
     Tensor([[[2., 6.]]])
     """
@@ -339,6 +346,8 @@ class avg_pool2d:
     The windows lie side by side if stride is left out. Padding is at most half a window; it counts, as zeros, unless
     count_include_pad is False. With ceil_mode a last window may reach beyond the end, if it does not begin there; what
     is beyond does not count. With divisor_override the sum is divided by that instead.
+
+    Shapes: input is (n, c, h, w) or (c, h, w); the result has the numbers of windows in place of h and w.
 
     >>> avg_pool2d([[[[1.0, 4.0], [3.0, 2.0]]]], 2)
     Tensor([[[[2.5]]]])
@@ -400,6 +409,8 @@ def pooling(name, d, input, kernel_size, stride, padding, dilation, ceil_mode):
 class adaptive_avg_pool1d:
     """y = the means of output_size parts of (n, c, l) or (c, l), as nearly equal as they can be
 
+    Shapes: input is (n, c, l) or (c, l); the result has output_size in place of l.
+
     >>> adaptive_avg_pool1d([[[1.0, 3.0, 5.0, 7.0]]], 2)
     Tensor([[[2., 6.]]])
     """
@@ -416,6 +427,8 @@ class adaptive_avg_pool2d:
     output_size is an int, or a pair for height and width, where None keeps the length. The k-th of m parts of a length
     begins at ⌊k length / m⌋ and ends at ⌈(k + 1) length / m⌉.
 
+    Shapes: input is (n, c, h, w) or (c, h, w); the result has output_size in place of h and w.
+
     >>> adaptive_avg_pool2d([[[[1.0, 4.0], [3.0, 2.0]]]], 1)
     Tensor([[[[2.5]]]])
     """
@@ -430,6 +443,8 @@ class adaptive_max_pool2d:
     """y = the largest entries of output_size parts of (n, c, h, w) or (c, h, w); of several equal, that of the first
 
     The parts are those of adaptive_avg_pool2d.
+
+    Shapes: input is (n, c, h, w) or (c, h, w); the result has output_size in place of h and w.
 
     >>> adaptive_max_pool2d([[[[1.0, 4.0], [3.0, 2.0]]]], 1)
     Tensor([[[[4.]]]])
@@ -463,6 +478,10 @@ def adapted(name, d, input, output_size, reduce):
 class pixel_shuffle:
     """y[..., c, r h + i, r w + j] = input[..., c r² + i r + j, h, w] with r = upscale_factor: channels become pixels
 
+    Source: Shi et al., arXiv 1609.05158.
+
+    Shapes: input is (..., c r², h, w), the result (..., c, r h, r w).
+
     >>> pixel_shuffle(np.zeros((1, 4, 2, 2)), 2).shape
     (1, 1, 4, 4)
     """
@@ -480,6 +499,8 @@ class pixel_shuffle:
 @op
 class pixel_unshuffle:
     """y[..., c r² + i r + j, h, w] = input[..., c, r h + i, r w + j] with r = downscale_factor: pixels become channels
+
+    Shapes: input is (..., c, r h, r w), the result (..., c r², h, w).
 
     >>> pixel_unshuffle(np.zeros((1, 1, 4, 4)), 2).shape
     (1, 4, 2, 2)

@@ -48,6 +48,10 @@ class getitem:
     The index is NumPy's: numbers, slices, ..., np.newaxis, masks, integer arrays, and mixtures. Arrays and Tensors
     among them are inputs without a derivative.
 
+    Shapes: as NumPy has them for arrays.
+
+    Dtypes: that of x.
+
     >>> getitem([1.0, 2.0, 3.0], slice(1, None))
     Tensor([2., 3.])
     """

@@ -50,6 +50,8 @@ def below_zero(x, axis):
 class embedding:
     """y = weight[indices]: the rows of a table (m, d) that integers of any shape name
 
+    Shapes: `indices` of any, weight (m, d); the result has d behind the axes of `indices`.
+
     To the row of number padding_idx, if there is one, no derivative passes.
 
     >>> embedding([2, 0], [[1.0], [2.0], [3.0]])
@@ -87,6 +89,10 @@ class embedding:
 class dropout:
     """y = x / (1 - p) where `mask` holds, 0 elsewhere; in expectation x
 
+    Source: Srivastava et al., Journal of Machine Learning Research 15, 2014.
+
+    Shapes: x of any; the mask and the result of the same.
+
     The mask is given, or drawn with probability 1 - p from `rng`, a np.random.Generator. Nothing is dropped unless
     `training`.
 
@@ -119,9 +125,12 @@ class dropout:
 class scaled_dot_product_attention:
     """y = softmax(query @ key.mT * scale) @ value, the softmax along the keys
 
-    query is (..., m, e), key (..., n, e), value (..., n, d); axes before the last two broadcast. attn_mask broadcasts
-    to (..., m, n): True where a query may look at a key, or numbers that are added to the scores. With is_causal the
-    i-th query looks at the first i keys. By default scale is 1 / √e. Where a query may look at no key, y is 0.
+    Source: Vaswani et al., Attention is all you need, arXiv 1706.03762.
+
+    Shapes: query is (..., m, e), key (..., n, e), value (..., n, d); axes before the last two broadcast. attn_mask
+    broadcasts to (..., m, n): True where a query may look at a key, or numbers that are added to the scores. With
+    is_causal the i-th query looks at the first i keys. By default scale is 1 / √e. Where a query may look at no key, y
+    is 0.
 
     >>> scaled_dot_product_attention(np.ones((2, 3)), np.ones((4, 3)), np.ones((4, 5))).shape
     (2, 5)
@@ -185,7 +194,7 @@ def of_values(weights, value):
 class cosine_similarity:
     """y = Σ x1 x2 / (‖x1‖ ‖x2‖) along `axis`, which torch calls dim; no length counts as less than eps
 
-    x1 and x2 broadcast.
+    Shapes: x1 and x2 broadcast; the result is without `axis`.
 
     >>> cosine_similarity([[3.0, 4.0]], [[4.0, 3.0]])
     Tensor([0.96])

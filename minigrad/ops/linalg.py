@@ -63,7 +63,7 @@ def mismatch(name, a, b):
 class linear:
     """y = x @ W + b
 
-    x is (n, p), W is (p, q), b is (q,), (1,) or a number, or left out; y is (n, q).
+    Shapes: x is (n, p), W is (p, q), b is (q,), (1,) or a number, or left out; y is (n, q).
 
     >>> linear([[1.0, 2.0]], [[1.0], [1.0]], [0.5])
     Tensor([[3.5]])
@@ -79,7 +79,7 @@ class linear:
 class affine:
     """y = x @ weight.T + bias, with the weight as torch keeps it: a row for each output
 
-    x is (n, p), or (p) or (..., n, p); weight is (q, p), bias is (q), or left out; y is x with q for p.
+    Shapes: x is (n, p), or (p) or (..., n, p); weight is (q, p), bias is (q), or left out; y is x with q for p.
 
     >>> affine([[1.0, 2.0]], [[1.0, 1.0]], [0.5])
     Tensor([[3.5]])

@@ -70,6 +70,8 @@ class huber_loss:
 
     h(e) is e² / 2 up to |e| = delta, and goes on as a straight line, delta |e| - delta² / 2.
 
+    Source: Huber, Robust estimation of a location parameter, 1964.
+
     >>> huber_loss([1.0, 2.0], [1.0, 5.0])
     Tensor(1.25)
     """
@@ -320,6 +322,10 @@ class margin_ranking_loss:
 class triplet_margin_loss:
     """L = Σ max(d(anchor, positive) - d(anchor, negative) + margin, 0) / N, the mean over N triplets of vectors
 
+    Source: Schroff, Kalenichenko and Philbin, arXiv 1503.03832.
+
+    Shapes: all three are (..., d) and broadcast; a number, or with reduction "none" (...).
+
     d(a, b) is ‖a - b + eps‖, of order p, along the last axis; with swap the negative is compared with what is nearer
     to it, anchor or positive.
 
@@ -349,7 +355,8 @@ class triplet_margin_loss:
 class cosine_embedding_loss:
     """L = Σ l / N, where l is 1 - cos(input1, input2) if the target is 1, and max(cos - margin, 0) if it is -1
 
-    input1 and input2 are (n, q) or (q), target is (n) or a number. As in torch 1e-12 is added to the squared lengths.
+    Shapes: input1 and input2 are (n, q) or (q), target is (n) or a number. As in torch 1e-12 is added to the squared
+    lengths.
 
     >>> cosine_embedding_loss([[1.0, 0.0]], [[0.0, 1.0]], [1.0])
     Tensor(1.)

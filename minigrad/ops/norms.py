@@ -29,7 +29,10 @@ def check_shapes(name, needed, **arrays):
 class layer_norm:
     """y = (x - mean) / √(variance + eps) * weight + bias, each sample by itself
 
-    Mean and variance are over the last axes, whose lengths are `normalized_shape`; weight and bias have that shape.
+    Source: Ba, Kiros and Hinton, arXiv 1607.06450.
+
+    Shapes: mean and variance are over the last axes of input, whose lengths are `normalized_shape`; weight and bias
+    have that shape.
 
     >>> layer_norm([1.0, 3.0], 2, eps=0.0)
     Tensor([-1.,  1.])
@@ -49,8 +52,10 @@ class layer_norm:
 class rms_norm:
     """y = x / √(mean of x² + eps) * weight, each sample by itself
 
-    The mean is over the last axes, whose lengths are `normalized_shape`; weight has that shape. By default eps is the
-    rounding unit of the dtype that it is computed in.
+    Source: Zhang and Sennrich, arXiv 1910.07467.
+
+    Shapes: the mean is over the last axes of input, whose lengths are `normalized_shape`; weight has that shape. By
+    default eps is the rounding unit of the dtype that it is computed in.
 
     >>> rms_norm([1.0, 7.0], 2, eps=0.0)
     Tensor([0.2, 1.4])
@@ -80,7 +85,9 @@ def normalized_axes(name, input, normalized_shape, **scales):
 class group_norm:
     """y = (x - mean) / √(variance + eps) * weight + bias, each group of channels of each sample by itself
 
-    input is (n, c) or (n, c, d1, ...); num_groups divides c; weight and bias are (c).
+    Source: Wu and He, arXiv 1803.08494.
+
+    Shapes: input is (n, c) or (n, c, d1, ...); num_groups divides c; weight and bias are (c).
 
     >>> group_norm([[1.0, 3.0]], 1, eps=0.0)
     Tensor([[-1.,  1.]])
@@ -105,9 +112,12 @@ class group_norm:
 class batch_norm:
     """y = (x - mean) / √(variance + eps) * weight + bias, each channel by itself
 
-    input is (n, c) or (n, c, d1, ...); weight and bias are (c). In training, mean and variance are those of the batch;
-    otherwise they are running_mean and running_var, arrays of shape (c). In training these, if given, are updated in
-    place: new = (1 - momentum) * old + momentum * that of the batch, where the variance has the divisor N - 1.
+    Source: Ioffe and Szegedy, arXiv 1502.03167.
+
+    Shapes: input is (n, c) or (n, c, d1, ...); weight and bias are (c). In training, mean and variance are those of the
+    batch; otherwise they are running_mean and running_var, arrays of shape (c). In training these, if given, are
+    updated in place: new = (1 - momentum) * old + momentum * that of the batch, where the variance has the divisor N -
+    1.
 
     >>> batch_norm([[1.0], [3.0]], training=True, eps=0.0)
     Tensor([[-1.],
@@ -135,9 +145,11 @@ class batch_norm:
 class instance_norm:
     """y = (x - mean) / √(variance + eps) * weight + bias, each channel of each sample by itself
 
-    input is (n, c, d1, ...); weight and bias are (c). Mean and variance are the sample's own with use_input_stats;
-    otherwise they are running_mean and running_var, arrays of shape (c), which with it, if given, are updated in place,
-    as batch_norm does, by the mean of the samples' own.
+    Source: Ulyanov, Vedaldi and Lempitsky, arXiv 1607.08022.
+
+    Shapes: input is (n, c, d1, ...); weight and bias are (c). Mean and variance are the sample's own with
+    use_input_stats; otherwise they are running_mean and running_var, arrays of shape (c), which with it, if given, are
+    updated in place, as batch_norm does, by the mean of the samples' own.
 
     >>> instance_norm([[[1.0, 3.0]]], eps=0.0)
     Tensor([[[-1.,  1.]]])

@@ -243,8 +243,8 @@ def in_part(reduce, root, x, axis, dtype, ddof, keepdims, where, mean):
 
 
 def variance(name, x, axis, ddof, keepdims):
-    n = count(x, axis)
     squares = np.square(deviation(x, axis)).sum(axis, keepdims=keepdims)
+    n = count(x, axis)
     if n <= ddof and squares.size:
         raise ValueError(
             f"{name}: ddof={ddof} needs more than {ddof} entries to each result, and axis={axis} of shape {x.shape} "
@@ -254,7 +254,8 @@ def variance(name, x, axis, ddof, keepdims):
 
 
 def deviation(x, axis):
-    return x - x.sum(axis, keepdims=True) / (count(x, axis) or 1)
+    total = x.sum(axis, keepdims=True)  # which knows what to say of an axis that is none
+    return x - total / (count(x, axis) or 1)
 
 
 # ------------------------------------------------------------------------------------------------------------ extremes

@@ -16,6 +16,7 @@ from minigrad.engine import errors
 from minigrad.engine.numeric import is_operand
 from minigrad.engine.state import here, off_tape
 from minigrad.engine.trees import mapped
+from minigrad.ops import docstring
 from minigrad.ops.calling import Calling, whole_name
 from minigrad.ops.operation import DOUBLE, Operation, lifted, narrow
 from minigrad.tensor import Tensor
@@ -90,7 +91,7 @@ def op(block: Any) -> Callable[..., Tensor]:
         function = plain if in_full else prepared
         public.__qualname__ = operation.name  # what Python says of a missing argument
     function.__name__ = function.__qualname__ = operation.name
-    function.__doc__ = operation.formula
+    function.__doc__ = docstring.of_operation(operation)
     function.__module__ = block.__module__
     function.__signature__ = calling.signature
     function.operation = operation
@@ -125,6 +126,8 @@ def composition(*functions: Any, method: bool = False) -> Callable[[Callable[...
                 args, kwargs = calling.translated(args, kwargs)
             return function(*args, **kwargs)
 
+        theirs = next(iter(functions), getattr(np, function.__name__, None))
+        called.__doc__ = docstring.of_composition(function.__doc__, theirs)
         COMPOSITIONS[function.__name__] = called
         FROM_NUMPY.update(dict.fromkeys(functions, called))
         if method:

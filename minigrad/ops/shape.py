@@ -176,6 +176,8 @@ class ravel:
 class flatten:
     """y = the entries of x in one axis: row by row, or column by column if order is 'F'
 
+    Shapes: x of any, the result (x.size,).
+
     >>> flatten([[1.0, 2.0], [3.0, 4.0]])
     Tensor([1., 2., 3., 4.])
     """

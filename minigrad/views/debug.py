@@ -276,6 +276,9 @@ def debug(output: Tensor, gradient: Any = None) -> None:
 
     Each step shows the line with its expression marked, the cotangent that comes in, the rule, what it gives before and
     after broadcasting is undone, and what has come together so far. No `.grad` changes.
+
+    Raises:
+        TypeError: `output` is no Tensor.
     """
     Debugger(traced(output, gradient)).run()
 

@@ -438,6 +438,10 @@ def draw(
         fold: draw one box for all that one "line", "function" or "module" computed in a row; False for a box for each
             node. By default only tapes of more than a hundred results are folded.
 
+    Raises:
+        TypeError: `output` is no Tensor.
+        ValueError: `fold` is none of these.
+
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> draw((w * w).sum(), lr=0.1)
     <drawing of 3 boxes; .save('graph.svg') writes it to a file>

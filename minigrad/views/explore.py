@@ -448,6 +448,9 @@ def explore(output: Tensor, gradient: Any = None) -> Page:
         output: any tensor; no `.grad` changes.
         gradient: the cotangent to start with if `output` is not a single number.
 
+    Raises:
+        TypeError: `output` is no Tensor.
+
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> explore((w * w).sum())
     <page; .save('page.html') writes it to a file>

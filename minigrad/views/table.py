@@ -176,6 +176,9 @@ def table(output: Tensor, gradient: Any = None) -> Table:
         output: any tensor; its backward is looked at if it can be differentiated, and no `.grad` changes.
         gradient: the cotangent to start with if `output` is not a single number.
 
+    Raises:
+        TypeError: `output` is no Tensor.
+
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> print(table((w * 3.0).sum()))  # doctest: +ELLIPSIS +NORMALIZE_WHITESPACE
     forward
