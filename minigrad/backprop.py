@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import errors
-from minigrad.engine.guards import differentiable_tensors, handed_out, leading, owned, recorded_inputs, seed
+from minigrad.engine.guards import differentiable_tensors, handed_out, leading, recorded_inputs, seed
 from minigrad.engine.hooks import arrived
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.places import caller
@@ -140,8 +140,9 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
                     total = cotangents[x] + sent
                 elif create_graph or (x.op is not None and x not in keep):
                     total = sent
-                else:  # it will be handed out
-                    total = owned(sent, g, op)
+                else:  # it is handed out in memory of its own: no view, nor what a student saved or returned twice
+                    fresh = op.owns_results and sent is not g and sent.base is None
+                    total = sent if fresh else sent.copy()
                 if watches:
                     tell(watches, "edge", node, i, partial, sent, cotangents.get(x), total)
                 cotangents[x] = total
@@ -170,9 +171,10 @@ def backward(
     wanted = () if inputs is None else differentiable_tensors(inputs)
     if inputs is not None and not wanted:
         raise ValueError("backward: inputs=() names no tensor; leave it out for all leaves")
-    here.state.left = here.state.left if create_graph else next_serial()
+    if not create_graph:
+        here.state.left = next_serial()
     for x, g in sweep(output, gradient, wanted, create_graph).items():
-        if x.op is not None and x.hooks and x.hooks.retain:  # it has it already
+        if x.hooks and x.hooks.retain and x.op is not None:  # it has it already
             continue
         if create_graph:
             x.grad = g if x.grad is None else x.grad + g

@@ -148,7 +148,7 @@ class Application(Op):
 
     def forward(self, *values: Any) -> Any:
         result = self.student.forward(self.ctx, *values)
-        if type(result) is not np.ndarray and type(result) is not Tensor:
+        if type(result) not in ARRAYS:
             result = numbers_in(result, self.name)
             if type(result) is tuple:
                 self.pieces = tuple(pieces(result))

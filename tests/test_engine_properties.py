@@ -270,28 +270,33 @@ def watched(w: Tensor) -> Callable[[Tensor], None]:
     return step
 
 
-@pytest.mark.parametrize(("kind", "steps"), [("plain", 10_000), ("watched", 1_000)])
+@pytest.mark.parametrize(("kind", "steps"), [("plain", 4_000), ("watched", 1_000)])
 def test_training_leaves_nothing_behind(kind, steps):
-    """Not a block of memory more after all steps than after the first few, and nothing for the cycle collector."""
+    """Not a block of memory more after all steps than after the first few, and nothing for the cycle collector.
+
+    What leaks does so each time; what another thread of the test runner needs meanwhile, once.
+    """
     w, b = Tensor([[1.0], [2.0]], requires_grad=True), Tensor([0.5], requires_grad=True)
     step = plain if kind == "plain" else watched(w)
-    with no_collector():
-        tracemalloc.start()
-        try:
-            _ = [[(i,) * n for i in range(2000)] for n in range(1, 20)]  # free tuples that Python keeps
-            del _
-            train(100, w, b, step)
-            objects, (before, _) = len(gc.get_objects()), tracemalloc.get_traced_memory()
-            train(100, w, b, step)
-            _, peak = tracemalloc.get_traced_memory()
-            train(steps - 200, w, b, step)
-            after, highest = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert len(gc.get_objects()) <= objects + 5
-        assert gc.collect() == 0
-    assert after - before < 1000, f"bytes that stay: {after - before}"
-    assert highest - peak < 1000, "bytes that one step needs, more and more"
+    found = []
+    while len(found) < 3 and (not found or max(found[-1]) >= 1000):
+        with no_collector():
+            tracemalloc.start()
+            try:
+                _ = [[(i,) * n for i in range(2000)] for n in range(1, 20)]  # free tuples that Python keeps
+                del _
+                train(100, w, b, step)
+                objects, (before, _) = len(gc.get_objects()), tracemalloc.get_traced_memory()
+                train(100, w, b, step)
+                _, peak = tracemalloc.get_traced_memory()
+                train(steps - 200, w, b, step)
+                after, highest = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert len(gc.get_objects()) <= objects + 5
+            assert gc.collect() == 0
+        found.append((after - before, highest - peak))
+    assert max(found[-1]) < 1000, f"bytes that stay, and bytes that one step needs more and more: {found}"
 
 
 def test_a_sweep_that_fails_leaves_nothing_behind():

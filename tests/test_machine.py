@@ -296,7 +296,7 @@ PLANTED = {  # what is wrong: whose function, its name, the text it has, and the
     "the tape is in the order of its discovery": (backprop, "tape", "nodes.sort(key=by_serial)", "nodes.reverse()"),
     "intermediates keep their cotangent": (backprop, "sweep", "cotangents.pop(node, None)", "cotangents.get(node)"),
     "what a hook returns is lost": (backprop, "arrived", "g = node.hooks(node, g) if", "node.hooks(node, g) if"),
-    "gradients share memory": (backprop, "owned", "else partial.copy()", "else partial"),
+    "gradients share memory": (backprop, "sweep", "else sent.copy()", "else sent"),
     "broadcasting is not undone": (operation.Operation, "fit", "unbroadcast(g, x.shape)", "g"),
     "detach keeps the history": (Tensor, "detach", "Tensor(self.array)", "+self"),
     "zero_grad does nothing": (Tensor, "zero_grad", "self.grad = None", "pass"),

@@ -28,20 +28,22 @@ def seed(output: Tensor, gradient: Any, keep: Container[Tensor], create_graph: b
     """The cotangent a sweep starts with: `gradient`, or 1 for a single number."""
     if type(output) is not Tensor or not output.differentiable:
         raise errors.not_differentiable(output)
-    if output.array.dtype.kind != "f":
-        raise TypeError(errors.not_real(output.dtype))
-    if gradient is None and output.size == 1:
-        shared = not output.shape and output.op is not None and output not in keep
-        gradient = ONES[output.array.dtype.char] if shared else np.ones(output.shape, output.dtype)
+    array = output.array
+    shape, dtype = array.shape, array.dtype
+    if dtype.kind != "f":
+        raise TypeError(errors.not_real(dtype))
+    if gradient is None and array.size == 1:
+        shared = not shape and output.op is not None and output not in keep
+        gradient = ONES[dtype.char] if shared else np.ones(shape, dtype)
     elif type(gradient) is Tensor:
-        cast(gradient.array, output.dtype, "gradient")
+        cast(gradient.array, dtype, "gradient")
     elif gradient is not None:
-        gradient = np.array(cast(as_numeric(gradient), output.dtype, "gradient"))
-    if gradient is None or gradient.shape != output.shape:
+        gradient = np.array(cast(as_numeric(gradient), dtype, "gradient"))
+    if gradient is None or gradient.shape != shape:
         raise errors.wrong_seed(output, gradient)
     if create_graph:
-        return gradient.astype(output.dtype) if type(gradient) is Tensor else Tensor(gradient)
-    return gradient.array.astype(output.dtype) if type(gradient) is Tensor else gradient
+        return gradient.astype(dtype) if type(gradient) is Tensor else Tensor(gradient)
+    return gradient.array.astype(dtype) if type(gradient) is Tensor else gradient
 
 
 def differentiable_tensors(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -62,13 +64,6 @@ def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
                 if type(x) is Tensor and x in found:
                     found.add(node)
     return found
-
-
-def owned(partial: Any, g: Any, op: Any) -> Any:
-    """`partial` in memory of its own, for it will be handed out: a rule may return the cotangent g or a view of it, and
-    a student what was saved.
-    """
-    return partial if op.owns_results and partial is not g and partial.base is None else partial.copy()
 
 
 def handed_out(g: Any) -> Any:

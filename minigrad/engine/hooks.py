@@ -80,5 +80,6 @@ class Handle(NamedTuple):
 def arrived(node: Tensor, g: Any, watches: tuple[Watch, ...]) -> Any:
     """The cotangent of `node` after its hooks, now that all of it is there."""
     g = node.hooks(node, g) if node.hooks else g
-    tell(watches, "arrives", node, g)
+    if watches:
+        tell(watches, "arrives", node, g)
     return g

@@ -75,6 +75,8 @@ def refuse_other_arrays(data: Any) -> None:
 
 def cast(array: np.ndarray[Any, Any], dtype: Any, what: str) -> np.ndarray[Any, Any]:
     """`array` in `dtype`, if that loses no more than precision."""
+    if array.dtype is dtype:
+        return array
     if not np.can_cast(array.dtype, dtype, "same_kind"):
         raise TypeError(f"{what}: {array.dtype} cannot become {dtype} without losing more than precision")
     return array.astype(dtype, copy=False)

@@ -108,9 +108,10 @@ def tell(watches: tuple[Watch, ...], event: str, *what: Any) -> None:
 def off_tape(t: Any, how: str) -> Any:
     """The array of `t`, for a use that leaves the tape."""
     state = here.state
-    if t.differentiable or (t.cut and t.cut[0] in ENDED):
-        state.left = max(state.left, t.serial)
-    tell(state.watches, "leaves", t, how)
+    if t.serial > state.left and (t.differentiable or (t.cut and t.cut[0] in ENDED)):
+        state.left = t.serial
+    if state.watches:
+        tell(state.watches, "leaves", t, how)
     return t.array
 
 

@@ -50,12 +50,12 @@ def op(block: Any) -> Callable[..., Tensor]:
             inputs, params = bind(inputs, params)
         else:
             params = defaults
-        rounded = None
         if wide and (type(x := inputs[0]) is not Tensor or x.array.dtype is not DOUBLE) and narrow(x):
             inputs, rounded = operation.widened(inputs)
+            if rounded is not None:
+                return apply(*inputs, **params).astype(rounded)
         try:
-            y = record(operation, inputs, params)
-            return y if rounded is None else y.astype(rounded)
+            return record(operation, inputs, params)
         except Exception as error:  # NumPy's, of shapes or axes, names neither the operation nor its inputs
             error.add_note(errors.in_forward(operation, inputs, params))
             raise

@@ -105,7 +105,7 @@ class Optimizer:
             settings = self.settings(group)
             for p in group["params"]:
                 if p.grad is not None:
-                    p.data = self.moved(p.data, np.asarray(bare(p.grad)), self.state.setdefault(p, {}), **settings)
+                    p.data = self.moved(p.data, bare(p.grad), self.state.setdefault(p, {}), **settings)
         self.stale.after_step()
         return loss
 
@@ -179,8 +179,8 @@ def copied(state: Any) -> Any:
 
 
 def bare(g: Any) -> Any:
-    """The array of a gradient; it is a Tensor where its sweep was recorded."""
-    return g.data if isinstance(g, Tensor) else g
+    """The array of a gradient; it is a Tensor where its sweep was recorded, and may be a list that a user assigned."""
+    return g if type(g) is np.ndarray else np.asarray(g.data if isinstance(g, Tensor) else g)
 
 
 def moved(w: Array, step: Any) -> Any:
