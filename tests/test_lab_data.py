@@ -61,7 +61,7 @@ def test_arrays_and_datasets_are_data_too():
     [
         ({"data": "bosten"}, "no data set or file 'bosten'; take california, diabetes, synthetic or"),
         ({"data": "california", "rows": 10}, "rows is for synthetic data; here the data are built-in data"),
-        ({"data": "diabetes", "target": "age"}, "target is for files and a DataFrame; here"),
+        ({"data": "diabetes", "target": "age"}, "target is for files, a DataFrame and parts; here"),
         ({"data": "synthetic", "rows": 1}, "1 row cannot be split"),
         ({"data": "synthetic", "outputs": 0}, "outputs must be at least 1, got 0"),
     ],

@@ -40,7 +40,12 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     parser.description, parser.epilog = DESCRIPTIONS[command], EXAMPLES
     add = parser.add_argument_group("data").add_argument
     add("--data", default="california", help="california (default), diabetes, synthetic, or a file: CSV text, Parquet, "
-        "Feather, Excel, .npy or .npz, packed or not; - is standard input")  # fmt: skip
+        "Feather, Excel, .npy or .npz, packed or not; - is standard input; \"part-*.csv\" several")  # fmt: skip
+    add(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="read the rows in blocks, and keep them in files (default: several files, and what is over 256 MB)",
+    )
     columns = "COLUMN[,COLUMN]"
     add("--target", metavar=columns, help="columns of a file to predict")
     add(

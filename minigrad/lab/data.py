@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,7 +25,7 @@ FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
 BUILT_IN = ("california", "diabetes", "synthetic")
 MOST_BYTES = 2**33  # of synthetic data; a descent on more would take days
-BLOCK = 2**20  # numbers of a table in a file that are in memory at once
+BLOCK = 2**18  # numbers of a table in a file that are in memory at once
 CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")
 
 
@@ -84,26 +84,31 @@ class Dataset:
     def _refuse(self) -> None:
         """Raise LabError if a value is missing."""
         gaps = np.isnan(np.column_stack([self.features, self.targets]))
-        if not gaps.any():
-            return
-        counts = gaps.sum(0)
-        names = [*self.feature_names, *self.target_names]
-        order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
-        remedies = [f"{option('missing', 'drop')} leaves these rows out"]
-        if worst := [names[i] for i in order if i < self.features.shape[1]]:
-            remedies += [
-                f"{option('missing', 'mean')} or {option('missing', 'median')} fills in that of the training rows",
-                f"{option('drop', worst[0])} leaves out a column",
-            ]
-        raise LabError(
-            f"{self.name}: a value is missing in {gaps.any(1).sum():,} of {counted(len(gaps), 'row')}, first in row "
-            f"{np.flatnonzero(gaps.any(1))[0] + 1}; by column: "
-            f"{tables.listed([f'{names[i]} {counts[i]:,}' for i in order], 10)}. {', '.join(remedies)}"
-        )
+        if gaps.any():
+            rows = gaps.any(1)
+            raise gaps_refused(self, gaps.sum(0), int(rows.sum()), len(gaps), int(np.flatnonzero(rows)[0]) + 1)
 
     def __repr__(self) -> str:
         (rows, p), q = self.features.shape, self.targets.shape[1]
         return f"<Dataset {self.name}: {rows} rows, {counted(p, 'feature')}, {counted(q, 'target')}>"
+
+
+def gaps_refused(
+    table: Any, counts: npt.NDArray[np.integer[Any]], rows: int, of: int, first: int, fills: Sequence[str] = MISSING[2:]
+) -> LabError:
+    """The error for the `rows` in which a value is missing, of so many, with `counts` for features and then targets."""
+    names = [*table.feature_names, *table.target_names]
+    order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
+    remedies = [f"{option('missing', 'drop')} leaves these rows out"]
+    if worst := [names[i] for i in order if i < len(table.feature_names)]:
+        remedies += [
+            f"{' or '.join(option('missing', how) for how in fills)} fills in that of the training rows",
+            f"{option('drop', worst[0])} leaves out a column",
+        ]
+    return LabError(
+        f"{table.name}: a value is missing in {rows:,} of {counted(of, 'row')}, first in row {first}; by column: "
+        f"{tables.listed([f'{names[i]} {counts[i]:,}' for i in order], 10)}. {', '.join(remedies)}"
+    )
 
 
 def california() -> Dataset:
@@ -186,29 +191,20 @@ def load(
 
     Raises LabError.
     """
-    columns: dict[str, Any] = {"target": target, "features": features, "drop": drop, "categorical": categorical}
-    text: dict[str, Any] = {
-        "delimiter": delimiter,
-        "decimal": decimal,
-        "header": header,
-        "encoding": encoding,
-        "na": na,
-    }
-    sizes = {"rows": rows, "features": features, "outputs": outputs}
     kind = _kind(data)
-    given: dict[str, Any] = {name: value for name, value in {**columns, **text, **sizes}.items() if value is not None}
-    for name in given:
-        if name not in TAKES[kind]:
-            owners = " and ".join(owner for owner, names in TAKES.items() if name in names)
-            raise LabError(f"{option(name)} is for {owners}; here the data are {kind}")
-    if missing not in MISSING:
-        raise unknown(option("missing"), missing, MISSING)
+    given: dict[str, Any] = {
+        "target": target, "features": features, "drop": drop, "categorical": categorical, "missing": missing,
+        "delimiter": delimiter, "decimal": decimal, "header": header, "encoding": encoding, "na": na,
+        "rows": rows, "outputs": outputs,
+    }  # fmt: skip
+    columns, text = options(kind, given)
     if isinstance(data, Dataset):
         return data
     if kind == BUILT_IN_DATA:
         return california() if data == "california" else diabetes()
     if kind == SYNTHETIC:
-        return synthetic(**given, seed=seed)
+        sizes: dict[str, Any] = {"rows": rows, "features": features, "outputs": outputs}
+        return synthetic(**{name: size for name, size in sizes.items() if size is not None}, seed=seed)
     if kind == FILE:
         if str(data) != "-" and (not Path(data).exists() or Path(data).is_dir()):
             known = ", ".join(BUILT_IN)
@@ -218,15 +214,33 @@ def load(
     elif kind == FRAME:
         name, table = "table", tables.of_frame(data, **columns)
     else:
-        name, table = "arrays", _of_pair(data)
+        name, table = "arrays", tables.of_pair(data)
     return Dataset(name, *table[:4], missing, tuple(table.notes))
 
 
+def options(kind: str, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of the options of `load` those that say which columns are meant, and those that say how text is read.
+
+    Raises LabError for what data of this kind have no use for.
+    """
+    for name, value in table.items():
+        if value is not None and name not in (*TAKES[kind], "missing"):
+            *more, last = [owner for owner, names in TAKES.items() if name in names]
+            owners = f"{', '.join(more)} and {last}" if more else last
+            raise LabError(f"{option(name)} is for {owners}; here the data are {kind}")
+    if table["missing"] not in MISSING:
+        raise unknown(option("missing"), table["missing"], MISSING)
+    return tuple({name: table.get(name) for name in names} for names in (COLUMNS, tables.TextOptions._fields))  # type: ignore[return-value]
+
+
 SYNTHETIC, BUILT_IN_DATA, FILE, FRAME = "synthetic data", "built-in data", "files", "a DataFrame"
+PARTS = "parts"
+COLUMNS = ("target", "features", "drop", "categorical")
 TAKES = {
     SYNTHETIC: ("rows", "features", "outputs"),
-    FILE: ("target", "features", "drop", "categorical", "delimiter", "decimal", "header", "encoding", "na"),
-    FRAME: ("target", "features", "drop", "categorical"),
+    FILE: (*COLUMNS, *tables.TextOptions._fields),
+    FRAME: COLUMNS,
+    PARTS: COLUMNS,
     BUILT_IN_DATA: (), "arrays": (), "a Dataset": (),
 }  # fmt: skip
 
@@ -242,19 +256,6 @@ def _kind(data: Any) -> str:
         return "arrays"
     known = ", ".join(BUILT_IN)
     raise LabError(f"data are {known}, a file, a DataFrame or a pair (X, y) of arrays, not a {type(data).__name__}")
-
-
-def _of_pair(data: Any) -> tables.Table:
-    """A pair (X, y) of arrays, or of what has names as well: a DataFrame, a Series."""
-    try:
-        x, y = (np.asarray(part, np.float64) for part in data)
-    except (TypeError, ValueError) as error:
-        raise LabError(f"X and y must be arrays of numbers: {error}") from error
-    y = y[:, np.newaxis] if y.ndim == 1 else y
-    if x.ndim != 2 or y.ndim != 2:
-        raise LabError(f"X needs 2 axes, (rows, features), and y 1 or 2; got shapes {x.shape} and {y.shape}")
-    names = tables.names_of(data[0], "x", x.shape[1]), tables.names_of(data[1], "y", y.shape[1])
-    return tables.Table(x, y, *names, [])
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,6 +332,23 @@ def check_scale(what: str, numbers: FloatArray, dtype: npt.DTypeLike) -> None:
         )
 
 
+def standardised(clip: float | None, outside: int, of: int, rows: int, constant: Sequence[str]) -> list[str]:
+    """In sentences, how features were standardised and clipped: so many values of how many, in how many rows.
+
+    Warns (LabWarning) of the features that were left out.
+    """
+    notes = ["features standardised with the mean and standard deviation of the training rows"]
+    if clip is None:
+        notes.append("features not clipped")
+    else:
+        share = f"{outside:,} of {of:,} training values, in {counted(rows, 'row')}"
+        notes.append(f"features clipped at ±{clip:g}: {share}")
+    if len(constant):
+        notes.append(f"left out, because constant in the training rows: {', '.join(constant)}")
+        warnings.warn(notes[-1], LabWarning, stacklevel=3)
+    return notes
+
+
 def prepare(
     dataset: Dataset, *, clip_features: float | None = 5.0, seed: int = 0, dtype: npt.DTypeLike = np.float64
 ) -> Prepared:
@@ -359,6 +377,9 @@ def prepare(
         rows = counted(len(x_train), "training row")
         raise LabError(f"{dataset.name}: every feature is constant in the {rows}, nothing can be learned from them")
     x_train, x_test = x_train[:, varies], x_test[:, varies]
+    outside = np.abs(x_train) > (clip_features or math.inf)
+    if clip_features is not None:
+        x_train, x_test = (x.clip(-clip_features, clip_features) for x in (x_train, x_test))
     names = np.array(dataset.feature_names)
     notes = [
         *dataset.notes,
@@ -367,23 +388,8 @@ def prepare(
         f"split at random (seed {seed}): {counted(len(x_train), 'training row')}, {counted(len(x_test), 'test row')}",
         *dropped,
         *filled,
-        "features standardised with the mean and standard deviation of the training rows",
+        *standardised(clip_features, int(outside.sum()), x_train.size, int(outside.any(1).sum()), names[~varies]),
     ]
-    if clip_features is None:
-        notes.append("features not clipped")
-    else:
-        outside = np.abs(x_train) > clip_features
-        notes.append(
-            f"features clipped at ±{clip_features:g}: {outside.sum():,} of {x_train.size:,} training values, "
-            f"in {counted(outside.any(1).sum(), 'row')}"
-        )
-        x_train, x_test = (
-            x_train.clip(-clip_features, clip_features),
-            x_test.clip(-clip_features, clip_features),
-        )
-    if not varies.all():
-        notes.append(f"left out, because constant in the training rows: {', '.join(names[~varies])}")
-        warnings.warn(notes[-1], LabWarning, stacklevel=2)
     return Prepared(
         dataset.name,
         np.ascontiguousarray(x_train, dtype),

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from minigrad import linear, mse_loss
-from minigrad.lab.data import FloatArray, Prepared, load, prepare, stream
+from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
 from minigrad.lab.descent import Milestone, TapeEngine, descend, make_engine, rows_a_step
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.progress import Progress
 from minigrad.lab.report import Comparison, History, Run
 from minigrad.lab.settings import DTYPES, ENGINES, INITS, METHODS, PRESETS, Settings
+from minigrad.lab.store import ready
 from minigrad.lab.theory import FAR, LeastSquares, mse, percent
 
 MOST_EPOCHS = 10**12  # more are no number of samples that a file can hold, and no end
@@ -73,8 +74,7 @@ def compare(
         unknown = ", ".join(sorted(set(lrs) - set(methods)))
         raise LabError(f"{option('lr')} names {unknown}, but the methods are {', '.join(methods)}")
 
-    dataset = load(data, seed=seed, **table)
-    prepared = prepare(dataset, clip_features=clip_features, seed=seed, dtype=dtype)
+    prepared = ready(data, clip_features=clip_features, seed=seed, dtype=dtype, progress=progress, **table)
     exact = LeastSquares(prepared.x_train, prepared.y_train)
     start = _start(exact, init, seed, dtype)
 
@@ -87,7 +87,13 @@ def compare(
         numbers = numbers | {name: value for name, value in given.items() if value is not None}
         numbers = _numbers(method, exact, start, **numbers)
         common: dict[str, Any] = {"clip_features": clip_features, "init": init, "seed": seed, "dtype": dtype}
-        plans.append(Settings(dataset.name, method, engine, **common, **numbers))
+        plans.append(Settings(prepared.name, method, engine, **common, **numbers))
+    for plan in plans:
+        if engine != "minigrad" and plan.batch_size > rows_in_memory(prepared.x_train):
+            raise LabError(
+                f"{plan.method}: engine {engine} holds the {plan.batch_size:,} rows of a step in memory together, and "
+                f"these are read as a stream; take {option('engine', 'minigrad')}, or fewer rows a step"
+            )
     budget = max(plan.epochs for plan in plans)
     ends = [exact.predicted(*start, plan.lr, plan.batch_size, budget) for plan in plans]
     plans = [replace(plan, epochs=budget, predicted=end) for plan, end in zip(plans, ends, strict=True)]
@@ -109,6 +115,9 @@ def train(
 
     data: what `lab.load` takes, with all that it takes: "california", "diabetes", "synthetic" (with `rows`, `features`,
         `outputs`), the path of a table or a DataFrame (with `target`, the columns to predict), a pair (X, y) of arrays.
+    parts: in the place of `data`, any iterable of batches, each a pair (X, y) of arrays or a DataFrame (with `target`).
+    stream: read the table block by block, and keep its rows in files, so that it need not fit in memory. By default
+        parts, several files ("part-*.csv") and files of more than 256 MB are read so.
     method: "batch" (all rows a step), "sgd" (one row a step) or "minibatch" (`batch_size` rows a step, 32).
     lr: the step. By default it comes from the data (`LeastSquares.default_lr`).
     epochs: passes over the training rows. By default enough to end within 1.5 % of the optimum, as predicted
@@ -138,7 +147,7 @@ def _merged(own: Signature, others: Signature) -> Signature:
     return own.replace(parameters=[*named, *more])
 
 
-compare.__signature__ = _merged(signature(compare), signature(load))  # type: ignore[attr-defined]
+compare.__signature__ = _merged(signature(compare), signature(ready))  # type: ignore[attr-defined]
 train.__signature__ = _merged(signature(train), signature(compare))  # type: ignore[attr-defined]  # what help() shows
 
 
@@ -251,7 +260,7 @@ def _run(
     def look() -> None:
         nonlocal weights, bias
         weights, bias = engine.parameters()
-        train = mse(table.x_train, table.y_train, weights, bias)
+        train = exact.loss(weights, bias) if exact.streamed else mse(table.x_train, table.y_train, weights, bias)
         test = mse(table.x_test, table.y_test, weights, bias)
         looks.append((now.samples, train, test))
         if log:

@@ -203,11 +203,21 @@ def account(runs: Sequence[Run]) -> list[str]:
     return [
         *runs[0].notes,
         "start: all weights zero" if settings.init == "zeros" else f"start: random weights (seed {settings.seed})",
-        f"exact least squares: train MSE {exact.mse:.6g}; no weights do better on these rows",
+        f"exact least squares: train MSE {exact.mse:.6g}; no weights do better on these rows{_doubt(exact)}",
         f"largest stable lr: {exact.full_batch_bound:.3g} for the full batch (2/lambda_max), "
         f"{exact.one_sample_bound:.3g} for one sample",
         *(_steps(run) for run in runs),
     ]
+
+
+def _doubt(exact: LeastSquares) -> str:
+    if exact.error <= 1e-9:
+        return ""
+    digits = max(0, math.floor(-math.log10(exact.error)))
+    return (
+        f". Of a stream they come from the normal equations, and at a condition number of {exact.condition:.2g} "
+        f"{counted(digits, 'digit')} of the weights are sure"
+    )
 
 
 def _steps(run: Run) -> str:

@@ -91,6 +91,19 @@ def names_of(part: Any, letter: str, count: int) -> tuple[str, ...]:
     return tuple(map(str, names)) if names is not None else tuple(f"{letter}{i}" for i in range(count))
 
 
+def of_pair(data: Any) -> Table:
+    """A pair (X, y) of arrays, or of what has names as well: a DataFrame, a Series."""
+    try:
+        x, y = (np.asarray(part, np.float64) for part in data)
+    except (TypeError, ValueError) as error:
+        raise LabError(f"X and y must be arrays of numbers: {error}") from error
+    y = y[:, np.newaxis] if y.ndim == 1 else y
+    if x.ndim != 2 or y.ndim != 2:
+        raise LabError(f"X needs 2 axes, (rows, features), and y 1 or 2; got shapes {x.shape} and {y.shape}")
+    names = names_of(data[0], "x", x.shape[1]), names_of(data[1], "y", y.shape[1])
+    return Table(x, y, *names, [])
+
+
 def of_frame(data: Any, **columns: Any) -> Table:
     """The columns meant of a table that is in memory."""
     import pandas as pd
