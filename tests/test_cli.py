@@ -63,14 +63,14 @@ def test_every_option_reaches_the_lab(capsys, monkeypatch):
     monkeypatch.setattr(lab, "compare", compare)
     given = (
         "--data d --target t --rows 1 --features 2 --outputs 3 --drop e --categorical f --missing mean --na g"
-        " --delimiter h --decimal i --no-header --encoding j --clip-features none --epochs 4"
+        " --delimiter h --decimal i --no-header --encoding j --stream --clip-features none --epochs 4"
         " --batch-size 5 --clip-norm 6 --init random --seed 7 --dtype float32"
         " --engine torch --preset lab --logdir l --lr batch=8,sgd=9 -q"
     )
     assert main(["compare", *given.split()]) == 2
     assert seen == {
         "data": "d", "target": "t", "rows": 1, "features": 2, "outputs": 3, "drop": "e", "categorical": "f",
-        "missing": "mean", "na": "g", "delimiter": "h", "decimal": "i", "header": False, "encoding": "j",
+        "missing": "mean", "na": "g", "delimiter": "h", "decimal": "i", "header": False, "encoding": "j", "stream": True,
         "clip_features": None, "epochs": 4,
         "batch_size": 5, "clip_norm": 6.0, "init": "random", "seed": 7, "dtype": "float32", "engine": "torch",
         "preset": "lab", "logdir": "l", "lr": {"batch": 8.0, "sgd": 9.0}, "progress": False,
