@@ -109,6 +109,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
     if watches:
         tell(watches, "begins", output, gradient, inputs)
     cotangents = {output: seed(output, gradient, keep, create_graph)}
+    sums: set[Any] = set()  # whose cotangent is an array that the sweep made, so that it may add to it in place
+    in_place = not (create_graph or watches)
     nodes = tape(output)
     wanted = leading(nodes, keep).__contains__ if keep else is_differentiable
     try:
@@ -121,6 +123,9 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
                 continue
             if node in keep:
                 cotangents[node] = g
+            sliced: Any = node.inputs[0] if op.onto and in_place else None  # n sums of n slices are dear
+            if sliced in sums and op.onto(cotangents[sliced], g, *node.values, **node.params):
+                continue
             if create_graph:  # on Tensors, so that the sweep records itself, in the name of the node's own line
                 state.recording, state.place = True, node.made_at
                 partials = op.partials(node, wanted, g, node, recorded_inputs(node))
@@ -146,6 +151,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
                 if watches:
                     tell(watches, "edge", node, i, partial, sent, cotangents.get(x), total)
                 cotangents[x] = total
+            if sliced in cotangents:
+                sums.add(sliced)
     except Exception as error:
         error.add_note(f"In the backward of {errors.described(node)}.")
         raise

@@ -255,3 +255,19 @@ def test_take_along_axis_broadcasts():
     x, i = whole((2, 3), np.float64, 0), np.array([[2, 2, 0, 1]])
     y = np.take_along_axis(Tensor(x), i, axis=1)
     np.testing.assert_array_equal(y.data, np.take_along_axis(x, i, axis=1), strict=True)
+
+
+def test_many_slices_of_one_array_are_added_up_in_one(monkeypatch):
+    """And into no array of anybody else's. A recorded sweep adds them one by one."""
+    calls, add_at = [], REGISTRY["add_at"]
+    forward = add_at.forward
+    monkeypatch.setattr(add_at, "forward", lambda *args, **kwargs: calls.append(1) or forward(*args, **kwargs))
+    x, y = (Tensor(np.arange(12.0).reshape(4, 3) - i, requires_grad=True) for i in (0, 5))
+    inner = x * y
+    shared = inner + x  # inner and x get its cotangent, one array
+    total = (shared * shared).sum() + sum((inner[i] * i).sum() for i in range(4)) + inner[:, 1:].sum() * x[::2, 0].sum()
+    total = total + shared[2, 1] + shared[-2] @ shared[0] + inner[[0, 0, 1]].sum() + inner[..., None].sum() + x.T[1, 2]
+    plain = gradients(total, [x, y])
+    assert len(calls) == 5  # the first of each of inner, shared, x.T and x, and what has an array for an index
+    for ours, want in zip(plain, gradients(total, [x, y], create_graph=True), strict=True):
+        np.testing.assert_array_equal(ours.data, want.data)

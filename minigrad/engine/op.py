@@ -26,6 +26,8 @@ class Op:
         has_constants: whether no derivative passes to some of the inputs.
         owns_results: whether a rule returns the cotangent, a view or fresh memory, and never an array that somebody
             else will keep. A student may return what was saved, or one array for two inputs.
+        onto: None, or ``onto(total, g, *inputs, **params)``, which adds the cotangent of the first input to `total`, in
+            place, and returns whether it did: where that costs less than a cotangent of its own, most of it zeros.
         plain: the types of inputs that are no Tensors and enter `forward` as they are; `constant` sees to the others.
         defaults: the static arguments that have a default.
         signature: the shapes of inputs and output in gufunc notation, "?" where nobody wrote one.
@@ -39,6 +41,7 @@ class Op:
     student: Any = None
     has_constants = False
     owns_results = True
+    onto: Any = None
     plain: frozenset[Any] = frozenset()
     defaults: dict[str, Any] = NO_DEFAULTS
     signature = "?"

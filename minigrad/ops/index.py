@@ -61,6 +61,11 @@ class getitem:
     def forward(x, *indices, index=None):       return x[together(index, indices)]
     def d_x(g, y, x, *indices, index):          return add_at(g, *indices, index=index, shape=x.shape)
     d_indices = None
+    def onto(total, g, x, *indices, index):
+        if indices or not x.ndim:  # a position may be named twice; and NumPy's numbers are not written into
+            return False
+        total[index] += g
+        return True
     def public(getitem, x, *index):
         static, arrays = apart(index[0] if len(index) == 1 else index)
         return getitem(x, *arrays, index=static)

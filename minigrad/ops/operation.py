@@ -63,6 +63,7 @@ class Operation(Op):
         self.numpy: list[Any] = getattr(block, "numpy", [getattr(np, self.name)] if hasattr(np, self.name) else [])
         words, renamed = getattr(block, "words", next(iter(self.numpy), None)), getattr(block, "renamed", {})
         self.in_full: bool = hasattr(block, "in_full")
+        self.onto = getattr(block, "onto", None)
         self.public: Any = block.in_full if self.in_full else getattr(block, "public", None)
         if self.public:
             called = list(inspect.signature(self.public).parameters.values())[1:]
