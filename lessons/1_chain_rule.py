@@ -25,8 +25,6 @@
 # %%
 import math
 
-import numpy as np
-
 import minigrad
 from minigrad.lesson import answered, exercise, expect, same
 
@@ -119,7 +117,7 @@ def square_rule(g, a):
     return (2 * a * g,)
 
 
-OPERATIONS = {
+OPERATIONS: dict = {
     "multiply": (multiply, multiply_rule),
     "add": (add, add_rule),
     "subtract": (subtract, subtract_rule),
@@ -161,8 +159,8 @@ def record(operation, *inputs):
 
 # %% [markdown]
 # The sweep goes over the tape from its end to its beginning. It begins with the cotangent 1 for $L$, and 0 for all
-# others. At each row the rule says what each input gets. `zip` makes pairs of inputs and partials; with `strict=True`
-# it complains if there are not as many of the ones as of the others.
+# others: `dict.fromkeys(tape, 0.0)` is a dictionary with a 0 for each row. At each row the rule says what each input
+# gets, the first of its results for the first input and so on, and that is *added* to what the input has already.
 
 
 # %%
@@ -174,8 +172,8 @@ def backward(L):
         if row.operation is not None:
             _, rule = OPERATIONS[row.operation]
             partials = rule(cotangent[row], *[number.value for number in row.inputs])
-            for number, partial in zip(row.inputs, partials, strict=True):
-                cotangent[number] += partial
+            for i, number in enumerate(row.inputs):
+                cotangent[number] += partials[i]
     return cotangent
 
 
@@ -195,17 +193,17 @@ assert [cotangent[v] for v in (w, x, b, y)] == [18, 12, 6, -6]
 # %% [markdown]
 # ## A value that is used twice
 #
-# In $f = x \cdot x + x$ three paths lead from $f$ back to $x$: one through each factor, one through the sum. Moving $x$
-# moves $f$ along all of them at once, so the cotangent of $x$ is the *sum over the paths*: $x + x + 1$. That is what
+# In $f = u \cdot u + u$ three paths lead from $f$ back to $u$: one through each factor, one through the sum. Moving $u$
+# moves $f$ along all of them at once. So the cotangent of $u$ is the *sum over the paths*: $u + u + 1$. That is what
 # the `+=` in `backward` is for.
 
 # %%
 tape.clear()
-x = Number(3.0)
-cotangent = backward(x * x + x)
+u = Number(3.0)
+cotangent = backward(u * u + u)
 
-print(cotangent[x])
-assert cotangent[x] == 3 + 3 + 1
+print(cotangent[u])
+assert cotangent[u] == 3 + 3 + 1
 
 # %% [markdown]
 # There may be many paths. Double a number sixty times, and $2^{60}$ of them lead back; following a billion of them a
@@ -214,22 +212,22 @@ assert cotangent[x] == 3 + 3 + 1
 
 # %%
 tape.clear()
-x = v = Number(1.0)
+first = v = Number(1.0)
 for _ in range(60):
     v = v + v
 
-print(f"{backward(v)[x]:.0f} after {len(tape)} rows")
-assert backward(v)[x] == 2**60
+print(f"{backward(v)[first]:.0f} after {len(tape)} rows")
+assert backward(v)[first] == 2**60
 
 # %% [markdown]
 # ## minigrad does the same
 #
-# A `Tensor` is our `Number` with an array in place of a float. NumPy's functions, applied to Tensors, put themselves on
-# the tape.
+# A `Tensor` is our `Number` with an array in place of a float. The operations are functions of minigrad, which put
+# themselves on the tape. NumPy's functions do so too, when they meet a Tensor: `np.square` is `minigrad.square` then.
 
 # %%
 w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0, 1.0, 4.0))
-L = np.square(w * x + b - y)
+L = minigrad.square(w * x + b - y)
 L.backward()
 
 print(f"dw = {w.grad}, dx = {x.grad}, db = {b.grad}, dy = {y.grad}\n")
@@ -238,11 +236,12 @@ assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "sub
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
 
 # %% [markdown]
-# The first half of the table is our tape. The column `kept` says how much memory each row holds on to for the sweep.
+# The first half of the table is our tape. minigrad has given names to what had none: `t1` is our `t`. The column `kept`
+# says how much memory each row holds on to, because the sweep will need it.
 #
 # The second half is our sweep, a line for each step. A bar over a name means its cotangent: `t̅1̅` is what we called
-# `dt`. `gradient` is the cotangent so far. `adds` is filled in where a step adds to a cotangent that is there already,
-# as with a value that is used twice. `undone` is for arrays, and comes in lesson 4.
+# `dt`. The column `gradient` is the cotangent so far. `adds` is filled in where a step adds to a cotangent that is
+# there already, as with a value that is used twice. `undone` is for arrays, and comes in lesson 4.
 #
 # The same as a picture:
 

@@ -200,8 +200,8 @@ axes_of_B = ...
 def check_1():
     g = rng.normal(size=(4, 2, 3))
     for name, axes, shape in (("A", axes_of_A, (4, 1, 3)), ("B", axes_of_B, (2, 1))):
-        numbers = tuple(axes) if np.iterable(answered(axes)) else axes
-        found = g.sum(axis=numbers)
+        axes = answered(axes)
+        found = g.sum(axis=tuple(axes) if np.iterable(axes) else axes)
         right = found.size == np.prod(shape) and same(found.reshape(shape), unbroadcast(g, shape))
         expect(right, f"look at {name}; write (4, 1, 3) and (2, 1) below each other, aligned at the right")
 
@@ -238,12 +238,14 @@ Multiply = ...
 # %% check 3
 @exercise(3)
 def check_3():
+    function = answered(Multiply)
+    expect(issubclass(function, minigrad.Function), "Multiply should be a minigrad.Function")
     for shapes in [((5, 3), (5, 3)), ((5, 3), (3,)), ((5, 1), (1, 3)), ((), (2, 3))]:
         inputs = [minigrad.Tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes]
         a, b = inputs
-        product = answered(Multiply).apply(a, b)
+        product = function.apply(a, b)
         expect(same(product, a.numpy() * b.numpy()), f"forward should return the product, for the shapes {shapes}")
-        report = minigrad.gradcheck(Multiply.apply, inputs, raise_exception=False)
+        report = minigrad.gradcheck(function.apply, inputs, raise_exception=False)
         expect(report, f"backward, for the shapes {shapes}\n\n{report}")
 
 

@@ -26,7 +26,7 @@ from sklearn.datasets import load_digits
 
 import minigrad
 from minigrad import Tensor, nn, optim
-from minigrad.lesson import exercise, expect, same
+from minigrad.lesson import answered, exercise, expect, same
 
 table = load_digits()
 order = np.random.default_rng(0).permutation(len(table.data))
@@ -59,13 +59,13 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-def cotangents(bend, spread, layers=10, skip=False):
+def cotangents(bend, size, layers=10, skip=False):
     """The length of the cotangent of each layer, the first one first."""
     rng = np.random.default_rng(0)
     found = []
     h = images[:100]
     for _ in range(layers):
-        W = Tensor(rng.normal(size=(64, 64)) * spread, requires_grad=True)
+        W = Tensor(rng.normal(size=(64, 64)) * size, requires_grad=True)
         new = bend(h @ W)
         h = h + new if skip else new
         h.register_hook(lambda g: found.append(length(g)))
@@ -74,8 +74,8 @@ def cotangents(bend, spread, layers=10, skip=False):
     return found[::-1]
 
 
-for name, bend, spread in (("sigmoid", sigmoid, 1 / 8), ("tanh", np.tanh, 1 / 8), ("relu", relu, np.sqrt(2) / 8)):
-    found = cotangents(bend, spread)
+for name, bend, size in (("sigmoid", sigmoid, 1 / 8), ("tanh", np.tanh, 1 / 8), ("relu", relu, np.sqrt(2) / 8)):
+    found = cotangents(bend, size)
     print(f"{name:8}", " ".join(f"{g:.0e}" for g in found))
     assert (found[0] < 1e-4 * found[-1]) == (name == "sigmoid")
 
@@ -330,12 +330,13 @@ def spread(n):
 @exercise(1)
 def check_1():
     for n in (64, 400):
-        expect(np.shape(spread(n)) == (), "a single number")
-        expect(not same(spread(n), 0.0), "a layer without weights")
+        size = answered(spread(n))
+        expect(np.shape(size) == (), "a single number")
+        expect(not same(size, 0.0), "a layer without weights")
         h = rng.normal(size=(50, n))
         lengths = [length(h)]
         for _ in range(20):
-            h = relu(h @ (rng.normal(size=(n, n)) * spread(n)))
+            h = relu(h @ (rng.normal(size=(n, n)) * size))
             lengths.append(length(h))
         expect(0.2 < lengths[-1] / lengths[0] < 5, f"{n} wide, 20 layers: the length goes to {lengths[-1]:.1e}")
 
@@ -353,13 +354,12 @@ def count_dead(h):
 # %% check 2
 @exercise(2)
 def check_2():
-    for units in (3, 8):
-        h = relu(rng.normal(size=(6, units)))
+    for units, dead in ((3, 1), (8, 5)):
+        h = np.abs(rng.normal(size=(6, units)))
         h[0, :] = 0  # an image that moves nothing
         h[1:, 0] = [0, 0, 0, 0, 1e-9]  # a unit that hardly ever fires
-        h[:, 1] = 0
-        found = count_dead(h.copy())
-        expect(same(found, 1 + int((h[:, 2:].max(axis=0, initial=0) == 0).sum())), "dead is a unit, for all the images")
+        h[:, 1 : 1 + dead] = 0
+        expect(same(count_dead(h.copy()), dead), "dead is a unit, for all the images")
 
 
 # %% [markdown]

@@ -74,7 +74,7 @@ def judged(check: Callable[[], Any], words: Mapping[str, str]) -> tuple[str, str
         return "not yet right", "; ", translated(str(wrong), words)
     except (Exception, SystemExit) as error:  # an answer may do anything, and the notebook goes on
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
-        return "not yet right", "; ", translated("it stops with {}", words).format(said) + place(error, check)
+        return "not yet right", "; ", translated(f"it stops with {said}", words) + place(error, check, words)
     return ("right", "", "") if more is None else ("right", "\n\n", translated(str(more), words))
 
 
@@ -87,21 +87,21 @@ def translated(text: str, words: Mapping[str, str]) -> str:
     return text
 
 
-def place(error: BaseException, check: Callable[[], Any]) -> str:
+def place(error: BaseException, check: Callable[[], Any], words: Mapping[str, str]) -> str:
     """Which line of the notebook raised it; nothing if it is the check's own, which is not the reader's to mend."""
     found, traceback = "", error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
         if traceback.tb_frame.f_globals is check.__globals__ and code is not check.__code__:
             line = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
-            found = f"\n  in {code.co_name}, at: {line}" if line else f"\n  in {code.co_name}"
+            found = f"\n  {translated(f'in {code.co_name}, at: {line}' if line else f'in {code.co_name}', words)}"
         traceback = traceback.tb_next
     return found
 
 
-def answered(answer: T) -> T:
+def answered(answer: Any) -> Any:
     """`answer` as it is; if a ``...`` is left in it, the check ends with "not answered yet"."""
-    if answer is ... or (type(answer) in (tuple, list) and any(part is ... for part in answer)):  # type: ignore[attr-defined]
+    if answer is ... or (type(answer) in (tuple, list) and any(part is ... for part in answer)):
         raise Unanswered
     return answer
 

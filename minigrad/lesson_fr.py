@@ -7,6 +7,8 @@ FRENCH = {
     "not answered yet": "pas encore de réponse",
     "; ": " ; ",
     "it stops with {}": "l'exécution s'arrête sur {}",
+    "in {}, at: {}": "dans {}, à : {}",
+    "in {}": "dans {}",
     # lesson 1
     "a is used twice: once in the sum, once as a factor": "a sert deux fois : dans la somme, et comme facteur",
     "the first of the pair should compute e^a": "le premier élément de la paire doit calculer e^a",
@@ -35,6 +37,9 @@ FRENCH = {
     ),
     # lesson 3
     "{} should give {}, and forward gives {}": "{} devrait donner {}, et forward donne {}",
+    "two rows of zeros should give 0.5 each, and forward gives {}": (
+        "deux lignes de zéros devraient donner 0.5 partout, et forward donne {}"
+    ),
     "forward is, but not backward": "forward l'est, mais pas backward",
     "its forward should be that of MSE": "sa passe avant doit être celle de MSE",
     "gradcheck notices it at the point {}": "gradcheck s'en aperçoit au point {}",
@@ -47,6 +52,7 @@ FRENCH = {
     "x is used twice; the cotangent of m is a sum over the rows, and m itself a mean": (
         "x sert deux fois ; le cotangent de m est une somme sur les lignes, et m lui-même une moyenne"
     ),
+    "Multiply should be a minigrad.Function": "Multiply devrait être une minigrad.Function",
     "forward should return the product, for the shapes {}": "forward doit renvoyer le produit, pour les dimensions {}",
     "backward, for the shapes {}": "backward, pour les dimensions {}",
     # lesson 5

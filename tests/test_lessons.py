@@ -76,7 +76,7 @@ def verdicts(printed):
 
 # Answers that are right in another form than that of the solutions, and wrong ones of a form that is easily mistaken.
 RIGHT = {
-    ("1_chain_rule.py", "1"): ["da, db = 7, 2.0", "da, db = np.float64(7), minigrad.Tensor(2.0)"],
+    ("1_chain_rule.py", "1"): ["da, db = 7, 2.0", "import numpy as np\nda, db = np.float64(7), minigrad.Tensor(2.0)"],
     ("1_chain_rule.py", "2"): ["exp = [np.exp, lambda g, a: [g * np.exp(a)]]"],
     ("1_chain_rule.py", "3"): [
         "contributions = (6, 18, 24)",
@@ -121,9 +121,10 @@ WRONG = {
     ],
     ("4_broadcasting.py", "1"): ["axes_of_A, axes_of_B = 1, (0, 0)", "axes_of_A, axes_of_B = 7, 0.5"],
     ("4_broadcasting.py", "3"): [
+        "class Multiply:\n    apply = staticmethod(lambda a, b: a * b)",
         "class Multiply(minigrad.Function):\n"
         "    forward = staticmethod(lambda ctx, a, b: (ctx.save_for_backward(a, b), a + b)[1])\n"
-        "    backward = staticmethod(lambda ctx, g: [unbroadcast(g, x.shape) for x in ctx.saved_tensors])"
+        "    backward = staticmethod(lambda ctx, g: [unbroadcast(g, x.shape) for x in ctx.saved_tensors])",
     ],
     ("6_gradients_of_gradients.py", "2"): ["def newton(f, w):\n    return w[:1]"],
 }

@@ -27,8 +27,6 @@
 # %%
 import math
 
-import numpy as np
-
 import minigrad
 from minigrad.lesson import answered, exercise, expect, same
 
@@ -124,7 +122,7 @@ def square_rule(g, a):
     return (2 * a * g,)
 
 
-OPERATIONS = {
+OPERATIONS: dict = {
     "multiply": (multiply, multiply_rule),
     "add": (add, add_rule),
     "subtract": (subtract, subtract_rule),
@@ -166,8 +164,8 @@ def record(operation, *inputs):
 
 # %% [markdown]
 # Le parcours va de la fin de la bande à son début. Au départ, le cotangent de $L$ vaut 1, et tous les autres 0. À
-# chaque ligne, la règle dit ce que reçoit chaque entrée. `zip` associe les entrées aux contributions ; avec
-# `strict=True`, il proteste s'il n'y en a pas autant des unes que des autres.
+# chaque ligne, la règle dit ce que reçoit chaque entrée, son premier résultat pour la première, et ainsi de suite ;
+# cela *s'ajoute* à ce que l'entrée a déjà. `dict.fromkeys(tape, 0.0)` est un dictionnaire qui a un 0 pour chaque ligne.
 
 
 # %%
@@ -179,8 +177,8 @@ def backward(L):
         if row.operation is not None:
             _, rule = OPERATIONS[row.operation]
             partials = rule(cotangent[row], *[number.value for number in row.inputs])
-            for number, partial in zip(row.inputs, partials, strict=True):
-                cotangent[number] += partial
+            for i, number in enumerate(row.inputs):
+                cotangent[number] += partials[i]
     return cotangent
 
 
@@ -200,17 +198,17 @@ assert [cotangent[v] for v in (w, x, b, y)] == [18, 12, 6, -6]
 # %% [markdown]
 # ## Une valeur qui sert deux fois
 #
-# Dans $f = x \cdot x + x$, trois chemins mènent de $f$ à $x$ : un par chaque facteur, un par la somme. Déplacer $x$
-# déplace $f$ le long de tous à la fois ; le cotangent de $x$ est donc la *somme sur les chemins* : $x + x + 1$. C'est à
+# Dans $f = u \cdot u + u$, trois chemins mènent de $f$ à $u$ : un par chaque facteur, un par la somme. Déplacer $u$
+# déplace $f$ le long de tous à la fois. Le cotangent de $u$ est donc la *somme sur les chemins* : $u + u + 1$. C'est à
 # cela que sert le `+=` dans `backward`.
 
 # %%
 tape.clear()
-x = Number(3.0)
-cotangent = backward(x * x + x)
+u = Number(3.0)
+cotangent = backward(u * u + u)
 
-print(cotangent[x])
-assert cotangent[x] == 3 + 3 + 1
+print(cotangent[u])
+assert cotangent[u] == 3 + 3 + 1
 
 # %% [markdown]
 # Les chemins peuvent être nombreux. Doublez un nombre soixante fois : $2^{60}$ chemins y ramènent ; à un milliard par
@@ -220,22 +218,23 @@ assert cotangent[x] == 3 + 3 + 1
 
 # %%
 tape.clear()
-x = v = Number(1.0)
+first = v = Number(1.0)
 for _ in range(60):
     v = v + v
 
-print(f"{backward(v)[x]:.0f} after {len(tape)} rows")
-assert backward(v)[x] == 2**60
+print(f"{backward(v)[first]:.0f} after {len(tape)} rows")
+assert backward(v)[first] == 2**60
 
 # %% [markdown]
 # ## minigrad fait la même chose
 #
-# Un `Tensor` est notre `Number`, avec un tableau à la place d'un nombre. Les fonctions de NumPy, appliquées à des
-# Tensors, s'inscrivent d'elles-mêmes sur la bande.
+# Un `Tensor` est notre `Number`, avec un tableau à la place d'un nombre. Les opérations sont des fonctions de minigrad,
+# qui s'inscrivent d'elles-mêmes sur la bande. Les fonctions de NumPy en font autant quand elles rencontrent un Tensor :
+# `np.square` est alors `minigrad.square`.
 
 # %%
 w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0, 1.0, 4.0))
-L = np.square(w * x + b - y)
+L = minigrad.square(w * x + b - y)
 L.backward()
 
 print(f"dw = {w.grad}, dx = {x.grad}, db = {b.grad}, dy = {y.grad}\n")
@@ -244,8 +243,8 @@ assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "sub
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
 
 # %% [markdown]
-# La première partie de ce tableau est notre bande. La colonne `kept` indique la mémoire que chaque ligne garde pour le
-# parcours.
+# La première partie de ce tableau est notre bande. minigrad a donné un nom à ce qui n'en avait pas : `t1` est notre
+# `t`. La colonne `kept` indique la mémoire que chaque ligne garde, parce que le parcours en aura besoin.
 #
 # La seconde partie est notre parcours à rebours, une ligne par étape. Une barre sur un nom désigne son cotangent :
 # `t̅1̅` est ce que nous appelions `dt`. `gradient` est le cotangent obtenu jusque-là. `adds` est rempli quand une étape

@@ -11,11 +11,11 @@
 #
 # À la fin de cette leçon, vous saurez
 #
-# - transformer des scores en probabilités, et dire à quel point elles sont fausses : softmax et entropie croisée ;
-# - construire un réseau à couche cachée, l'entraîner, et le juger sur des images qu'il n'a jamais vues ;
+# - transformer des scores en probabilités, et dire à quel point elles sont fausses : softmax et entropie croisée ;
+# - construire un réseau à couche cachée, l'entraîner, et le juger sur des images qu'il n'a jamais vues ;
 # - dire à quoi sert la couche cachée, et pourquoi elle ne doit ni être linéaire ni partir de zéro.
 #
-# Il vous faut les leçons 1 et 2. La leçon 5 aide : la boucle est sa descente par mini-lots. Les données sont 1 797
+# Il vous faut les leçons 1 et 2. La leçon 5 aide : la boucle est sa descente par mini-lots. Les données sont 1 797
 # chiffres manuscrits fournis avec scikit-learn, chacun de 8 points sur 8.
 #
 # ## Les données
@@ -45,16 +45,16 @@ assert images.shape == (1437, 64)
 # Pour chaque image, un modèle donne dix *scores*, un par chiffre. Le plus grand est sa réponse. Pour apprendre, il faut
 # une perte qui dise à quel point les scores sont faux, et qui ait une dérivée.
 #
-# Le *softmax* fait des scores $s$ des probabilités : il prend $e^{s_k}$, qui est positif, et divise par la somme, de
-# sorte que les dix fassent 1 en tout :
+# Le *softmax* fait des scores $s$ des probabilités : il prend $e^{s_k}$, qui est positif, et divise par la somme, de
+# sorte que les dix fassent 1 en tout :
 #
 # $$p_k = \frac{e^{s_k}}{\sum_l e^{s_l}}.$$
 #
-# L'*entropie croisée* (*cross-entropy*) est $-\log p_k$ pour le bon chiffre $k$ : nulle quand le modèle est sûr de lui
+# L'*entropie croisée* (*cross-entropy*) est $-\log p_k$ pour le bon chiffre $k$ : nulle quand le modèle est sûr de lui
 # et a raison, grande quand il est sûr de lui et a tort. La perte en est la moyenne sur les images.
 #
 # Dans le code, on retranche d'abord de chaque ligne son plus grand score. Cela divise le numérateur et le dénominateur
-# par le même nombre : rien ne change, et aucune exponentielle ne déborde.
+# par le même nombre : rien ne change, et aucune exponentielle ne déborde.
 
 
 # %%
@@ -77,7 +77,7 @@ assert first < last
 # %% [markdown]
 # ## D'abord un modèle linéaire
 #
-# Le modèle le plus simple est celui de la leçon 2, avec dix sorties : `x @ W + b`. C'est lui qu'il faudra battre.
+# Le modèle le plus simple est celui de la leçon 2, avec dix sorties : `x @ W + b`. C'est lui qu'il faudra battre.
 # `descend` est la boucle de la leçon 5. Elle prend un modèle quelconque, et une liste quelconque de paramètres.
 
 
@@ -147,7 +147,7 @@ assert network_right > 0.96
 
 # %% [markdown]
 # Le nombre qui compte est celui du test. Sur les images dont il a appris, le réseau est presque parfait, et cela ne dit
-# pas grand-chose. Voici ce qu'il prend pour autre chose :
+# pas grand-chose. Voici ce qu'il prend pour autre chose :
 
 # %%
 wrong = np.flatnonzero(scores.argmax(axis=1) != test_labels)
@@ -160,7 +160,7 @@ assert len(wrong) == round((1 - network_right) * len(test_labels))
 # %% [markdown]
 # ## Pourquoi il lui faut le coude
 #
-# Sans `relu`, la couche cachée ne servirait à rien. Deux applications linéaires à la suite n'en font qu'une :
+# Sans `relu`, la couche cachée ne servirait à rien. Deux applications linéaires à la suite n'en font qu'une :
 # $(x W_1) W_2 = x (W_1 W_2)$. Quel que soit le nombre de couches, le modèle reste le modèle linéaire.
 
 # %%
@@ -174,11 +174,11 @@ print("two linear layers are one")
 # ## Pourquoi il ne doit pas partir de zéro
 #
 # Le modèle linéaire partait de zéro. Le réseau ne le peut pas. Si tous les poids sont nuls, toutes les unités cachées
-# sont nulles, et le cotangent de chacune est nul aussi : aucun gradient n'arrive aux poids, et rien ne bouge, sauf le
+# sont nulles, et le cotangent de chacune est nul aussi : aucun gradient n'arrive aux poids, et rien ne bouge, sauf le
 # dernier biais.
 #
 # Des poids égaux ne valent guère mieux. Toutes les unités cachées calculent alors la même chose, reçoivent le même
-# gradient, et restent égales pour toujours : soixante-quatre unités qui n'en font qu'une. Des nombres aléatoires les
+# gradient, et restent égales pour toujours : soixante-quatre unités qui n'en font qu'une. Des nombres aléatoires les
 # rendent différentes.
 
 # %%
@@ -217,7 +217,7 @@ assert right > 0.95
 # %% [markdown]
 # ## Exercices
 #
-# **Exercice 1.** Un réseau qui ne sait rien donne le même score aux dix chiffres. Quelle est sa perte ? Une première
+# **Exercice 1.** Un réseau qui ne sait rien donne le même score aux dix chiffres. Quelle est sa perte ? Une première
 # perte qui est loin de ce nombre trahit une erreur avant le premier pas. Donnez le nombre, ou une ligne de code qui le
 # calcule.
 
@@ -259,7 +259,7 @@ def check_2():
 
 # %% [markdown]
 # **Exercice 3.** Et maintenant la passe arrière du réseau entier, à la main. `g` est le cotangent des scores, de taille
-# $(n, 10)$. Renvoyez les gradients de `W1`, `b1`, `W2` et `b2`. La règle de `relu` : transmettre le cotangent là où
+# $(n, 10)$. Renvoyez les gradients de `W1`, `b1`, `W2` et `b2`. La règle de `relu` : transmettre le cotangent là où
 # l'entrée était positive, et 0 ailleurs.
 
 
@@ -283,7 +283,7 @@ def check_3():
 # %% [markdown]
 # ## À lire ensuite
 #
-# - `minigrad/nn/layers.py` : les couches ne sont que de simples utilisatrices de la bande. Cherchez-y `Linear` et
-#   `ReLU` ; `Conv2d` y est aussi.
-# - `minigrad/ops/loss.py` : `cross_entropy` en une seule opération. Sa règle est la formule de l'exercice 2.
+# - `minigrad/nn/layers.py` : les couches ne sont que de simples utilisatrices de la bande. Cherchez-y `Linear` et
+#   `ReLU` ; `Conv2d` y est aussi.
+# - `minigrad/ops/loss.py` : `cross_entropy` en une seule opération. Sa règle est la formule de l'exercice 2.
 # - `python examples/digits.py conv` entraîne un réseau de convolution sur les mêmes chiffres.

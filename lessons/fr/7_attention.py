@@ -11,8 +11,8 @@
 #
 # À la fin de cette leçon, vous saurez
 #
-# - écrire l'attention causale : trois produits de matrices et un softmax ;
-# - mettre un GPT entier sur une page, et l'entraîner sur la bande jusqu'à ce qu'il invente des prénoms ;
+# - écrire l'attention causale : trois produits de matrices et un softmax ;
+# - mettre un GPT entier sur une page, et l'entraîner sur la bande jusqu'à ce qu'il invente des prénoms ;
 # - regarder dans son attention, tirer des prénoms au sort, et dire ce que fait la température.
 #
 # Il vous faut les leçons 1, 2 et 5b.
@@ -80,20 +80,20 @@ assert counts.sum() == 5
 # ## L'attention
 #
 # Chaque lettre est une ligne de $d$ nombres, et il y a $T$ lignes. Pour deviner ce qui suit la ligne $t$, le modèle
-# doit regarder les lignes qui la précèdent. Lesquelles ? C'est à lui de le trouver.
+# doit regarder les lignes qui la précèdent. Lesquelles ? C'est à lui de le trouver.
 #
 # Chaque ligne pose donc une question, sa *requête* (*query*) $q_t$. Chaque ligne porte une étiquette, sa *clé* (*key*)
 # $k_t$, et elle a quelque chose à dire, sa *valeur* (*value*) $v_t$. Toutes trois sont linéaires en la ligne. Mieux une
 # clé répond à une requête, plus leur produit scalaire $q_t \cdot k_u$ est grand. Le softmax fait de ces produits des
-# poids, dont la somme est 1. La ligne $t$ reçoit la moyenne pondérée des valeurs :
+# poids, dont la somme est 1. La ligne $t$ reçoit la moyenne pondérée des valeurs :
 #
 # $$A = \operatorname{softmax}\Big(\frac{Q K^\top}{\sqrt d}\Big), \qquad \text{result} = A V.$$
 #
-# La division par $\sqrt d$ empêche les produits de croître avec $d$ : une somme de $d$ produits de nombres aléatoires
+# La division par $\sqrt d$ empêche les produits de croître avec $d$ : une somme de $d$ produits de nombres aléatoires
 # est de l'ordre de $\sqrt d$.
 #
 # *Causale* veut dire que la ligne $t$ ne doit pas voir les lignes suivantes, qui contiennent la réponse. Leurs produits
-# sont remplacés par $-\infty$, et leurs poids deviennent 0. Comptez : un produit de matrices fait les requêtes, les
+# sont remplacés par $-\infty$, et leurs poids deviennent 0. Comptez : un produit de matrices fait les requêtes, les
 # clés et les valeurs, un deuxième compare, un troisième fait la moyenne. Entre les deux derniers, il y a un softmax.
 
 
@@ -122,7 +122,7 @@ assert np.allclose(again.numpy()[:3], result.numpy()[:3])  # changes nothing bef
 
 # %% [markdown]
 # Sur la bande, tout cela ne fait qu'une poignée d'opérations, et la règle de la chaîne les remonte comme toujours.
-# Voici le parcours entier, pour trois lignes de deux nombres :
+# Voici le parcours entier, pour trois lignes de deux nombres :
 
 # %%
 q, k, v = (Tensor(rng.normal(size=(3, 2)), requires_grad=True) for _ in range(3))
@@ -130,8 +130,8 @@ result, _ = attention(q, k, v)
 print(minigrad.table(result.sum()))
 
 # %% [markdown]
-# L'attention ne voit aucun ordre. Elle fait une moyenne, et peu importe à une moyenne quelle valeur vient en premier :
-# échangez deux des lignes précédentes, et la dernière reçoit la même chose. On ajoute donc à chaque lettre sa place :
+# L'attention ne voit aucun ordre. Elle fait une moyenne, et peu importe à une moyenne quelle valeur vient en premier :
+# échangez deux des lignes précédentes, et la dernière reçoit la même chose. On ajoute donc à chaque lettre sa place :
 # une ligne de nombres par place, apprise comme toutes les autres.
 
 # %%
@@ -143,10 +143,10 @@ print("the last row gets the same, whatever the order of those before it")
 # %% [markdown]
 # ## Le modèle entier
 #
-# - `letter` et `place` sont des tables. Une ligne de chacune, additionnées : voilà une lettre au départ.
+# - `letter` et `place` sont des tables. Une ligne de chacune, additionnées : voilà une lettre au départ.
 # - La *normalisation de couche* (*layer norm*) ramène chaque ligne à une moyenne de 0 et un écart type de 1, puis à une
 #   échelle qui lui est propre, `gain` et `bias`. Sans elle, les nombres grandiraient de couche en couche.
-# - L'attention a quatre *têtes* (*heads*) : la ligne est coupée en quatre parties, qui regardent à des endroits
+# - L'attention a quatre *têtes* (*heads*) : la ligne est coupée en quatre parties, qui regardent à des endroits
 #   différents, puis sont recollées.
 # - Deux applications linéaires avec un `relu` entre elles, comme dans la leçon 5b, traitent chaque ligne à part.
 # - L'une et l'autre sont *ajoutées* à ce qui est déjà là. Un gradient a donc un chemin tout droit jusqu'au début, quoi
@@ -244,7 +244,7 @@ assert np.mean(history[-20:]) < 2
 #
 # Commencez par le point. Prenez les probabilités de ce qui suit, tirez une lettre au sort, ajoutez-la, et continuez
 # jusqu'à ce que le point soit tiré. La *température* divise les scores avant le softmax. Au-dessous de 1, elle rend
-# plus probables les lettres qui le sont déjà, et les prénoms plus ordinaires ; au-dessus de 1, elle fait le contraire.
+# plus probables les lettres qui le sont déjà, et les prénoms plus ordinaires ; au-dessus de 1, elle fait le contraire.
 
 
 # %%
@@ -292,7 +292,7 @@ assert np.allclose(heads.sum(axis=-1), 1)
 # ## À quoi servent les tableaux
 #
 # La bande de la leçon 1 a une ligne par *nombre*. Sur une telle bande, un GPT a plus de cent mille lignes pour un seul
-# prénom, et Python les traite une à une. Ici, une ligne est un *tableau* : une cinquantaine de lignes, quel que soit le
+# prénom, et Python les traite une à une. Ici, une ligne est un *tableau* : une cinquantaine de lignes, quel que soit le
 # nombre de prénoms. `python -m benchmarks.gpt` entraîne ce modèle sur les deux sortes de bande, côte à côte, une fois
 # qu'elles sont d'accord sur la perte et sur tous les paramètres. Par lots de 32 prénoms, un prénom prend moins d'un
 # millième du temps.
@@ -307,7 +307,7 @@ assert len(rows) < 100
 # ## Exercices
 #
 # **Exercice 1.** Un produit de requêtes et de clés peut aussi être masqué par une addition. Écrivez `mask(T)`, de
-# taille $(T, T)$ : `softmax(scores + mask(T))` doit avoir les poids de l'attention causale, pour tous scores finis.
+# taille $(T, T)$ : `softmax(scores + mask(T))` doit avoir les poids de l'attention causale, pour tous scores finis.
 
 
 # %% exercise 1 tags=["raises-exception"]
@@ -350,7 +350,7 @@ def check_2():
 
 
 # %% [markdown]
-# **Exercice 3.** À quel point un prénom surprend-il le modèle ? Écrivez `surprise(name)` : la moyenne de $-\log p$ sur
+# **Exercice 3.** À quel point un prénom surprend-il le modèle ? Écrivez `surprise(name)` : la moyenne de $-\log p$ sur
 # les lettres d'un prénom et le point qui les suit, comme un float. Servez-vous de `batch` et de `loss_of`, ou faites-le
 # à la main. Comparez ensuite `anna` et `xqzwk`.
 
@@ -375,7 +375,7 @@ def check_3():
 # %% [markdown]
 # ## À lire ensuite
 #
-# - `minigrad/ops/linalg.py` : les règles de `matmul`, pour un nombre quelconque d'axes devant.
-# - `minigrad/nn/layers.py` : `Embedding` et `LayerNorm` sous forme de couches, avec les noms qu'elles portent dans
+# - `minigrad/ops/linalg.py` : les règles de `matmul`, pour un nombre quelconque d'axes devant.
+# - `minigrad/nn/layers.py` : `Embedding` et `LayerNorm` sous forme de couches, avec les noms qu'elles portent dans
 #   PyTorch.
-# - `minigrad/optim/optimizers.py` : Adam, en quelques lignes.
+# - `minigrad/optim/optimizers.py` : Adam, en quelques lignes.

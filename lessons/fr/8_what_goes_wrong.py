@@ -11,9 +11,9 @@
 #
 # À la fin de cette leçon, vous saurez
 #
-# - regarder un gradient en chemin dans un réseau, avec des *hooks* ;
+# - regarder un gradient en chemin dans un réseau, avec des *hooks* ;
 # - reconnaître des gradients qui s'évanouissent, des unités mortes, une perte qui explose, une mauvaise normalisation
-#   et des gradients qui s'accumulent ;
+#   et des gradients qui s'accumulent ;
 # - trouver la ligne fautive, avec `strict`, `check` et l'explorateur.
 #
 # Il vous faut les leçons 3 et 5b. Un programme qui contient une telle erreur s'exécute, et affiche une perte.
@@ -28,7 +28,7 @@ from sklearn.datasets import load_digits
 
 import minigrad
 from minigrad import Tensor, nn, optim
-from minigrad.lesson import exercise, expect, same
+from minigrad.lesson import answered, exercise, expect, same
 
 table = load_digits()
 order = np.random.default_rng(0).permutation(len(table.data))
@@ -45,11 +45,11 @@ def length(array):
 # %% [markdown]
 # ## Des gradients qui s'évanouissent
 #
-# Dix couches, l'une derrière l'autre. Le cotangent les traverse toutes, et chacune le multiplie : par ses poids, et par
+# Dix couches, l'une derrière l'autre. Le cotangent les traverse toutes, et chacune le multiplie : par ses poids, et par
 # la dérivée de son coude. Si chacune le rend quatre fois plus petit, il en arrive un millionième à la première couche.
 #
 # Un *hook* permet de regarder. `h.register_hook(f)` appelle `f(g)` avec le cotangent de `h` dès qu'il est complet, au
-# milieu du parcours. Ici, il note la longueur du cotangent, couche par couche :
+# milieu du parcours. Ici, il note la longueur du cotangent, couche par couche :
 
 
 # %%
@@ -61,13 +61,13 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-def cotangents(bend, spread, layers=10, skip=False):
+def cotangents(bend, size, layers=10, skip=False):
     """The length of the cotangent of each layer, the first one first."""
     rng = np.random.default_rng(0)
     found = []
     h = images[:100]
     for _ in range(layers):
-        W = Tensor(rng.normal(size=(64, 64)) * spread, requires_grad=True)
+        W = Tensor(rng.normal(size=(64, 64)) * size, requires_grad=True)
         new = bend(h @ W)
         h = h + new if skip else new
         h.register_hook(lambda g: found.append(length(g)))
@@ -76,8 +76,8 @@ def cotangents(bend, spread, layers=10, skip=False):
     return found[::-1]
 
 
-for name, bend, spread in (("sigmoid", sigmoid, 1 / 8), ("tanh", np.tanh, 1 / 8), ("relu", relu, np.sqrt(2) / 8)):
-    found = cotangents(bend, spread)
+for name, bend, size in (("sigmoid", sigmoid, 1 / 8), ("tanh", np.tanh, 1 / 8), ("relu", relu, np.sqrt(2) / 8)):
+    found = cotangents(bend, size)
     print(f"{name:8}", " ".join(f"{g:.0e}" for g in found))
     assert (found[0] < 1e-4 * found[-1]) == (name == "sigmoid")
 
@@ -87,7 +87,7 @@ for name, bend, spread in (("sigmoid", sigmoid, 1 / 8), ("tanh", np.tanh, 1 / 8)
 #
 # Les poids comptent autant. Soit une couche à $n$ entrées. Une somme de $n$ termes indépendants est $\sqrt n$ fois plus
 # longue que l'un d'eux. Des poids de taille $1/\sqrt n$ conservent donc la longueur, ici $1/8$. Avec la moitié, elle
-# s'évanouit de nouveau ; avec le double, elle explose :
+# s'évanouit de nouveau ; avec le double, elle explose :
 
 # %%
 for factor in (0.5, 1, 2):
@@ -101,12 +101,12 @@ assert found[0] > 0.5 * found[-1]
 
 # %% [markdown]
 # La dernière ligne est le remède des réseaux profonds, le GPT de la leçon 7 compris. Avec `h + f(h)`, la dérivée est
-# $1 + f'$ : il reste toujours un chemin sur lequel rien ne se perd.
+# $1 + f'$ : il reste toujours un chemin sur lequel rien ne se perd.
 #
 # ## Des unités mortes
 #
 # Un relu transmet un cotangent là où son entrée est positive. Si l'entrée d'une unité est négative pour *toutes* les
-# images, l'unité n'en reçoit pas, ses poids ne changent donc jamais, et elle reste ainsi : elle est morte. Un seul pas
+# images, l'unité n'en reçoit pas, ses poids ne changent donc jamais, et elle reste ainsi : elle est morte. Un seul pas
 # beaucoup trop long y suffit.
 
 
@@ -149,14 +149,14 @@ for lr in (0.2, 20.0):
     assert (dead.mean() > 0.9) == (lr == 20)
 
 # %% [markdown]
-# Les remèdes : un pas plus court, un pas plus court au début, ou un coude qui n'est jamais tout à fait plat, comme
+# Les remèdes : un pas plus court, un pas plus court au début, ou un coude qui n'est jamais tout à fait plat, comme
 # `nn.LeakyReLU` ou `nn.GELU`.
 #
 # ## Une perte qui explose
 #
 # Quelque part, un nombre déborde et devient `inf`. Quelques opérations plus loin, c'est `nan`, et à partir de là tout
 # l'est. L'endroit où on le remarque n'est pas celui où c'est arrivé. Le softmax ci-dessous est écrit sans la
-# soustraction de la leçon 5b :
+# soustraction de la leçon 5b :
 
 
 # %%
@@ -175,7 +175,7 @@ assert np.isnan(loss.item())
 
 # %% [markdown]
 # Avec `strict`, le premier nombre qui n'est pas fini lève une exception, dans la passe avant comme dans la passe
-# arrière. Le message nomme l'opération et sa ligne :
+# arrière. Le message nomme l'opération et sa ligne :
 
 # %%
 try:
@@ -189,17 +189,17 @@ else:
 assert message.startswith("exp ")
 
 # %% [markdown]
-# `strict` coûte du temps : activez-le pour le pas qui échoue. Si aucune ligne n'est fautive, c'est que le pas est trop
+# `strict` coûte du temps : activez-le pour le pas qui échoue. Si aucune ligne n'est fautive, c'est que le pas est trop
 # long (la leçon 5 donne la borne), ou que certains lots ont un gradient bien plus long que les autres. Il est alors
-# utile de raccourcir ceux-là : c'est l'exercice 3.
+# utile de raccourcir ceux-là : c'est l'exercice 3.
 #
 # ## Une normalisation qui n'est plus la même
 #
 # La *normalisation par lot* (*batch norm*) ramène chaque unité à une moyenne de 0 et un écart type de 1, sur le lot.
 # Cela aide l'entraînement. Mais une prédiction ne doit pas dépendre des autres images sur lesquelles on interroge le
-# modèle au même moment. La couche entretient donc des moyennes mobiles, pour servir après l'entraînement ;
+# modèle au même moment. La couche entretient donc des moyennes mobiles, pour servir après l'entraînement ;
 # `model.eval()` passe à celles-ci. Qui l'oublie ne remarque rien, tant que les lots sont mélangés comme à
-# l'entraînement. Demandez les images d'un seul chiffre à la fois :
+# l'entraînement. Demandez les images d'un seul chiffre à la fois :
 
 # %%
 rng = np.random.default_rng(0)
@@ -222,7 +222,7 @@ assert forgotten < 0.6 < 0.9 < right_by_digit()
 # %% [markdown]
 # L'autre classique est de préparer les images de test autrement que celles de l'entraînement. Ce modèle apprend
 # d'images de moyenne 0 et d'écart type 1 en chaque point, ce qui est une bonne idée. Qui s'en sert doit retrancher et
-# diviser par *les mêmes* nombres. Sinon, le modèle rencontre des images d'une espèce qu'il n'a jamais vue :
+# diviser par *les mêmes* nombres. Sinon, le modèle rencontre des images d'une espèce qu'il n'a jamais vue :
 
 # %%
 mean, deviation = images.mean(axis=0), images.std(axis=0) + 0.01
@@ -249,7 +249,7 @@ assert other_way < 0.9 < same_way
 # ## Des gradients qui s'accumulent
 #
 # `backward` *ajoute* à `grad`. C'est ce qu'il faut pour une valeur qui sert deux fois, et il fait de même d'un appel à
-# l'autre. Sans `zero_grad`, chaque pas suit la somme de tous les gradients jusque-là :
+# l'autre. Sans `zero_grad`, chaque pas suit la somme de tous les gradients jusque-là :
 
 # %%
 model = network()
@@ -276,7 +276,7 @@ assert right(model) < 0.9
 #
 # ## Une passe arrière fausse
 #
-# Le dernier suspect est une règle. Ce tanh a une passe arrière qui met l'entrée à la place de la sortie :
+# Le dernier suspect est une règle. Ce tanh a une passe arrière qui met l'entrée à la place de la sortie :
 
 
 # %%
@@ -297,9 +297,9 @@ loss = (Tanh.apply(x @ W) ** 2).sum()
 minigrad.explore(loss)
 
 # %% [markdown]
-# L'explorateur avance pas à pas dans le parcours. À côté de chaque gradient, il montre le gradient numérique : allez
+# L'explorateur avance pas à pas dans le parcours. À côté de chaque gradient, il montre le gradient numérique : allez
 # jusqu'à `Tanh`, et comparez. En dehors d'un notebook, `minigrad.explore(loss).save("page.html")` l'écrit dans un
-# fichier. Le vérificateur dit avec des mots ce qui ne va pas :
+# fichier. Le vérificateur dit avec des mots ce qui ne va pas :
 
 # %%
 report = minigrad.check(Tanh, signature="()->()")
@@ -321,7 +321,7 @@ assert not report
 # ## Exercices
 #
 # **Exercice 1.** Un relu laisse passer la moitié des nombres. De quelle taille doivent être les poids d'une couche à
-# `n` entrées, pour que les longueurs restent les mêmes de couche en couche ? Écrivez `spread(n)`, leur écart type.
+# `n` entrées, pour que les longueurs restent les mêmes de couche en couche ? Écrivez `spread(n)`, leur écart type.
 
 
 # %% exercise 1 tags=["raises-exception"]
@@ -333,18 +333,19 @@ def spread(n):
 @exercise(1)
 def check_1():
     for n in (64, 400):
-        expect(np.shape(spread(n)) == (), "a single number")
-        expect(not same(spread(n), 0.0), "a layer without weights")
+        size = answered(spread(n))
+        expect(np.shape(size) == (), "a single number")
+        expect(not same(size, 0.0), "a layer without weights")
         h = rng.normal(size=(50, n))
         lengths = [length(h)]
         for _ in range(20):
-            h = relu(h @ (rng.normal(size=(n, n)) * spread(n)))
+            h = relu(h @ (rng.normal(size=(n, n)) * size))
             lengths.append(length(h))
         expect(0.2 < lengths[-1] / lengths[0] < 5, f"{n} wide, 20 layers: the length goes to {lengths[-1]:.1e}")
 
 
 # %% [markdown]
-# **Exercice 2.** Écrivez `count_dead(h)` : combien des unités sont mortes. `h` est de taille $(n, units)$, et contient
+# **Exercice 2.** Écrivez `count_dead(h)` : combien des unités sont mortes. `h` est de taille $(n, units)$, et contient
 # ce que relu a fait de $n$ images.
 
 
@@ -356,13 +357,12 @@ def count_dead(h):
 # %% check 2
 @exercise(2)
 def check_2():
-    for units in (3, 8):
-        h = relu(rng.normal(size=(6, units)))
+    for units, dead in ((3, 1), (8, 5)):
+        h = np.abs(rng.normal(size=(6, units)))
         h[0, :] = 0  # an image that moves nothing
         h[1:, 0] = [0, 0, 0, 0, 1e-9]  # a unit that hardly ever fires
-        h[:, 1] = 0
-        found = count_dead(h.copy())
-        expect(same(found, 1 + int((h[:, 2:].max(axis=0, initial=0) == 0).sum())), "dead is a unit, for all the images")
+        h[:, 1 : 1 + dead] = 0
+        expect(same(count_dead(h.copy()), dead), "dead is a unit, for all the images")
 
 
 # %% [markdown]
@@ -390,7 +390,7 @@ def check_3():
 # %% [markdown]
 # ## À lire ensuite
 #
-# - `minigrad/strict.py` : ce que le mode prudent remarque d'autre, comme une écriture dans un tableau dont la bande se
+# - `minigrad/strict.py` : ce que le mode prudent remarque d'autre, comme une écriture dans un tableau dont la bande se
 #   souvient.
-# - `minigrad/engine/hooks.py` : ce qu'un hook peut faire ; il peut aussi remplacer le cotangent.
-# - `minigrad/nn/utils.py` : le raccourcissement de l'exercice 3, sous le nom que lui donne PyTorch.
+# - `minigrad/engine/hooks.py` : ce qu'un hook peut faire ; il peut aussi remplacer le cotangent.
+# - `minigrad/nn/utils.py` : le raccourcissement de l'exercice 3, sous le nom que lui donne PyTorch.

@@ -34,6 +34,11 @@ def count_dead(h):
     return (h == 0).any(axis=0).sum()
 
 
+# %% mistake 2: one, whatever it is given
+def count_dead(h):
+    return 1
+
+
 # %% exercise 3
 def clip(gradients, most):
     length = np.sqrt(sum((g**2).sum() for g in gradients))

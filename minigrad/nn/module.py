@@ -250,7 +250,7 @@ class ModuleList(Module):
     def __iter__(self) -> Iterator[Module]:
         return self.children()
 
-    def __getitem__(self, index: int) -> Module:
+    def __getitem__(self, index: int) -> Any:  # a module, with the attributes of its kind
         return list(self.children())[index]
 
 
