@@ -146,7 +146,7 @@ CALLS = [
     ("tile", lambda x: np.tile(x, (3,)), [()]),
     ("trapezoid", lambda x: np.trapezoid(x, dx=0.5, axis=0), [M]),
     ("trapezoid", lambda y, x: np.trapezoid(y, x, axis=1), [C, (3,)]),
-    ("unstack", lambda x: np.unstack(x, axis=1), [M]),
+    ("unstack", lambda x: minigrad.unstack(x, axis=1), [M]),
     ("vdot", lambda x, y: np.vdot(x, y), [M, (3, 2)]),
     ("vecdot", lambda x, y: np.vecdot(x, y), [C, (2,)]),
     ("vecdot", lambda x, y: np.linalg.vecdot(x, y, axis=0), [M, (2, 1)]),
@@ -224,8 +224,12 @@ def test_parameters_are_numpys(name):
     if name in ("piecewise", "gradient") or isinstance(theirs, np.ufunc) or not theirs:  # whose defaults are no values
         return
     ours = FROM_NUMPY.get(theirs, COMPOSITIONS[name])
+    try:
+        described = inspect.signature(theirs).parameters
+    except ValueError:
+        pytest.skip(f"NumPy {np.__version__} does not say which arguments np.{name} has")
     for p in inspect.signature(ours).parameters.values():
-        default = inspect.signature(theirs).parameters[p.name].default
+        default = described[p.name].default
         assert default == p.default or (default is np._NoValue and p.default in (None, False, True))
     needed = [p for p in inspect.signature(ours).parameters.values() if p.default is p.empty]
     with pytest.raises(TypeError, match="bogus"):

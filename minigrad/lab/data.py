@@ -179,15 +179,17 @@ def load(
     A file may be CSV text, Parquet, Feather, Excel, .npy or .npz, packed by gzip, bzip2, xz or zip; "-" is standard
     input. A DataFrame may be of pandas, polars or pyarrow.
 
-    target, features, drop: names of columns, as a list or separated by commas: those to predict, and those to predict
-        from, by default all others that are not dropped.
-    categorical: columns that become columns of 0 and 1, one for each of their values but the first; "auto" takes the
-        columns of text that have few.
-    missing: "refuse"; "drop" leaves out the rows in which a value is missing; "mean" or "median" puts that of the
-        training rows in its place.
-    delimiter, decimal, header, encoding, na: how to read text, where its first lines do not tell: the separator, the
-        decimal mark, whether the first line has the names, the encoding, and what else stands for a missing value.
-    rows, features, outputs: the shape of the synthetic data.
+    Args:
+        target, features, drop: names of columns, as a list or separated by commas: those to predict, and those to
+            predict from, by default all others that are not dropped.
+        categorical: columns that become columns of 0 and 1, one for each of their values but the first; "auto" takes
+            the columns of text that have few.
+        missing: "refuse"; "drop" leaves out the rows in which a value is missing; "mean" or "median" puts that of the
+            training rows in its place.
+        delimiter, decimal, header, encoding, na: how to read text, where its first lines do not tell: the separator,
+            the decimal mark, whether the first line has the names, the encoding, and what else stands for a missing
+            value.
+        rows, features, outputs: the shape of the synthetic data.
 
     Raises LabError.
     """

@@ -57,8 +57,10 @@ def compare(
 ) -> Comparison:
     """`train` by several methods on the same rows, from the same start, with the same number of samples seen.
 
-    lr: for all methods, or a mapping from method to step.
-    epochs: by default as many as the slowest method needs.
+    Args:
+        lr: for all methods, or a mapping from method to step.
+        epochs: by default as many as the slowest method needs.
+
     All else is as `train` has it.
     """
     _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset)
@@ -113,25 +115,28 @@ def train(
 ) -> Run:
     """Fit a linear model by gradient descent on the mean squared error, and keep honest books about it.
 
-    data: what `lab.load` takes, with all that it takes: "california", "diabetes", "synthetic" (with `rows`, `features`,
-        `outputs`), the path of a table or a DataFrame (with `target`, the columns to predict), a pair (X, y) of arrays.
-    parts: in the place of `data`, any iterable of batches, each a pair (X, y) of arrays or a DataFrame (with `target`).
-    stream: read the table block by block, and keep its rows in files, so that it need not fit in memory. By default
-        parts, several files ("part-*.csv") and files of more than 256 MB are read so.
-    method: "batch" (all rows a step), "sgd" (one row a step) or "minibatch" (`batch_size` rows a step, 32).
-    lr: the step. By default it comes from the data (`LeastSquares.default_lr`).
-    epochs: passes over the training rows. By default enough to end within 1.5 % of the optimum, as predicted
-        (`LeastSquares.default_epochs`).
-    clip_norm: the most that the norm of a step's gradient may be; None for no limit.
-    clip_features: standardised features are clipped at ± this; None for no limit.
-    init: "zeros", or "random" (normal weights of variance 1/p for p features, zero bias).
-    seed: of the split, the start, the order of the rows and the synthetic data.
-    dtype: "float64" or "float32", of the data and the weights; losses are evaluated in float64.
-    engine: "minigrad", its tape; "compiled" or "numba", to take the same steps as the program that the tape prints; or
-        "torch", with PyTorch.
-    preset: "lab" for the settings of the lab report; what is given beside it goes before it.
-    logdir: where to make a folder with TensorBoard event files; None for none.
-    progress: show bars (lines when standard error is not a terminal) while it runs.
+    Args:
+        data: what `lab.load` takes, with all that it takes: "california", "diabetes", "synthetic" (with `rows`,
+            `features`, `outputs`), the path of a table or a DataFrame (with `target`, the columns to predict), a pair
+            (X, y) of arrays.
+        parts: in the place of `data`, any iterable of batches, each a pair (X, y) of arrays or a DataFrame (with
+            `target`).
+        stream: read the table block by block, and keep its rows in files, so that it need not fit in memory. By default
+            parts, several files ("part-*.csv") and files of more than 256 MB are read so.
+        method: "batch" (all rows a step), "sgd" (one row a step) or "minibatch" (`batch_size` rows a step, 32).
+        lr: the step. By default it comes from the data (`LeastSquares.default_lr`).
+        epochs: passes over the training rows. By default enough to end within 1.5 % of the optimum, as predicted
+            (`LeastSquares.default_epochs`).
+        clip_norm: the most that the norm of a step's gradient may be; None for no limit.
+        clip_features: standardised features are clipped at ± this; None for no limit.
+        init: "zeros", or "random" (normal weights of variance 1/p for p features, zero bias).
+        seed: of the split, the start, the order of the rows and the synthetic data.
+        dtype: "float64" or "float32", of the data and the weights; losses are evaluated in float64.
+        engine: "minigrad", its tape; "compiled" or "numba", to take the same steps as the program that the tape prints;
+            or "torch", with PyTorch.
+        preset: "lab" for the settings of the lab report; what is given beside it goes before it.
+        logdir: where to make a folder with TensorBoard event files; None for none.
+        progress: show bars (lines when standard error is not a terminal) while it runs.
 
     A loss that explodes ends the run: `Run.diverged` says why. Raises LabError for what cannot be done, warns
     (LabWarning) when lr exceeds the largest stable step, and at Ctrl-C raises Interrupted, which is a

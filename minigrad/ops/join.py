@@ -234,7 +234,7 @@ def enough(name, ary, least, axis):
     return axis
 
 
-@composition(np.unstack)
+@composition(*([np.unstack] if hasattr(np, "unstack") else []))  # NumPy has it since 2.1
 def unstack(x, *, axis=0) -> tuple:
     """The tuple of the parts of x, one for each position along `axis`, without that axis.
 
