@@ -35,7 +35,6 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 
 import minigrad
-import minigrad.ops.special  # which is read when the first tensor meets SciPy, if that is there
 from minigrad import cli
 from minigrad.backprop import record
 from minigrad.checks.cases import Form, designed
@@ -256,7 +255,7 @@ def wheel(folder: Path) -> Path:
     """minigrad's wheel, made by hatchling, which needs no network."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     (found,) = folder.glob("minigrad_tape-*.whl")
     return found
 
