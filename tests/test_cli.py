@@ -64,14 +64,14 @@ def test_every_option_reaches_the_lab(capsys, monkeypatch):
     given = (
         "--data d --target t --rows 1 --features 2 --outputs 3 --drop e --categorical f --missing mean --na g"
         " --delimiter h --decimal i --no-header --encoding j --stream --clip-features none --epochs 4"
-        " --batch-size 5 --clip-norm 6 --init random --seed 7 --dtype float32"
+        " --batch-size 5 --schedule step --methods adam,sgd --clip-norm 6 --init random --seed 7 --dtype float32"
         " --engine torch --preset lab --logdir l --lr batch=8,sgd=9 -q"
     )
     assert main(["compare", *given.split()]) == 2
     assert seen == {
         "data": "d", "target": "t", "rows": 1, "features": 2, "outputs": 3, "drop": "e", "categorical": "f",
-        "missing": "mean", "na": "g", "delimiter": "h", "decimal": "i", "header": False, "encoding": "j", "stream": True,
-        "clip_features": None, "epochs": 4,
+        "missing": "mean", "na": "g", "delimiter": "h", "decimal": "i", "header": False, "encoding": "j",
+        "stream": True, "clip_features": None, "epochs": 4, "schedule": "step", "methods": ["adam", "sgd"],
         "batch_size": 5, "clip_norm": 6.0, "init": "random", "seed": 7, "dtype": "float32", "engine": "torch",
         "preset": "lab", "logdir": "l", "lr": {"batch": 8.0, "sgd": 9.0}, "progress": False,
     }  # fmt: skip
@@ -138,7 +138,7 @@ def test_csv_with_two_targets(capsys, tmp_path):
         ("train --data synthetic --epochs 0", "--epochs must be at least 1"),
         ("train --data synthetic --logdir bad.csv", "cannot write to the log folder 'bad.csv'"),
         ("train --data synthetic --logdir bad.csv/runs", "cannot write to the log folder 'bad.csv/runs'"),
-        ("train --method adam", "invalid choice: 'adam'"),
+        ("train --method newton", "invalid choice: 'newton'"),
         ("train --loud", "unrecognized arguments: --loud"),
         ("fly", "invalid choice: 'fly'"),
         ("", "the following arguments are required: command"),

@@ -8,7 +8,9 @@ import torch
 
 from minigrad import lab
 from minigrad.lab.data import LabError
-from minigrad.lab.descent import TapeEngine, clipped_update, descend, make_engine
+from minigrad.lab.descent import TapeEngine, clipped_update, descend, make_engine, rates
+from minigrad.lab.settings import METHODS as TABLE
+from minigrad.lab.settings import SCHEDULES
 from torch_ref import descent as by_hand
 from torch_ref.descent import Torch
 
@@ -152,3 +154,41 @@ def test_clipping_is_torchs(most):
     steps = clipped_update([np.zeros_like(g) for g in gradients], gradients, 1.0, most)
     for leaf, step in zip(leaves, steps, strict=True):
         np.testing.assert_allclose(-step, leaf.grad.numpy(), rtol=1e-14)
+
+
+ROWS = [("momentum", "SGD"), ("nesterov", "SGD"), ("adagrad", "Adagrad"), ("rmsprop", "RMSprop"), ("adam", "Adam")]
+
+
+@pytest.mark.parametrize(("method", "name"), ROWS)
+def test_rows_of_the_table_are_torchs_methods(method, name):
+    """With clipping and a schedule, in torch's words."""
+    rng = np.random.default_rng(0)
+    x, y, W, b = rng.normal(size=(43, 4)), rng.normal(size=(43, 2)), rng.normal(size=(4, 2)), rng.normal(size=2)
+    engine = TapeEngine(W, b, 0.1, 0.5, TABLE[method])
+    rate = rates("cosine", 0.1, 5)
+    for _ in descend(engine, x, y, epochs=5, batch_size=9, rng=np.random.default_rng(0), rate=rate):
+        pass
+    leaves = [torch.tensor(part, requires_grad=True) for part in (W, b)]
+    more = {} if name != "SGD" else {"momentum": 0.9, "nesterov": method == "nesterov"}
+    optimizer = getattr(torch.optim, name)(leaves, lr=0.1, **more)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 5)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        order = rng.permutation(43)
+        for i in range(5):
+            rows = order[43 * i // 5 : 43 * (i + 1) // 5]
+            optimizer.zero_grad()
+            ((torch.tensor(x[rows]) @ leaves[0] + leaves[1] - torch.tensor(y[rows])) ** 2).mean().backward()
+            torch.nn.utils.clip_grad_norm_(leaves, 0.5)
+            optimizer.step()
+        schedule.step()
+    assert difference(engine.parameters(), [leaf.detach().numpy() for leaf in leaves]) < 1e-9
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_begin_with_lr_and_do_not_grow(schedule):
+    rate = rates(schedule, 0.5, 30)
+    found = [rate(t) for t in range(30)]
+    assert found[0] == 0.5
+    assert found == sorted(found, reverse=True)
+    assert (found[-1] < 0.03) == (schedule != "constant")

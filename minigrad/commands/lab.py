@@ -13,7 +13,7 @@ from typing import Any
 from minigrad import lab
 from minigrad.commands.userfile import fail
 from minigrad.lab.errors import FileWarning, on_command_line
-from minigrad.lab.settings import DTYPES, ENGINES, INITS, METHODS, MISSING, PRESETS
+from minigrad.lab.settings import COMPARED, DTYPES, ENGINES, INITS, METHODS, MISSING, PRESETS, SCHEDULES
 
 EXAMPLES = """\
 examples:
@@ -24,6 +24,7 @@ examples:
   minigrad train --data houses.csv --target price,rent --drop name --missing median --categorical auto
   zcat sensors.gz | minigrad train --data - --target y --delimiter ';' --decimal ,
   minigrad train --method sgd --epochs 2 --engine torch
+  minigrad compare --data diabetes --methods minibatch,momentum,adam --schedule cosine
   minigrad compare --preset lab                     the settings of the lab report
 
 exit codes: 0 all well, 1 a run diverged, 2 wrong usage or a file could not be written, 130 stopped by Ctrl-C
@@ -87,7 +88,8 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
         type=int,
         help="passes over the training rows (default: predicted to end within 1.5%% of the optimum)",
     )
-    add("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch (default 32)")
+    add("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch and what is below it (default 32)")
+    add("--schedule", choices=SCHEDULES, default="constant", help="how lr becomes shorter (default constant)")
     add("--clip-norm", type=_limit, metavar="NORM", help="the largest norm of a step's gradient, or none (default)")
     add("--init", choices=INITS, default="zeros", help="the weights to start from (default zeros)")
     add("--seed", type=int, default=0, help="of the split, the start and the order of the rows (default 0)")
@@ -107,6 +109,13 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
         parser.add_argument("--method", choices=METHODS, default="minibatch", help="default minibatch")
         parser.add_argument("--lr", type=float, help="the step (default: from the data, as the report says)")
     else:
+        parser.add_argument(
+            "--methods",
+            type=lambda text: [*METHODS] if text == "all" else text.split(","),
+            default=COMPARED,
+            metavar="METHOD[,METHOD]",
+            help=f"of {', '.join(METHODS)}; or all (default {','.join(COMPARED)})",
+        )
         parser.add_argument(
             "--lr", type=_steps, help="one step for all, or batch=LR,sgd=LR,minibatch=LR (default: from the data)"
         )

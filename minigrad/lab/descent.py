@@ -1,8 +1,11 @@
-"""Gradient descent, once: batch, stochastic and mini-batch descent differ only in the size of a batch."""
+"""Gradient descent, once: batch, stochastic and mini-batch descent differ only in the size of a batch.
+
+Other methods differ in what an optimizer of minigrad.optim makes of the gradient.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 from itertools import pairwise
@@ -13,16 +16,18 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from minigrad import Tensor, compile, linear, mse_loss, no_grad
+from minigrad import Tensor, compile, linear, mse_loss, no_grad, optim
 from minigrad.lab.data import FloatArray, blocks, rows_in_memory
-from minigrad.lab.errors import unknown
-from minigrad.lab.settings import ENGINES, MINIBATCH
+from minigrad.lab.errors import LabError, option, unknown
+from minigrad.lab.settings import ENGINES, METHODS, MINIBATCH, Method
 
 RUNS = 64  # stretches of neighbours in a block
 
 
 class Engine(Protocol):
-    """Owns the parameters and improves them a step at a time."""
+    """Owns the parameters and improves them a step at a time, at the rate `lr`."""
+
+    lr: float
 
     def step(self, x: FloatArray, y: FloatArray) -> None:
         """One step of gradient descent on mean((x W + b - y)²): x (m, p), y (m, q)."""
@@ -59,9 +64,18 @@ def clipped_update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any,
 class TapeEngine:
     """The engine this project is about: the gradient comes from minigrad's tape."""
 
-    def __init__(self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None) -> None:
+    def __init__(
+        self,
+        weights: FloatArray,
+        bias: FloatArray,
+        lr: float,
+        clip_norm: float | None = None,
+        method: Method = METHODS["minibatch"],
+    ) -> None:
         self.W, self.b = (Tensor(part.copy(), requires_grad=True) for part in (weights, bias))
         self.lr, self.clip_norm = lr, clip_norm
+        made = None if method.plain else getattr(optim, method.optimizer)([self.W, self.b], lr=lr, **method.more)
+        self.optimizer: optim.Optimizer | None = made
 
     def step(self, x: FloatArray, y: FloatArray) -> None:
         W, b = self.W, self.b
@@ -73,10 +87,17 @@ class TapeEngine:
             mse_loss(linear(x, W, b), y).backward()
         assert W.grad is not None  # backward has just filled it
         assert b.grad is not None
-        lr = self.lr if self.clip_norm is None else clipped_rate((W.grad, b.grad), self.lr, self.clip_norm)
-        with no_grad():
-            W -= lr * W.grad
-            b -= lr * b.grad
+        if self.optimizer:
+            if self.clip_norm is not None:
+                part = clipped_rate((W.grad, b.grad), 1.0, self.clip_norm)
+                W.grad, b.grad = part * W.grad, part * b.grad
+            self.optimizer.param_groups[0]["lr"] = self.lr
+            self.optimizer.step()
+        else:
+            lr = self.lr if self.clip_norm is None else clipped_rate((W.grad, b.grad), self.lr, self.clip_norm)
+            with no_grad():
+                W -= lr * W.grad
+                b -= lr * b.grad
         W.zero_grad()
         b.zero_grad()
 
@@ -98,10 +119,14 @@ class ProgramEngine:
         self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, backend: str = "numpy"
     ) -> None:
         self.W, self.b = weights.copy(), bias.copy()
-        self.numbers = [np.asarray(n, weights.dtype) for n in (lr, clip_norm) if n is not None]
+        self.lr, self.clip_norm = lr, clip_norm
         self.run = program(clip_norm is not None, backend)
         if backend == "numba":
             self.steps = self.many
+
+    @property
+    def numbers(self) -> list[FloatArray]:
+        return [np.asarray(n, self.W.dtype) for n in (self.lr, self.clip_norm) if n is not None]
 
     def step(self, x: FloatArray, y: FloatArray) -> None:
         _, (self.W, self.b) = self.run(x, y, self.W, self.b, *self.numbers)
@@ -125,7 +150,25 @@ class ProgramEngine:
 
 def rows_a_step(method: str, rows: int, minibatch: int = MINIBATCH) -> int:
     """How many of so many rows a step of `method` takes."""
-    return {"batch": rows, "sgd": 1, "minibatch": min(minibatch, rows)}[method]
+    return {"all": rows, "some": min(minibatch, rows), 1: 1}[METHODS[method].rows]
+
+
+def rates(schedule: str, lr: float, epochs: int) -> Callable[[int], float]:
+    """The rate at each epoch, from 0 on, of a run of so many epochs that begins with `lr`.
+
+    The formulas are those of minigrad.optim.lr_scheduler.
+    """
+    if schedule == "constant":
+        return lambda t: lr
+    of = optim.SGD([Tensor(0.0, requires_grad=True)], lr=lr)
+    made: dict[str, Callable[[], optim.lr_scheduler.LRScheduler]] = {
+        "step": lambda: optim.lr_scheduler.StepLR(of, -(-epochs // 3)),
+        "exponential": lambda: optim.lr_scheduler.ExponentialLR(of, 0.01 ** (1 / epochs)),
+        "linear": lambda: optim.lr_scheduler.LinearLR(of, 1.0, 0.01, epochs),
+        "cosine": lambda: optim.lr_scheduler.CosineAnnealingLR(of, epochs),
+    }
+    found = made[schedule]()
+    return lambda t: found.at(t, lr)
 
 
 def steps(engine: Engine, xs: FloatArray, ys: FloatArray, bounds: Sequence[int]) -> None:
@@ -137,18 +180,33 @@ def steps(engine: Engine, xs: FloatArray, ys: FloatArray, bounds: Sequence[int])
         engine.step(xs[start:stop], ys[start:stop])
 
 
-def make_engine(name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None) -> Engine:
+def check_engine(name: str, method: str) -> None:
+    """Raise LabError unless the engine called `name` takes the steps of `method`."""
+    if name not in ENGINES:
+        raise unknown("engine", name, ENGINES)
+    if name != "minigrad" and not METHODS[method].plain:
+        raise LabError(
+            f"{option('engine', name)} takes plain steps only; {method} needs {option('engine', 'minigrad')}"
+        )
+
+
+def make_engine(
+    name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, method: str = "minibatch"
+) -> Engine:
     """The engine called `name`, started at copies of weights (p, q) and bias (q,)."""
+    check_engine(name, method)
     if name == "minigrad":
-        return TapeEngine(weights, bias, lr, clip_norm)
+        return TapeEngine(weights, bias, lr, clip_norm, METHODS[method])
+    if name in ENGINES and not METHODS[method].plain:
+        raise LabError(
+            f"{option('engine', name)} takes plain steps only; {method} needs {option('engine', 'minigrad')}"
+        )
     if name in ("compiled", "numba"):
         return ProgramEngine(weights, bias, lr, clip_norm, "numba" if name == "numba" else "numpy")
-    if name == "torch":
-        from torch_ref.descent import Torch  # imports torch, which is no requirement of the lab
+    from torch_ref.descent import Torch  # imports torch, which is no requirement of the lab
 
-        engine: Engine = Torch(weights, bias, lr, clip_norm)
-        return engine
-    raise unknown("engine", name, ENGINES)
+    engine: Engine = Torch(weights, bias, lr, clip_norm)
+    return engine
 
 
 @dataclass(frozen=True)
@@ -202,13 +260,14 @@ def _stretches(
 
 
 def descend(
-    engine: Engine, x: FloatArray, y: FloatArray, *, epochs: int, batch_size: int, rng: np.random.Generator
-) -> Iterator[Milestone]:
+    engine: Engine, x: FloatArray, y: FloatArray, *, epochs: int, batch_size: int, rng: np.random.Generator,
+    rate: Callable[[int], float] | None = None,
+) -> Iterator[Milestone]:  # fmt: skip
     """Step through x (n, p), y (n, q) `epochs` times, in a new random order each, `batch_size` rows a step.
 
     Yields a milestone at the end of each epoch and, because most happens there, after 1, 2, 4, 8, ... steps of the
     first. Batches are made even, and so may have fewer rows than `batch_size`: the rows of a short last one
-    would weigh more than the others.
+    would weigh more than the others. `rate` has the engine's lr for each epoch, from 0 on; else it stays as it is.
     """
     n = len(x)
     count = -(-n // batch_size)
@@ -220,6 +279,8 @@ def descend(
     for epoch in range(1, epochs + 1):
         step = 0
         began = perf_counter()
+        if rate:
+            engine.lr = rate(epoch - 1)
         for xs, ys, bounds in _stretches(x, y, count, rng):
             first, last = step, step + len(bounds) - 1
             for mark in sorted(mark for mark in {last, *marks} if first < mark <= last):

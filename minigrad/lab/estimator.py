@@ -83,11 +83,13 @@ class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
         batch_size = rows_a_step(self.method, len(X), self.batch_size)
         exact = LeastSquares(X, targets)
         start = np.zeros_like(exact.weights, X.dtype), np.zeros_like(exact.bias, X.dtype)
-        self.lr_ = exact.default_lr(batch_size) if self.lr is None else float(self.lr)
-        self.n_iter_ = self.epochs or exact.default_epochs(*start, self.lr_, batch_size)
-        predicted = exact.predicted(*start, self.lr_, batch_size, self.n_iter_)
+        far = float(np.abs(np.vstack([exact.weights, exact.bias])).mean()) or 1.0
+        how = METHODS[self.method], (1.0,)
+        self.lr_ = exact.default_lr(batch_size, *how, far) if self.lr is None else float(self.lr)
+        self.n_iter_ = self.epochs or exact.default_epochs(*start, self.lr_, batch_size, *how)
+        predicted = exact.predicted(*start, self.lr_, batch_size, self.n_iter_, *how)
         if self.epochs is None and predicted > FAR:
-            needed = exact.needed_epochs(*start, self.lr_, batch_size)
+            needed = exact.needed_epochs(*start, self.lr_, batch_size, *how)
             warnings.warn(
                 f"{self.n_iter_:,} epochs, the most by default, are predicted to end {percent(predicted)} above the "
                 f"optimum: the condition number of the features is {exact.condition:.2g}. Standardise them, leave out "
@@ -95,7 +97,7 @@ class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        engine = make_engine(self.engine, *start, self.lr_, self.clip_norm)
+        engine = make_engine(self.engine, *start, self.lr_, self.clip_norm, self.method)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is noticed below, and said better
             for now in descend(engine, X, targets, epochs=self.n_iter_, batch_size=batch_size, rng=rng):
@@ -103,7 +105,7 @@ class GradientDescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
                 if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
                     raise LabError(
                         f"the descent diverged in epoch {now.epoch} with lr {self.lr_:.3g}, where the largest stable "
-                        f"step is {exact.step_bound(batch_size):.3g}. Leave lr out, or standardise the features"
+                        f"step is {exact.step_bound(batch_size, how[0]):.3g}. Leave lr out, or standardise the features"
                     )
         self.loss_ = mse(X, targets, weights, bias)
         self.coef_ = weights[:, 0] if y.ndim == 1 else weights.T

@@ -15,15 +15,16 @@ import numpy as np
 
 from minigrad import linear, mse_loss
 from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
-from minigrad.lab.descent import Milestone, TapeEngine, descend, make_engine, rows_a_step
+from minigrad.lab.descent import Milestone, TapeEngine, check_engine, descend, make_engine, rates, rows_a_step
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.progress import Progress
 from minigrad.lab.report import Comparison, History, Run
-from minigrad.lab.settings import DTYPES, ENGINES, INITS, METHODS, PRESETS, Settings
+from minigrad.lab.settings import COMPARED, DTYPES, ENGINES, INITS, METHODS, PRESETS, SCHEDULES, Method, Settings
 from minigrad.lab.store import ready
 from minigrad.lab.theory import FAR, LeastSquares, mse, percent
 
+SHAPE = 32  # points of a schedule from which the end of a run is predicted
 MOST_EPOCHS = 10**12  # more are no number of samples that a file can hold, and no end
 # A training loss this many times the one at the start will not come back.
 EXPLODED = 10.0
@@ -40,8 +41,9 @@ class Interrupted(KeyboardInterrupt):
 def compare(
     data: Any = "california",
     *,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] = COMPARED,
     lr: float | Mapping[str, float] | None = None,
+    schedule: str = "constant",
     epochs: int | None = None,
     batch_size: int | None = None,
     clip_norm: float | None = None,
@@ -63,12 +65,16 @@ def compare(
 
     All else is as `train` has it.
     """
-    _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset)
+    _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset, schedule=schedule)
+    for method in methods:
+        check_engine(engine, method)
     if seed < 0:
         raise LabError(f"{option('seed')} must be 0 or more, got {seed}")
     if epochs is not None and epochs > MOST_EPOCHS:
         raise LabError(f"{option('epochs')} must be at most {MOST_EPOCHS:,}, got {epochs}")
-    if batch_size is not None and "minibatch" not in methods:
+    if preset and (others := [method for method in methods if method not in PRESETS[preset]]):
+        raise LabError(f"{option('preset', preset)} has no settings for {others[0]}")
+    if batch_size is not None and all(METHODS[method].rows != "some" for method in methods):
         taken = "one row" if methods[0] == "sgd" else "all rows"
         raise LabError(f"{option('batch_size')} is for minibatch; {methods[0]} takes {taken} a step")
     lrs = lr if isinstance(lr, Mapping) else dict.fromkeys(methods, lr)
@@ -83,11 +89,11 @@ def compare(
     plans = []
     for method in methods:
         given = {"lr": lrs.get(method), "epochs": epochs, "clip_norm": clip_norm}
-        if method == "minibatch":
+        if METHODS[method].rows == "some":
             given["batch_size"] = batch_size
         numbers = PRESETS[preset][method] if preset else {}
         numbers = numbers | {name: value for name, value in given.items() if value is not None}
-        numbers = _numbers(method, exact, start, **numbers)
+        numbers = _numbers(method, exact, start, schedule, **numbers)
         common: dict[str, Any] = {"clip_features": clip_features, "init": init, "seed": seed, "dtype": dtype}
         plans.append(Settings(prepared.name, method, engine, **common, **numbers))
     for plan in plans:
@@ -97,7 +103,7 @@ def compare(
                 f"these are read as a stream; take {option('engine', 'minigrad')}, or fewer rows a step"
             )
     budget = max(plan.epochs for plan in plans)
-    ends = [exact.predicted(*start, plan.lr, plan.batch_size, budget) for plan in plans]
+    ends = [exact.predicted(*start, plan.lr, plan.batch_size, budget, *_how(plan.method, schedule)) for plan in plans]
     plans = [replace(plan, epochs=budget, predicted=end) for plan, end in zip(plans, ends, strict=True)]
     if epochs is None and preset is None:
         for plan in plans:
@@ -123,8 +129,11 @@ def train(
             `target`).
         stream: read the table block by block, and keep its rows in files, so that it need not fit in memory. By default
             parts, several files ("part-*.csv") and files of more than 256 MB are read so.
-        method: "batch" (all rows a step), "sgd" (one row a step) or "minibatch" (`batch_size` rows a step, 32).
+        method: "batch" (all rows a step), "sgd" (one row a step) or "minibatch" (`batch_size` rows a step, 32); and, on
+            the gradient of as many rows, "momentum", "nesterov", "adagrad", "rmsprop" or "adam", from minigrad.optim.
         lr: the step. By default it comes from the data (`LeastSquares.default_lr`).
+        schedule: "constant", or how lr becomes shorter from epoch to epoch: "step" (a tenth after each third),
+            "exponential" or "linear" (to a hundredth), "cosine" (to zero).
         epochs: passes over the training rows. By default enough to end within 1.5 % of the optimum, as predicted
             (`LeastSquares.default_epochs`).
         clip_norm: the most that the norm of a step's gradient may be; None for no limit.
@@ -160,6 +169,7 @@ def _check_names(methods: Sequence[str], **given: str | None) -> None:
     if not methods or len(set(methods)) < len(methods):
         raise LabError("methods must name at least one method, and none twice")
     known = {"method": METHODS, "init": INITS, "dtype": DTYPES, "engine": ENGINES, "preset": (*PRESETS, None)}
+    known["schedule"] = SCHEDULES
     for name, value in (*given.items(), *(("method", method) for method in methods)):
         if value not in known[name]:
             raise unknown(name, value, filter(None, known[name]))
@@ -173,10 +183,16 @@ def _start(exact: LeastSquares, init: str, seed: int, dtype: str) -> tuple[Float
     return weights, bias
 
 
+def _how(method: str, schedule: str) -> tuple[Method, Sequence[float]]:
+    """A method as the theory has it, and the shape of a schedule: the parts of lr that its steps have."""
+    return METHODS[method], (1.0,) if schedule == "constant" else [*map(rates(schedule, 1.0, SHAPE), range(SHAPE))]
+
+
 def _numbers(
     method: str,
     exact: LeastSquares,
     start: tuple[FloatArray, FloatArray],
+    schedule: str,
     *,
     lr: float | None = None,
     epochs: int | None = None,
@@ -193,23 +209,26 @@ def _numbers(
             raise LabError(f"{option(name)} must be a number above 0, got {value}")
     if epochs is not None and epochs < 1:
         raise LabError(f"{option('epochs')} must be at least 1, got {epochs}")
-    default_lr = exact.default_lr(batch_size)
+    how = _how(method, schedule)
+    far = float(np.abs(np.vstack(start) - np.vstack([exact.weights, exact.bias])).mean()) or 1.0
+    default_lr = exact.default_lr(batch_size, *how, far)
     lr = default_lr if lr is None else float(lr)
     return {
         "lr": lr,
         "default_lr": default_lr,
-        "step_bound": exact.step_bound(batch_size),
-        "epochs": exact.default_epochs(*start, lr, batch_size) if epochs is None else epochs,
+        "step_bound": exact.step_bound(batch_size, METHODS[method]),
+        "epochs": exact.default_epochs(*start, lr, batch_size, *how) if epochs is None else epochs,
         "batch_size": batch_size,
         "clip_norm": clip_norm,
         "predicted": 0.0,  # until the epochs of all are known
+        "schedule": schedule,
     }
 
 
 def _unfinished(plan: Settings, exact: LeastSquares, start: tuple[FloatArray, FloatArray], names: Sequence[str]) -> str:
     """That the epochs by default are not enough, why, and what would be."""
     alike = [names[i] for i in exact.dependent()]
-    needed = exact.needed_epochs(*start, plan.lr, plan.batch_size)
+    needed = exact.needed_epochs(*start, plan.lr, plan.batch_size, *_how(plan.method, plan.schedule))
     return (
         f"{plan.method}: {plan.epochs:,} epochs, the most by default, are predicted to end {percent(plan.predicted)} "
         f"above the optimum. The condition number of the features is {exact.condition:.2g}: "
@@ -242,6 +261,13 @@ def _carry_out(
             result.runs.append(run)
             if interrupted:
                 raise Interrupted(result)
+            if METHODS[plan.method].adaptive and not run.diverged and run.above_optimum > FAR:  # nothing foretold it
+                warnings.warn(
+                    f"{plan.method}: {plan.epochs:,} epochs ended {percent(run.above_optimum)} above the optimum; try "
+                    f"{option('epochs', 4 * plan.epochs)} or {option('schedule', 'cosine')}",
+                    LabWarning,
+                    stacklevel=3,
+                )
     return result
 
 
@@ -254,7 +280,7 @@ def _run(
     show: Progress,
 ) -> tuple[Run, bool]:
     """Carry out one plan. Returns the run, and whether Ctrl-C ended it."""
-    engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm)
+    engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm, plan.method)
     weights, bias = start
     now = Milestone(0, 0, 0, 0.0)
     looks: list[tuple[int, float, float]] = []
@@ -284,6 +310,7 @@ def _run(
             for now in descend(
                 engine, table.x_train, table.y_train,
                 epochs=plan.epochs, batch_size=plan.batch_size, rng=stream(plan.seed, plan.method),
+                rate=rates(plan.schedule, plan.lr, plan.epochs),
             ):  # fmt: skip
                 look()
                 if not looks[-1][1] <= EXPLODED * looks[0][1]:  # so written, nan counts as exploded
@@ -303,7 +330,7 @@ def _hyper_parameters(plan: Settings) -> dict[str, float | str]:
     largest = 2**53  # of the integers that an event file can hold
     settings = asdict(plan)
     return {
-        name: str(value).lower() if value is None or (type(value) is int and value > largest) else value
+        name: str(value).lower() if value in (None, math.inf) or (type(value) is int and value > largest) else value
         for name, value in settings.items()
     }
 
@@ -312,8 +339,9 @@ def _why(plan: Settings, now: Milestone, first: float, last: float) -> str:
     remedies = [option("lr", float(f"{plan.default_lr if plan.lr > plan.default_lr else plan.lr / 10:.2g}"))]
     if plan.clip_features is None:
         remedies.append(option("clip_features", 5))
+    bound = f", where the largest stable step is {plan.step_bound:.3g}" if plan.step_bound < math.inf else ""
     return (
         f"{plan.method} diverged in epoch {now.epoch}, after {now.samples:,} samples: "
-        f"the training MSE went from {first:.3g} to {last:.3g} with lr {plan.lr:.3g}, "
-        f"where the largest stable step is {plan.step_bound:.3g}; try {' or '.join(remedies)}"
+        f"the training MSE went from {first:.3g} to {last:.3g} with lr {plan.lr:.3g}"
+        f"{bound}; try {' or '.join(remedies)}"
     )

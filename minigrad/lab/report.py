@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from minigrad.engine.words import counted
 from minigrad.lab.data import FloatArray
-from minigrad.lab.settings import Settings
+from minigrad.lab.settings import METHODS, Settings
 from minigrad.lab.theory import FAR, LeastSquares, percent
 
 if TYPE_CHECKING:
@@ -224,9 +224,13 @@ def _steps(run: Run) -> str:
     plan = run.settings
     rows = {1: "one row", run.exact.rows: "all rows"}.get(plan.batch_size, f"{plan.batch_size:,} rows")
     clipped = f", gradient norm clipped at {plan.clip_norm:g}" if plan.clip_norm else ""
-    share = f"{plan.lr / plan.step_bound:.2g} of its bound {plan.step_bound:.3g}"
+    adapts = METHODS[plan.method].adaptive
+    share = (
+        "adapted in each weight" if adapts else f"{plan.lr / plan.step_bound:.2g} of its bound {plan.step_bound:.3g}"
+    )
+    shorter = "" if plan.schedule == "constant" else f", {plan.schedule} schedule"
     far = "" if plan.predicted <= FAR else f"; predicted to end {percent(plan.predicted)} above the optimum"
-    return f"{plan.method}: {rows} a step, lr {plan.lr:.3g} ({share}){clipped}{far}"
+    return f"{plan.method}: {rows} a step, lr {plan.lr:.3g} ({share}){shorter}{clipped}{far}"
 
 
 def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -> None:
@@ -261,6 +265,11 @@ STYLES = {
     "batch": ("#1b6ca8", 2.0, 0.8, "left"),
     "sgd": ("#dd8452", 4.5, 0.3, "left"),
     "minibatch": ("#2e7d5b", 1.6, 0.55, "right"),
+    "momentum": ("#8c3b7a", 1.6, 0.42, "left"),
+    "nesterov": ("#c44e52", 1.6, 0.68, "left"),
+    "adagrad": ("#7f6a2e", 1.6, 0.2, "right"),
+    "rmsprop": ("#4c9fb0", 1.6, 0.9, "left"),
+    "adam": ("#333333", 1.6, 0.12, "left"),
 }
 DASHES = (0, (3, 2))
 

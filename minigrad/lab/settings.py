@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 MISSING = ("refuse", "drop", "mean", "median")
@@ -12,7 +13,44 @@ ENGINES = ("minigrad", "compiled", "numba", "torch")
 MINIBATCH = 32
 
 
-METHODS = ("batch", "sgd", "minibatch")
+@dataclass(frozen=True)
+class Method:
+    """A method of descent: how many rows a step takes, and what becomes of their gradient.
+
+    Attributes:
+        rows: 1, "all", or "some", which is `batch_size`.
+        optimizer: of minigrad.optim.
+        more: its settings, beside lr.
+    """
+
+    rows: int | str = "some"
+    optimizer: str = "SGD"
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a step is lr times the gradient, and nothing is remembered of earlier ones."""
+        return self.optimizer == "SGD" and not self.more
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether a step has about the length lr in each weight, whatever the size of its gradient."""
+        return self.optimizer != "SGD"
+
+
+METHODS = {
+    "batch": Method("all"),
+    "sgd": Method(1),
+    "minibatch": Method(),
+    "momentum": Method(more={"momentum": 0.9}),
+    "nesterov": Method(more={"momentum": 0.9, "nesterov": True}),
+    "adagrad": Method(optimizer="Adagrad"),
+    "rmsprop": Method(optimizer="RMSprop"),
+    "adam": Method(optimizer="Adam"),
+}
+COMPARED = ("batch", "sgd", "minibatch")  # unless others are asked for
+
+SCHEDULES = ("constant", "step", "exponential", "linear", "cosine")
 # The settings of the lab report this lab grew from.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "lab": {
@@ -40,4 +78,5 @@ class Settings:
     dtype: str
     step_bound: float  # the largest stable lr for this batch size
     default_lr: float
-    predicted: float  # how far above the optimum it is to end, in parts of it
+    predicted: float  # how far above the optimum it is to end, in parts of it; 0 where nothing is predicted
+    schedule: str = "constant"  # of lr

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from minigrad.lab.data import FloatArray, blocks
+from minigrad.lab.settings import METHODS, Method
 
 # A default step is this part of its bound. Full batch: just short of the edge, where the steep and the flat
 # directions shrink about equally fast. Smaller: half the bound, where the expected error shrinks fastest.
@@ -26,6 +29,10 @@ MOST_SAMPLES = 1_500_000
 LEAST_EPOCHS = 10
 MOST_EPOCHS = 2_000
 ROUNDING = 1e-9  # of the loss at the start: below this an optimum is as good as zero
+WAYS = 4  # so many times the farthest way is a run of steps that adapt
+MEMORY = {"Adam": 3000, "RMSprop": 300}  # steps after which a squared gradient counts for a twentieth
+PLAIN = METHODS["minibatch"]
+CONSTANT = (1.0,)  # the parts of lr that a schedule takes, one after the other
 
 
 def mse(x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray) -> float:
@@ -40,6 +47,22 @@ def mse(x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray) -> 
 def percent(share: float) -> str:
     """A part of the optimum as one says it."""
     return f"{100 * share:,.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
+
+
+def remaining(parts: FloatArray, steps: int, method: Method) -> FloatArray:
+    """What so many steps leave of a distance d to the optimum, for each eigenvalue λ of the Hessian.
+
+    `parts` has lr λ, a row for each part of the schedule. A step makes m u + d of the sum u of earlier gradients (over
+    λ), and takes lr λ u from d; or, where it is Nesterov's, lr λ (d + m u). Without momentum that is (1 - lr λ) d.
+    """
+    m: float = method.more.get("momentum", 0.0)
+    state = np.ones((parts.shape[1], 2, 1)) * [[1.0], [0.0]]  # d and u
+    for i, part in enumerate(parts):
+        ahead = (1 + m, m * m) if "nesterov" in method.more else (1.0, m)
+        turn = np.stack([1 - ahead[0] * part, -ahead[1] * part, 1 + 0 * part, m + 0 * part], axis=1).reshape(-1, 2, 2)
+        count = steps * (i + 1) // len(parts) - steps * i // len(parts)
+        state = np.linalg.matrix_power(turn, count) @ state
+    return np.asarray(state[:, 0, 0])
 
 
 class Moments:
@@ -105,15 +128,20 @@ class LeastSquares:
         self.mse = mse(x, y, self.weights, self.bias)
         self.eigenvalues, self._directions = np.linalg.eigh(2 / y.size * squares)
         largest = noise = 0.0
+        spread = np.zeros((x.shape[1] + 1, self.outputs))
         for rows in blocks(x):
             norms = (x[rows].astype(np.float64) ** 2).sum(1) + 1
             residual = x[rows] @ self.weights + self.bias - y[rows]
             largest = max(largest, float(norms.max()))
             noise += float((residual**2).sum(1) @ norms)
+            spread[:-1] += (x[rows].astype(np.float64) ** 2).T @ residual**2
+            spread[-1] += (residual**2).sum(0)
         self.full_batch_bound: float = 2 / float(self.eigenvalues[-1])
         self.one_sample_bound: float = self.outputs / largest
         # Mean squared length of one row's gradient at the optimum: what keeps a constant step from settling.
         self._noise = (2 / self.outputs) ** 2 * noise / len(x)
+        # And the root of it in each weight, added up.
+        self._spread = 2 / self.outputs * float(np.sqrt(spread / len(x)).sum())
 
     def __repr__(self) -> str:
         return (
@@ -126,27 +154,46 @@ class LeastSquares:
         smallest = self.rows // math.ceil(self.rows / batch_size)  # batches differ by at most one row
         return (self.rows - smallest) / (smallest * max(self.rows - 1, 1))
 
-    def step_bound(self, batch_size: int) -> float:
+    def step_bound(self, batch_size: int, method: Method = PLAIN) -> float:
         """The largest step for which the expected squared distance to the optimum shrinks.
 
         2 / (c β + (1 - c) λ_max) with β = 2 max‖z‖²/q and c from 1 (one row) to 0 (all rows): the Hessian H_B
         of a random batch has E[H_B²] ≤ that denominator times H (Ma, Bassily and Belkin, "The power of
         interpolation", ICML 2018; here without replacement). Exact for the full batch, sufficient below it.
-        """
-        c = self._sampling(batch_size)
-        return 1 / (c / self.one_sample_bound + (1 - c) / self.full_batch_bound)
 
-    def default_lr(self, batch_size: int) -> float:
+        Momentum m bears 1 + m times the λ_max, Nesterov's (1 + m) / (1 + 2 m) times: there an eigenvalue of the step
+        in `remaining` comes to -1. The noise of batches it adds up to 1 / (1 - m) times as much. Methods that adapt
+        their steps have no such bound.
+        """
+        if method.adaptive:
+            return math.inf
+        c = self._sampling(batch_size)
+        m: float = method.more.get("momentum", 0.0)
+        steep = (1 + m) / (1 + 2 * m) if "nesterov" in method.more else 1 + m
+        return 1 / (c / ((1 - m) * self.one_sample_bound) + (1 - c) / (steep * self.full_batch_bound))
+
+    def default_lr(
+        self, batch_size: int, method: Method = PLAIN, shape: Sequence[float] = CONSTANT, far: float = 1.0
+    ) -> float:
         """The step a run takes unless told otherwise: below its bound, with noise of a fifth of a percent.
 
-        Near the optimum a small constant step hovers lr/4 · E‖g‖² above it, g the gradient of a random batch.
+        Near the optimum a small constant step hovers lr/4 · E‖g‖² above it, g the gradient of a random batch; with
+        momentum m it is lr / (1 - m) that counts. Steps that adapt have lr / √E[g_i²] for lr in each direction.
+        AdaGrad, whose steps become shorter by themselves, is given the mean distance that a weight has to go, `far`,
+        the others at most a tenth of it. A schedule, too, may begin with what would be too noisy at the end.
         """
-        bound = self.step_bound(batch_size)
-        if batch_size >= self.rows:
-            return FULL_BATCH_SHARE * bound
+        if method.optimizer == "Adagrad":
+            return far
+        m: float = method.more.get("momentum", 0.0)
         noise = self._sampling(batch_size) * self._noise
-        quiet = 4 * NOISE_SHARE * self.mse / noise if noise else math.inf
-        return min(PARTIAL_BATCH_SHARE * bound, quiet)
+        if method.adaptive:
+            noise = math.sqrt(self._sampling(batch_size)) * self._spread
+        loud = len(shape) == 1 and noise
+        quiet = (1 - m) * 4 * NOISE_SHARE * self.mse / noise if loud else math.inf
+        if method.adaptive:
+            return min(far / 10, quiet) or far / 10
+        bound = self.step_bound(batch_size, method)
+        return FULL_BATCH_SHARE * bound if batch_size >= self.rows else min(PARTIAL_BATCH_SHARE * bound, quiet)
 
     def _excess(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
         """How far the loss is above the optimum, in each eigendirection of the Hessian, (p + 1,)."""
@@ -158,8 +205,9 @@ class LeastSquares:
         return self.mse + float(self._excess(weights, bias).sum())
 
     def _left(
-        self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int
-    ) -> tuple[float, float]:
+        self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int,
+        method: Method = PLAIN, shape: Sequence[float] = CONSTANT,
+    ) -> tuple[float, float]:  # fmt: skip
         """What a run started at `weights` and `bias` is expected to end above the optimum, and the loss it starts at.
 
         In each eigendirection of the Hessian the expected distance shrinks by 1 - lr λ a step, exactly so for the full
@@ -167,32 +215,50 @@ class LeastSquares:
         """
         excess = self._excess(weights, bias)
         steps = epochs * math.ceil(self.rows / batch_size)
+        parts = np.multiply.outer(lr * np.asarray(shape), self.eigenvalues)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of a step that is too long
-            return float(np.abs(1 - lr * self.eigenvalues) ** (2.0 * steps) @ excess), self.mse + float(excess.sum())
+            return float(remaining(parts, steps, method) ** 2 @ excess), self.mse + float(excess.sum())
 
-    def predicted(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int) -> float:
-        """How far above the optimum a run is expected to end, in parts of it; 0 where the optimum is nearly zero."""
-        left, start = self._left(weights, bias, lr, batch_size, epochs)
+    def predicted(
+        self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int,
+        method: Method = PLAIN, shape: Sequence[float] = CONSTANT,
+    ) -> float:  # fmt: skip
+        """How far above the optimum a run is expected to end, in parts of it; 0 where the optimum is nearly zero, and
+        for steps that adapt, of which nothing is known beforehand."""
+        if method.adaptive:
+            return 0.0
+        left, start = self._left(weights, bias, lr, batch_size, epochs, method, shape)
         return left / self.mse if self.mse > ROUNDING * start else 0.0
 
-    def needed_epochs(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int) -> int | None:
+    def needed_epochs(
+        self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int,
+        method: Method = PLAIN, shape: Sequence[float] = CONSTANT,
+    ) -> int | None:  # fmt: skip
         """Epochs, in tens, after which a run is expected within 1.5 % of the optimum; None if over 671 million.
 
-        For small batches half of that is left for noise.
+        For small batches half of that is left for noise. Steps that adapt are given the epochs of those that do not,
+        but several times what it takes to get to the farthest weight in steps of lr, and to forget the first gradients.
         """
         share = END_SHARE if batch_size >= self.rows else END_SHARE / 2
+        if method.adaptive:
+            plain = self.needed_epochs(
+                weights, bias, self.default_lr(batch_size, PLAIN, shape), batch_size, PLAIN, shape
+            )
+            farthest = max(float(np.abs(weights - self.weights).max()), float(np.abs(bias - self.bias).max()))
+            way = 0.0 if method.optimizer == "Adagrad" else max(WAYS * farthest / lr, MEMORY[method.optimizer])
+            return plain and max(plain, 10 * math.ceil(way / (10 * math.ceil(self.rows / batch_size))))
 
         def reached(tens: int) -> bool:
-            left, start = self._left(weights, bias, lr, batch_size, 10 * tens)
+            left, start = self._left(weights, bias, lr, batch_size, 10 * tens, method, shape)
             return left <= share * max(self.mse, ROUNDING * start)
 
         tens = next((2**k for k in range(27) if reached(2**k)), None)
         return tens and 10 * bisect_left(range(tens), True, lo=max(tens // 2, 1), key=reached)
 
-    def default_epochs(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int) -> int:
+    def default_epochs(self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, *how: Any) -> int:
         """The epochs needed, within limits of cost."""
         most = max(LEAST_EPOCHS, min(MOST_EPOCHS, MOST_SAMPLES // self.rows))
-        return min(self.needed_epochs(weights, bias, lr, batch_size) or most, most)
+        return min(self.needed_epochs(weights, bias, lr, batch_size, *how) or most, most)
 
     @property
     def error(self) -> float:
