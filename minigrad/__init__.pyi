@@ -380,10 +380,16 @@ def nanmax(x: Operand, axis: int | Sequence[int] | None = None, *, keepdims: boo
     """y = max x of what is not nan; of nothing nan"""
 def nanmean(a: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None, *, keepdims: bool = False, where: Operand = True) -> Tensor:
     """The mean of what is not nan; nan of nothing."""
+def nanmedian(a: Operand, axis: int | Sequence[int] | None = None, *, keepdims: bool = False) -> Tensor:
+    """The median of what is not nan; nan of nothing."""
 def nanmin(x: Operand, axis: int | Sequence[int] | None = None, *, keepdims: bool = False, initial: Any = None, where: Operand = True) -> Tensor:
     """y = min x of what is not nan; of nothing nan"""
+def nanpercentile(a: Operand, q: Any, axis: int | Sequence[int] | None = None, *, method: str = "linear", keepdims: bool = False) -> Tensor:
+    """The percentile of what is not nan; nan of nothing."""
 def nanprod(a: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None, *, keepdims: bool = False, initial: Any = None, where: Operand = True) -> Tensor:
     """The product of what is not nan; 1 of nothing."""
+def nanquantile(a: Operand, q: Any, axis: int | Sequence[int] | None = None, *, method: str = "linear", keepdims: bool = False) -> Tensor:
+    """The quantile of what is not nan; nan of nothing."""
 def nanstd(a: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None, *, ddof: int = 0, keepdims: bool = False, where: Operand = True, mean: Any = None, correction: Any = None) -> Tensor:
     """The standard deviation of what is not nan."""
 def nansum(a: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None, *, keepdims: bool = False, initial: Any = None, where: Operand = True) -> Tensor:

@@ -97,6 +97,9 @@ CALLS = [
     ("meshgrid", lambda x, y, z: np.meshgrid(x, y, z, indexing="ij", sparse=True), [V, (2,), ()]),
     ("moveaxis", lambda x: np.moveaxis(x, [0, 2], [-1, 0]), [C]),
     ("nanmean", lambda x: np.nanmean(np.where(MASK, np.nan, x), 1), [M]),
+    ("nanmedian", lambda x: np.nanmedian(np.where(MASK, np.nan, x)), [M]),
+    ("nanpercentile", lambda x: np.nanpercentile(np.where(MASK, np.nan, x), 30, 1), [M]),
+    ("nanquantile", lambda x: np.nanquantile(np.where(MASK, np.nan, x), [0.2, 0.7], 1, keepdims=True), [M]),
     ("nanmean", lambda x: np.nanmean(np.where(MASK, np.nan, x), where=OTHERS), [M]),
     ("nanprod", lambda x: np.nanprod(np.where(MASK, np.nan, x), initial=2.0), [M]),
     ("nanstd", lambda x: np.nanstd(np.where(MASK, np.nan, x), ddof=1), [M]),
@@ -245,6 +248,8 @@ def test_each_method_of_quantile_is_numpys(method):
         np.testing.assert_allclose(
             np.quantile(Tensor(x), q, axis=1, method=method).data, want, 1e-14, 1e-14, strict=True
         )
+        padded = np.where(np.isin(np.arange(6), [0, 3]), np.nan, x[:, [0, 0, 1, 0, 2, 3]])
+        np.testing.assert_allclose(np.nanquantile(Tensor(padded), q, 1, method=method).data, want, 1e-14, 1e-14)
     with pytest.raises(ValueError, match=r"quantile: q lies between 0 and 1, and is 1\.5"):
         np.quantile(Tensor(x), 1.5, method=method)
 
@@ -281,7 +286,19 @@ def test_equal_entries_keep_their_order_and_their_derivatives():
     assert slope.data.tolist() == [0.5, 0.0, 0.0, 0.5]
 
 
-OF_A_LIST = ["average", "cumprod", "diff", "median", "nanmean", "nanprod", "nanstd", "nansum", "nanvar", "ptp", "sort"]
+OF_A_LIST = [
+    "average",
+    "cumprod",
+    "diff",
+    "median",
+    "nanmean",
+    "nanmedian",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "ptp",
+    "sort",
+]
 
 
 @pytest.mark.parametrize("name", OF_A_LIST)

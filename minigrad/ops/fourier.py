@@ -148,6 +148,7 @@ UFUNCS = {
 FUNCTIONS = {
     np.angle: lambda z: np.arctan2(z.imag, z.real), np.imag: lambda z: z.imag, np.mean: Complex.mean,
     np.real: lambda z: z.real, np.shape: lambda z: z.shape, np.sum: Complex.sum,
+    np.roll: lambda z, *how, **named: Complex(*[np.roll(x, *how, **named) for x in parts(z)]),
 }  # fmt: skip
 
 
@@ -228,35 +229,51 @@ def with_the_others(x, n, axis):
     return np.concatenate([own, 2 * both, middle], axis)
 
 
-def over_axes(function, a, s, axes, norm):
-    """`function` along each of the axes, the last one first."""
-    ndim = np.ndim(a) if type(a) is not Complex else a.ndim
-    axes = tuple(range(ndim))[-len(s) if s is not None else 0 :] if axes is None else tuple(axes)
-    sizes = [None] * len(axes) if s is None else list(s)
-    for axis, n in reversed([*zip(axes, sizes, strict=True)]):
-        a = function(a, n, axis, norm)
-    return a
+@installed
+def hfft(a, n=None, axis=-1, norm=None):
+    """The real transform of a signal of which a is the first half, and the second half its conjugate backwards."""
+    return irfft(Complex(*parts(a)).conj(), n, axis, OTHER_SIDE.get(norm, norm))
 
 
 @installed
-def fftn(a, s=None, axes=None, norm=None):
-    """`fft` along each of the axes."""
-    return over_axes(fft, a, s, axes, norm)
+def ihfft(a, n=None, axis=-1, norm=None):
+    """The inverse of `hfft`."""
+    return rfft(a, n, axis, OTHER_SIDE.get(norm, norm)).conj()
+
+
+OTHER_SIDE = {None: "forward", "backward": "forward", "forward": "backward"}  # where the factor of the inverse stands
+
+
+def over_axes(name, last, rest, axes):
+    """A transform along several axes: `last` along the last one of them, `rest` along the others."""
+
+    def transform(a, s=None, axes=axes, norm=None):
+        shape = np.shape(a)
+        axes = tuple(range(len(shape)))[-len(s) if s is not None else 0 :] if axes is None else tuple(axes)
+        sizes = [None] * len(axes) if s is None else [shape[axes[i]] if n == -1 else n for i, n in enumerate(s)]
+        steps = [*zip((*[rest] * (len(axes) - 1), last), axes, sizes, strict=True)]
+        for one, axis, n in steps if last is irfft else reversed(steps):  # what is real comes first, or last
+            a = one(a, n, axis, norm)
+        return a
+
+    transform.__name__ = name
+    return installed(transform)
+
+
+for one, rest in ((fft, fft), (ifft, ifft), (rfft, fft), (irfft, ifft)):
+    for suffix, axes in (("n", None), ("2", (-2, -1))):
+        over_axes(one.__name__ + suffix, one, rest, axes)
 
 
 @installed
-def ifftn(a, s=None, axes=None, norm=None):
-    """`ifft` along each of the axes."""
-    return over_axes(ifft, a, s, axes, norm)
+def fftshift(x, axes=None):
+    """The entries rolled so that those of the frequency 0 stand in the middle, along all axes or these."""
+    axes = (axes,) if isinstance(axes, int) else tuple(range(len(np.shape(x))) if axes is None else axes)
+    return np.roll(x, [np.shape(x)[axis] // 2 for axis in axes], axes)
 
 
 @installed
-def fft2(a, s=None, axes=(-2, -1), norm=None):
-    """`fft` along two axes."""
-    return over_axes(fft, a, s, axes, norm)
-
-
-@installed
-def ifft2(a, s=None, axes=(-2, -1), norm=None):
-    """`ifft` along two axes."""
-    return over_axes(ifft, a, s, axes, norm)
+def ifftshift(x, axes=None):
+    """The inverse of `fftshift`."""
+    axes = (axes,) if isinstance(axes, int) else tuple(range(len(np.shape(x))) if axes is None else axes)
+    return np.roll(x, [-(np.shape(x)[axis] // 2) for axis in axes], axes)

@@ -123,7 +123,37 @@ def percentile(a, q, axis=None, *, method="linear", keepdims=False):
     return at_places("percentile", a, q, 100, axis, method, keepdims)
 
 
-def at_places(name, a, q, whole, axis, method, keepdims):
+@composition(np.nanquantile)
+def nanquantile(a, q, axis=None, *, method="linear", keepdims=False):
+    """The quantile of what is not nan; nan of nothing.
+
+    >>> nanquantile([1.0, np.nan, 2.0], 0.5)
+    Tensor(1.5)
+    """
+    return at_places("nanquantile", a, q, 1, axis, method, keepdims, skip=True)
+
+
+@composition(np.nanpercentile)
+def nanpercentile(a, q, axis=None, *, method="linear", keepdims=False):
+    """The percentile of what is not nan; nan of nothing.
+
+    >>> nanpercentile([1.0, np.nan, 2.0], 50)
+    Tensor(1.5)
+    """
+    return at_places("nanpercentile", a, q, 100, axis, method, keepdims, skip=True)
+
+
+@composition(np.nanmedian)
+def nanmedian(a, axis=None, *, keepdims=False):
+    """The median of what is not nan; nan of nothing.
+
+    >>> nanmedian([1.0, np.nan, 2.0])
+    Tensor(1.5)
+    """
+    return nanquantile(a, 0.5, axis, keepdims=keepdims)
+
+
+def at_places(name, a, q, whole, axis, method, keepdims, skip=False):
     if type(q) is Tensor:
         raise TypeError(f"{name}: q is a number or an array and no tensor, as no derivative would reach it: q.numpy()")
     if method not in PLACES:
@@ -134,9 +164,17 @@ def at_places(name, a, q, whole, axis, method, keepdims):
         raise ValueError(f"{name}: q lies between 0 and {whole}, and is {q * whole}")
     ranked = Ranked(name, a, axis, keepdims)
     entries, n = ranked.entries, len(ranked.entries)
+    dtype = entries.dtype if method in SINGLE else np.result_type(entries.dtype, 0.0 if weak else q.dtype)
+    if skip:  # there are n of them in each column, before those that are nan
+        n = np.sum(np.logical_not(np.isnan(entries)), 0)
+        places = PLACES[method](n, q.reshape(q.shape + (1,) * n.ndim))
+        places = np.maximum(np.minimum(places, n - 1), 0).reshape(-1, *n.shape)
+        sides = np.floor(places), np.ceil(places)
+        lower, upper = [np.take_along_axis(entries, side.astype(int), 0).astype(dtype) for side in sides]
+        part = places - sides[0]
+        return np.where(part == 0, lower, lower + part.astype(dtype) * (upper - lower)).reshape(q.shape + ranked.shape)
     place = np.clip(PLACES[method](n, q), 0, n - 1)
     lower, upper = np.floor(place).astype(int), np.ceil(place).astype(int)
-    dtype = entries.dtype if method in SINGLE else np.result_type(entries.dtype, 0.0 if weak else q.dtype)
     y = entries[lower].astype(dtype)
     part = (place - lower).reshape(q.shape + (1,) * (entries.ndim - 1)).astype(dtype)
     return ranked.result(y + part * (entries[upper] - y) if part.any() else y, q.shape)

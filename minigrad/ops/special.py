@@ -86,6 +86,27 @@ class betaln:
     def d_b(g, y, a, b):        return g * (special.psi(b) - special.psi(a + b))
 
 
+# ----------------------------------------------------------------------------------------- modified Bessel functions
+@op
+class i0:
+    "y = I₀(x)"
+    wide = "ebiu"
+    numpy = [special.i0, np.i0]
+    def forward(x):             return special.i0(x)
+    def d_x(g, y, x):           return g * special.i1(x)
+
+
+@op
+class i1:
+    "y = I₁(x)"
+    wide = "ebiu"
+    numpy = [special.i1]
+    def forward(x):             return special.i1(x)
+    def d_x(g, y, x):  # its slope at 0 is 1/2, and so is that of I₁(x) / x
+        nought = np.equal(x, 0)
+        return g * (special.i0(x) - np.where(nought, 1 / 2, y / np.where(nought, 1, x)))
+
+
 # ----------------------------------------------------------------------------------------------- normal distribution
 @op
 class ndtr:
