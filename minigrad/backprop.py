@@ -32,16 +32,15 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import errors
-from minigrad.engine.guards import differentiable_tensors, handed_out, leading, recorded_inputs, seed
+from minigrad.engine.guards import added, differentiable_tensors, handed_out, leading, recorded_inputs, seed
 from minigrad.engine.hooks import arrived
-from minigrad.engine.numeric import as_numeric
+from minigrad.engine.numeric import LAST_NUMBER, as_numeric
 from minigrad.engine.places import caller
 from minigrad.engine.state import here, tell
 from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]
 
-LAST_NUMBER = np.dtype(np.clongdouble).num  # NumPy numbers its dtypes: booleans, integers, floats, complex, the others
 new, ndarray = Tensor.__new__, np.ndarray
 by_serial, is_differentiable = attrgetter("serial"), attrgetter("differentiable")
 
@@ -69,12 +68,9 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     y.grad = y.hooks = y.cut = None
     y.made_at = state.place or caller(3)  # the frames below that are this one, the operation's, and caller's own
     y.serial = next_serial()
-    if recorded and state.recording:
-        y.op, y.inputs, y.values, y.params = op, inputs, values, params
-        y.recorded, y.differentiable = True, differentiable
-    else:
-        y.op, y.inputs, y.values, y.params = None, (), (), {}
-        y.recorded = y.differentiable = False
+    y.recorded = on_tape = recorded and state.recording
+    y.differentiable = on_tape and differentiable
+    y.op, y.inputs, y.values, y.params = (op, inputs, values, params) if on_tape else (None, (), (), {})
     if not y.differentiable:
         y.cut = ("no_grad", y.made_at) if differentiable else errors.cut_by(op, inputs, y)
     if state.watches:
@@ -106,8 +102,7 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
     """Send the cotangent of `output` back to `inputs`, or where there are none to all leaves; return what arrives."""
     state, keep = here.state, set(inputs)  # keep: whose cotangents are asked for, and stay
     watches, before = state.watches, (state.recording, state.place)
-    if watches:
-        tell(watches, "begins", output, gradient, inputs)
+    tell(watches, "begins", output, gradient, inputs)
     cotangents = {output: seed(output, gradient, keep, create_graph)}
     sums: set[Any] = set()  # whose cotangent is an array that the sweep made, so that it may add to it in place
     in_place = not (create_graph or watches)
@@ -115,14 +110,11 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
     wanted = leading(nodes, keep).__contains__ if keep else is_differentiable
     try:
         for node in reversed(nodes):
-            op = node.op
             if (watches or node.hooks) and node in cotangents:
                 cotangents[node] = arrived(node, cotangents[node], watches)
-            g = None if op is None else cotangents.pop(node, None)  # popped: its memory is free for the next ones
-            if g is None:
+            if (op := node.op) is None or node not in cotangents:
                 continue
-            if node in keep:
-                cotangents[node] = g
+            g = cotangents[node] if node in keep else cotangents.pop(node)  # popped: its memory is free for the next
             sliced: Any = node.inputs[0] if op.onto and in_place else None  # n sums of n slices are dear
             if sliced in sums and op.onto(cotangents[sliced], g, *node.values, **node.params):
                 continue
@@ -136,10 +128,9 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
             for i, partial in enumerate(partials):
                 if partial is None:
                     continue
-                x = node.inputs[i]
-                array, sent = x.array, partial
+                x, sent = node.inputs[i], partial
                 # Most partials fit, and a call that does nothing costs as much as a small addition.
-                if partial.shape != array.shape or partial.dtype is not array.dtype:
+                if partial.shape != x.array.shape or partial.dtype is not x.array.dtype:
                     sent = op.fit(partial, node, i)
                 if x in cotangents:
                     total = cotangents[x] + sent
@@ -158,8 +149,7 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
         raise
     finally:
         state.recording, state.place = before
-    if watches:
-        tell(watches, "ends", output)
+    tell(watches, "ends", output)
     return cotangents
 
 
@@ -181,14 +171,8 @@ def backward(
     if not create_graph:
         here.state.left = next_serial()
     for x, g in sweep(output, gradient, wanted, create_graph).items():
-        if x.hooks and x.hooks.retain and x.op is not None:  # it has it already
-            continue
-        if create_graph:
-            x.grad = g if x.grad is None else x.grad + g
-            continue
-        before = x.grad.array if type(x.grad) is Tensor else x.grad
-        total = g if before is None else before + g
-        x.grad = total if type(total) is np.ndarray else np.asarray(total)
+        if x.op is None or not (x.hooks and x.hooks.retain):  # which has it already
+            x.grad = added(x.grad, g)
 
 
 def gradients(
@@ -215,9 +199,9 @@ def gradients(
     inputs = differentiable_tensors(inputs)
     here.state.left = here.state.left if create_graph else next_serial()
     cotangents = sweep(output, gradient, inputs, create_graph)
-    unused = [x for x in inputs if x not in cotangents]
-    if unused and not allow_unused:
-        raise errors.unused(unused[0])
+    for x in inputs:
+        if x not in cotangents and not allow_unused:
+            raise errors.unused(x)
     return tuple([handed_out(cotangents.get(x)) for x in inputs])
 
 

@@ -30,7 +30,7 @@ from minigrad.backprop import record
 from minigrad.engine import errors
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
-from minigrad.engine.outputs import Part, Piece, cotangents, numbers_in, packed, pieces
+from minigrad.engine.outputs import Part, Piece, cotangents, numbers_in, packed, pieces, with_cotangents
 from minigrad.engine.rerun import Rerun
 from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.trees import leaves
@@ -66,10 +66,7 @@ class Context:
     def set_materialize_grads(self, value: bool) -> None:
         """As torch's, but for False: the cotangent of an output that was not used is zeros here, and never None."""
         if not value:
-            raise TypeError(
-                "set_materialize_grads(False) is not supported: the cotangent of an output that was not used is an "
-                "array of zeros, and the formula for the others is right for it"
-            )
+            raise TypeError(errors.MATERIALIZED)
 
 
 class Function:
@@ -212,13 +209,3 @@ class Application(Op):
         if grad.shape != node.inputs[i].shape or grad.dtype != node.inputs[i].dtype:
             raise errors.misfit(self, grad, node.inputs[i], i)
         return grad
-
-
-def with_cotangents(student: Any, ctx: Any, gs: Sequence[Any], name: str = "") -> Any:
-    """What the backward of a Function returns for the cotangents of its outputs."""
-    try:
-        return student.backward(ctx, *gs)
-    except TypeError as error:
-        if error.__traceback__ and error.__traceback__.tb_next is None:  # it does not take so many
-            raise errors.wrong_cotangents(name or student.__name__, student.backward, len(gs)) from None
-        raise

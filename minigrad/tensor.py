@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from math import ceil, floor, trunc
-from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minigrad.engine import errors
+from minigrad.engine.conversions import Converted
 from minigrad.engine.hooks import Handle, Hooks, hooks_of
 from minigrad.engine.installed import Installed
 from minigrad.engine.numeric import as_numeric, may_require_grad, replacement
 from minigrad.engine.places import Place, caller
 from minigrad.engine.state import here, off_tape
-
-if TYPE_CHECKING:
-    from minigrad.engine.installed import Entry
 
 __all__ = ["Tensor"]
 
@@ -31,7 +27,7 @@ Array = np.ndarray[Any, Any]
 next_serial = count().__next__
 
 
-class Tensor(Installed):
+class Tensor(Converted, Installed):
     """An array that takes part in differentiation.
 
     Args:
@@ -61,7 +57,7 @@ class Tensor(Installed):
     of them is wanted, but what is computed from them is.)
 
     `backward` is installed by backprop.py, and each operator and method by its operation in ops/: a Tensor knows how it
-    was made, and nothing of derivatives.
+    was made, and nothing of derivatives. How it becomes a number or an array stands in engine/conversions.py.
 
     >>> w = Tensor([3.0, 4.0], requires_grad=True)
     >>> (w * w).sum().backward()
@@ -149,16 +145,6 @@ class Tensor(Installed):
         """The user's expression that made this tensor."""
         return Place.of(self.made_at)
 
-    def item(self) -> Any:
-        """The single entry as a Python number; ends the history. ValueError unless there is one entry."""
-        if self.size != 1:
-            raise ValueError(f"item() needs a tensor of one entry, and this one has shape {self.shape}")
-        return off_tape(self, ".item()").item()
-
-    def numpy(self) -> Array:
-        """The array itself, not a copy; ends the history."""
-        return off_tape(self, ".numpy()")  # type: ignore[no-any-return]
-
     def detach(self) -> Tensor:
         """A new leaf with the same data and no history."""
         leaf = Tensor(self.array)
@@ -189,18 +175,6 @@ class Tensor(Installed):
     def __len__(self) -> int:
         return len(self.array)
 
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError(errors.ambiguous_truth(self))
-        return bool(off_tape(self, "a branch on its value"))
-
-    def __format__(self, spec: str) -> str:
-        if not spec:
-            return str(self)
-        if self.size == 1:
-            return format(self.array.item(), spec)
-        return np.array2string(self.array, separator=", ", formatter={"all": lambda entry: format(entry, spec)})
-
     def __setitem__(self, index: Any, value: Any) -> None:
         if here.state.beyond is None:
             raise TypeError(errors.ASSIGNMENT)
@@ -213,33 +187,9 @@ class Tensor(Installed):
             raise TypeError(errors.has_history(self))
         return restored, (self.array, self.grad, self.differentiable)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, np.dtype[Entry]]:
-        if self.recorded and self.dtype.kind == "f":  # positions and masks have no gradient to lose
-            raise TypeError(errors.as_array(self))
-        return np.array(off_tape(self, "np.asarray()"), dtype=dtype, copy=copy)
-
 
 def restored(array: Array, grad: Array | None, requires_grad: bool) -> Tensor:
     """A leaf that was pickled or copied. Its hooks stayed behind."""
     leaf = Tensor(array, requires_grad)
     leaf.grad = grad if grad is None else grad.copy()
     return leaf
-
-
-def taken_by(convert: Callable[..., Any]) -> Callable[..., Any]:
-    """The method by which Python, NumPy and `math` take a number out of an object: refused on the tape."""
-    name = convert.__name__
-
-    def method(self: Tensor, *args: Any) -> Any:
-        array = off_tape(self, f"{name}()")
-        if self.recorded:
-            raise TypeError(errors.as_number(self, name))
-        if array.size != 1:
-            raise TypeError(f"{name}() needs a tensor of one entry, and this one has shape {self.shape}")
-        return convert(array.item(), *args)
-
-    return method
-
-
-for convert in float, int, complex, index, round, trunc, floor, ceil:
-    setattr(Tensor, f"__{convert.__name__}__", taken_by(convert))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ from oracles import assert_owned
 from programs import EXACT, LARGEST, LEAF, STEPS, Step, anything, choices, chosen, leaf_arrays, small, which
 
 import minigrad
-from minigrad import Tensor, backprop, function, gradients, no_grad, tape
+from minigrad import Tensor, backprop, gradients, no_grad, tape
+from minigrad.engine import guards
 from minigrad.engine.state import State, here
 from minigrad.ops import operation
 
@@ -277,7 +279,8 @@ def rewritten(holder: Any, name: str, old: str, new: str) -> Iterator[None]:
     made: dict[str, Any] = {}
     exec(textwrap.dedent(source).replace(old, new), dict(vars(inspect.getmodule(before))), made)
     after = made[name]
-    holders = [h for h in (holder, operation, function, Tensor) if getattr(h, name, None) is before]
+    package = [module for key, module in sys.modules.items() if key.startswith("minigrad")]
+    holders = [h for h in (holder, Tensor, *package) if vars(h).get(name) is before]
     for h in holders:
         setattr(h, name, after)
     try:
@@ -289,12 +292,12 @@ def rewritten(holder: Any, name: str, old: str, new: str) -> Iterator[None]:
 
 PLANTED = {  # what is wrong: whose function, its name, the text it has, and the text it gets
     "the second path replaces the first": (backprop, "sweep", "cotangents[x] + sent", "sent"),
-    "the second sweep replaces the first": (backprop, "backward", "g if before is None else before + g", "g"),
-    "no_grad is ignored": (backprop, "record", "if recorded and state.recording:", "if recorded:"),
+    "the second sweep replaces the first": (guards, "added", "g if grad is None else grad + g", "g"),
+    "no_grad is ignored": (backprop, "record", "recorded and state.recording", "recorded"),
     "after a sweep no_grad is forgotten": (backprop, "sweep", "state.recording, state.place = before", "pass"),
     "rules see updates": (backprop, "sweep", "node.values)", "[getattr(x, 'array', x) for x in node.inputs])"),
     "the tape is in the order of its discovery": (backprop, "tape", "nodes.sort(key=by_serial)", "nodes.reverse()"),
-    "intermediates keep their cotangent": (backprop, "sweep", "cotangents.pop(node, None)", "cotangents.get(node)"),
+    "intermediates keep their cotangent": (backprop, "sweep", "else cotangents.pop(node)", "else cotangents[node]"),
     "what a hook returns is lost": (backprop, "arrived", "g = node.hooks(node, g) if", "node.hooks(node, g) if"),
     "gradients share memory": (backprop, "sweep", "else sent.copy()", "else sent"),
     "broadcasting is not undone": (operation.Operation, "fit", "unbroadcast(g, x.shape)", "g"),

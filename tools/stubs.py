@@ -52,7 +52,6 @@ BY_HAND = {  # where the number of arguments decides what the result is
     ],
     **{f"atleast_{n}d": ["(ary: Operand, /) -> Tensor", "(*arys: Operand) -> tuple[Tensor, ...]"] for n in (1, 2, 3)},
 }
-CONVERTED = {name: f"(self) -> {name}" for name in ("float", "int", "complex")} | {"index": "(self) -> int"}
 BINARY = "(self, other: Operand) -> Tensor"
 PAIR = "(self, other: Operand) -> tuple[Tensor, Tensor]"
 DUNDERS = {
@@ -189,14 +188,12 @@ def definition(name: str, signatures: list[str], doc: str | None, indent: str = 
 
 def of_tensor(name: str, method: Any) -> Iterator[str]:
     """What was installed on Tensor under that name."""
-    doc, bare = inspect.getdoc(method), name.strip("_")
+    doc = inspect.getdoc(method)
     if name in ("__eq__", "__ne__"):  # they answer entry by entry, and object's do not
         yield f"    def {name}(self, other: object) -> Tensor: ...  # type: ignore[override]"
         return
     if method in COMPOSITIONS.values() or (hasattr(method, "operation") and not name.startswith("__")):
         signatures = Signatures(name, method).all(method=True)
-    elif method.__qualname__.startswith("taken_by"):
-        signatures, doc = [CONVERTED.get(bare, "(self, *args: Any) -> Any")], None
     elif name in DUNDERS:
         signatures, doc = [DUNDERS[name]], None
     elif name.startswith("__i") and hasattr(operator, f"__{name[3:]}"):  # in place

@@ -15,10 +15,10 @@ import numpy as np
 
 from minigrad.backprop import gradients, record
 from minigrad.engine.numeric import as_numeric
-from minigrad.engine.outputs import Piece, numbers_in, packed, pieces, results
+from minigrad.engine.outputs import Piece, numbers_in, packed, pieces, results, with_cotangents
 from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.engine.trees import leaves, mapped
-from minigrad.function import Context, Function, with_cotangents
+from minigrad.function import Context, Function
 from minigrad.ops.operation import Operation, lifted
 from minigrad.tensor import Tensor
 

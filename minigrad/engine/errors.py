@@ -202,6 +202,10 @@ def unused(x: Tensor) -> Exception:
 
 # ---------------------------------------------------------------------------------------------- a student's Function
 NEEDS = "a Function needs a static method {}"
+MATERIALIZED = (
+    "set_materialize_grads(False) is not supported: the cotangent of an output that was not used is an array of zeros, "
+    "and the formula for the others is right for it"
+)
 
 
 def lost(function: str, made_at: Any, how: str) -> Exception:

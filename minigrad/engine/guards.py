@@ -69,3 +69,11 @@ def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
 def handed_out(g: Any) -> Any:
     """A cotangent as `gradients` returns it: a Tensor, or None."""
     return g if g is None or type(g) is Tensor else Tensor(g)
+
+
+def added(grad: Any, g: Any) -> Any:
+    """The sum of a gradient and g, which comes next: a Tensor if g is one, of a recorded sweep; otherwise an array."""
+    if type(grad) is Tensor and type(g) is not Tensor:
+        grad = grad.array
+    total = g if grad is None else grad + g
+    return np.asarray(total) if isinstance(total, np.generic) else total  # a number, where NumPy adds arrays of no axes

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 NUMBERS = "fiubc"  # the kinds of dtypes that can be data
+LAST_NUMBER = np.dtype(np.clongdouble).num  # NumPy numbers its dtypes: booleans, integers, floats, complex, the others
 SCALARS = {float, int, bool, complex}
 FLOATS = {float, np.float64, np.float32}  # the most common that are no arrays: looked at no further
 TAKEN = {*SCALARS, np.ndarray, np.memmap}

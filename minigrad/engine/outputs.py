@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.engine import errors
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.op import Op
 from minigrad.tensor import Tensor
@@ -139,3 +140,13 @@ class Part(Op):
 
     def input_names(self, count: int) -> list[str]:
         return ["outputs"]
+
+
+def with_cotangents(student: Any, ctx: Any, gs: Sequence[Any], name: str = "") -> Any:
+    """The result of a Function's backward for the cotangents of its outputs."""
+    try:
+        return student.backward(ctx, *gs)
+    except TypeError as error:
+        if error.__traceback__ and error.__traceback__.tb_next is None:  # it does not take so many
+            raise errors.wrong_cotangents(name or student.__name__, student.backward, len(gs)) from None
+        raise
