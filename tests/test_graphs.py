@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import assert_agrees, exact
 from strategies import arrays, grid
-from students import cube_of, leaf
+from students import cube_of, leaf, no_collector
 
 import minigrad
 from minigrad import Function, Tensor, gradients, no_grad, tape
@@ -47,17 +47,6 @@ def counted_rules() -> Iterator[Counter[tuple[str, int]]]:
     finally:
         for operation, rules in before.items():
             operation.rules = rules
-
-
-@contextlib.contextmanager
-def no_collector() -> Iterator[None]:
-    """Only reference counting frees memory here."""
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 @contextlib.contextmanager

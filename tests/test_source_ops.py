@@ -59,14 +59,14 @@ judged = sorted(REGISTRY.keys() - WITHOUT_COUNTERPART.keys())
 
 
 @pytest.mark.parametrize("name", [name for name in judged if not REGISTRY[name].composed])
-@settings(max_examples=4)
+@settings(max_examples=settings.default.max_examples // 20)
 @given(data=st.data())
 def test_forward_and_gradient(name, data):
     assert_a_program_says_it(name, data)
 
 
 @pytest.mark.parametrize("name", [name for name in judged if REGISTRY[name].composed])
-@settings(max_examples=2)
+@settings(max_examples=settings.default.max_examples // 40)
 @given(data=st.data())
 def test_forward_and_gradient_of_what_is_written_with_operations(name, data):
     assert_a_program_says_it(name, data)

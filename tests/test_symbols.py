@@ -58,9 +58,9 @@ class doubled_rows:
         total = x[:, 0]
         for k in range(1, x.shape[1]):
             total = total + x[:, k]
-        return np.exp(total) * total
+        return np.exp(total) * total * unit
     def d_x(g, y, x):
-        return np.broadcast_to(g[:, None], x.shape)
+        return np.broadcast_to(g[:, None] * unit, x.shape)
 """
 
 
@@ -96,14 +96,16 @@ def test_what_values_decide_is_refused_by_line(name):
 def test_an_operation_that_was_typed(monkeypatch):
     """Names come from the bytecode, where there is no source."""
     monkeypatch.setattr("minigrad.ops.registry.REGISTRY", dict(REGISTRY))
-    space: dict[str, Any] = {"np": np, "op": op}
+    space: dict[str, Any] = {"np": np, "op": op, "unit": 1.0}
     exec(TYPED, space)
     f = space["doubled_rows"]
     compiled = minigrad.compile(lambda x: f(x).sum(), grad=True)
-    for x in (X, -X):
-        value, slope = compiled(x)
-        assert value == f(Tensor(x)).data.sum()
-        assert slope.tolist() == np.ones(X.shape).tolist()
+    for unit in (1.0, 2.0):  # the block reads it, so the program looks it up
+        space["unit"] = unit
+        for x in (X, -X):
+            value, slope = compiled(x)
+            assert value == f(Tensor(x)).data.sum()
+            assert slope.tolist() == np.full(X.shape, unit).tolist()
     assert "total2 = total + x[:, 1]" in str(source(lambda x: f(x), X))
 
 

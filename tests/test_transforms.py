@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 import weakref
 from collections import OrderedDict
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import assert_agrees, exact
 from strategies import FLOATS, arrays, grid
-from students import cube_of, exp_of, linear_of, mse_of, slope_saved_of
+from students import cube_of, exp_of, linear_of, mse_of, no_collector, slope_saved_of
 
 import minigrad
 from minigrad import (
@@ -37,9 +36,7 @@ from minigrad import (
 from minigrad.engine.state import Watch
 from minigrad.engine.trees import leaves
 
-FEWER = settings(
-    max_examples=settings.default.max_examples // 2
-)  # the functions are smooth, and the rules tested elsewhere
+FEWER = settings(max_examples=settings.default.max_examples // 4)  # smooth functions, whose rules are tested elsewhere
 ROUNDINGS = 256  # on the way through two or three layers, twice differentiated
 
 # A function of two arrays of the given shapes, of np (which records) or torch.
@@ -556,14 +553,10 @@ def test_memory_is_freed_by_reference_counting(d):
         alive.extend([weakref.ref(x), weakref.ref(y)])
         return y
 
-    gc.collect()
-    gc.disable()
-    try:
+    with no_collector():
         d(f, np.array(2.0))
         assert [ref() for ref in alive] == [None] * len(alive)
         assert alive
-    finally:
-        gc.enable()
 
 
 # ------------------------------------------------------------------------------------------------ students' Functions

@@ -369,7 +369,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("operation", "x", "rule"), RULES)
-@settings(max_examples=10)
+@settings(max_examples=settings.default.max_examples // 10)
 @given(st.data())
 def test_the_formula_computes_what_the_rule_computes(operation, x, rule, data):
     """What is written was computed on letters, and on arrays it gives the rule's own numbers."""

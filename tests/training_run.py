@@ -1,14 +1,9 @@
-"""A training run with everything that has a state. Started by test_checkpoint.py, which kills it.
-
-``python training_run.py FILE EPOCHS [DEATH]``: goes on from FILE if it exists, writes it after each epoch, and prints
-the bits it ends with. DEATH is "what:n": this process kills itself just before or after the n-th of what it does.
-"""
+"""A training run with everything that has a state. Started by test_checkpoint.py, in a process that is killed."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +41,17 @@ def watched(name: str, death: str) -> None:
     setattr(os, name, call)
 
 
-def main(file: str, epochs: str, death: str = "") -> None:
+def main(file: Path, output: Path, epochs: int, death: str, forgotten: str) -> None:
+    """Go on from `file` if it exists, write it after each epoch, and print into `output` the bits it ends with.
+
+    `death` is "what:n": this process kills itself just before or after the n-th of what it does. `forgotten` is the
+    name of a part that is not restored.
+    """
+    with output.open("w", encoding="utf-8", buffering=1) as lines:
+        train(file, epochs, death, forgotten, lines)
+
+
+def train(file: Path, epochs: int, death: str, forgotten: str, lines: Any) -> None:
     for name in "fsync", "replace":
         watched(name, death)
     after_step = mortal("step", death)
@@ -59,13 +64,13 @@ def main(file: str, epochs: str, death: str = "") -> None:
     )  # fmt: skip
     loss = nn.CrossEntropyLoss()
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    schedule = lr_scheduler.CosineAnnealingLR(optimizer, int(epochs))
+    schedule = lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "rng": rng}
     epoch, losses = 0, []
-    if Path(file).exists():
-        found = checkpoint.load(file, **parts)
+    if file.exists():
+        found = checkpoint.load(file, **{name: part for name, part in parts.items() if name != forgotten})
         epoch, losses = found["epoch"], found["losses"]
-    while epoch < int(epochs):
+    while epoch < epochs:
         order = rng.permutation(60)
         for rows in order.reshape(-1, 10):
             optimizer.zero_grad()
@@ -77,11 +82,7 @@ def main(file: str, epochs: str, death: str = "") -> None:
         schedule.step()
         epoch += 1
         checkpoint.save(file, **parts, epoch=epoch, losses=losses)
-        print("epoch", epoch, flush=True)
+        print("epoch", epoch, file=lines)
     bits = [array.tobytes().hex() for array in model.state_dict().values()]
     bits += [array["momentum_buffer"].tobytes().hex() for array in optimizer.state_dict()["state"].values()]
-    print(bits, losses, rng.random(3).tolist(), schedule.get_last_lr())
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    print(bits, losses, rng.random(3).tolist(), schedule.get_last_lr(), file=lines)

@@ -86,6 +86,10 @@ def held_by(name: str, x: Any, names: set[str]) -> Iterator[Held]:
     elif isinstance(x, FunctionType):
         if origin(x) == "numpy" or (x.__module__ or "").startswith("minigrad.ops"):
             return
+        if operation := getattr(x, "operation", None):  # of a user's block, which finds what its functions find
+            functions = (operation.forward, *map(operation.rule_of, range(len(operation.inputs))))
+            yield from ((name, "fixed", x, i, function) for i, function in enumerate(functions) if callable(function))
+            return
         for variable, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
             try:
                 yield variable, "cell", cell, None, cell.cell_contents
