@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import errors
-from minigrad.engine.guards import added, differentiable_tensors, handed_out, leading, recorded_inputs, seed
+from minigrad.engine.guards import added, differentiable_tensors, handed_out, leading, named, recorded_inputs, seed
 from minigrad.engine.hooks import arrived
 from minigrad.engine.numeric import LAST_NUMBER, as_numeric
 from minigrad.engine.places import caller
@@ -102,7 +102,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
     """Send the cotangent of `output` back to `inputs`, or where there are none to all leaves; return what arrives."""
     state, keep = here.state, set(inputs)  # keep: whose cotangents are asked for, and stay
     watches, before = state.watches, (state.recording, state.place)
-    tell(watches, "begins", output, gradient, inputs)
+    if watches:
+        tell(watches, "begins", output, gradient, inputs)
     cotangents = {output: seed(output, gradient, keep, create_graph)}
     sums: set[Any] = set()  # whose cotangent is an array that the sweep made, so that it may add to it in place
     in_place = not (create_graph or watches)
@@ -129,9 +130,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
                 if partial is None:
                     continue
                 x, sent = node.inputs[i], partial
-                # Most partials fit, and a call that does nothing costs as much as a small addition.
                 if partial.shape != x.array.shape or partial.dtype is not x.array.dtype:
-                    sent = op.fit(partial, node, i)
+                    sent = op.fit(partial, node, i)  # most partials fit, and need no call, which costs an addition
                 if x in cotangents:
                     total = cotangents[x] + sent
                 elif create_graph or (x.op is not None and x not in keep):
@@ -165,12 +165,9 @@ def backward(
         create_graph: record the sweep; ``x.grad`` is a Tensor then, which can be differentiated again.
         inputs: the only tensors that get a gradient, leaves or not.
     """
-    wanted = () if inputs is None else differentiable_tensors(inputs)
-    if inputs is not None and not wanted:
-        raise ValueError("backward: inputs=() names no tensor; leave it out for all leaves")
     if not create_graph:
         here.state.left = next_serial()
-    for x, g in sweep(output, gradient, wanted, create_graph).items():
+    for x, g in sweep(output, gradient, () if inputs is None else named(inputs), create_graph).items():
         if x.op is None or not (x.hooks and x.hooks.retain):  # which has it already
             x.grad = added(x.grad, g)
 

@@ -1,4 +1,4 @@
-"""Imports run one way: no module of the package is imported by what it imports, not even inside of a function."""
+"""The shape of the package: imports run one way, inside of functions too, and what is read first is short."""
 
 from __future__ import annotations
 
@@ -77,3 +77,19 @@ def test_no_import_runs_in_a_circle():
 def test_a_circle_is_noticed(a, b):
     assert circles(graph_of({"p": "", "p.a": a, "p.b": b})) == [{"p.a", "p.b"}]
     assert circles(graph_of({"p": "", "p.a": a, "p.b": "import p"})) == []
+
+
+def lines_of_code(path: Path) -> int:
+    """Without blank lines and docstrings."""
+    text = path.read_text("utf-8")
+    docs: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            docs.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return sum(bool(line.strip()) for i, line in enumerate(text.splitlines(), 1) if i not in docs)
+
+
+def test_the_reading_path_is_short():
+    lines = [lines_of_code(ROOT / f"{name}.py") for name in ("backprop", "tensor", "function", "broadcasting")]
+    assert lines[0] <= 120
+    assert sum(lines) <= 350

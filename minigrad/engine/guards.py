@@ -55,6 +55,14 @@ def differentiable_tensors(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, .
     return tensors
 
 
+def named(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The `inputs` of a backward as a tuple, if there are any and each requires grad."""
+    tensors = differentiable_tensors(inputs)
+    if not tensors:
+        raise ValueError("backward: inputs=() names no tensor; leave it out for all leaves")
+    return tensors
+
+
 def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
     """The `inputs`, and those of `nodes` from which a derivative leads to one of them."""
     found = set(inputs)
@@ -76,4 +84,6 @@ def added(grad: Any, g: Any) -> Any:
     if type(grad) is Tensor and type(g) is not Tensor:
         grad = grad.array
     total = g if grad is None else grad + g
+    if type(total) is np.ndarray:
+        return total
     return np.asarray(total) if isinstance(total, np.generic) else total  # a number, where NumPy adds arrays of no axes
