@@ -106,7 +106,6 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
         tell(watches, "begins", output, gradient, inputs)
     cotangents = {output: seed(output, gradient, keep, create_graph)}
     sums: set[Any] = set()  # whose cotangent is an array that the sweep made, so that it may add to it in place
-    in_place = not (create_graph or watches)
     nodes = tape(output)
     wanted = leading(nodes, keep).__contains__ if keep else is_differentiable
     try:
@@ -116,7 +115,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
             if (op := node.op) is None or node not in cotangents:
                 continue
             g = cotangents[node] if node in keep else cotangents.pop(node)  # popped: its memory is free for the next
-            sliced: Any = node.inputs[0] if op.onto and in_place else None  # n sums of n slices are dear
+            # n slices of an array are n sums of its size, which is dear, so they are added to the first in place.
+            sliced: Any = node.inputs[0] if op.onto and not (create_graph or watches) else None
             if sliced in sums and op.onto(cotangents[sliced], g, *node.values, **node.params):
                 continue
             if create_graph:  # on Tensors, so that the sweep records itself, in the name of the node's own line
@@ -137,8 +137,7 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
                 elif create_graph or (x.op is not None and x not in keep):
                     total = sent
                 else:  # it is handed out in memory of its own: no view, nor what a student saved or returned twice
-                    fresh = op.owns_results and sent is not g and sent.base is None
-                    total = sent if fresh else sent.copy()
+                    total = sent if op.owns_results and sent is not g and sent.base is None else sent.copy()
                 if watches:
                     tell(watches, "edge", node, i, partial, sent, cotangents.get(x), total)
                 cotangents[x] = total
@@ -165,8 +164,7 @@ def backward(
         create_graph: record the sweep; ``x.grad`` is a Tensor then, which can be differentiated again.
         inputs: the only tensors that get a gradient, leaves or not.
     """
-    if not create_graph:
-        here.state.left = next_serial()
+    here.state.left = here.state.left if create_graph else next_serial()
     for x, g in sweep(output, gradient, () if inputs is None else named(inputs), create_graph).items():
         if x.op is None or not (x.hooks and x.hooks.retain):  # which has it already
             x.grad = added(x.grad, g)
@@ -195,11 +193,7 @@ def gradients(
     """
     inputs = differentiable_tensors(inputs)
     here.state.left = here.state.left if create_graph else next_serial()
-    cotangents = sweep(output, gradient, inputs, create_graph)
-    for x in inputs:
-        if x not in cotangents and not allow_unused:
-            raise errors.unused(x)
-    return tuple([handed_out(cotangents.get(x)) for x in inputs])
+    return handed_out(sweep(output, gradient, inputs, create_graph), inputs, allow_unused)
 
 
 Tensor.backward = backward  # type: ignore[method-assign, assignment]

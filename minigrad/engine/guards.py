@@ -74,9 +74,14 @@ def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
     return found
 
 
-def handed_out(g: Any) -> Any:
-    """A cotangent as `gradients` returns it: a Tensor, or None."""
-    return g if g is None or type(g) is Tensor else Tensor(g)
+def handed_out(cotangents: dict[Tensor, Any], inputs: Sequence[Tensor], allow_unused: bool) -> tuple[Any, ...]:
+    """The cotangents of `inputs` as `gradients` returns them: Tensors, or with `allow_unused` None."""
+    if not allow_unused:
+        for x in inputs:
+            if x not in cotangents:
+                raise errors.unused(x)
+    found = [cotangents.get(x) for x in inputs]
+    return tuple([g if g is None or type(g) is Tensor else Tensor(g) for g in found])
 
 
 def added(grad: Any, g: Any) -> Any:
