@@ -16,6 +16,7 @@ from minigrad import Function, Tensor, explore, mse_loss, relu
 from minigrad.cli import main
 from minigrad.views.explore import Page
 from minigrad.views.steps import Trace
+from minigrad.views.widget import Changed
 
 ASSETS = 150_000  # bytes, without the data and the graph
 
@@ -304,6 +305,36 @@ def test_hostile_names_and_values_are_only_text():
     assert "img" not in tags.found
     assert any(HOSTILE in stop["title"] for stop in stops(page))
     assert page.html.count('"use strict"') == 1  # a template's mark in a name is not filled in
+
+
+# ---------------------------------------------------------------------------------------------------------------- live
+@pytest.mark.parametrize("loss_of", [mse_loss, MSE.apply])
+def test_a_changed_tape_is_that_of_the_changed_values(loss_of):
+    """Parameters and bare arrays alike; the tensors of the user stay as they are."""
+    rng = np.random.default_rng(5)
+    x, W = rng.normal(size=(5, 3)), Tensor(rng.normal(size=(3, 2)), requires_grad=True)
+
+    def page():
+        h = relu(x @ W)
+        return explore(loss_of(h, np.ones((5, 2))))
+
+    before = page()
+    state = Changed(before.trace)
+    assert state.html() == before.html
+    names = [leaf["name"] for leaf in state.form()]
+    state.change(names.index("W"), 3, 7.5)
+    state.change(names.index("x"), 1, -2.0)
+    assert before.trace.value[W][1, 1] != 7.5
+    W.data = np.where(np.arange(6).reshape(3, 2) == 3, 7.5, W.data)
+    x = np.where(np.arange(15).reshape(5, 3) == 1, -2.0, x)
+    assert state.html() == page().html
+
+
+def test_without_anywidget_it_is_the_page_and_says_so(monkeypatch):
+    monkeypatch.setattr("minigrad.views.explore.find_spec", lambda name: None)
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.warns(UserWarning, match="anywidget"):
+        assert type(explore((x * x).sum(), live=True)) is Page
 
 
 def test_save_show_and_command(tmp_path, capsys, monkeypatch):

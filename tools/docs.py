@@ -200,21 +200,32 @@ def indented(text: str) -> str:
 
 
 # ------------------------------------------------------------------------------------- the lessons and the gallery
-def notebooks(folder: Path) -> None:
-    """The lessons as notebooks, and their page of contents; those in French say so to the checks."""
+def lessons(language: str) -> list[Path]:
+    """The files of the lessons in "en" or "fr", in their order."""
+    return sorted((ROOT / "lessons" / {"en": "", "fr": "fr"}[language]).glob("[0-9]*.py"))
+
+
+def notebook(path: Path, first: str) -> Any:
+    """A lesson as a notebook, with a cell of code before all others."""
     import jupytext
 
-    for path in sorted((ROOT / "lessons").glob("[0-9]*.py")) + sorted((ROOT / "lessons" / "fr").glob("[0-9]*.py")):
-        notebook = jupytext.read(path)
-        notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-        if path.parent.name == "fr":
-            hidden = {"tags": ["remove-cell"]}
-            cell = jupytext.reads('import os\n\nos.environ["MINIGRAD_LANG"] = "fr"', "py:percent").cells[0]
-            cell.metadata.update(hidden)
-            notebook.cells.insert(1, cell)
-        written = folder / path.relative_to(ROOT / "lessons").with_suffix(".ipynb")
-        written.parent.mkdir(parents=True, exist_ok=True)
-        jupytext.write(notebook, written)
+    found = jupytext.read(path)
+    found.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    found.cells.insert(0, jupytext.reads(f"# %%\n{first}", "py:percent").cells[0])
+    return found
+
+
+def notebooks(folder: Path) -> None:
+    """The lessons as notebooks, and their page of contents; the checks answer in the language of each."""
+    import jupytext
+
+    for language in "en", "fr":
+        for path in lessons(language):
+            found = notebook(path, f'import os\n\nos.environ["MINIGRAD_LANG"] = "{language}"')
+            found.cells[0].metadata["tags"] = ["remove-cell"]
+            written = folder / path.relative_to(ROOT / "lessons").with_suffix(".ipynb")
+            written.parent.mkdir(parents=True, exist_ok=True)
+            jupytext.write(found, written)
     text = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8")
     text = re.sub(r"\((\w+)\.py\)", r"(\1.ipynb)", text)
     tree = "```{{toctree}}\n:hidden:\n:glob:\n\n{}\n```\n"

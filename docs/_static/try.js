@@ -1,7 +1,7 @@
 // The page on which a visitor edits a backward: Python and the checker are in a worker, which can be stopped.
 const $ = (id) => document.getElementById(id);
 const [box, code, button, state, verdict] = ["try", "code", "check", "state", "verdict"].map($);
-const LIMIT = 60; // seconds, after which a backward is taken for an endless loop
+const LIMIT = 180; // seconds, after which a backward is taken for an endless loop
 const KEPT = "minigrad: the Function on the page Try it";
 const original = code.value;
 let worker, ready, timer;
@@ -40,7 +40,7 @@ async function check() {
       start();
     }
     await ready;
-    state.textContent = "Checking …";
+    state.textContent = "Checking: some seconds, and more the first time …";
     const answer = new Promise((resolve) => (worker.onmessage = ({ data }) => resolve(data)));
     const late = new Promise((resolve) => (timer = setTimeout(resolve, LIMIT * 1000)));
     worker.postMessage({ code: code.value });

@@ -44,7 +44,7 @@ def of_operation(operation: Any) -> str:
 
 def of_composition(text: str | None, theirs: Any) -> str:
     """The docstring `text` of a function that is written with operations, and stands for `theirs` of NumPy."""
-    same = f"as `{whole_name(theirs)}` has them."
+    same = f"as {f'`{whole_name(theirs)}`' if theirs else 'a newer NumPy'} has them."
     return whole(text or "", same, same, [NO_NUMBERS, MISFIT])
 
 

@@ -14,13 +14,14 @@ import inspect
 import json
 import re
 import textwrap
+import warnings
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -303,22 +304,38 @@ def rounding(trace: Trace, x: Tensor) -> Array:
     """
     random, found = np.random.default_rng(0), []
     for size in (0, *[1] * NOISE_RUNS):
-        made: dict[Tensor, Tensor] = {}
-        with np.errstate(all="ignore"), enable_grad:
-            for node in trace.nodes:
-                t = Tensor(trace.value[node], node.requires_grad) if node.op is None else None
-                if t is None:
-                    inputs = zip(node.inputs, node.values, strict=True)
-                    called = tuple([made[i] if type(i) is Tensor else v for i, v in inputs])
-                    t = record(node.op.fresh(), called, node.params)
-                if t.dtype.kind == "f":
-                    units = size * random.uniform(1, 2, t.shape) * random.choice([-1, 1], t.shape)
-                    t.array = np.asarray((t.array * (1 + np.finfo(t.dtype).eps * units)).astype(t.dtype))
-                made[node] = t
+
+        def noisy(t: Tensor, size: int = size) -> None:
+            if t.dtype.kind == "f":
+                units = size * random.uniform(1, 2, t.shape) * random.choice([-1, 1], t.shape)
+                t.array = np.asarray((t.array * (1 + np.finfo(t.dtype).eps * units)).astype(t.dtype))
+
+        made = repeated(trace, {}, noisy)
+        with np.errstate(all="ignore"):
             (g,) = gradients(made[trace.output], made[x], gradient=trace.cotangents[trace.output])
         found.append(g.data)
     with np.errstate(invalid="ignore"):
         return np.asarray(NOISE * np.fmax.reduce([abs(g - found[0]) for g in found]))
+
+
+def repeated(trace: Trace, values: Mapping[int, Array], touch: Callable[[Tensor], None]) -> dict[Tensor, Tensor]:
+    """The tape, recorded once more: for each node the new one, to which `touch` may do something.
+
+    Leaves and arrays may have other `values`, by their ids. What an `if` decided stays decided.
+    """
+    made: dict[Tensor, Tensor] = {}
+    with np.errstate(all="ignore"), enable_grad:
+        for node in trace.nodes:
+            if node.op is None:
+                t = Tensor(values.get(id(node), trace.value[node]), node.requires_grad)
+            else:
+                inputs = zip(node.inputs, node.values, strict=True)
+                called = tuple([made[i] if type(i) is Tensor else values.get(id(i), v) for i, v in inputs])
+                t = record(node.op.fresh(), called, node.params)
+            t.made_at = node.made_at
+            touch(t)
+            made[node] = t
+    return made
 
 
 def run(node: Tensor, values: Sequence[Any]) -> Any:
@@ -436,7 +453,15 @@ def source_of(function: Callable[..., Any] | None) -> list[Block]:
     return [{"type": "code", "title": f"its code, {Path(file or '').name}:{first}", "text": text.rstrip("\n")}]
 
 
-def explore(output: Tensor, gradient: Any = None) -> Page:
+@overload
+def explore(output: Tensor, gradient: Any = None, *, live: Literal[False] = False) -> Page: ...
+
+
+@overload
+def explore(output: Tensor, gradient: Any = None, *, live: bool) -> Any: ...
+
+
+def explore(output: Tensor, gradient: Any = None, *, live: bool = False) -> Any:
     """The tape of `output` and its backward as an HTML page to step through; ``.save("page.html")`` writes it.
 
     The page is one file, needs no network and works from the disk. At each step of the backward it has the line, the
@@ -447,6 +472,9 @@ def explore(output: Tensor, gradient: Any = None) -> Page:
     Args:
         output: any tensor; no `.grad` changes.
         gradient: the cotangent to start with if `output` is not a single number.
+        live: in a notebook, with the extra `widget`: entries of leaves and arrays can be changed below the page, and it
+            shows the forward and the backward that the tape has then. Your tensors stay as they are, and what an `if`
+            decided stays decided. Without the extra it warns, and shows the page.
 
     Raises:
         TypeError: `output` is no Tensor.
@@ -455,7 +483,15 @@ def explore(output: Tensor, gradient: Any = None) -> Page:
     >>> explore((w * w).sum())
     <page; .save('page.html') writes it to a file>
     """
-    return Page(traced(output, gradient))
+    trace = traced(output, gradient)
+    if live and find_spec("anywidget"):
+        from minigrad.views.widget import shown  # which needs what only the extra brings
+
+        return shown(trace)
+    if live:
+        message = "explore: live=True needs anywidget (pip install anywidget, or the extra `widget`); this is the page"
+        warnings.warn(message, stacklevel=2)
+    return Page(trace)
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -120,6 +120,7 @@ function show(i, keepAddress) {
   const [box, frame] = [boxes.get(stop.node).getBoundingClientRect(), graph.getBoundingClientRect()];
   graph.scrollBy(box.left + box.width / 2 - frame.left - frame.width / 2, box.top + box.height / 2 - frame.top - frame.height / 2);
   if (!keepAddress) history.replaceState(null, "", `#step=${at + 1}`);
+  if (parent !== window) parent.postMessage({ step: at }, "*"); // a notebook that shows the page anew comes back to it
 }
 
 // A click leads to where the gradient came together, in the backward; to where the value was computed, in the forward.
@@ -168,6 +169,7 @@ turn.addEventListener("click", () => show(stops[at].phase === "forward" ? backwa
 slider.max = stops.length - 1;
 slider.addEventListener("input", () => show(Number(slider.value)));
 addEventListener("hashchange", fromAddress);
+addEventListener("message", ({ source, data }) => source === parent && source !== window && show(data.step));
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const to = {
