@@ -9,29 +9,30 @@ import sys
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from minigrad import lab
-from minigrad.lab import GradientDescentRegressor
+from minigrad.lab import GradientDescentClassifier, GradientDescentRegressor
 from minigrad.lab.data import load, prepare
+from minigrad.lab.newton import CrossEntropy
 
 X, Y = load_diabetes(return_X_y=True)
 Z = StandardScaler().fit_transform(X)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # their data are not standardised
-@parametrize_with_checks([GradientDescentRegressor()])
+@parametrize_with_checks([GradientDescentRegressor(), GradientDescentClassifier(epochs=60)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("method", ["batch", "sgd", "minibatch"])
+@pytest.mark.parametrize("method", ["batch", "minibatch", "nesterov", "adam"])
 def test_comes_to_the_optimum(method):
     exact = LinearRegression().fit(Z, Y)
     model = GradientDescentRegressor(method, random_state=0).fit(Z, Y)
@@ -88,6 +89,77 @@ def test_epochs_that_are_not_enough_are_told():
     y = X @ [5.0, -5.0] + 1e-3 * Z[:, 2]
     with pytest.warns(ConvergenceWarning, match=r"2,000 epochs, the most .* condition number .* or take epochs=\d+"):
         GradientDescentRegressor("batch").fit(X, y)
+
+
+IRIS, CANCER = (
+    (StandardScaler().fit_transform(x), y) for x, y in (get(return_X_y=True) for get in (load_iris, load_breast_cancer))
+)
+
+
+@pytest.mark.parametrize(("x", "y"), [IRIS, CANCER], ids=["softmax", "logistic"])
+@pytest.mark.parametrize("method", ["minibatch", "momentum"])
+def test_classifier_comes_to_the_optimum_of_logistic_regression(x, y, method):
+    model = GradientDescentClassifier(method, random_state=0).fit(x, y)
+    exact = LogisticRegression(C=1 / (0.01 * len(x)), tol=1e-10, max_iter=1000).fit(x, y)
+    optimum = np.mean(-np.log(exact.predict_proba(x)[np.arange(len(x)), y])) + 0.005 * (exact.coef_**2).sum()
+    assert optimum < model.loss_ < 1.02 * optimum
+    targets = np.eye(3)[y] if y.max() == 2 else y[:, np.newaxis].astype(float)
+    newton = CrossEntropy(x, targets, 0.01)
+    assert newton.least == pytest.approx(optimum, rel=1e-9)
+    np.testing.assert_allclose(newton.weights, exact.coef_.T, atol=1e-5)
+    assert model.coef_.shape == exact.coef_.shape
+    assert (model.predict(x) == exact.predict(x)).mean() > 0.98
+    np.testing.assert_allclose(model.predict_proba(x).sum(1), 1)
+    np.testing.assert_allclose(model.predict_proba(x), exact.predict_proba(x), atol=0.1)
+
+
+def test_classes_that_can_be_told_apart_need_a_penalty():
+    with pytest.raises(lab.LabError, match="alpha=0.001 keeps the weights small"):
+        GradientDescentClassifier(alpha=0.0).fit([[0.0], [1.0], [2.0], [3.0]], ["a", "a", "b", "b"])
+
+
+@pytest.mark.parametrize("method", ["sgd", "minibatch", "adam"])
+def test_partial_fits_are_the_epochs_of_a_fit(method):
+    for model, x, y in (
+        (GradientDescentRegressor(method, lr=0.01, epochs=3, random_state=1), Z[:50], Y[:50]),
+        (GradientDescentClassifier(method, lr=0.01, epochs=3, random_state=1), *IRIS),
+    ):
+        parts = clone(model)
+        for _ in range(3):
+            parts = pickle.loads(pickle.dumps(parts.partial_fit(x, y)))
+        whole = model.fit(x, y)
+        np.testing.assert_array_equal(parts.coef_, whole.coef_)
+        np.testing.assert_array_equal(parts.intercept_, whole.intercept_)
+        assert parts.n_iter_ == 3
+
+
+def test_warm_start_goes_on_where_a_fit_ended():
+    warm, cold = (GradientDescentRegressor("batch", lr=0.01, epochs=5, warm_start=on) for on in (True, False))
+    once = clone(cold).set_params(epochs=10).fit(Z, Y)
+    np.testing.assert_array_equal(warm.fit(Z, Y).fit(Z, Y).coef_, once.coef_)
+    assert (cold.fit(Z, Y).fit(Z, Y).coef_ != once.coef_).any()
+
+
+@pytest.mark.parametrize("model", [GradientDescentRegressor("sgd"), GradientDescentClassifier("adam", epochs=4)])
+def test_a_weight_of_two_is_a_row_twice(model):
+    x, y = IRIS
+    weight = np.arange(len(x)) % 3
+    weighted = clone(model).set_params(random_state=0).fit(x, y, weight)
+    repeated = clone(model).set_params(random_state=0).fit(x.repeat(weight, axis=0), y.repeat(weight))
+    np.testing.assert_array_equal(weighted.coef_, repeated.coef_)
+    assert (weighted.coef_ != clone(model).set_params(random_state=0).fit(x, y).coef_).any()
+    with pytest.raises(lab.LabError, match="must not be negative"):
+        clone(model).fit(x, y, weight - 1)
+
+
+def test_partial_fit_is_told_the_classes_first():
+    x, y = IRIS
+    model = GradientDescentClassifier("sgd").partial_fit(x[:60], y[:60], classes=[0, 1, 2])
+    assert model.coef_.shape == (3, 4)
+    with pytest.raises(lab.LabError, match="7 is none of the classes"):
+        model.partial_fit(x[:2], [1, 7])
+    with pytest.raises(lab.LabError, match="y has 2 outputs, and the model 1"):
+        GradientDescentRegressor().partial_fit(x, y).partial_fit(x, x[:, :2])
 
 
 ERRORS = [

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from minigrad.lab import report
     from minigrad.lab.data import Dataset, load
     from minigrad.lab.errors import LabError, LabWarning
-    from minigrad.lab.estimator import GradientDescentRegressor
+    from minigrad.lab.estimator import GradientDescentClassifier, GradientDescentRegressor
     from minigrad.lab.experiment import Interrupted, compare, train
     from minigrad.lab.report import Comparison, History, Run
     from minigrad.lab.settings import Settings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "Dataset",
+    "GradientDescentClassifier",
     "GradientDescentRegressor",
     "History",
     "Interrupted",
@@ -38,7 +39,10 @@ __all__ = [
 _WHERE = {
     "data": ("Dataset", "load"),
     "errors": ("LabError", "LabWarning"),
-    "estimator": ("GradientDescentRegressor",),  # its base classes are scikit-learn's, which takes a second to import
+    "estimator": (
+        "GradientDescentClassifier",
+        "GradientDescentRegressor",
+    ),  # its base classes are scikit-learn's, which takes a second to import
     "experiment": ("Interrupted", "compare", "train"),
     "report": ("Comparison", "History", "Run"),
     "settings": ("Settings",),

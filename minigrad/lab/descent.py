@@ -16,7 +16,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from minigrad import Tensor, compile, linear, mse_loss, no_grad, optim
+from minigrad import (
+    Tensor,
+    binary_cross_entropy_with_logits,
+    compile,
+    cross_entropy,
+    linear,
+    mse_loss,
+    no_grad,
+    optim,
+)
 from minigrad.lab.data import FloatArray, blocks, rows_in_memory
 from minigrad.lab.errors import LabError, option, unknown
 from minigrad.lab.settings import ENGINES, METHODS, MINIBATCH, Method
@@ -40,6 +49,32 @@ def loss(x: Any, y: Any, W: Any, b: Any) -> Any:
     """The mean of (x W + b - y)², which a step goes down."""
     yhat = linear(x, W, b)
     return mse_loss(yhat, y)
+
+
+def objective(loss_of: str, alpha: float = 0.0, weighted: bool = False) -> Callable[..., Any]:
+    """What is descended: "squares", or the cross-entropy "logistic" or "softmax", with alpha/2 ‖W‖².
+
+    Where rows have weights, they are the last column of y, so that they come along in whatever order.
+    """
+    if loss_of == "squares" and not alpha and not weighted:
+        return loss
+
+    def penalised(x: Any, y: Any, W: Any, b: Any) -> Any:
+        y, w = (y[:, :-1], y[:, -1:]) if weighted else (y, 1.0)
+        scores = linear(x, W, b)
+        if loss_of == "squares":
+            found = (w * (scores - y) ** 2).mean()
+        elif loss_of == "logistic":
+            found = (
+                binary_cross_entropy_with_logits(scores, y, w)
+                if weighted
+                else binary_cross_entropy_with_logits(scores, y)
+            )
+        else:
+            found = cross_entropy(scores, w * y)
+        return found + alpha / 2 * (W * W).sum() if alpha else found
+
+    return penalised
 
 
 def update(parameters: Sequence[Any], gradients: Sequence[Any], lr: Any) -> list[Any]:
@@ -71,7 +106,9 @@ class TapeEngine:
         lr: float,
         clip_norm: float | None = None,
         method: Method = METHODS["minibatch"],
+        loss: Callable[..., Any] = loss,
     ) -> None:
+        self.loss = loss
         self.W, self.b = (Tensor(part.copy(), requires_grad=True) for part in (weights, bias))
         self.lr, self.clip_norm = lr, clip_norm
         made = None if method.plain else getattr(optim, method.optimizer)([self.W, self.b], lr=lr, **method.more)
@@ -82,9 +119,9 @@ class TapeEngine:
         if isinstance(x, np.memmap):
             for rows in blocks(x):  # gradients add up; each part weighs as much as it has rows
                 part = x[rows]
-                (mse_loss(linear(part, W, b), y[rows]) * (len(part) / len(x))).backward()
+                (self.loss(part, y[rows], W, b) * (len(part) / len(x))).backward()
         else:
-            mse_loss(linear(x, W, b), y).backward()
+            self.loss(x, y, W, b).backward()
         assert W.grad is not None  # backward has just filled it
         assert b.grad is not None
         if self.optimizer:
@@ -103,6 +140,15 @@ class TapeEngine:
 
     def parameters(self) -> tuple[FloatArray, FloatArray]:
         return self.W.data.copy(), self.b.data.copy()
+
+    def memory(self) -> dict[str, Any]:
+        """What the optimizer remembers of earlier steps."""
+        return self.optimizer.state_dict() if self.optimizer else {}
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Go on as the engine did whose memory this was."""
+        if self.optimizer:
+            self.optimizer.load_state_dict(memory)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The exact solution of the least-squares problem, and what it says about descending to it.
+"""The exact solution of a problem, first of all of least squares, and what it says about descending to it.
 
 The loss is L(W, b) = mean((x W + b - y)²) over the n q entries of y. Write z for a row of x with 1 appended.
 L is quadratic with the Hessian H = 2/(n q) Σ z zᵀ, once for each output: what a constant step does is known.
@@ -106,48 +106,29 @@ def normal_equations(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArr
     return W, mean[p:] - mean[:p] @ W, z
 
 
-class LeastSquares:
-    """The exact optimum of the MSE on x (n, p), y (n, q), and the steps that reach it. All in float64.
+class Optimum:
+    """Where a loss is least, and what its Hessian H there says about descending to it.
 
-    Of rows in a file the optimum comes from the normal equations, in passes that hold one block of them in memory.
-
-    Attributes: `weights` (p, q), `bias` (q,), `mse`; `eigenvalues` (p + 1,) of the Hessian, ascending;
-    `full_batch_bound` = 2/λ_max; `one_sample_bound` = q / max‖z‖², which is 2/λ for the steepest single row.
+    Attributes: `weights` (p, q), `bias` (q,), and the loss `least`; `eigenvalues` of H, ascending; `full_batch_bound`
+    and `one_sample_bound`, the largest stable steps on all rows and on the steepest one.
     """
 
-    def __init__(self, x: FloatArray, y: FloatArray) -> None:
-        self.rows: int = len(x)
-        self.outputs: int = y.shape[1]
-        self.streamed = isinstance(x, np.memmap)
-        if self.streamed:
-            self.weights, self.bias, squares = normal_equations(x, y)
-        else:
-            z = np.column_stack([x, np.ones(len(x))]).astype(np.float64)
-            solution, *_ = np.linalg.lstsq(z, y.astype(np.float64), rcond=None)
-            self.weights, self.bias, squares = solution[:-1], solution[-1], z.T @ z
-        self.mse = mse(x, y, self.weights, self.bias)
-        self.eigenvalues, self._directions = np.linalg.eigh(2 / y.size * squares)
-        largest = noise = 0.0
-        spread = np.zeros((x.shape[1] + 1, self.outputs))
-        for rows in blocks(x):
-            norms = (x[rows].astype(np.float64) ** 2).sum(1) + 1
-            residual = x[rows] @ self.weights + self.bias - y[rows]
-            largest = max(largest, float(norms.max()))
-            noise += float((residual**2).sum(1) @ norms)
-            spread[:-1] += (x[rows].astype(np.float64) ** 2).T @ residual**2
-            spread[-1] += (residual**2).sum(0)
-        self.full_batch_bound: float = 2 / float(self.eigenvalues[-1])
-        self.one_sample_bound: float = self.outputs / largest
-        # Mean squared length of one row's gradient at the optimum: what keeps a constant step from settling.
-        self._noise = (2 / self.outputs) ** 2 * noise / len(x)
-        # And the root of it in each weight, added up.
-        self._spread = 2 / self.outputs * float(np.sqrt(spread / len(x)).sum())
+    rows: int
+    weights: FloatArray
+    bias: FloatArray
+    least: float
+    eigenvalues: FloatArray
+    full_batch_bound: float
+    one_sample_bound: float
+    _directions: FloatArray
+    _noise: float
+    _spread: float
 
-    def __repr__(self) -> str:
-        return (
-            f"<LeastSquares: MSE {self.mse:.6g}, largest stable lr {self.full_batch_bound:.3g} "
-            f"(full batch), {self.one_sample_bound:.3g} (one sample)>"
-        )
+    def measure(
+        self, x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray, weight: FloatArray | None = None
+    ) -> float:
+        """The loss of any weights on any rows; a subclass says."""
+        raise NotImplementedError
 
     def _sampling(self, batch_size: int) -> float:
         """How much of one row's noise a batch drawn without replacement keeps: 1 for one row, 0 for all."""
@@ -189,20 +170,21 @@ class LeastSquares:
         if method.adaptive:
             noise = math.sqrt(self._sampling(batch_size)) * self._spread
         loud = len(shape) == 1 and noise
-        quiet = (1 - m) * 4 * NOISE_SHARE * self.mse / noise if loud else math.inf
+        quiet = (1 - m) * 4 * NOISE_SHARE * self.least / noise if loud else math.inf
         if method.adaptive:
             return min(far / 10, quiet) or far / 10
         bound = self.step_bound(batch_size, method)
         return FULL_BATCH_SHARE * bound if batch_size >= self.rows else min(PARTIAL_BATCH_SHARE * bound, quiet)
 
     def _excess(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
-        """How far the loss is above the optimum, in each eigendirection of the Hessian, (p + 1,)."""
-        gap = self._directions.T @ np.vstack([weights - self.weights, bias - self.bias])
+        """How far the loss is above the optimum, in each eigendirection of the Hessian, where it is quadratic."""
+        gap = np.vstack([weights - self.weights, bias - self.bias]).astype(np.float64)
+        gap = self._directions.T @ gap.reshape(len(self._directions), -1)
         return np.asarray((gap**2).sum(1) * self.eigenvalues / 2)
 
     def loss(self, weights: FloatArray, bias: FloatArray) -> float:
         """The MSE at `weights` and `bias`, up to rounding: it is quadratic, so that no row has to be read for it."""
-        return self.mse + float(self._excess(weights, bias).sum())
+        return self.least + float(self._excess(weights, bias).sum())
 
     def _left(
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int,
@@ -217,7 +199,7 @@ class LeastSquares:
         steps = epochs * math.ceil(self.rows / batch_size)
         parts = np.multiply.outer(lr * np.asarray(shape), self.eigenvalues)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of a step that is too long
-            return float(remaining(parts, steps, method) ** 2 @ excess), self.mse + float(excess.sum())
+            return float(remaining(parts, steps, method) ** 2 @ excess), self.least + float(excess.sum())
 
     def predicted(
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int,
@@ -228,7 +210,7 @@ class LeastSquares:
         if method.adaptive:
             return 0.0
         left, start = self._left(weights, bias, lr, batch_size, epochs, method, shape)
-        return left / self.mse if self.mse > ROUNDING * start else 0.0
+        return left / self.least if self.least > ROUNDING * start else 0.0
 
     def needed_epochs(
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int,
@@ -250,7 +232,7 @@ class LeastSquares:
 
         def reached(tens: int) -> bool:
             left, start = self._left(weights, bias, lr, batch_size, 10 * tens, method, shape)
-            return left <= share * max(self.mse, ROUNDING * start)
+            return left <= share * max(self.least, ROUNDING * start)
 
         tens = next((2**k for k in range(27) if reached(2**k)), None)
         return tens and 10 * bisect_left(range(tens), True, lo=max(tens // 2, 1), key=reached)
@@ -261,11 +243,6 @@ class LeastSquares:
         return min(self.needed_epochs(weights, bias, lr, batch_size, *how) or most, most)
 
     @property
-    def error(self) -> float:
-        """The relative error that rounding may leave in the optimum: normal equations multiply it by the condition."""
-        return self.condition * np.finfo(float).eps if self.streamed else 0.0
-
-    @property
     def condition(self) -> float:
         """The condition number of the Hessian: its largest eigenvalue over its smallest that is not zero."""
         there = self.eigenvalues[self.eigenvalues > len(self.eigenvalues) * np.finfo(float).eps * self.eigenvalues[-1]]
@@ -273,5 +250,71 @@ class LeastSquares:
 
     def dependent(self) -> list[int]:
         """The features that nearly make up each other: those that share in the flattest direction of the loss."""
-        part = np.abs(self._directions[:-1, 0])
+        part = np.abs(self._directions[: len(self.weights), 0])
         return [int(i) for i in np.argsort(-part, kind="stable") if part[i] > 0.25 * part.max()]
+
+
+class LeastSquares(Optimum):
+    """The exact optimum of the MSE on x (n, p), y (n, q), and the steps that reach it. All in float64.
+
+    With `weight` (n,) of mean 1 it is that of mean(weight (x W + b - y)²). Of rows in a file the optimum comes from the
+    normal equations, in passes that hold one block of them in memory.
+
+    Attributes: `weights` (p, q), `bias` (q,), `mse`; `eigenvalues` (p + 1,) of the Hessian, ascending;
+    `full_batch_bound` = 2/λ_max; `one_sample_bound` = q / max‖z‖², which is 2/λ for the steepest single row.
+    """
+
+    def __init__(self, x: FloatArray, y: FloatArray, weight: FloatArray | None = None) -> None:
+        self.rows: int = len(x)
+        self.outputs: int = y.shape[1]
+        self.streamed = isinstance(x, np.memmap)
+        if self.streamed:
+            self.weights, self.bias, squares = normal_equations(x, y)
+        else:
+            root = 1.0 if weight is None else np.sqrt(weight)[:, np.newaxis]
+            z = root * np.column_stack([x, np.ones(len(x))]).astype(np.float64)
+            solution, *_ = np.linalg.lstsq(z, root * y.astype(np.float64), rcond=None)
+            self.weights, self.bias, squares = solution[:-1], solution[-1], z.T @ z
+        self.least = self.measure(x, y, self.weights, self.bias, weight)
+        self.eigenvalues, self._directions = np.linalg.eigh(2 / y.size * squares)
+        largest = noise = 0.0
+        spread = np.zeros((x.shape[1] + 1, self.outputs))
+        for rows in blocks(x):
+            squared = np.column_stack([x[rows].astype(np.float64) ** 2, np.ones(len(x[rows]))])
+            residual = x[rows] @ self.weights + self.bias - y[rows]
+            if weight is not None:
+                squared, residual = weight[rows, np.newaxis] * squared, np.sqrt(weight[rows, np.newaxis]) * residual
+            norms = squared.sum(1)
+            largest = max(largest, float(norms.max()))
+            noise += float((residual**2).sum(1) @ norms)
+            spread += squared.T @ residual**2
+        self.full_batch_bound: float = 2 / float(self.eigenvalues[-1])
+        self.one_sample_bound: float = self.outputs / largest
+        # Mean squared length of one row's gradient at the optimum: what keeps a constant step from settling.
+        self._noise = (2 / self.outputs) ** 2 * noise / len(x)
+        # And the root of it in each weight, added up.
+        self._spread = 2 / self.outputs * float(np.sqrt(spread / len(x)).sum())
+
+    def __repr__(self) -> str:
+        return (
+            f"<LeastSquares: MSE {self.mse:.6g}, largest stable lr {self.full_batch_bound:.3g} "
+            f"(full batch), {self.one_sample_bound:.3g} (one sample)>"
+        )
+
+    @property
+    def mse(self) -> float:
+        """The mean squared error at the optimum."""
+        return self.least
+
+    def measure(
+        self, x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray, weight: FloatArray | None = None
+    ) -> float:
+        """The loss of any weights on any rows."""
+        if weight is None:
+            return mse(x, y, weights, bias)
+        return float(np.mean(weight[:, np.newaxis] * (x @ weights + bias - y) ** 2))
+
+    @property
+    def error(self) -> float:
+        """The relative error that rounding may leave in the optimum: normal equations multiply it by the condition."""
+        return self.condition * np.finfo(float).eps if self.streamed else 0.0
