@@ -114,7 +114,7 @@ def test_classifier_comes_to_the_optimum_of_logistic_regression(x, y, method):
 
 
 def test_classes_that_can_be_told_apart_need_a_penalty():
-    with pytest.raises(lab.LabError, match="alpha=0.001 keeps the weights small"):
+    with pytest.raises(lab.LabError, match=r"alpha=0\.001 keeps the weights small"):
         GradientDescentClassifier(alpha=0.0).fit([[0.0], [1.0], [2.0], [3.0]], ["a", "a", "b", "b"])
 
 
@@ -140,7 +140,9 @@ def test_warm_start_goes_on_where_a_fit_ended():
     assert (cold.fit(Z, Y).fit(Z, Y).coef_ != once.coef_).any()
 
 
-@pytest.mark.parametrize("model", [GradientDescentRegressor("sgd"), GradientDescentClassifier("adam", epochs=4)])
+@pytest.mark.parametrize(
+    "model", [GradientDescentRegressor("sgd", epochs=4), GradientDescentClassifier("adam", epochs=4)]
+)
 def test_a_weight_of_two_is_a_row_twice(model):
     x, y = IRIS
     weight = np.arange(len(x)) % 3

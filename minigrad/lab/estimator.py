@@ -301,7 +301,7 @@ class GradientDescentClassifier(ClassifierMixin, _Descent):  # type: ignore[misc
         if len(found) < 2:
             raise LabError(f"y has {len(found)} class, and a classifier needs two or more")
         if strange := [label for label in np.unique(y) if label not in found]:
-            raise LabError(f"{strange[0]!r} is none of the classes {found}, which partial_fit was told first")
+            raise LabError(f"{strange[0]} is none of the classes {found}, which partial_fit was told first")
         if not one_epoch and hasattr(self, "_weights"):
             same = np.array_equal(found, self.classes_) and self._weights.shape[0] == X.shape[1]
             if not (self.warm_start and same):
