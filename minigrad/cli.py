@@ -28,6 +28,7 @@ COMMANDS = {  # name: (module, what it does), beside those of the views
 }
 # What to install for a package that is missing; for all others the lab's extra.
 EXTRAS = {"torch": "torch", "hypothesis": "'minigrad-tape[check]'", "numba": "'minigrad-tape[numba]'"}
+EXTRAS["distributed"] = "'minigrad-tape[cluster]', or take --backend processes"
 EXTRAS |= dict.fromkeys(("pyarrow", "openpyxl"), "'minigrad-tape[tables]'")
 
 

@@ -64,6 +64,7 @@ def test_every_option_reaches_the_lab(capsys, monkeypatch):
     given = (
         "--data d --target t --rows 1 --features 2 --outputs 3 --drop e --categorical f --missing mean --na g"
         " --delimiter h --decimal i --no-header --encoding j --stream --clip-features none --epochs 4"
+        " --workers 2 --scheduler m --backend threads --local-steps 8"
         " --batch-size 5 --schedule step --methods adam,sgd --clip-norm 6 --init random --seed 7 --dtype float32"
         " --engine torch --preset lab --logdir l --lr batch=8,sgd=9 -q"
     )
@@ -71,7 +72,8 @@ def test_every_option_reaches_the_lab(capsys, monkeypatch):
     assert seen == {
         "data": "d", "target": "t", "rows": 1, "features": 2, "outputs": 3, "drop": "e", "categorical": "f",
         "missing": "mean", "na": "g", "delimiter": "h", "decimal": "i", "header": False, "encoding": "j",
-        "stream": True, "clip_features": None, "epochs": 4, "schedule": "step", "methods": ["adam", "sgd"],
+        "stream": True, "workers": 2, "scheduler": "m", "backend": "threads", "local_steps": 8,
+        "clip_features": None, "epochs": 4, "schedule": "step", "methods": ["adam", "sgd"],
         "batch_size": 5, "clip_norm": 6.0, "init": "random", "seed": 7, "dtype": "float32", "engine": "torch",
         "preset": "lab", "logdir": "l", "lr": {"batch": 8.0, "sgd": 9.0}, "progress": False,
     }  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 from minigrad import lab
 from minigrad.commands.userfile import fail
 from minigrad.lab.errors import FileWarning, on_command_line
-from minigrad.lab.settings import COMPARED, DTYPES, ENGINES, INITS, METHODS, MISSING, PRESETS, SCHEDULES
+from minigrad.lab.settings import BACKENDS, COMPARED, DTYPES, ENGINES, INITS, METHODS, MISSING, PRESETS, SCHEDULES
 
 EXAMPLES = """\
 examples:
@@ -96,6 +96,17 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     add("--dtype", choices=DTYPES, default="float64", help="of data and weights (default float64)")
     add("--engine", choices=ENGINES, default="minigrad", help="whose gradients (default minigrad)")
     add("--preset", choices=PRESETS, help="the lab report's lr, epochs and clip-norm; what you give goes first")
+    add = parser.add_argument_group("workers").add_argument
+    add("--workers", type=int, metavar="N", help="share the rows of a step among N processes; the bits stay the same")
+    add("--scheduler", metavar="ADDRESS", help="share them among the workers of a scheduler of dask.distributed")
+    add("--backend", choices=BACKENDS, help="of the workers (default dask, which survives the loss of one)")
+    add(
+        "--local-steps",
+        type=int,
+        default=1,
+        metavar="STEPS",
+        help="steps each part takes between exchanges (default 1)",
+    )
     add = parser.add_argument_group("output").add_argument
     add(
         "--logdir",

@@ -114,7 +114,8 @@ class TapeEngine:
         made = None if method.plain else getattr(optim, method.optimizer)([self.W, self.b], lr=lr, **method.more)
         self.optimizer: optim.Optimizer | None = made
 
-    def step(self, x: FloatArray, y: FloatArray) -> None:
+    def add_gradient(self, x: FloatArray, y: FloatArray) -> None:
+        """Add the gradient of the loss on these rows to those of W and b."""
         W, b = self.W, self.b
         if isinstance(x, np.memmap):
             for rows in blocks(x):  # gradients add up; each part weighs as much as it has rows
@@ -122,6 +123,14 @@ class TapeEngine:
                 (self.loss(part, y[rows], W, b) * (len(part) / len(x))).backward()
         else:
             self.loss(x, y, W, b).backward()
+
+    def step(self, x: FloatArray, y: FloatArray) -> None:
+        self.add_gradient(x, y)
+        self.update()
+
+    def update(self) -> None:
+        """One step against the gradients that were added up."""
+        W, b = self.W, self.b
         assert W.grad is not None  # backward has just filled it
         assert b.grad is not None
         if self.optimizer:
@@ -265,13 +274,12 @@ class Milestone:
     seconds: float
 
 
-def shuffled(x: FloatArray, rng: np.random.Generator) -> Iterator[npt.NDArray[np.intp]]:
-    """The numbers of all rows of x in random order, a block at a time.
+def shuffled(n: int, size: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.intp]]:
+    """The numbers of all n rows in random order, in blocks of about `size`.
 
     From a file rows are read in runs of neighbours, for speed. A block has runs from all over the file, so that rows
     which are sorted there come mixed all the same.
     """
-    n, size = len(x), rows_in_memory(x)
     if n <= size:
         yield rng.permutation(n)
         return
@@ -296,7 +304,7 @@ def _stretches(
         return
     begin = step = 0
     rows = np.empty(0, np.intp)
-    for block in shuffled(x, rng):
+    for block in shuffled(n, rows_in_memory(x), rng):
         rows = np.concatenate([rows, block])
         last = min(((begin + len(rows) + 1) * count - 1) // n, count)  # after it the next rows are not all there
         bounds = [n * i // count - begin for i in range(step, last + 1)]
@@ -320,6 +328,7 @@ def descend(
     if prepare := getattr(engine, "prepare", None):
         there = min(n, max(rows_in_memory(x), batch_size))
         prepare(x[:there], y[:there], [n * i // count for i in range(there * count // n + 1)])
+    stretches = getattr(engine, "stretches", _stretches)
     marks = {count, *(2**k for k in range(count.bit_length()) if 2**k < count)}
     seconds = 0.0
     for epoch in range(1, epochs + 1):
@@ -327,7 +336,7 @@ def descend(
         began = perf_counter()
         if rate:
             engine.lr = rate(epoch - 1)
-        for xs, ys, bounds in _stretches(x, y, count, rng):
+        for xs, ys, bounds in stretches(x, y, count, rng):
             first, last = step, step + len(bounds) - 1
             for mark in sorted(mark for mark in {last, *marks} if first < mark <= last):
                 steps(engine, xs, ys, bounds[step - first : mark - first + 1])

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from minigrad import linear, mse_loss
+from minigrad.lab import parallel
 from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
-from minigrad.lab.descent import Milestone, TapeEngine, check_engine, descend, make_engine, rates, rows_a_step
+from minigrad.lab.descent import Engine, Milestone, TapeEngine, check_engine, descend, make_engine, rates, rows_a_step
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.progress import Progress
@@ -53,6 +54,10 @@ def compare(
     dtype: str = "float64",
     engine: str = "minigrad",
     preset: str | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    backend: str | None = None,
+    local_steps: int = 1,
     logdir: str | Path | None = None,
     progress: bool = False,
     **table: Any,
@@ -82,8 +87,14 @@ def compare(
         unknown = ", ".join(sorted(set(lrs) - set(methods)))
         raise LabError(f"{option('lr')} names {unknown}, but the methods are {', '.join(methods)}")
 
+    team = None
+    if workers is not None or scheduler or backend or local_steps != 1:
+        team = parallel.crew(workers, scheduler, backend)
+        parallel.check(methods, engine, local_steps)
     prepared = ready(data, clip_features=clip_features, seed=seed, dtype=dtype, progress=progress, **table)
     exact = LeastSquares(prepared.x_train, prepared.y_train)
+    if team and batch_size is None:
+        batch_size = min(parallel.BATCH, exact.rows)
     start = _start(exact, init, seed, dtype)
 
     plans = []
@@ -95,7 +106,7 @@ def compare(
         numbers = numbers | {name: value for name, value in given.items() if value is not None}
         numbers = _numbers(method, exact, start, schedule, **numbers)
         common: dict[str, Any] = {"clip_features": clip_features, "init": init, "seed": seed, "dtype": dtype}
-        plans.append(Settings(prepared.name, method, engine, **common, **numbers))
+        plans.append(Settings(prepared.name, method, engine, **common, **numbers, local_steps=local_steps))
     for plan in plans:
         if engine != "minigrad" and plan.batch_size > rows_in_memory(prepared.x_train):
             raise LabError(
@@ -109,7 +120,10 @@ def compare(
         for plan in plans:
             if plan.predicted > FAR and plan.lr <= plan.step_bound:
                 warnings.warn(_unfinished(plan, exact, start, prepared.feature_names), LabWarning, stacklevel=2)
-    return _carry_out(plans, prepared, exact, start, logdir, progress)
+    if team is None:
+        return _carry_out(plans, prepared, exact, start, logdir, progress)
+    with team:
+        return _carry_out(plans, prepared, exact, start, logdir, progress, team)
 
 
 def train(
@@ -144,6 +158,13 @@ def train(
         engine: "minigrad", its tape; "compiled" or "numba", to take the same steps as the program that the tape prints;
             or "torch", with PyTorch.
         preset: "lab" for the settings of the lab report; what is given beside it goes before it.
+        workers: share the rows of each step among so many processes, by dask.distributed, which starts again those that
+            are lost. The steps are the same to the bit for any number, and of 4,096 rows unless `batch_size` says
+            otherwise.
+        scheduler: the address of a scheduler of dask.distributed, in the place of `workers`.
+        backend: of the workers: "dask"; or "processes" or "threads" of this machine, or "serial", the same parts one
+            after the other.
+        local_steps: steps that each part takes alone between two exchanges, when the weights are averaged: local SGD.
         logdir: where to make a folder with TensorBoard event files; None for none.
         progress: show bars (lines when standard error is not a terminal) while it runs.
 
@@ -244,6 +265,7 @@ def _carry_out(
     start: tuple[FloatArray, FloatArray],
     logdir: str | Path | None,
     progress: bool,
+    team: parallel.Crew | None = None,
 ) -> Comparison:
     for plan in plans:
         if plan.lr > plan.step_bound:
@@ -255,9 +277,10 @@ def _carry_out(
             )
     folder = None if logdir is None else new_folder(logdir, table.name)
     result = Comparison([], folder)
+    parts = parallel.parts_of(table) if team else ()
     with Progress(progress) as show:
         for plan in plans:
-            run, interrupted = _run(plan, table, exact, start, folder, show)
+            run, interrupted = _run(plan, table, exact, start, folder, show, team, parts)
             result.runs.append(run)
             if interrupted:
                 raise Interrupted(result)
@@ -278,9 +301,16 @@ def _run(
     start: tuple[FloatArray, FloatArray],
     folder: Path | None,
     show: Progress,
+    team: parallel.Crew | None,
+    parts: Sequence[parallel.Part],
 ) -> tuple[Run, bool]:
     """Carry out one plan. Returns the run, and whether Ctrl-C ended it."""
-    engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm, plan.method)
+    engine: Engine
+    if team:
+        method = METHODS[plan.method]
+        engine = parallel.Parallel(team, parts, plan.local_steps, *start, plan.lr, plan.clip_norm, method)
+    else:
+        engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm, plan.method)
     weights, bias = start
     now = Milestone(0, 0, 0, 0.0)
     looks: list[tuple[int, float, float]] = []
@@ -322,6 +352,7 @@ def _run(
     run = Run(
         plan, History(samples, train, test), weights, bias, exact, table.feature_names, table.target_names,
         now.steps, now.seconds, diverged, table.notes, own,
+        engine.account() if isinstance(engine, parallel.Parallel) else None,
     )  # fmt: skip
     return run, interrupted
 

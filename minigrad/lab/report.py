@@ -39,7 +39,7 @@ class Run:
 
     `weights` (p, q) and `bias` (q,) belong to the standardised features. `seconds` are those spent in steps.
     `diverged` is None, or says why the run was stopped. `notes` say what was done to the data. `folder` has
-    the event file, when one was asked for.
+    the event file, when one was asked for. `shared` says who computed, where workers did.
     """
 
     settings: Settings
@@ -54,10 +54,17 @@ class Run:
     diverged: str | None
     notes: list[str]
     folder: Path | None
+    shared: str | None = None
 
     @property
     def method(self) -> str:
         return self.settings.method
+
+    @property
+    def name(self) -> str:
+        """The method; local steps make another one of it."""
+        alone = self.settings.local_steps
+        return self.method if alone == 1 else f"{self.method}, {alone} local steps"
 
     @property
     def samples(self) -> int:
@@ -160,7 +167,7 @@ def results(console: Console, runs: Sequence[Run]) -> None:
     header += ["above\noptimum", "seconds", "µs/step"]
     rows = [
         [
-            run.method, f"{run.settings.lr:.3g}", f"{run.samples:,}", f"{run.steps:,}",
+            run.name, f"{run.settings.lr:.3g}", f"{run.samples:,}", f"{run.steps:,}",
             f"{run.train_mse:.6g}", f"{run.test_mse:.6g}", _above(run),
             f"{run.seconds:.2f}", f"{run.microseconds_per_step:.1f}",
         ]
@@ -230,7 +237,8 @@ def _steps(run: Run) -> str:
     )
     shorter = "" if plan.schedule == "constant" else f", {plan.schedule} schedule"
     far = "" if plan.predicted <= FAR else f"; predicted to end {percent(plan.predicted)} above the optimum"
-    return f"{plan.method}: {rows} a step, lr {plan.lr:.3g} ({share}){shorter}{clipped}{far}"
+    shared = f"; {run.shared}" if run.shared else ""
+    return f"{run.name}: {rows} a step, lr {plan.lr:.3g} ({share}){shorter}{clipped}{far}{shared}"
 
 
 def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 MISSING = ("refuse", "drop", "mean", "median")
 INITS = ("zeros", "random")
 DTYPES = ("float64", "float32")
+BACKENDS = ("dask", "processes", "threads", "serial")
 ENGINES = ("minigrad", "compiled", "numba", "torch")
 MINIBATCH = 32
 
@@ -80,3 +81,4 @@ class Settings:
     default_lr: float
     predicted: float  # how far above the optimum it is to end, in parts of it; 0 where nothing is predicted
     schedule: str = "constant"  # of lr
+    local_steps: int = 1  # between two exchanges
