@@ -19,8 +19,9 @@ import numpy as np
 
 import minigrad
 from minigrad.engine.words import counted, shortened
-from minigrad.lab.errors import LabError
-from minigrad.lab.parallel import Answer, Crew, Part, Task, work
+from minigrad.lab.errors import LabError, option, unknown
+from minigrad.lab.parallel import Answer, Crew, Part, Pool, Task, work
+from minigrad.lab.settings import BACKENDS
 
 TIMEOUT = 10  # seconds until a scheduler counts as unreachable
 
@@ -115,3 +116,19 @@ class Cluster(Crew):
     def ask(self, task: Task) -> list[tuple[list[Answer], float]]:
         with self.speaking():
             return list(self.client.gather([self.client.submit(work, group, task, pure=False) for group in self.held]))
+
+
+def crew(workers: int | None, scheduler: str | None, backend: str | None) -> Crew:
+    """The workers that were asked for. Raises LabError for what cannot be asked for."""
+    if backend is None:
+        backend = "dask" if scheduler or workers else "serial"
+    if backend not in BACKENDS:
+        raise unknown(option("backend"), backend, BACKENDS)
+    if workers is not None and workers < 1:
+        raise LabError(f"{option('workers')} must be at least 1, got {workers}")
+    if scheduler and (workers or backend != "dask"):
+        other = "workers" if workers else "backend"
+        raise LabError(f"{option('scheduler')} has workers of its own, so leave out {option(other)}")
+    if backend == "dask":
+        return Cluster(workers or 1, scheduler)
+    return Crew() if backend == "serial" else Pool(workers or 1, backend)

@@ -15,6 +15,7 @@ import numpy as np
 
 from minigrad import linear, mse_loss
 from minigrad.lab import parallel
+from minigrad.lab.cluster import crew
 from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
 from minigrad.lab.descent import Engine, Milestone, TapeEngine, check_engine, descend, make_engine, rates, rows_a_step
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
@@ -89,7 +90,7 @@ def compare(
 
     team = None
     if workers is not None or scheduler or backend or local_steps != 1:
-        team = parallel.crew(workers, scheduler, backend)
+        team = crew(workers, scheduler, backend)
         parallel.check(methods, engine, local_steps)
     prepared = ready(data, clip_features=clip_features, seed=seed, dtype=dtype, progress=progress, **table)
     exact = LeastSquares(prepared.x_train, prepared.y_train)

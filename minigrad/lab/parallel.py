@@ -34,8 +34,8 @@ import minigrad
 from minigrad.engine.words import counted
 from minigrad.lab.data import BLOCK, FloatArray, Prepared
 from minigrad.lab.descent import TapeEngine, shuffled
-from minigrad.lab.errors import LabError, option, unknown
-from minigrad.lab.settings import BACKENDS, METHODS
+from minigrad.lab.errors import LabError, option
+from minigrad.lab.settings import METHODS
 from minigrad.lab.store import kept
 
 PARTS = 12  # 1, 2, 3, 4, 6 and 12 workers get equally many
@@ -201,24 +201,6 @@ class Pool(Crew):
     def ask(self, task: Task) -> list[tuple[list[Answer], float]]:
         with self.whole():
             return list(self.pool.map(work, self.groups, repeat(task)))
-
-
-def crew(workers: int | None, scheduler: str | None, backend: str | None) -> Crew:
-    """The workers that were asked for. Raises LabError for what cannot be asked for."""
-    if backend is None:
-        backend = "dask" if scheduler or workers else "serial"
-    if backend not in BACKENDS:
-        raise unknown(option("backend"), backend, BACKENDS)
-    if workers is not None and workers < 1:
-        raise LabError(f"{option('workers')} must be at least 1, got {workers}")
-    if scheduler and (workers or backend != "dask"):
-        other = "workers" if workers else "backend"
-        raise LabError(f"{option('scheduler')} has workers of its own, so leave out {option(other)}")
-    if backend == "dask":
-        from minigrad.lab.cluster import Cluster
-
-        return Cluster(workers or 1, scheduler)
-    return Crew() if backend == "serial" else Pool(workers or 1, backend)
 
 
 def check(methods: Sequence[str], engine: str, local_steps: int) -> None:
