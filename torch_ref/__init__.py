@@ -1,5 +1,5 @@
 """The same Linear and MSE in PyTorch; and in `torch_ref.descent` the same descents."""
 
-from torch_ref.functions import MSE, Linear, linear, mse
+from .functions import MSE, Linear, linear, mse
 
 __all__ = ["MSE", "Linear", "linear", "mse"]

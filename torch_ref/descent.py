@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from torch_ref.functions import MSE, Linear
+from .functions import MSE, Linear
 
 
 class Torch:

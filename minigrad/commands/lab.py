@@ -206,7 +206,8 @@ def _report(runs: Sequence[lab.Run], quiet: bool) -> int:
             if not trouble:
                 print(f"picture: {picture}")
         if not trouble and folder.exists():
-            print(f"curves:  tensorboard --logdir {shlex.quote(str(folder))}")
+            how = "" if util.find_spec("tensorboard") else "python -m pip install tensorboard, and then "
+            print(f"curves:  {how}tensorboard --logdir {shlex.quote(str(folder))}")
     if trouble:
         raise trouble
     sys.stdout.flush()

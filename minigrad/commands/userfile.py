@@ -92,8 +92,13 @@ def run_script(path: str | Path) -> dict[str, Any]:
 
 
 def _load_module(name: str) -> ModuleType:
-    with _Importing(Path(), name):
-        return import_module(name)
+    try:
+        with _Importing(Path(), name):
+            return import_module(name)
+    except UserFileError as error:
+        if isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == "torch":
+            raise error.__cause__ from None  # torch_ref's, of which the command says what to install
+        raise
 
 
 class _Importing:

@@ -270,7 +270,7 @@ def found(name: str) -> Any:
 
 
 def package_folders() -> list[Path]:
-    """Where minigrad is, and what is installed with it."""
+    """Where minigrad is, and what lies beside it in a checkout."""
     specs = [found(package) for package in ("minigrad", "torch_ref")]
     return [Path(spec.origin).parent for spec in specs if spec and spec.origin]
 
