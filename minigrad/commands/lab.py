@@ -8,9 +8,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import util
+from pathlib import Path
 from typing import Any
 
 from minigrad import lab
+from minigrad.commands.outputs import refused, replacing
 from minigrad.commands.userfile import fail
 from minigrad.lab.errors import FileWarning, on_command_line
 from minigrad.lab.settings import BACKENDS, COMPARED, DTYPES, ENGINES, INITS, METHODS, MISSING, PRESETS, SCHEDULES
@@ -24,6 +26,7 @@ examples:
   minigrad train --data houses.csv --target price,rent --drop name --missing median --categorical auto
   zcat sensors.gz | minigrad train --data - --target y --delimiter ';' --decimal ,
   minigrad train --method sgd --epochs 2 --engine torch
+  minigrad train --data houses.csv --target price --save price.npz --export torch
   minigrad compare --data diabetes --methods minibatch,momentum,adam --schedule cosine
   minigrad compare --preset lab                     the settings of the lab report
 
@@ -117,6 +120,13 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     add("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
     add("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
     if command == "train":
+        add("--save", metavar="FILE", help="write the model there, .npz or .json, for `minigrad predict`")
+        add(
+            "--export",
+            choices=("torch",),
+            help="write it as a Python file for PyTorch as well, FILE_torch.py beside it",
+        )
+        add("--force", action="store_true", help="replace what stands there, whatever it is")
         parser.add_argument("--method", choices=METHODS, default="minibatch", help="default minibatch")
         parser.add_argument("--lr", type=float, help="the step (default: from the data, as the report says)")
     else:
@@ -158,6 +168,9 @@ def run(options: argparse.Namespace) -> int:
         if not util.find_spec(package):
             raise ModuleNotFoundError(name=package)
     command, quiet = given.pop("command"), given.pop("quiet")
+    save, export, force = (given.pop(name, None) for name in ("save", "export", "force"))
+    if reason := _not_saved(save, export, force, given["data"]):
+        return fail(2, reason)
     given["progress"] = not quiet
     lost: list[str] = []  # files that could not be written
 
@@ -181,10 +194,33 @@ def run(options: argparse.Namespace) -> int:
             where = f"in the run of {last.method}, after {last.samples:,} samples"
             return fail(130, f"stopped by Ctrl-C {where}; {kept}")
     code = _report(runs, quiet) or (2 if lost else 0)
+    if save and not runs[0].diverged:
+        print(f"model:   {runs[0].model.save(save)}")
+        if export:
+            with replacing(_exported(save)) as file:
+                file.write(runs[0].model.torch())
+            print(f"torch:   {_exported(save)}")
+        sys.stdout.flush()
     diverged = [run.diverged for run in runs if run.diverged]
     for reason in diverged:
         fail(1, reason)
     return 1 if diverged else code
+
+
+def _exported(save: str) -> Path:
+    return Path(save).with_name(f"{Path(save).stem}_torch.py")
+
+
+def _not_saved(save: str | None, export: str | None, force: bool | None, data: str) -> str | None:
+    """Why the model cannot be saved as is wanted, said before the descent."""
+    if not save:
+        return f"--{'export' if export else 'force'} goes with --save" if export or force else None
+    if not save.endswith((".npz", ".json")):
+        return f"--save takes a file .npz or .json, and not {save}"
+    if not Path(save).parent.is_dir():
+        return f"--save {save}: there is no folder {Path(save).parent}"
+    paths = [Path(save), *([_exported(save)] if export else [])]
+    return next(filter(None, (refused(path, "minigrad_model", bool(force), data) for path in paths)), None)
 
 
 def _report(runs: Sequence[lab.Run], quiet: bool) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from minigrad.lab.errors import LabError, LabWarning
     from minigrad.lab.estimator import GradientDescentClassifier, GradientDescentRegressor
     from minigrad.lab.experiment import Interrupted, compare, train
+    from minigrad.lab.model import Model
     from minigrad.lab.report import Comparison, History, Run
     from minigrad.lab.settings import Settings
     from minigrad.lab.theory import LeastSquares
@@ -29,6 +30,7 @@ __all__ = [
     "LabError",
     "LabWarning",
     "LeastSquares",
+    "Model",
     "Run",
     "Settings",
     "compare",
@@ -44,6 +46,7 @@ _WHERE = {
         "GradientDescentRegressor",
     ),  # its base classes are scikit-learn's, which takes a second to import
     "experiment": ("Interrupted", "compare", "train"),
+    "model": ("Model",),
     "report": ("Comparison", "History", "Run"),
     "settings": ("Settings",),
     "theory": ("LeastSquares",),

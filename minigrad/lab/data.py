@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -264,7 +264,7 @@ def _kind(data: Any) -> str:
 class Prepared:
     """Training and test rows ready for a descent: x (n, p) standardised, y (n, q) as it came, of one dtype.
 
-    `notes` says in sentences what was done to get here.
+    `notes` says in sentences what was done to get here, `mean` and `deviation` (p,) with which numbers.
     """
 
     name: str
@@ -274,7 +274,9 @@ class Prepared:
     y_test: FloatArray
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
+    mean: FloatArray
+    deviation: FloatArray
 
 
 def split(rows: int, seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -401,4 +403,5 @@ def prepare(
         tuple(map(str, names[varies])),
         dataset.target_names,
         notes,
+        *(np.ldexp(part, exponent)[varies] for part in (mean, deviation)),
     )

@@ -352,7 +352,7 @@ def _run(
     samples, train, test = map(np.array, zip(*looks, strict=True))
     run = Run(
         plan, History(samples, train, test), weights, bias, exact, table.feature_names, table.target_names,
-        now.steps, now.seconds, diverged, table.notes, own,
+        now.steps, now.seconds, diverged, table.notes, own, table.mean, table.deviation,
         engine.account() if isinstance(engine, parallel.Parallel) else None,
     )  # fmt: skip
     return run, interrupted

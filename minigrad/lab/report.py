@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from minigrad.engine.words import counted
 from minigrad.lab.data import FloatArray
+from minigrad.lab.model import Model
 from minigrad.lab.settings import METHODS, Settings
 from minigrad.lab.theory import FAR, LeastSquares, percent
 
@@ -37,9 +38,10 @@ class History:
 class Run:
     """One descent: `settings`, `history`, what it learned, and the exact solution to hold that against.
 
-    `weights` (p, q) and `bias` (q,) belong to the standardised features. `seconds` are those spent in steps.
-    `diverged` is None, or says why the run was stopped. `notes` say what was done to the data. `folder` has
-    the event file, when one was asked for. `shared` says who computed, where workers did.
+    `weights` (p, q) and `bias` (q,) belong to the standardised features, `mean` and `deviation` (p,) standardised them.
+    `seconds` are those spent in steps. `diverged` is None, or says why the run was stopped. `notes` say what was
+    done to the data. `folder` has the event file, when one was asked for. `shared` says who computed, where
+    workers did.
     """
 
     settings: Settings
@@ -54,7 +56,15 @@ class Run:
     diverged: str | None
     notes: list[str]
     folder: Path | None
+    mean: FloatArray
+    deviation: FloatArray
     shared: str | None = None
+
+    @property
+    def model(self) -> Model:
+        """What was learned, to be saved or to predict with."""
+        scaling = self.mean, self.deviation, self.settings.clip_features
+        return Model(self.weights, self.bias, *scaling, self.feature_names, self.target_names)
 
     @property
     def method(self) -> str:

@@ -254,8 +254,9 @@ class _Writer(ExitStack):
             )
         said += standardised(clip, values_outside, train * p, rows_outside, names[~varies])
         return Prepared(
-            self.name, x_train, y_train, x_test, y_test, tuple(map(str, names[varies])), self.target_names, said
-        )
+            self.name, x_train, y_train, x_test, y_test, tuple(map(str, names[varies])), self.target_names, said,
+            mean, scale,
+        )  # fmt: skip
 
     def _mapped(self, axis: str, part: str, columns: int, change: Any, dtype: np.dtype[Any]) -> FloatArray:
         """The rows of a file, each block of them changed in its place: they may become shorter, but not longer."""

@@ -159,6 +159,12 @@ def reading(name: str) -> Iterator[None]:
 
 def of_file(path: str | Path, text: TextOptions, **columns: Any) -> Table:
     """The columns meant of a file; "-" is standard input. Raises LabError."""
+    frame, name, notes, decimal = frame_of(path, text)
+    return picked(frame, name, notes, decimal=decimal, **columns)
+
+
+def frame_of(path: str | Path, text: TextOptions) -> tuple[Any, str, list[str], str | None]:
+    """All columns of a file, what it is called, what was noticed, and the decimal mark of texts in it."""
     import pandas as pd
 
     text = text.checked()
@@ -188,7 +194,7 @@ def of_file(path: str | Path, text: TextOptions, **columns: Any) -> Table:
             text.refuse(name)
             if named_index := [str(part) for part in frame.index.names if part is not None]:
                 notes.append(f"the index ({', '.join(named_index)}) is left out")
-    return picked(tidied(frame, notes), name, notes, decimal=decimal, **columns)
+    return tidied(frame, notes), name, notes, decimal
 
 
 def need(package: str) -> None:
