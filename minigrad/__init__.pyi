@@ -152,6 +152,8 @@ def copy(a: Operand, order: str = "K") -> Tensor:
     """a, as a node of its own. (In whatever order its memory is: no result says that.)"""
 def copysign(a: Operand, b: Operand) -> Tensor:
     """y = |a| with the sign of b, to which there is no derivative; with the derivative 0 at a = 0"""
+def corrcoef(x: Operand, y: Any = None, rowvar: bool = True) -> Tensor:
+    """The correlations of the rows of x, and of y beneath them; of columns, unless `rowvar`."""
 def correlate(a: Operand, v: Operand, mode: str = "valid") -> Tensor:
     """y[k] = Σ a[i + k] v[i] of two vectors, for the k that `convolve` has in this mode."""
 def cos(x: Operand) -> Tensor:
@@ -168,6 +170,8 @@ def cosine_similarity(x1: Operand, x2: Operand, dim: int | Sequence[int] | None 
     """y = Σ x1 x2 / (‖x1‖ ‖x2‖) along `axis`, which torch calls dim; no length counts as less than eps"""
 def count_nonzero(x: Operand, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
     """y = how many x are not 0, without a derivative"""
+def cov(m: Operand, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None, fweights: Any = None, aweights: Any = None) -> Tensor:
+    """The covariances of the rows of m, and of y beneath them; of columns, unless `rowvar`."""
 def cross(a: Operand, b: Operand, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | Sequence[int] | None = None) -> Tensor:
     """a × b, of vectors of three entries."""
 def cross_entropy(input: Operand, target: Operand, weight: Operand | None = None, *, ignore_index: int = -100, reduction: Literal["mean", "sum", "none"] = "mean", label_smoothing: float = 0.0) -> Tensor:
@@ -184,6 +188,8 @@ def det(x: Operand) -> Tensor:
     """y = det x, for each matrix; the rule needs x⁻¹, and raises where there is none"""
 def diag(v: Operand, k: int = 0) -> Tensor:
     """The k-th diagonal of a matrix, or the matrix with this vector as its k-th diagonal."""
+def diagflat(v: Operand, k: int = 0) -> Tensor:
+    """The matrix with all entries of v, in a row, as its k-th diagonal."""
 def diagonal(a: Operand, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The entries whose index along axis2 is that along axis1 plus `offset`, as the last axis."""
 def diff(a: Operand, n: int = 1, axis: int | Sequence[int] | None = -1, prepend: Any = None, append: Any = None) -> Tensor:
@@ -198,6 +204,8 @@ def dsplit(ary: Operand, indices_or_sections: Any) -> list[Tensor]:
     """The parts along the third axis, as `split` has them."""
 def dstack(tup: Iterable[Operand]) -> Tensor:
     """The arrays one behind the other, along the third axis; a vector (n) is (1, n, 1)."""
+def ediff1d(ary: Operand, to_end: Any = None, to_begin: Any = None) -> Tensor:
+    """The differences of all entries in a row, behind to_begin and before to_end."""
 def eigh(a: Operand, UPLO: str = "L") -> Tensor:
     """The pair (eigenvalues, eigenvectors) of a symmetric matrix: ascending, and the columns of a matrix."""
 def eigvalsh(a: Operand, UPLO: str = "L") -> Tensor:
@@ -304,6 +312,8 @@ def less_equal(a: Operand, b: Operand) -> Tensor:
     """y = a <= b, without a derivative"""
 def linear(x: Operand, W: Operand, b: Operand | None = None) -> Tensor:
     """y = x @ W + b"""
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: npt.DTypeLike | None = None, axis: int | Sequence[int] | None = 0) -> Tensor:
+    """`num` numbers from start to stop at equal distances, along a new axis; the last is stop, if `endpoint`."""
 def log(x: Operand) -> Tensor:
     """y = ln x"""
 def log10(x: Operand) -> Tensor:
@@ -328,6 +338,8 @@ def logical_not(x: Operand) -> Tensor:
     """y = not x, entry by entry, without a derivative"""
 def logical_or(a: Operand, b: Operand) -> Tensor:
     """y = a or b, entry by entry, without a derivative"""
+def logical_xor(a: Operand, b: Operand) -> Tensor:
+    """y = a or b, but not both, entry by entry, without a derivative"""
 def logsigmoid(x: Operand) -> Tensor:
     """y = ln(1 / (1 + e⁻ˣ))"""
 def logsumexp(x: Operand, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
@@ -376,6 +388,10 @@ def multiply(a: Operand, b: Operand) -> Tensor:
     """y = a * b"""
 def nan_to_num(x: Operand, *, nan: float = 0.0, posinf: None | float = None, neginf: None | float = None) -> Tensor:
     """y = x, with `nan`, `posinf` and `neginf` in the place of what is not finite; there the derivative is 0"""
+def nancumprod(a: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None) -> Tensor:
+    """The products of what is not nan, up to each entry."""
+def nancumsum(a: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None) -> Tensor:
+    """The sums of what is not nan, up to each entry."""
 def nanmax(x: Operand, axis: int | Sequence[int] | None = None, *, keepdims: bool = False, initial: Any = None, where: Operand = True) -> Tensor:
     """y = max x of what is not nan; of nothing nan"""
 def nanmean(a: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None, *, keepdims: bool = False, where: Operand = True) -> Tensor:
@@ -556,6 +572,8 @@ def trunc(x: Operand) -> Tensor:
     """y = x without the digits behind the point, without a derivative"""
 def unstack(x: Operand, *, axis: int | Sequence[int] | None = 0) -> tuple[Tensor, ...]:
     """The tuple of the parts of x, one for each position along `axis`, without that axis."""
+def vander(x: Operand, N: Any = None, increasing: bool = False) -> Tensor:
+    """The powers of a vector as columns, N of them, the highest first unless `increasing`."""
 @overload
 def var(x: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None, *, ddof: int = 0, keepdims: bool = False, where: Operand = True, mean: Any = None) -> Tensor:
     """y = Σ (x - mean x)² / (n - ddof)"""

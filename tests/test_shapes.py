@@ -58,6 +58,20 @@ CALLS = [
     ("delete", lambda x: np.delete(x, np.s_[::2], 0), [V]),
     ("diff", lambda x: np.diff(x, 2, 0, append=1.0), [M]),
     ("diff", lambda x, y: np.diff(x, prepend=y), [M, (2, 2)]),
+    ("corrcoef", lambda x, y: np.corrcoef(x, y, rowvar=False), [(4, 2), (4, 1)]),
+    ("cov", lambda x, y: np.cov(x, y, ddof=0), [M, (3,)]),
+    ("cov", lambda x, w: np.cov(x, fweights=[1, 2, 1], aweights=np.exp(w)), [M, (3,)]),
+    ("diagflat", lambda x: np.diagflat(x, -1), [(2, 1)]),
+    ("ediff1d", lambda x, y: np.ediff1d(x, to_begin=y, to_end=[0.5, 2.0]), [M, (1,)]),
+    ("float_power", lambda x: np.float_power(np.exp(x), [[2], [0]]).astype(x.dtype), [M]),
+    ("imag", lambda x: np.imag(x) + np.real(x) * np.conj(x), [M]),
+    ("linspace", lambda x, y: np.linspace(x, y, 3, axis=-1, retstep=True), [(2,), (2, 1)]),
+    ("linspace", lambda x: np.linspace(x, 2, 4, endpoint=False), [()]),
+    ("logical_xor", lambda x: np.logical_xor(x > 0, MASK) * x, [M]),
+    ("nancumprod", lambda x: np.nancumprod(np.where(MASK, np.nan, x), 0), [M]),
+    ("nancumsum", lambda x: np.nancumsum(np.where(MASK, np.nan, x)), [M]),
+    ("vander", lambda x: np.vander(x, 3), [V]),
+    ("vander", lambda x: np.vander(x, increasing=True), [V]),
     ("cross", lambda x, y: np.cross(x, y), [M, (3,)]),
     ("cross", lambda x, y: np.cross(x, y, 0, 1, 0), [(3, 2), M]),
     ("cross", lambda x, y: np.linalg.cross(x, y, axis=0), [(3, 2), (3, 1)]),
@@ -195,16 +209,20 @@ def test_values_are_numpys(function, shapes, dtype):
 
 @each_call
 def test_derivatives_are_those_of_differences(function, shapes):
-    """To second order: what is checked is the gradient of the sum of cubes."""
-    one = flat(function)
-    xs = [Tensor(a, requires_grad=True) for a in numbers(shapes)]
-    gradcheck(one, xs)
+    """To second order: what is checked is the gradient of the sum of cubes. All entries move, in one direction."""
+    one, step = flat(function), Tensor(0.0, requires_grad=True)
+    starts, ways = numbers(shapes), numbers(shapes, seed=2)
+
+    def moved(s):
+        return [x + s * way for x, way in zip(starts, ways, strict=True)]
+
+    gradcheck(lambda s: one(*moved(s)), step)
 
     def slopes(*xs):
         found = gradients((one(*xs) ** 3).sum(), xs, create_graph=True)
         return minigrad.concatenate([g.reshape(-1) for g in found])
 
-    gradcheck(slopes, xs)
+    gradcheck(lambda s: slopes(*moved(s)), step)
 
 
 @pytest.mark.parametrize(("name", "function", "shapes"), CALLS)

@@ -556,6 +556,9 @@ logical_and = step(
 logical_or = step(
     "a or b, entry by entry", np.logical_or,
     "logical_or([True, True, False], [True, False, False]) = Tensor([ True,  True, False])", domain=MASKS)
+logical_xor = step(
+    "a or b, but not both, entry by entry", np.logical_xor,
+    "logical_xor([True, True, False], [True, False, False]) = Tensor([False,  True, False])", domain=MASKS)
 logical_not = step(
     "not x, entry by entry", np.logical_not,
     "logical_not([True, False]) = Tensor([False,  True])", domain={"x": bool})
@@ -622,3 +625,9 @@ class truncated:
     params = [{"dtype": np.int64}, {"dtype": np.bool_}]
     def forward(x, *, dtype): return x.astype(dtype)
     d_x = None
+
+
+FROM_NUMPY[np.fabs] = lambda x: abs(lifted(operand(x)) * 1.0)
+FROM_NUMPY[np.float_power] = lambda x1, x2: power(*[
+    lifted(x).astype(np.result_type(x.dtype, float)) for x in map(operand, (x1, x2))
+])  # fmt: skip

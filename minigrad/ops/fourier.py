@@ -152,6 +152,10 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
+FROM_NUMPY |= {np.real: lambda val: parts(val)[0], np.imag: lambda val: lifted(parts(val)[1])}  # of real numbers
+FROM_NUMPY[np.conjugate] = FROM_NUMPY[np.real]
+
+
 # ---------------------------------------------------------------------------------------------------------- transforms
 def installed(function):
     """Let NumPy's function of that name be answered by this one."""

@@ -202,6 +202,17 @@ def diag(v, k=0):
     return where(np.eye(padded.size, k=k, dtype=bool), padded.reshape(-1, 1), np.zeros((), x.dtype))
 
 
+@composition(np.diagflat)
+def diagflat(v, k=0):
+    """The matrix with all entries of v, in a row, as its k-th diagonal.
+
+    >>> diagflat([[1.0], [2.0]])
+    Tensor([[1., 0.],
+            [0., 2.]])
+    """
+    return diag(lifted(operand(v)).reshape(-1), k)
+
+
 # NumPy's namesakes of these take the last two axes.
 FROM_NUMPY[np.linalg.diagonal] = lambda x, *, offset=0: diagonal(x, offset, -2, -1)
 FROM_NUMPY[np.linalg.trace] = lambda x, *, offset=0: trace(x, offset, -2, -1)

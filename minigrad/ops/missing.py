@@ -64,6 +64,26 @@ def nanstd(a, axis=None, dtype=None, *, ddof=0, keepdims=False, where=True, mean
     return np.std(lifted(operand(a)), axis, dtype, ddof=ddof, keepdims=keepdims, where=known(a, where), mean=mean)
 
 
+@composition(np.nancumsum)
+def nancumsum(a, axis=None, dtype=None):
+    """The sums of what is not nan, up to each entry.
+
+    >>> nancumsum(Tensor([1.0, np.nan, 2.0]))
+    Tensor([1., 1., 3.])
+    """
+    return np.cumsum(np.where(known(a, True), a, 0), axis, dtype)
+
+
+@composition(np.nancumprod)
+def nancumprod(a, axis=None, dtype=None):
+    """The products of what is not nan, up to each entry.
+
+    >>> nancumprod(Tensor([3.0, np.nan, 2.0]))
+    Tensor([3., 3., 6.])
+    """
+    return np.cumprod(np.where(known(a, True), a, 1), axis, dtype)
+
+
 @op
 class nanmax:
     """y = max x of what is not nan; of nothing nan

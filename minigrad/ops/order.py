@@ -180,6 +180,44 @@ def at_places(name, a, q, whole, axis, method, keepdims, skip=False):
     return ranked.result(y + part * (entries[upper] - y) if part.any() else y, q.shape)
 
 
+@composition(np.cov)
+def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None):
+    """The covariances of the rows of m, and of y beneath them; of columns, unless `rowvar`.
+
+    A column counts as often as fweights say, and is as important as aweights say. The sums are divided by the number
+    of columns without `ddof`, which is 1 by default, and 0 with `bias`.
+
+    >>> cov([[1.0, 3.0], [2.0, 0.0]])
+    Tensor([[ 2., -2.],
+            [-2.,  2.]])
+    """
+    rows = [np.atleast_2d(lifted(operand(part))) for part in (m, y) if part is not None]
+    rows = [part if rowvar or len(part) == 1 else part.T for part in rows]
+    x = np.concatenate(rows).astype(np.result_type(float, *[part.dtype for part in rows]))
+    ddof = int(not bias) if ddof is None else ddof
+    given = [operand(w) for w in (fweights, aweights) if w is not None]
+    w = np.multiply(*given) if len(given) == 2 else given[0] if given else np.ones(x.shape[1])
+    total = np.sum(w)
+    x = x - np.sum(x * w, 1, keepdims=True) / total
+    extra = ddof if aweights is None else ddof * np.sum(w * aweights) / total
+    return np.squeeze((x * w) @ x.T / (total - extra))
+
+
+@composition(np.corrcoef)
+def corrcoef(x, y=None, rowvar=True):
+    """The correlations of the rows of x, and of y beneath them; of columns, unless `rowvar`.
+
+    >>> corrcoef([[1.0, 3.0], [2.0, 0.0]])
+    Tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    c = cov(x, y, rowvar)
+    if not c.ndim:
+        return c / c
+    deviations = np.sqrt(np.diag(c))
+    return np.clip(c / deviations[:, None] / deviations, -1, 1)
+
+
 @composition(np.ptp)
 def ptp(a, axis=None, *, keepdims=False):
     """The largest entry less the smallest.

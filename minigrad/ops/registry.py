@@ -212,7 +212,10 @@ def unknown(function: Any, what: str, writes: bool) -> TypeError:
 of_form = np.ndim, np.shape, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj
 like = np.zeros_like, np.ones_like, np.empty_like
 FROM_NUMPY |= {f: lambda *args, f=f, **kwargs: f(*mapped(arrays_of, args), **kwargs) for f in of_form + like}
-by_value = np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.argwhere, np.flatnonzero
+by_value: tuple[Any, ...] = (
+    np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.argwhere, np.flatnonzero, np.isin,
+    np.nanargmax, np.nanargmin, np.argpartition, np.lexsort, np.digitize,
+)  # fmt: skip
 FROM_NUMPY |= {f: off_the_tape(f) for f in by_value}
 
 KNOWN = "use operations that minigrad has (dir(minigrad)), or t.detach().numpy() to leave the tape"

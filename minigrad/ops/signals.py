@@ -116,6 +116,51 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     return x
 
 
+@composition(np.ediff1d)
+def ediff1d(ary, to_end=None, to_begin=None):
+    """The differences of all entries in a row, behind to_begin and before to_end.
+
+    >>> ediff1d([3.0, 1.0, 2.0])
+    Tensor([-2.,  1.])
+    """
+    x = lifted(operand(ary)).reshape(-1)
+    parts = [lifted(operand(part)) for part in (to_begin, diff(x), to_end) if part is not None]
+    return np.concatenate([part.reshape(-1).astype(x.dtype) for part in parts])
+
+
+@composition(np.linspace)
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """`num` numbers from start to stop at equal distances, along a new axis; the last is stop, if `endpoint`.
+
+    With `retstep` the pair of them and the distance.
+
+    >>> linspace(Tensor(1.0), 2.0, 3)
+    Tensor([1. , 1.5, 2. ])
+    """
+    ends = [x if type(x) in (int, float) else operand(x) for x in (start, stop)]
+    kind = np.result_type(1.0, *[getattr(x, "dtype", x) for x in ends])  # Python's numbers have no dtype of their own
+    start, stop = np.broadcast_arrays(*[lifted(operand(x)).astype(kind) for x in ends])
+    step = (stop - start) / (num - 1 if endpoint and num > 1 else num or 1)
+    places = np.arange(num, dtype=step.dtype).reshape(-1, *[1] * step.ndim)
+    y = np.moveaxis(start + places * step, 0, axis)
+    y = y if dtype is None else y.astype(dtype)
+    return (y, step) if retstep else y
+
+
+@composition(np.vander)
+def vander(x, N=None, increasing=False):
+    """The powers of a vector as columns, N of them, the highest first unless `increasing`.
+
+    >>> vander([2.0, 3.0], 3)
+    Tensor([[4., 2., 1.],
+            [9., 3., 1.]])
+    """
+    x = lifted(operand(x))
+    x = x.astype(np.promote_types(x.dtype, int))
+    powers = range(x.size if N is None else N)
+    return np.stack([x**n for n in (powers if increasing else reversed(powers))], 1)
+
+
 @composition(np.trapezoid)
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """∫ y dx by the trapezoidal rule, along `axis`; the samples stand at x, or at distances dx.
