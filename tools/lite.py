@@ -22,6 +22,7 @@ import docs
 
 FIRST = "%pip install -q {}\n\nimport os\n\nos.environ['MINIGRAD_LANG'] = '{}'"
 BESIDE = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}  # what a lesson may import, and where it comes from
+KERNEL = {"display_name": "Python (Pyodide)", "language": "python", "name": "python"}
 CLOSED = {"@jupyterlite/pyodide-kernel-extension:kernel": {"disablePyPIFallback": True}}
 
 
@@ -33,6 +34,7 @@ def notebooks(folder: Path) -> None:
             text = path.read_text(encoding="utf-8")
             packages = ["minigrad-tape", "hypothesis", *(BESIDE[name] for name in BESIDE if f" {name}" in text)]
             notebook = docs.notebook(path, FIRST.format(" ".join(packages), language))
+            notebook.metadata["kernelspec"] = KERNEL
             jupytext.write(notebook, folder / language / f"{path.stem}.ipynb")
 
 
@@ -46,7 +48,8 @@ def main() -> None:
     shutil.rmtree(options.output, ignore_errors=True)
     notebooks(work / "contents")
     wheels = [docs.wheel(work / "wheels")]
-    if options.pyodide:  # from where the build takes it, and writes where it is
+    if options.pyodide:  # where the build looks for it, and says so in its settings
+        fits(options.pyodide)
         wheels += docs.needed(options.pyodide)
         shutil.copytree(options.pyodide, work / "static" / "pyodide")
         settings = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {"litePluginSettings": CLOSED}}
@@ -58,6 +61,19 @@ def main() -> None:
     if done.returncode:
         sys.exit(done.stdout[-4000:] + "\njupyter lite build failed; above are its last lines")
     print(f"lessons: {options.output / 'lab' / 'index.html'}, to be opened from a web server")
+
+
+def fits(pyodide: Path) -> None:
+    """End where the kernel that is installed is for another Python than the distribution has: it would not start."""
+    from jupyterlite_pyodide_kernel import constants
+
+    info = json.loads((pyodide / "pyodide-lock.json").read_text(encoding="utf-8"))["info"]
+    wanted = getattr(constants, "PYODIDE_PYTHON_VERSION", info["python"])
+    if not info["python"].startswith(wanted):
+        sys.exit(
+            f"{pyodide} has Python {info['python']}, and the jupyterlite-pyodide-kernel that is installed wants Pyodide "
+            f"{constants.PYODIDE_VERSION} with Python {wanted}: take that one, or install the kernel for this one"
+        )
 
 
 if __name__ == "__main__":
