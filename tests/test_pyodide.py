@@ -1,5 +1,5 @@
-"""minigrad in Pyodide, under Node: PYODIDE names an unpacked distribution that has numpy, and beside it the pure wheels of
-hypothesis and sortedcontainers. Without it, or without Node, there is nothing to run.
+"""minigrad in Pyodide, under Node: PYODIDE names an unpacked distribution that has numpy, and beside it the pure wheels
+of hypothesis and sortedcontainers. Without it, or without Node, there is nothing to run.
 """
 
 import os

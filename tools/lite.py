@@ -71,8 +71,8 @@ def fits(pyodide: Path) -> None:
     wanted = getattr(constants, "PYODIDE_PYTHON_VERSION", info["python"])
     if not info["python"].startswith(wanted):
         sys.exit(
-            f"{pyodide} has Python {info['python']}, and the jupyterlite-pyodide-kernel that is installed wants Pyodide "
-            f"{constants.PYODIDE_VERSION} with Python {wanted}: take that one, or install the kernel for this one"
+            f"{pyodide} has Python {info['python']}, and the jupyterlite-pyodide-kernel that is installed wants that "
+            f"of Pyodide {constants.PYODIDE_VERSION}, {wanted}: take that one, or install the kernel for this one"
         )
 
 

@@ -459,7 +459,8 @@ class clip:
     numpy = [np.clip, np._core.umath.clip]  # the latter for the method of NumPy's arrays
     domain = {"a_min": (-1.0, 0.0), "a_max": (0.0, 1.0)}
     def forward(a, a_min=None, a_max=None):
-        return np.positive(a) if a_min is None and a_max is None else np.clip(a, a_min, a_max)  # NumPy 2.0 wants a bound
+        unbounded = a_min is None and a_max is None  # which NumPy 2.0 refuses
+        return np.positive(a) if unbounded else np.clip(a, a_min, a_max)
     def d_a(g, y, a, a_min, a_max):                 return np.where(np.equal(a, y), uncrossed(g, y, a_min), 0)
     def d_a_min(g, y, a, a_min, a_max):             return np.where(np.less(a, y), uncrossed(g, y, a_min), 0)
     def d_a_max(g, y, a, a_min, a_max):
