@@ -22,6 +22,7 @@ COMMANDS = {  # name: (module, what it does), beside those of the views
     "train": ("minigrad.commands.lab", "linear regression by one method of gradient descent"),
     "compare": ("minigrad.commands.lab", "several methods of gradient descent on the same budget"),
     "predict": ("minigrad.commands.predict", "what a model that `train --save` wrote says of a table"),
+    "runs": ("minigrad.commands.runs", "what lies in the log folder"),
     "check": ("minigrad.commands.check", "what is wrong with a backward that you have written"),
     "grade": ("minigrad.commands.grade", "marks for students' files of Functions, with what is wrong"),
     "progress": ("minigrad.commands.progress", "which exercises of the lessons are solved"),

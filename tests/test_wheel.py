@@ -59,7 +59,7 @@ def test_needs_only_numpy(wheel):
     assert (metadata["Name"], metadata["Version"]) == ("minigrad-tape", minigrad.__version__)
     required = [text for text in metadata.get_all("Requires-Dist") if "extra ==" not in text]
     assert [re.match(r"[\w-]+", text)[0] for text in required] == ["numpy"]
-    extras = {"lab", "tables", "check", "widget", "numba", "test", "docs", "bench"}
+    extras = {"lab", "tables", "check", "cluster", "widget", "numba", "test", "docs", "bench"}
     assert set(metadata.get_all("Provides-Extra")) == extras
     assert metadata["Requires-Python"] == ">=3.11"
 

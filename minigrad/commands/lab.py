@@ -30,6 +30,7 @@ examples:
   minigrad compare --data diabetes --methods minibatch,momentum,adam --schedule cosine
   minigrad compare --preset lab                     the settings of the lab report
 
+--from RUN takes the settings of the run in that folder, and gives the same bits.
 exit codes: 0 all well, 1 a run diverged, 2 wrong usage or a file could not be written, 130 stopped by Ctrl-C
 """
 
@@ -118,6 +119,8 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
         help="make a new folder there for event files and picture (default runs)",
     )
     add("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
+    add("--from", metavar="RUN", help="repeat the run in this folder, with the settings that are kept there")
+    parser.set_defaults(defaults=parser.get_default)
     add("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
     if command == "train":
         add("--save", metavar="FILE", help="write the model there, .npz or .json, for `minigrad predict`")
@@ -168,9 +171,25 @@ def run(options: argparse.Namespace) -> int:
         if not util.find_spec(package):
             raise ModuleNotFoundError(name=package)
     command, quiet = given.pop("command"), given.pop("quiet")
+    repeated, defaults = given.pop("from"), given.pop("defaults")
     save, export, force = (given.pop(name, None) for name in ("save", "export", "force"))
     if reason := _not_saved(save, export, force, given["data"]):
         return fail(2, reason)
+    if repeated:
+        from minigrad.lab import runs as kept_runs
+
+        if own := [name for name, value in given.items() if name != "logdir" and value != defaults(name)]:
+            return fail(2, f"--{own[0].replace('_', '-')} is in the settings of {repeated}, which --from repeats")
+        try:
+            known = kept_runs.settings(repeated)
+        except lab.LabError as error:
+            return fail(2, str(error))
+        given = {**known, "logdir": given["logdir"]}
+        if command == "train":
+            method, *others = given.pop("methods")
+            if others:
+                return fail(2, f"{repeated} is a run of several methods: minigrad compare --from {repeated}")
+            given["method"] = method
     given["progress"] = not quiet
     lost: list[str] = []  # files that could not be written
 

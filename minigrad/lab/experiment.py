@@ -22,6 +22,8 @@ from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.progress import Progress
 from minigrad.lab.report import Comparison, History, Run
+from minigrad.lab.runs import RESULTS, SETTINGS, keep, repeatable
+from minigrad.lab.runs import result as ended
 from minigrad.lab.settings import COMPARED, DTYPES, ENGINES, INITS, METHODS, PRESETS, SCHEDULES, Method, Settings
 from minigrad.lab.store import ready
 from minigrad.lab.theory import FAR, LeastSquares, mse, percent
@@ -71,6 +73,7 @@ def compare(
 
     All else is as `train` has it.
     """
+    arguments = {**{name: value for name, value in locals().items() if name != "table"}, **table}
     _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset, schedule=schedule)
     for method in methods:
         check_engine(engine, method)
@@ -122,9 +125,9 @@ def compare(
             if plan.predicted > FAR and plan.lr <= plan.step_bound:
                 warnings.warn(_unfinished(plan, exact, start, prepared.feature_names), LabWarning, stacklevel=2)
     if team is None:
-        return _carry_out(plans, prepared, exact, start, logdir, progress)
+        return _carry_out(plans, prepared, exact, start, arguments)
     with team:
-        return _carry_out(plans, prepared, exact, start, logdir, progress, team)
+        return _carry_out(plans, prepared, exact, start, arguments, team)
 
 
 def train(
@@ -264,8 +267,7 @@ def _carry_out(
     table: Prepared,
     exact: LeastSquares,
     start: tuple[FloatArray, FloatArray],
-    logdir: str | Path | None,
-    progress: bool,
+    arguments: dict[str, Any],
     team: parallel.Crew | None = None,
 ) -> Comparison:
     for plan in plans:
@@ -276,13 +278,17 @@ def _carry_out(
                 LabWarning,
                 stacklevel=3,
             )
-    folder = None if logdir is None else new_folder(logdir, table.name)
+    folder = None if arguments["logdir"] is None else new_folder(arguments["logdir"], table.name)
+    if folder:
+        keep(folder, SETTINGS, repeatable(arguments))
     result = Comparison([], folder)
     parts = parallel.parts_of(table) if team else ()
-    with Progress(progress) as show:
+    with Progress(arguments["progress"]) as show:
         for plan in plans:
             run, interrupted = _run(plan, table, exact, start, folder, show, team, parts)
             result.runs.append(run)
+            if folder:
+                keep(folder, RESULTS, {run.method: ended(run) for run in result.runs})
             if interrupted:
                 raise Interrupted(result)
             if METHODS[plan.method].adaptive and not run.diverged and run.above_optimum > FAR:  # nothing foretold it

@@ -264,8 +264,20 @@ def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -
         results(console, runs)
         if not brief:
             weights(console, runs)
-    for line in captured.get().splitlines():
+    _print(captured.get(), file)
+
+
+def _print(text: str, file: TextIO) -> None:
+    for line in text.splitlines():
         print(line.rstrip(), file=file)
+
+
+def listing(header: Sequence[str], rows: Sequence[Sequence[str]], file: TextIO, names: int) -> None:
+    """Print a table whose first columns are names, and whose others are numbers."""
+    console = _console(file)
+    with console.capture() as captured:
+        console.print(_table(header, rows, names))
+    _print(captured.get(), file)
 
 
 def text(runs: Sequence[Run]) -> str:
