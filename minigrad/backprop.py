@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine import errors
-from minigrad.engine.guards import added, differentiable_tensors, handed_out, leading, named, recorded_inputs, seed
+from minigrad.engine.guards import added, differentiable_tensors, goals, handed_out, leading, recorded_inputs, seed
 from minigrad.engine.hooks import arrived
 from minigrad.engine.numeric import LAST_NUMBER, as_numeric
 from minigrad.engine.places import caller
@@ -165,7 +165,7 @@ def backward(
         inputs: the only tensors that get a gradient, leaves or not.
     """
     here.state.left = here.state.left if create_graph else next_serial()
-    for x, g in sweep(output, gradient, () if inputs is None else named(inputs), create_graph).items():
+    for x, g in sweep(output, gradient, () if inputs is None else goals(inputs), create_graph).items():
         if x.op is None or not (x.hooks and x.hooks.retain):  # which has it already
             x.grad = added(x.grad, g)
 

@@ -166,7 +166,7 @@ class Application(Op):
         return [record(part, (node,), {}) for part in self.parts()] if self.pieces else [node]
 
     def backward(self, ctx: Context, g: Any) -> Any:
-        """What the student's backward returns for the cotangent of the node, which has those of all outputs."""
+        """The result of the student's backward for the cotangent of the node, which has those of all outputs."""
         return with_cotangents(self.student, ctx, cotangents(g, self.pieces) if self.pieces else (g,))
 
     def fresh(self) -> Application:

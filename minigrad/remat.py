@@ -18,7 +18,7 @@ from minigrad.backprop import tape
 from minigrad.engine import errors
 from minigrad.engine.rerun import close
 from minigrad.engine.state import enable_grad, here, tracing
-from minigrad.engine.trees import leaves, like
+from minigrad.engine.trees import bare, leaves, like
 from minigrad.function import Function
 from minigrad.tensor import Tensor, next_serial
 from minigrad.transforms import derivatives, joined
@@ -92,7 +92,7 @@ class Block:
         return [y for y in leaves(self.run(made)) if type(y) is Tensor]
 
     def parameters(self, outputs: Sequence[Tensor]) -> list[Tensor]:
-        """What the function has found outside of its arguments, and a derivative leads to."""
+        """The tensors that the function has found outside of its arguments, and a derivative leads to."""
         found = [x for x in tape(*outputs) if x.serial < self.begun and x.differentiable]
         for x in found:
             if x.op is not None:
@@ -171,7 +171,7 @@ def leaf_for_now(values: Sequence[Any]) -> Iterator[None]:
 
 def refuse_other_numbers(block: Block, before: Sequence[Any], now: Sequence[Tensor]) -> None:
     for a, b in zip(before, now, strict=True):
-        if not close(b.array, a.array if type(a) is Tensor else a):
+        if not close(b.array, bare(a)):
             raise RuntimeError(
                 f"remat: {block} gave other numbers when it ran again for the backward: it must be a function of its "
                 "inputs. Chance comes from a np.random.Generator that is an argument"

@@ -42,7 +42,7 @@ class Frozen:
 
 
 class Distribution:
-    """What is made of the logarithm of a density, or of a probability."""
+    """The functions that are made of the logarithm of a density, or of a probability."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Frozen:
         return Frozen(self, args, kwargs)

@@ -20,6 +20,7 @@ import numpy as np
 from minigrad.broadcasting import unbroadcast
 from minigrad.engine.errors import at, described
 from minigrad.engine.state import Watch, here
+from minigrad.engine.trees import bare
 from minigrad.tensor import Tensor
 
 __all__ = ["strict"]
@@ -252,11 +253,6 @@ def entry(held: Any, key: Any) -> tuple[str, Any] | None:
         return f".{key}", vars(held)[key]
     except (KeyError, IndexError, TypeError):
         return None
-
-
-def bare(g: Any) -> Any:
-    """A cotangent as an array, in a recorded sweep too."""
-    return g.array if type(g) is Tensor else g
 
 
 def finite(value: Any) -> bool:

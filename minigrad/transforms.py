@@ -24,7 +24,7 @@ import numpy as np
 from minigrad.backprop import sweep, tape
 from minigrad.engine import errors
 from minigrad.engine.state import ENDED, enable_grad, here, tracing
-from minigrad.engine.trees import branches, leaves, mapped
+from minigrad.engine.trees import bare, branches, leaves, mapped
 from minigrad.engine.words import counted
 from minigrad.tensor import Tensor, next_serial
 
@@ -172,10 +172,6 @@ class Evaluation:
 
 def is_leaf(t: Any) -> bool:
     return type(t) is Tensor and not t.op
-
-
-def bare(t: Any) -> Any:
-    return t.array if type(t) is Tensor else t
 
 
 def differentiable(y: Any, output: Any, before: int) -> Tensor:

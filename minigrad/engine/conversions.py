@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Converted:
-    """What Tensor has of these; `self` is a Tensor everywhere."""
+    """The base class of Tensor with these; `self` is a Tensor everywhere."""
 
     __slots__ = ()
 

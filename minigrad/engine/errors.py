@@ -10,7 +10,7 @@ import numpy as np
 
 from minigrad.broadcasting import stretched_axes
 from minigrad.engine.places import Place
-from minigrad.engine.signatures import argument_names, positional_parameters
+from minigrad.engine.signatures import positional_parameters
 from minigrad.engine.words import counted, form
 
 if TYPE_CHECKING:
@@ -221,11 +221,6 @@ def not_recordable(function: str, made_at: Any, error: Exception) -> Exception:
         f"{function}.backward cannot be recorded, as a second derivative needs it: it runs on Tensors then, and at "
         f"{at(made_at)} {error}. Write operators and NumPy's functions instead"
     )
-
-
-def parameter_names(function: Any, count: int) -> list[str]:
-    """The names of forward's parameters after ctx; ``*xs`` counts as xs0, xs1, ..."""
-    return argument_names(positional_parameters(function.forward, 1), count)
 
 
 def wrong_count(application: Any, grads: Sequence[Any], inputs: Sequence[Any]) -> Exception:

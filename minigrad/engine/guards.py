@@ -55,7 +55,7 @@ def differentiable_tensors(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, .
     return tensors
 
 
-def named(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+def goals(inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The `inputs` of a backward as a tuple, if there are any and each requires grad."""
     tensors = differentiable_tensors(inputs)
     if not tensors:

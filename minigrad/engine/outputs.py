@@ -35,7 +35,7 @@ class Piece(NamedTuple):
 
 
 def numbers_in(result: Any, name: str) -> Any:
-    """What the forward of the Function `name` returned: an array or a tuple of arrays, or Tensors; or the TypeError."""
+    """The result of the forward of the Function `name`: an array or a tuple of arrays, or Tensors; or the TypeError."""
     if type(result) is list and any(hasattr(x, "shape") for x in result):
         raise TypeError(
             f"{name}.forward returned a list of {len(result)}: several outputs are a tuple, return a, b; one output "
@@ -61,7 +61,7 @@ def output(x: Any, what: str) -> Any:
 
 
 def results(result: Any) -> tuple[Any, ...]:
-    """What a forward returned, one by one."""
+    """The results of a forward, one by one."""
     return result if type(result) is tuple else (result,)
 
 
@@ -84,7 +84,7 @@ def cotangents(g: Any, places: Sequence[Piece]) -> list[Any]:
 
 
 def sent(g: Tensor, places: Sequence[Piece]) -> list[Any] | None:
-    """What the parts sent, if g is nothing but the sum of that: no program need make a row in order to cut it again."""
+    """The cotangents of the parts, if g is but their sum: no program need make a row in order to cut it again."""
     found: dict[int, Any] = {}
     waiting: list[Any] = [g]
     while waiting:

@@ -126,7 +126,7 @@ class Rerun:
         return any(type(x) is not Tensor and (is_float(x) or type(x) is str) for x in leaves_of(found).values())
 
     def replayed(self, x: Any, known: dict[Tensor, Any]) -> Any:
-        """What x, computed since the second run began, is with other values of the inputs and of the result."""
+        """The value of x, computed since the second run began, with other values of the inputs and of the result."""
         if type(x) is not Tensor:
             return x
         known, nodes = dict(known), {x: None}
@@ -371,7 +371,7 @@ def take_back(function: Any, serials: range) -> None:
 
 
 def outside(function: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
-    """What a Function may keep elsewhere than on ctx: each value, and what puts another one in its place."""
+    """The values that a Function may keep elsewhere than on ctx: each, and what puts another one in its place."""
     for name, value in list(vars(function).items()):
         if not isinstance(value, staticmethod | classmethod | property) and not name.startswith("__"):
             yield value, partial(setattr, function, name)

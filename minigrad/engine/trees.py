@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-__all__ = ["branches", "leaves", "like", "mapped", "subscripts"]
+from minigrad.tensor import Tensor
+
+__all__ = ["bare", "branches", "leaves", "like", "mapped", "subscripts"]
 
 NESTINGS = list, tuple, dict
 
@@ -60,3 +62,14 @@ def like(tree: Any, values: Iterable[Any]) -> Any:
     """The nesting of `tree`, with the next one of `values` in place of each of its leaves."""
     values = iter(values)
     return mapped(lambda _: next(values), tree)
+
+
+def bare(tree: Any) -> Any:
+    """The same nesting with arrays in place of Tensors.
+
+    >>> bare([Tensor([1.0, 2.0]), 3])
+    [array([1., 2.]), 3]
+    """
+    if type(tree) is Tensor:
+        return tree.array
+    return mapped(bare, tree) if isinstance(tree, NESTINGS) else tree

@@ -187,7 +187,7 @@ class HingeEmbeddingLoss(Loss):
 
 
 class MarginRankingLoss(Loss):
-    """What input1 lacks to be a margin above input2 where the target is 1, and below where it is -1."""
+    """How much input1 lacks to be a margin above input2 where the target is 1, and below where it is -1."""
 
     operation = staticmethod(minigrad.margin_ranking_loss)
 

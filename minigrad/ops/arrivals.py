@@ -21,7 +21,7 @@ from operator import attrgetter
 from types import FunctionType, ModuleType
 from typing import Any
 
-from minigrad.engine.trees import leaves, mapped
+from minigrad.engine.trees import bare, leaves
 from minigrad.ops.calling import Calling
 from minigrad.tensor import Tensor
 
@@ -93,7 +93,7 @@ def asks(function: FunctionType, answer: Callable[..., Any]) -> None:
             inputs, words = (args, words) if fits else calling.translated(args, words)
             result = answer(*inputs, **words)
             if result is not NotImplemented:
-                return result if tensors else mapped(lambda y: y.array if type(y) is Tensor else y, result)
+                return result if tensors else bare(result)
         return was(*args, **kwargs)
 
     code = asking.__code__.replace(co_name=function.__name__, co_freevars=function.__code__.co_freevars)

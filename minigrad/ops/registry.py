@@ -15,7 +15,7 @@ from minigrad.backprop import record
 from minigrad.engine import errors
 from minigrad.engine.numeric import is_operand
 from minigrad.engine.state import here, off_tape
-from minigrad.engine.trees import mapped
+from minigrad.engine.trees import bare, mapped
 from minigrad.ops import docstring
 from minigrad.ops.calling import Calling, whole_name
 from minigrad.ops.operation import DOUBLE, Operation, lifted, narrow
@@ -197,10 +197,6 @@ def off_the_tape(function: Any) -> Callable[..., Any]:
     return called
 
 
-def arrays_of(x: Any) -> Any:
-    return x.array if type(x) is Tensor else x
-
-
 def unknown(function: Any, what: str, writes: bool) -> TypeError:
     """The error for a NumPy function that is no operation."""
     if writes:
@@ -211,7 +207,7 @@ def unknown(function: Any, what: str, writes: bool) -> TypeError:
 # Shapes and dtypes are static: Python's numbers, not values on the tape. What is shaped like a tensor is an array.
 of_form = np.ndim, np.shape, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj
 like = np.zeros_like, np.ones_like, np.empty_like
-FROM_NUMPY |= {f: lambda *args, f=f, **kwargs: f(*mapped(arrays_of, args), **kwargs) for f in of_form + like}
+FROM_NUMPY |= {f: lambda *args, f=f, **kwargs: f(*bare(args), **kwargs) for f in of_form + like}
 by_value: tuple[Any, ...] = (
     np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.argwhere, np.flatnonzero, np.isin,
     np.nanargmax, np.nanargmin, np.argpartition, np.lexsort, np.digitize,

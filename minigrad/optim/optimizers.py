@@ -92,7 +92,7 @@ class Optimizer:
         raise NotImplementedError(f"{self.name} needs a method update(self, w, g, state, *, lr, ...)")
 
     def moved(self, w: Array, g: Array, state: dict[str, Any], *, maximize: bool = False, **settings: Any) -> Any:
-        """What a step makes of the array w: up the gradient g with ``maximize``, else down. It changes `state`."""
+        """The array w after a step: up the gradient g with ``maximize``, else down. It changes `state`."""
         return self.update(w, -g if maximize else g, state, **settings)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

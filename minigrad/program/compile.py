@@ -13,12 +13,12 @@ import numpy as np
 from minigrad.engine.errors import at, described
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.state import off_tape, tracing
-from minigrad.engine.trees import leaves
+from minigrad.engine.trees import bare, leaves
 from minigrad.engine.words import counted
 from minigrad.program.buffers import faster, taken_apart, with_buffers
 from minigrad.program.lines import trace_twice
-from minigrad.program.outside import SIMPLE, Outside, places, said
-from minigrad.program.program import Program, bare, defined
+from minigrad.program.outside import SIMPLE, Outside, comparable, places
+from minigrad.program.program import Program, defined
 from minigrad.program.recording import Recording, TraceError, accepted, name_of, parameter_names
 from minigrad.program.text import unparse
 from minigrad.tensor import Tensor
@@ -278,7 +278,7 @@ def signature(x: Any) -> Any:
         hash(x)
     except TypeError:
         raise TypeError(f"a static argument is part of the signature and must be hashable: {x!r}") from None
-    return said(x) if isinstance(x, SIMPLE) else (x, tuple([(p.name, said(p.value)) for p in places(x)]))
+    return comparable(x) if isinstance(x, SIMPLE) else (x, tuple([(p.name, comparable(p.value)) for p in places(x)]))
 
 
 def refuse_what_is_outside(recording: Recording, constants: Sequence[Any]) -> None:

@@ -114,7 +114,7 @@ def trace_twice(
     if not recording.tree:
         raise TypeError(f"source({recording.name}, *examples): there is no array among the examples")
     again = trace(fn, examples, static, grad_of, order, update, moved=True)
-    for (a, place), (b, _) in zip_longest(said(recording), said(again), fillvalue=("nothing", None)):
+    for (a, place), (b, _) in zip_longest(statements(recording), statements(again), fillvalue=("nothing", None)):
         if a != b:
             where = f"at {at(place)} it computes" if place else "it returns"
             raise TraceError(
@@ -126,7 +126,7 @@ def trace_twice(
     return recording
 
 
-def said(recording: Recording) -> Iterator[tuple[str, Any]]:
+def statements(recording: Recording) -> Iterator[tuple[str, Any]]:
     """The computation of a recording, line by line with the user's places, and its result."""
     lines, names = lines_of(recording)
     yield from ((f"`{unparse(line.text)}`", line.place) for line in lines)

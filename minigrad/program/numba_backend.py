@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from minigrad.engine.errors import at
-from minigrad.engine.trees import leaves, like, mapped
+from minigrad.engine.trees import bare, leaves, like, mapped
 from minigrad.program.buffers import Buffer, of_one_row, taken_apart, with_buffers
 from minigrad.program.lines import Line
-from minigrad.program.program import Program, commented, defined, held
+from minigrad.program.program import Program, commented, defined
 from minigrad.program.recording import Recording, TraceError
 from minigrad.program.text import literal, named, names_read, numpys, renamed, unparse
 from minigrad.tensor import Tensor
@@ -42,7 +42,7 @@ class NumbaProgram(Program):
         self.lines = [in_numbas_words(line) for line in apart.lines]
         self.result = ast.Tuple(list(arrays_in(apart.result)), ast.Load())
         self.text = "\n".join(self.print()) + "\n"
-        examples = [held(a.value) for a in self.arguments]
+        examples = [bare(a.value) for a in self.arguments]
         self.machine_code = jitted(defined(self, self.text, self.name), examples, self.text, self.lines)
 
     def signature(self) -> str:
@@ -57,7 +57,7 @@ class NumbaProgram(Program):
 
     def function(self, *arrays: Any) -> Any:
         """Run the program on its own arguments; what it found outside is supplied."""
-        outside = [held(a.held) for a in self.arguments if a.held is not None]
+        outside = [bare(a.held) for a in self.arguments if a.held is not None]
         found = iter(self.machine_code(*flat(self.tree, arrays), *outside))
         return mapped(lambda y: next(found) if type(y) is Tensor else y, self.nesting)
 
@@ -178,13 +178,13 @@ class Loop:
         self.outside = [a.held for a in first.arguments if a.held is not None]
         given = [f"all_{a.name}" if a.name in over else a.name for a in first.arguments]
         self.text = "\n".join(self.print(first.name, given, over, parts)) + "\n"
-        examples = [held(a.value) for a in first.arguments] + [np.zeros(2, np.intp), np.zeros(1, self.dtype)]
+        examples = [bare(a.value) for a in first.arguments] + [np.zeros(2, np.intp), np.zeros(1, self.dtype)]
         lines = [line for part in parts for line in part.lines]
         self.machine_code = jitted(defined(self, self.text, "descend"), examples, self.text, lines)
 
     def __call__(self, arrays: Sequence[Any], starts: Any) -> tuple[Any, ...]:
         values = np.empty(len(starts) - 1, self.dtype)
-        new = self.machine_code(*flat(self.tree, arrays), *map(held, self.outside), starts, values)
+        new = self.machine_code(*flat(self.tree, arrays), *map(bare, self.outside), starts, values)
         return values, *like(self.result, new)
 
     def print(self, name: str, given: Sequence[str], over: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:

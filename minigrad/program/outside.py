@@ -21,7 +21,7 @@ import numpy as np
 
 from minigrad.tensor import Tensor
 
-__all__ = ["Outside", "arrays_outside", "places", "said"]
+__all__ = ["Outside", "arrays_outside", "comparable", "places"]
 
 DEEP = 12  # steps from the function
 MANY = 1000  # entries of a list or dict that are looked through, or of an array that is compared
@@ -163,7 +163,7 @@ def arrays_outside(fn: Any) -> dict[int, tuple[str, Any]]:
     return {key: (re.sub(r"\W", "_", p.name) or "array", p.value) for key, p in reversed(found.items())}
 
 
-def said(x: Any) -> Any:
+def comparable(x: Any) -> Any:
     """A value as something to compare and to hash: what is looked into by itself counts as its type."""
     if isinstance(x, float | complex) and not isinstance(x, np.generic):
         return type(x), repr(x)  # -0.0 is not 0.0, and nan is nan
@@ -197,7 +197,7 @@ class Outside:
     def look(self) -> None:
         found = places(*self.functions, without=self.written)
         self.places = {p.identity: p for p in found}
-        state = tuple([(p.name, p.how, said(p.value)) for p in found])
+        state = tuple([(p.name, p.how, comparable(p.value)) for p in found])
         if state not in self.states:
             self.states[state] = len(self.states)
             self.kept.append(found)
@@ -211,9 +211,9 @@ class Outside:
 
     def ran(self) -> int:
         """The state after the functions ran: what they have changed is theirs, and is not looked at any more."""
-        before = {key: said(p.value) for key, p in self.places.items()}
+        before = {key: comparable(p.value) for key, p in self.places.items()}
         for place in places(*self.functions):
-            if place.how in HOW and before.get(place.identity, self) != said(place.value):
+            if place.how in HOW and before.get(place.identity, self) != comparable(place.value):
                 self.written.add(place.identity)
         self.look()
         return self.state

@@ -19,7 +19,7 @@ import numpy as np
 
 from minigrad.engine.files import replacing
 from minigrad.engine.places import Place
-from minigrad.engine.trees import leaves, like, subscripts
+from minigrad.engine.trees import bare, leaves, subscripts
 from minigrad.engine.words import counted
 from minigrad.program.lines import Line, lines_of
 from minigrad.program.recording import Recording, variable
@@ -74,7 +74,7 @@ class Program:
         given = [bare(x) for x in arrays]
         for (name, tree), x in zip(self.tree, given, strict=True):
             self.check(name, tree, x)
-        return self.function(*given, *[held(a.held) for a in self.arguments if a.held is not None])
+        return self.function(*given, *[bare(a.held) for a in self.arguments if a.held is not None])
 
     def check(self, name: str, tree: Any, given: Any) -> None:
         for argument, x in zip(leaves(tree), leaves(given), strict=False):
@@ -172,17 +172,6 @@ def may_warn(text: ast.AST) -> bool:
     return any(
         isinstance(n, ast.BinOp) or (isinstance(n, ast.Call) and "np." in unparse(n.func)) for n in ast.walk(text)
     )
-
-
-def bare(x: Any) -> Any:
-    """An argument with arrays in the place of Tensors."""
-    if type(x) is Tensor:
-        return x.array
-    return x if isinstance(x, np.ndarray | np.random.Generator) else like(x, [held(part) for part in leaves(x)])
-
-
-def held(x: Any) -> Any:
-    return x.array if type(x) is Tensor else x
 
 
 def defined(owner: Any, text: str, name: str) -> Any:

@@ -164,11 +164,11 @@ class Script:
         return self.symbol(self.run(function, args, kwargs), text)
 
     def run(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """What `function` computes of the values."""
+        """The result of `function` on the values."""
         return function(*self.bare(list(args)), **self.bare(dict(kwargs)))
 
     def static(self, x: Symbol, name: str) -> Any:
-        """What is the same for all arrays of one signature: a shape, a dtype."""
+        """A part that is the same for all arrays of one signature: a shape, a dtype."""
         return len(x.value) if name == "len" else getattr(x.value, name)
 
     def symbol(self, value: Any, text: ast.expr) -> Any:

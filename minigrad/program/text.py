@@ -63,7 +63,7 @@ def numbered(name: str) -> Iterator[str]:
 
 
 def libraries() -> dict[str, Any]:
-    """What a program finds under the names of LIBRARIES; SciPy if it was imported."""
+    """The modules that a program finds under the names of LIBRARIES; SciPy if it was imported."""
     return {"np": np, "scipy": sys.modules.get("scipy")}
 
 
@@ -132,13 +132,13 @@ def structural(array: Array) -> ast.expr | None:
         if first in (0, 1) and not np.signbit(first):
             return call("ones" if first else "zeros", shape, keywords=kind)
         return call("full", shape, number(array), keywords=kind if array.dtype != np.int64 else [])
-    if array.dtype.kind in "iu" and same(array.reshape(-1), np.arange(array.size, dtype=array.dtype)):
+    if array.dtype.kind in "iu" and same_bits(array.reshape(-1), np.arange(array.size, dtype=array.dtype)):
         made = call("arange", literal(array.size), keywords=[] if array.dtype == np.int64 else kind)
         return made if array.ndim == 1 else ast.Call(ast.Attribute(made, "reshape", ast.Load()), [shape], [])
     if array.size > FEW and np.count_nonzero(array) == 1 and array.max() == 1 and not np.signbit(array).any():
         row = entry(call("eye", literal(array.size), keywords=kind), literal(int(array.argmax())))
         return row if array.ndim == 1 else ast.Call(ast.Attribute(row, "reshape", ast.Load()), [shape], [])
-    if array.ndim == 2 and same(array, np.eye(*array.shape, dtype=array.dtype)):
+    if array.ndim == 2 and same_bits(array, np.eye(*array.shape, dtype=array.dtype)):
         return call("eye", *[literal(n) for n in dict.fromkeys(array.shape)], keywords=kind)
     return None
 
@@ -162,7 +162,7 @@ def number(value: Any) -> ast.expr:
     return literal(float(str(first)) if first.dtype.kind == "f" and np.isfinite(first) else first.item())
 
 
-def same(a: Array, b: Array) -> bool:
+def same_bits(a: Array, b: Array) -> bool:
     return a.shape == b.shape and a.tobytes() == b.tobytes()
 
 

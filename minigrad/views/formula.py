@@ -248,7 +248,7 @@ class Letters(Script):
         return with_globals(function, ours)
 
     def called(self, name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """What a helper computes, if it is an expression of its arguments; otherwise the call."""
+        """The expression that a helper computes of its arguments, if it is one; otherwise the call."""
         code, before = function.__code__, len(self.steps)
         if code.co_nlocals == code.co_argcount + code.co_kwonlyargcount and not hasattr(function, "operation"):
             with suppress(Exception):
