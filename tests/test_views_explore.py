@@ -14,9 +14,8 @@ from students import function_of
 import minigrad
 from minigrad import Function, Tensor, explore, mse_loss, relu
 from minigrad.cli import main
-from minigrad.views.explore import Page
+from minigrad.views.explore import Changed, Page
 from minigrad.views.steps import Trace
-from minigrad.views.widget import Changed
 
 ASSETS = 150_000  # bytes, without the data and the graph
 

@@ -453,6 +453,51 @@ def source_of(function: Callable[..., Any] | None) -> list[Block]:
     return [{"type": "code", "title": f"its code, {Path(file or '').name}:{first}", "text": text.rstrip("\n")}]
 
 
+def changeable(trace: Trace) -> dict[int, tuple[str, Any]]:
+    """The leaves and the arrays of floats that can be changed, as they are small: by their id, with their names."""
+    found: dict[int, tuple[str, Any]] = {}
+    for node in trace.nodes:
+        if node.op is None:
+            found[id(node)] = trace.name[node], trace.value[node]
+        for x, name in zip(node.inputs, trace.inputs(node), strict=True):
+            if isinstance(x, np.ndarray):
+                found[id(x)] = name, x
+    fits = (
+        np.ndim(a) <= 2 and a.size and max(a.shape, default=1) <= SIDE and a.dtype.kind == "f"
+        for _, a in found.values()
+    )
+    return {key: found[key] for key, fit in zip(list(found), fits, strict=True) if fit}
+
+
+class Changed:
+    """A tape whose leaves have been changed."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.values = {key: np.array(value) for key, (_, value) in changeable(trace).items()}
+
+    def html(self) -> str:
+        """The page of the tape as it is with the present values."""
+        trace = self.trace
+        made = repeated(trace, self.values, lambda t: None)
+        names = {id(t): trace.name[node] for node, t in made.items()}
+        names |= {id(self.values[key]): name for key, (name, _) in changeable(trace).items()}
+        return Page(Trace(made[trace.output], trace.cotangents.get(trace.output), names)).html
+
+    def change(self, at: int, entry: int, value: float) -> None:
+        """Entry number `entry` of leaf number `at`, both counted from 0."""
+        array = list(self.values.values())[at]
+        array.reshape(-1)[entry] = value
+
+    def form(self) -> list[dict[str, Any]]:
+        """The leaves as the widget shows them: rows of numbers."""
+        names = [name for name, _ in changeable(self.trace).values()]
+        return [
+            {"name": name, "rows": np.atleast_2d(a).tolist()}
+            for name, a in zip(names, self.values.values(), strict=True)
+        ]
+
+
 @overload
 def explore(output: Tensor, gradient: Any = None, *, live: Literal[False] = False) -> Page: ...
 
@@ -487,7 +532,7 @@ def explore(output: Tensor, gradient: Any = None, *, live: bool = False) -> Any:
     if live and find_spec("anywidget"):
         from minigrad.views.widget import shown  # which needs what only the extra brings
 
-        return shown(trace)
+        return shown(Changed(trace))
     if live:
         message = "explore: live=True needs anywidget (pip install anywidget, or the extra `widget`); this is the page"
         warnings.warn(message, stacklevel=2)
