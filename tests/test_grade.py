@@ -16,7 +16,7 @@ import torch
 from minigrad import Function, hessian
 from minigrad.checks.subject import subject_of
 from minigrad.cli import main
-from minigrad.engine.errors import parameter_names
+from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.grade import Exercise, grade, grading, submission
 from minigrad.grade.examination import examine, forward_problem
 from minigrad.grade.exercise import load_exercises, template
@@ -113,7 +113,7 @@ def test_what_is_wrong_has_not(name):
     assert mark.remarks()
     assert mark.points["forward"] == e.points["forward"]
     if s.input:
-        names = parameter_names(s.twin, len(e.inputs))
+        names = argument_names(positional_parameters(s.twin.forward, 1), len(e.inputs))
         assert mark.points[e.inputs[names.index(s.input)]] == 0
 
 
