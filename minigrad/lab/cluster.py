@@ -59,13 +59,13 @@ class Cluster(Crew):
             if address is None:
                 address = self.stack.enter_context(
                     self.dask.LocalCluster(
-                        n_workers=self.workers, threads_per_worker=1, processes=True, dashboard_address=None,
+                        n_workers=self.workers, threads_per_worker=1, processes=True, dashboard_address=":0",
                         silence_logs=logging.CRITICAL,
                     )
                 )  # fmt: skip
             self.client = self.stack.enter_context(self.dask.Client(address, timeout=TIMEOUT, set_as_default=False))
             if self.scheduler:
-                self.client.wait_for_workers(1, timeout=TIMEOUT)
+                self.client.wait_for_workers(1, timeout=6 * TIMEOUT)  # they may still be on their way
             theirs = self.client.run(versions)
         self.workers = len(theirs)
         self.name = counted(self.workers, "Dask worker") + (f" at {self.scheduler}" if self.scheduler else "")

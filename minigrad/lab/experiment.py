@@ -359,7 +359,7 @@ def _run(
     run = Run(
         plan, History(samples, train, test), weights, bias, exact, table.feature_names, table.target_names,
         now.steps, now.seconds, diverged, table.notes, own, table.mean, table.deviation,
-        engine.account() if isinstance(engine, parallel.Parallel) else None,
+        *((engine.account(), (engine.compute, engine.exchange)) if isinstance(engine, parallel.Parallel) else ()),
     )  # fmt: skip
     return run, interrupted
 

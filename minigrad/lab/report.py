@@ -40,8 +40,8 @@ class Run:
 
     `weights` (p, q) and `bias` (q,) belong to the standardised features, `mean` and `deviation` (p,) standardised them.
     `seconds` are those spent in steps. `diverged` is None, or says why the run was stopped. `notes` say what was
-    done to the data. `folder` has the event file, when one was asked for. `shared` says who computed, where
-    workers did.
+    done to the data. `folder` has the event file, when one was asked for. Where workers
+    computed, `shared` says who, and `work` has the seconds of computing and of exchange.
     """
 
     settings: Settings
@@ -59,6 +59,7 @@ class Run:
     mean: FloatArray
     deviation: FloatArray
     shared: str | None = None
+    work: tuple[float, float] | None = None
 
     @property
     def model(self) -> Model:
