@@ -286,14 +286,14 @@ def checker(source: Path, pyodide: Path | None) -> None:
     (source / "try.md").write_text(filled, encoding="utf-8")
 
 
-def needed(pyodide: Path) -> list[Path]:
-    """The wheels in a Pyodide distribution, or beside it, that the checker needs."""
+def needed(pyodide: Path, *more: str) -> list[Path]:
+    """The wheels in a Pyodide distribution, or put beside it, that the checker needs, and `more`."""
     if not (pyodide / "pyodide.mjs").exists() or not list(pyodide.glob("numpy-*.whl")):
         sys.exit(f"{pyodide} is no unpacked Pyodide distribution: pyodide.mjs and numpy-*.whl are missing there")
-    found = {name: sorted(pyodide.glob(f"{name}-*.whl")) for name in CHECKER}
+    found = {name: sorted(pyodide.glob(f"{name}-*.whl")) for name in (*CHECKER, *more)}
     if missing := [name for name, wheels in found.items() if not wheels]:
         get = f"python -m pip download --no-deps --only-binary :all: --platform any -d {pyodide} {' '.join(missing)}"
-        sys.exit(f"{pyodide} has no wheel of {' and '.join(missing)}, which the checker needs; get it by\n  {get}")
+        sys.exit(f"{pyodide} has no wheel of {' and '.join(missing)}, which is needed, too; get it by\n  {get}")
     return [wheels[-1] for wheels in found.values()]
 
 

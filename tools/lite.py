@@ -50,7 +50,7 @@ def main() -> None:
     wheels = [docs.wheel(work / "wheels")]
     if options.pyodide:  # where the build looks for it, and says so in its settings
         fits(options.pyodide)
-        wheels += docs.needed(options.pyodide)
+        wheels += docs.needed(options.pyodide, "comm")  # with which the kernel talks to widgets
         shutil.copytree(options.pyodide, work / "static" / "pyodide")
         settings = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {"litePluginSettings": CLOSED}}
         (work / "jupyter-lite.json").write_text(json.dumps(settings), encoding="utf-8")
