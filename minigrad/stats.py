@@ -73,7 +73,8 @@ class Continuous(Distribution):
     def logpdf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """ln of the density at x; behind x stand the parameters of the shape, loc=0 and scale=1."""
         *shape, loc, scale = parameters(self._names, args, kwargs)
-        return self._at(x, self._log_density, -np.inf, -np.inf, shape, loc, scale) - np.log(scale)
+        y = self._at(x, self._log_density, -np.inf, -np.inf, shape, loc, scale)
+        return y if scale is UNIT else y - np.log(scale)
 
     def pdf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """The density at x."""
@@ -103,7 +104,8 @@ class Continuous(Distribution):
         """`formula` at z; beyond the ends of the support `below` and `above`; nan where a parameter is not positive."""
         if formula is None:
             raise NotImplementedError("minigrad.stats has only the density of this distribution; scipy.stats has more")
-        z = (numbers(x) - loc) / scale
+        z = numbers(x) - loc
+        z = z if scale is UNIT else z / scale
         if self._low > -np.inf:  # what is beyond the ends may be singular there: the formula gets something harmless
             under, over = np.less(z, self._low), np.greater(z, self._high)
             y = formula(np.where(np.logical_or(under, over), self._low + 0.5, z), *shape)
@@ -111,6 +113,8 @@ class Continuous(Distribution):
         else:
             y = formula(z, *shape)
         for parameter in [*shape, scale]:
+            if type(parameter) in (int, float) and parameter > 0:
+                continue
             y = np.where(np.greater(parameter, 0), y, np.nan)
         return y
 
@@ -143,7 +147,7 @@ class Discrete(Distribution):
 
 def parameters(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     """Those of these names, by position and by name."""
-    found: dict[str, Any] = {"loc": 0.0, "scale": 1.0} if "scale" in names else {"loc": 0.0}
+    found: dict[str, Any] = {"loc": 0.0, "scale": UNIT} if "scale" in names else {"loc": 0.0}
     found |= {**dict(zip(names, args, strict=False)), **kwargs}
     if len(args) > len(names) or found.keys() != set(names) or kwargs.keys() & set(names[: len(args)]):
         raise TypeError(f"needs the parameters {', '.join(names)} (of which loc=0 and scale=1), each once")
@@ -155,6 +159,7 @@ def numbers(x: Any) -> Any:
     return np.asarray(x) if isinstance(x, list | tuple) else x
 
 
+UNIT = 1.0  # the scale that is not given, by which nothing is divided
 LN2, LN_PI, HALF_LN_2PI = math.log(2), math.log(math.pi), math.log(2 * math.pi) / 2
 
 

@@ -200,7 +200,9 @@ def in_order(x, dot, over):
     """x of shape (what is left, the axes `dot`, *over), of which the first two are one axis each."""
     rest = [i for i in range(x.ndim) if i not in dot + over]
     shape = prod([x.shape[i] for i in rest]), prod([x.shape[i] for i in dot]), *[x.shape[i] for i in over]
-    return np.transpose(x, (*rest, *dot, *over)).reshape(shape)
+    order = (*rest, *dot, *over)
+    x = x if order == tuple(range(x.ndim)) else np.transpose(x, order)
+    return x if x.shape == shape else x.reshape(shape)
 
 
 # ----------------------------------------------------------------------------------------------------- scipy.integrate
