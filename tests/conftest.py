@@ -12,11 +12,14 @@ at times, and that is no bug.
 import os
 import signal
 from importlib.util import find_spec
+from itertools import islice
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from minigrad.checks import checker, trial
 from minigrad.engine import places
+from minigrad.grade import examination
 
 common = settings(
     deadline=None,
@@ -42,3 +45,12 @@ pytest.register_assert_rewrite("oracles")
 
 if "MUTANT_UNDER_TEST" in os.environ:  # tools/mutation.sh puts a frame of its own before every function it changes
     places.ENGINE["mutmut.mutation"] = True
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """An examination of two cases, and few calls: for tests of what stands around it."""
+    for home in checker, examination:
+        monkeypatch.setattr(home, "designed", lambda *form, all=home.designed: islice(all(*form), 2))
+    monkeypatch.setattr(checker, "EXAMPLES", 1)
+    monkeypatch.setattr(trial.Trial, "calls", 4)

@@ -21,7 +21,7 @@ from minigrad.broadcasting import stretched_axes
 from minigrad.checks.linear import implied_jacobian
 from minigrad.checks.planting import conditions, explain
 from minigrad.checks.tracing import Untraceable
-from minigrad.checks.trial import TERMS, Trial, copied
+from minigrad.checks.trial import TERMS, Trial, as_floats, copied
 from minigrad.engine.signatures import argument_names, positional_parameters
 
 __all__ = ["KINDS", "Fault", "diagnose"]
@@ -521,7 +521,7 @@ def at_the_input(e: Evidence) -> Iterator[Guess]:
     """At inputs that are themselves outputs, x' = f(x), a rule φ(y) that is given x' for y is right for x."""
     if e.y.shape != e.x.shape or (found := e.probe(with_input(e, e.y.astype(e.x.dtype)))) is None:
         return
-    if e.fits(e.true, got=np.stack(found).reshape(2, -1)):
+    if e.fits(e.true, got=as_floats(np.stack(found).reshape(2, -1))):
         yield Guess(
             e.got if e.got is not None else e.true,
             f"{e.d} puts the input {e.name} where the derivative is written in terms of the output y: save y, and use "
@@ -718,7 +718,7 @@ def symmetric(e: Evidence) -> Iterator[Guess]:
             there = e.trial.jacobian_at(inputs, e.i)
         except Exception:  # forward may not be defined there; then this is not it
             continue
-        got = None if found is None else np.stack(found).reshape(2, -1)
+        got = None if found is None else as_floats(np.stack(found).reshape(2, -1))
         if got is not None and e.fits(e.g @ there.value, abs(e.g) @ there.error, got):
             name = e.trial.names[j]
             text = f"{e.d} is right only where {name} is symmetric: somewhere {name}.T belongs ({name} + {name}.T for "

@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad.backprop import tape
 from minigrad.checks.tracing import Untraceable, trace
-from minigrad.checks.trial import Trial
+from minigrad.checks.trial import Trial, as_floats
 from minigrad.ops.operation import Operation
 from minigrad.tensor import Tensor
 
@@ -255,7 +255,7 @@ def implied_jacobian(trial: Trial, inputs: Sequence[Any]) -> dict[int, Array]:
     for i in trial.able:
         parts: list[Any] = [grads[i] if i < len(grads) else None for grads in rows]
         if all(part is not None and part.shape == np.shape(inputs[i]) for part in parts):
-            found[i] = np.stack(parts).reshape(y.size, -1).astype(np.float64)
+            found[i] = as_floats(np.stack(parts).reshape(y.size, -1)).astype(np.float64)
             if not np.isfinite(found[i]).all():
                 raise Untraceable("a gradient is not finite")
     return found

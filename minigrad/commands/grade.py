@@ -8,19 +8,21 @@ import sys
 import tempfile
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigrad.commands.outputs import refused, replacing, write
 from minigrad.commands.userfile import UserFileError, fail
 from minigrad.grade.calibration import broken, calibration
-from minigrad.grade.examiner import Limits, WorkerError
+from minigrad.grade.examiner import Limits, WorkerError, without_processes
 from minigrad.grade.exercise import Exercise, load_exercises, template
-from minigrad.grade.folder import HEADER, Class, write_csv
 from minigrad.grade.formats import FORMATS
 from minigrad.grade.grading import HINTS, Rules, chosen, closed_files, grade_submission
 from minigrad.grade.notebooks import cells_of, export, is_lesson, of_exercises, of_lesson, progress_of
 from minigrad.grade.report import OURS, page, show, summary
 from minigrad.grade.submission import SUFFIXES, found_in, main_file, read
+
+if TYPE_CHECKING:
+    from minigrad.grade.folder import Class
 
 EXAMPLES = """\
 examples:
@@ -267,7 +269,11 @@ def lesson(path: Path, options: Any) -> int:
 
 def several(paths: list[Path], exercises: dict[str, Exercise], rules: Rules, options: Any) -> int:
     """Marks for a class."""
+    if without_processes():
+        return fail(2, "grade: several files are graded by several processes, and there is one here: name one file")
     from rich.console import Console
+
+    from minigrad.grade.folder import HEADER, Class, write_csv
 
     if options.format != "text":
         return fail(2, f"grade: --format {options.format} is for one file; of several there is a CSV, with -o")

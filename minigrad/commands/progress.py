@@ -11,7 +11,7 @@ from minigrad.commands.grade import seconds
 from minigrad.commands.outputs import refused, replacing
 from minigrad.commands.userfile import fail
 from minigrad.grade.examiner import Limits, WorkerError
-from minigrad.grade.folder import cell
+from minigrad.grade.formats import cell
 from minigrad.grade.notebooks import progress_of
 from minigrad.grade.submission import found_in
 

@@ -2,76 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from minigrad.checks.cases import designed
 from minigrad.checks.contract import wrong_inputs
-from minigrad.checks.subject import Call, Inputs, Subject, subject_of
-from minigrad.checks.trial import Case, Trial
-from minigrad.function import Function
-from minigrad.grade.examination import Reference, examine
+from minigrad.checks.subject import Inputs
+from minigrad.checks.trial import Trial
+from minigrad.grade.examination import Mistake, Right, examine, right_answer
 from minigrad.grade.exercise import Exercise
 from minigrad.grade.grading import Mark, marked
 
 __all__ = ["broken", "calibration"]
 
 Array = np.ndarray[Any, Any]
-Mistake = Callable[[list[Any], Inputs, Array], list[Any]]  # gradients, inputs and cotangent to other gradients
-
-
-class RightCall(Call):
-    def __init__(self, subject: Right, inputs: Inputs) -> None:
-        self.subject, self.inputs = subject, [np.asarray(x) for x in inputs]
-        outputs = subject.exercise.outputs(*inputs)
-        real = [i for i, y in enumerate(outputs) if y.dtype.kind == "f"]
-        self.returned([y * subject.scale if i in real else y for i, y in enumerate(outputs)], real)
-
-    def backward(self, g: Array) -> list[Any]:
-        return self.subject.mistake(self.subject.gradients(self.inputs, g), self.inputs, g)
-
-
-class Right(Subject):
-    """The right answer: the reference, and as its backward what the tape says, or a mistake in that.
-
-    Where a reference does not run on Tensors it is the numerical derivative, which takes far longer.
-    """
-
-    def __init__(self, exercise: Exercise, mistake: Mistake = lambda found, *_: found, scale: float = 1.0) -> None:
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        super().__init__(exercise, exercise.name, [inspect.Parameter(name, kind) for name in exercise.inputs])
-        self.exercise, self.mistake, self.scale, self.reference = exercise, mistake, scale, Reference(exercise)
-        self.able = [name not in exercise.labels for name in exercise.inputs]
-        self.known: dict[Any, list[Any]] = {}
-
-    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
-        return RightCall(self, inputs)
-
-    def gradients(self, inputs: Inputs, g: Array) -> list[Any]:
-        try:
-            return list(subject_of(self.exercise.function).call(inputs, self.able).backward(g))
-        except Exception:  # NumPy has more than Tensors have
-            return self.numerical(inputs, g)
-
-    def numerical(self, inputs: Inputs, g: Array) -> list[Any]:
-        key = tuple((x.shape, x.dtype.str, x.tobytes()) for x in inputs)
-        if key not in self.known:  # the checker asks a hundred times for the same
-            trial = Trial(self, Case(tuple(inputs), tuple(np.flatnonzero(self.able)), {}))
-            self.known[key] = [trial.jacobian(i).value if able else None for i, able in enumerate(self.able)]
-        flat = g.reshape(-1)
-        return [
-            None if matrix is None else (flat @ matrix).reshape(x.shape).astype(x.dtype)
-            for x, matrix in zip(inputs, self.known[key], strict=True)
-        ]
-
-
-def right_answer(exercise: Exercise) -> Subject:
-    if isinstance(exercise.reference, type) and issubclass(exercise.reference, Function):
-        return subject_of(exercise.reference)
-    return Right(exercise)
 
 
 def broken(exercise: Exercise) -> str:

@@ -6,8 +6,10 @@ The answer is a Subject: in a worker for a submission, and in this process for t
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,15 +17,17 @@ import numpy as np
 from minigrad.checks.cases import designed
 from minigrad.checks.checker import check
 from minigrad.checks.diagnosis import KINDS
-from minigrad.checks.subject import Call, Inputs, Subject, shapes_in_words
+from minigrad.checks.subject import Call, Inputs, Subject, shapes_in_words, subject_of
 from minigrad.checks.trial import NOISE, NOISE_RUNS, Case, Noise, Trial
+from minigrad.function import Function
 from minigrad.grade.exercise import Exercise
 
 Array = np.ndarray[Any, Any]
 READABLE = 12  # entries
 SLACK = 64  # a right forward is off by at most so many times its rounding: it may sum in another order
 SIZES = (0.0, *[10.0**k for k in range(-16, 3)])  # of a constant, that somebody may have taken for it
-JITTER = 2.0**-36  # relative: no rule moves so much at a change of one unit in the last place, but differences do
+LOUDER = 6  # rules that are written in another way are up to twice as loud; slopes through values, from 8 times
+EXACT = 2.0**-44  # relative: what is off by less is no quotient of a large step
 STEPS = [10.0**k for k in range(-10, 0)]  # of finite differences
 
 WORDS = {  # for what may be wrong with a forward, and with the whole
@@ -77,6 +81,60 @@ class Reference(Subject):
         outputs = self.exercise.outputs(*inputs, **self.constants)
         call.returned(outputs, [i for i, y in enumerate(outputs) if y.dtype.kind == "f"])
         return call
+
+
+Mistake = Callable[[list[Any], Inputs, Array], list[Any]]  # gradients, inputs and cotangent to other gradients
+
+
+class RightCall(Call):
+    def __init__(self, subject: Right, inputs: Inputs) -> None:
+        self.subject, self.inputs = subject, [np.asarray(x) for x in inputs]
+        outputs = subject.exercise.outputs(*inputs)
+        real = [i for i, y in enumerate(outputs) if y.dtype.kind == "f"]
+        self.returned([y * subject.scale if i in real else y for i, y in enumerate(outputs)], real)
+
+    def backward(self, g: Array) -> list[Any]:
+        return self.subject.mistake(self.subject.gradients(self.inputs, g), self.inputs, g)
+
+
+class Right(Subject):
+    """The right answer: the reference, and as its backward what the tape says, or a mistake in that.
+
+    Where a reference does not run on Tensors it is the numerical derivative, which takes far longer.
+    """
+
+    def __init__(self, exercise: Exercise, mistake: Mistake = lambda found, *_: found, scale: float = 1.0) -> None:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        super().__init__(exercise, exercise.name, [inspect.Parameter(name, kind) for name in exercise.inputs])
+        self.exercise, self.mistake, self.scale, self.reference = exercise, mistake, scale, Reference(exercise)
+        self.able = [name not in exercise.labels for name in exercise.inputs]
+        self.known: dict[Any, list[Any]] = {}
+
+    def call(self, inputs: Inputs, needs: Sequence[bool]) -> Call:
+        return RightCall(self, inputs)
+
+    def gradients(self, inputs: Inputs, g: Array) -> list[Any]:
+        try:
+            return list(subject_of(self.exercise.function).call(inputs, self.able).backward(g))
+        except Exception:  # NumPy has more than Tensors have
+            return self.numerical(inputs, g)
+
+    def numerical(self, inputs: Inputs, g: Array) -> list[Any]:
+        key = tuple((x.shape, x.dtype.str, x.tobytes()) for x in inputs)
+        if key not in self.known:  # the checker asks a hundred times for the same
+            trial = Trial(self, Case(tuple(inputs), tuple(np.flatnonzero(self.able)), {}))
+            self.known[key] = [trial.jacobian(i).value if able else None for i, able in enumerate(self.able)]
+        flat = g.reshape(-1)
+        return [
+            None if matrix is None else (flat @ matrix).reshape(x.shape).astype(x.dtype)
+            for x, matrix in zip(inputs, self.known[key], strict=True)
+        ]
+
+
+def right_answer(exercise: Exercise) -> Subject:
+    if isinstance(exercise.reference, type) and issubclass(exercise.reference, Function):
+        return subject_of(exercise.reference)
+    return Right(exercise)
 
 
 def examine(exercise: Exercise, subject: Subject, seed: int = 0) -> Findings:
@@ -200,29 +258,37 @@ def shown(exercise: Exercise, inputs: Sequence[Any]) -> str:
 # ------------------------------------------------------------------------------------------------ finite differences
 @np.errstate(all="ignore")
 def differences(exercise: Exercise, subject: Subject, seed: int, ours: dict[str, str]) -> list[Remark]:
-    """The inputs whose gradients are difference quotients.
+    """The inputs whose gradients are difference quotients, or other slopes through values of the forward.
 
-    With a small step these are right as far as the checker can see, since it forgives what rounding does; but they
-    move by rounding over the step where a rule moves by rounding. With a large one they are what is computed here
-    with that step, to far more digits than they are the gradient.
+    Such a slope moves by the rounding of the forward over its step, where a rule moves by its own rounding: about as
+    much as the right rule does at the same inputs. With a large step, it is what is computed here with that step, to
+    far more digits than it is the gradient.
     """
-    trial = Trial(subject, next(designed(exercise.form, seed)))
+    trials = [Trial(subject, case) for case in islice(designed(exercise.form, seed), 2)]
+    right = [Trial(right_answer(exercise), trial.case) for trial in trials]
+    first, known = trials[0], right[0]
     found = []
-    for i, own in zip(trial.able, (exercise.inputs[i] for i in trial.able), strict=True):
-        got = trial.gradient(i)
-        if got is None:
+    for i, own in zip(first.able, (exercise.inputs[i] for i in first.able), strict=True):
+        got, true = first.gradient(i), known.gradient(i)
+        if got is None or true is None:
             continue
-        comparison = trial.compare(i)
-        size = abs(comparison.true).max(initial=0)
-        off = abs(got - comparison.true).max(initial=0)
-        if off <= 2.0**-44 * size:
-            continue
-        jitters = off < 2.0**-10 * size and trial.noise[i].max(initial=0) > NOISE * JITTER * size
-        if jitters or quotient(trial, i, got, off):
-            name = trial.names[i]
+        off = abs(got - true).max(initial=0)
+        if all(louder(a, b, i) for a, b in zip(trials, right, strict=True)) or (
+            off > EXACT * abs(true).max(initial=0) and quotient(first, i, got, off)
+        ):
+            name = first.names[i]
             text = f"d{name} is computed by finite differences, which are never exact: write the derivative"
             found.append(Remark("differences", own, text))
     return found
+
+
+def louder(trial: Trial, right: Trial, i: int) -> bool:
+    """Whether a gradient moves far more than the right one, at changes of one unit in the last place."""
+    got = trial.gradient(i)
+    if got is None:
+        return False
+    unit = np.finfo(got.dtype).eps * abs(got).max(initial=0)
+    return bool(trial.noise[i].max(initial=0) > LOUDER * (right.noise[i].max(initial=0) + NOISE * unit))
 
 
 def quotient(trial: Trial, i: int, got: Array, off: float) -> bool:

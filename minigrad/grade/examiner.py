@@ -148,8 +148,8 @@ class Worker:
             "imports": [name for name in ("torch", "scipy", "matplotlib", "minigrad") if name in imports],
             "gate": self.gate,
         }
-        return subprocess.Popen(
-            [*command, str(HERE / "jail.py"), json.dumps(job)],
+        process = subprocess.Popen(
+            [*command, str(HERE / "jail.py"), self.folder],
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -157,6 +157,10 @@ class Worker:
             cwd="/",
             start_new_session=True,
         )
+        raw = json.dumps(job).encode()
+        self.link.settimeout(START)
+        self.link.sendall(len(raw).to_bytes(4, "little") + raw)
+        return process
 
     def ask(self, verb: str, *arguments: Any) -> Any:
         """What the worker answers; a StudentError if the submission raised, Gone if there is no answer."""
@@ -270,9 +274,9 @@ def found(name: str) -> Any:
 
 
 def package_folders() -> list[Path]:
-    """Where minigrad is, and what lies beside it in a checkout."""
-    specs = [found(package) for package in ("minigrad", "torch_ref")]
-    return [Path(spec.origin).parent for spec in specs if spec and spec.origin]
+    """Where minigrad is, and what else would differentiate."""
+    specs = [spec for name in ("minigrad", *remote.ENGINES) if (spec := found(name)) and spec.origin]
+    return [Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin) for spec in specs]
 
 
 def in_sight(paths: Sequence[str], hidden: Sequence[Path]) -> tuple[list[str], list[str], list[str]]:

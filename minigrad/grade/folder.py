@@ -25,6 +25,7 @@ from typing import Any, TextIO
 from minigrad.grade.examination import Remark
 from minigrad.grade.examiner import WorkerError, plain
 from minigrad.grade.exercise import Exercise, builtin, load_exercises
+from minigrad.grade.formats import cell
 from minigrad.grade.grading import Mark, Marks, Rules, chosen, closed_files, grade_submission, nothing
 from minigrad.grade.submission import Submission, parsed, read, visible
 
@@ -272,11 +273,6 @@ def nameless(function: ast.FunctionDef) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------------- CSV
-def cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
 def write_csv(file: TextIO, entries: Iterator[Entry], hints: str = "full") -> None:
     """A row for each submission and exercise, and one for its total."""
     rows = csv.writer(file)

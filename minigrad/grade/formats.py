@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from minigrad.grade.grading import Mark, Marks
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "Format", "cell"]
 
 
 def dumped(value: Any) -> str:
@@ -26,6 +26,11 @@ def dumped(value: Any) -> str:
 
 def output(mark: Mark, hints: str) -> str:
     return "\n".join(mark.remarks(hints))
+
+
+def cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def number(x: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,7 @@ __all__ = ["HINTS", "Mark", "Marks", "Rules", "grade", "grade_submission"]
 WIDTH = 100  # of the report
 HINTS = "none", "kind", "full"
 SAME_PROCESS = "graded in the examiner's own process, as there are no others here: nothing protects the marks"
+COMPLEX_STEP = Remark("differences", "", "the derivative is an imaginary part, as of a complex step: write the rule")
 OVER = "not graded: the time for the whole file was over"
 
 
@@ -33,7 +34,7 @@ class Rules:
     Attributes:
         limits: what a submission may use.
         total: seconds for all exercises of one file.
-        seed: of the inputs that are tried.
+        seed: of the inputs that are tried, with what is handed in.
         follow: the part of the points that a right backward earns whose forward is wrong, from 0 to 1. Where the
             forward has but a constant of another size it earns them all.
     """
@@ -159,7 +160,7 @@ def grade(
         exercises_file: a file with a list EXERCISES of `minigrad.grade.Exercise`; by default minigrad's ten.
         timeout: seconds for one exercise; loading the file has as many.
         total_timeout: seconds for everything.
-        seed: of the inputs that are tried.
+        seed: of the inputs that are tried, with what is handed in.
         follow_through: the part of the points that a right backward earns where the forward is wrong.
         progress: is called with each Mark as soon as it is known.
 
@@ -230,6 +231,7 @@ class Sitting:
     def __init__(self, submission: Submission, rules: Rules, hidden: Sequence[Path]) -> None:
         self.submission, self.rules, self.hidden = submission, rules, hidden
         self.end = monotonic() + rules.total
+        self.seed = rules.seed + int(submission.digest[:8], 16)  # so that no file can hold the answers to what is asked
         self.worker: Worker | None = None
         self.problem = submission.problem
         self.notes: list[str] = []
@@ -245,7 +247,10 @@ class Sitting:
             subject = subject_of(worker, exercise.name)
             if isinstance(subject, str):
                 return whole("absent", subject)
-            return examine(exercise, subject, self.rules.seed)
+            found = examine(exercise, subject, self.seed)
+            if self.submission.complex_step(exercise.name):
+                found = replace(found, faults=(COMPLEX_STEP, *found.faults))
+            return found
         except Gone as gone:
             self.close()
             return whole("ended", self.told(str(gone))) if not self.problem else whole("absent", self.problem)

@@ -1,8 +1,9 @@
 """Start the worker where it can do little harm: as another user, seeing no other process, no network, few files.
 
-It is started as a file, with one argument, a job in JSON: the `folder` that is the worker's own, the `libraries` and
-what of them is `readable` and may be `listed`, `limits`, the `paths` to import from, what to import before the walls
-are up (`imports`), and whether there is a `gate` to keep minigrad's operations out.
+It is started as a file, and takes from standard input, which is a socket, a job in JSON behind its length: the
+`folder` that is the worker's own, the `libraries` and what of them is `readable` and may be `listed`, `limits`, the
+`paths` to import from, what to import before the walls are up (`imports`), and whether there is a `gate` to keep
+minigrad's operations out. The folder is named on the command line as well, for who looks at processes.
 
 Each wall is put up where the system has it, and the worker says which stand: "user", "namespaces", "files". This
 process stays outside, waits for the worker, and ends what is left of it. It needs Linux for anything but the limits; on
@@ -16,6 +17,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import struct
 import sys
 from collections.abc import Iterator
@@ -28,7 +30,7 @@ NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x08000000, 0x10000000, 0x2000
 BIND, RECURSIVE, PRIVATE = 4096, 16384, 1 << 18  # linux/mount.h
 SET_PDEATHSIG, SET_DUMPABLE, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 1, 4, 36, 38  # linux/prctl.h
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # landlock, the same numbers on all machines
-READ, READ_WRITE, LIST = 1 | 4, 2 | 4, 8  # its rights: execute and read; write and read; list a folder
+EXECUTE, READ, READ_WRITE, LIST = 1, 4, 2 | 4, 8  # its rights; no program is started from anywhere
 DEVICES = "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 STRANGERS = 20000, 60000  # users that nobody is: between those of people and those of containers
 
@@ -137,12 +139,6 @@ def stranger() -> int:
     raise OSError("every user is somebody")
 
 
-def someone_else(uid: int) -> None:
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
-
-
 def fenced(folder: str, readable: list[str], listed: list[str]) -> bool:
     """Nothing of the file system but `folder`, and `readable` to read; no signals, no TCP to the outside of here."""
     if not LINUX:
@@ -159,7 +155,7 @@ def fenced(folder: str, readable: list[str], listed: list[str]) -> bool:
     def allow(path: str, what: int) -> None:
         with suppress(OSError), opened(path) as descriptor:  # what does not exist need not be allowed
             is_folder = os.path.isdir(path)
-            rule = struct.pack("<Qi", what if is_folder else what & 0x4007 & rights, descriptor)
+            rule = struct.pack("<Qi", what if is_folder else what & 0x4006 & rights, descriptor)
             libc.syscall(ADD_RULE, ruleset, 1, rule, 0)
 
     for path in readable:
@@ -168,7 +164,7 @@ def fenced(folder: str, readable: list[str], listed: list[str]) -> bool:
         allow(path, LIST)
     for path in DEVICES:
         allow(path, READ_WRITE)
-    allow(folder, rights)
+    allow(folder, rights & ~EXECUTE)
     prctl(SET_NO_NEW_PRIVS, 1)
     libc.syscall(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
@@ -201,7 +197,9 @@ def begin(job: dict[str, Any], worker: Any, uid: int, walls: list[str]) -> NoRet
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     limited(job["limits"])
     if uid:
-        someone_else(uid)
+        os.setgroups([])
+        os.setgid(uid)  # for root these set the saved ones, too
+        os.setuid(uid)
         walls.append("user")
     if LINUX:
         libc.capset(struct.pack("<Ii", 0x20080522, 0), bytes(24))  # none of root's powers, nor those over a namespace
@@ -244,7 +242,9 @@ def end(worker: int) -> None:
 
 
 def main() -> int:
-    job = json.loads(sys.argv[1])
+    with socket.socket(fileno=os.dup(0)) as line:
+        size = int.from_bytes(line.recv(4, socket.MSG_WAITALL), "little")
+        job = json.loads(line.recv(size, socket.MSG_WAITALL))
     prctl(SET_PDEATHSIG, signal.SIGTERM)
     prctl(SET_CHILD_SUBREAPER, 1)
     sys.path[:0] = [path for path in job["paths"] if path not in sys.path]  # first: it is what the examiner imports
@@ -258,6 +258,8 @@ def main() -> int:
     uid = stranger() if os.getuid() == 0 else 0
     if uid and (closed := [path for path in job["libraries"] if shut(path)]):
         try:
+            if not walls:
+                raise OSError("the mounts are everybody's")
             uncover(closed)
         except OSError:
             uid = 0  # the user stays, without his powers, and only if there is a fence around the files

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigrad.grade.examination import WORDS
-from minigrad.grade.folder import Entry
+
+if TYPE_CHECKING:
+    from minigrad.grade.folder import Entry
 
 __all__ = ["OURS", "Summary", "page", "show", "summary"]
 

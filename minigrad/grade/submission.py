@@ -21,6 +21,8 @@ LARGEST = 10 << 20  # bytes of a file
 HELPERS = 20  # files beside a submission that it may import
 SUFFIXES = ".py", ".ipynb"
 ASCII = "".join(map(chr, range(128)))
+IMAGINARY = {"imag", "angle"}
+COMPLEX = {"complex", "complex64", "complex128", "complex256", "csingle", "cdouble", "clongdouble"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,19 @@ class Submission:
     def digest(self) -> str:
         whole = json.dumps([self.cells, self.helpers, self.problem])
         return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def complex_step(self, name: str) -> bool:
+        """Whether the answer of that name, or what it reads, makes complex numbers and takes an imaginary part."""
+        body = [node for _, text in self.cells for node in parsed(text).body]
+        nodes = [node for i in needed(body, answers(name)) for node in ast.walk(body[i])]
+        words = {getattr(node, "id", getattr(node, "attr", None)) for node in nodes}
+        made = any(isinstance(node, ast.Constant) and isinstance(node.value, complex) for node in nodes)
+        return not words.isdisjoint(IMAGINARY) and (made or not words.isdisjoint(COMPLEX))
+
+
+def answers(name: str) -> list[str]:
+    """The names by which an answer may go."""
+    return [name, f"{name}_forward", f"{name}_backward"]
 
 
 # -------------------------------------------------------------------------------------------------------------- text
@@ -107,8 +122,10 @@ def percent_cells(text: str) -> Iterator[tuple[str, str]]:
 
 
 def only_python(source: str) -> str:
-    """A cell with its magics and shell commands as comments."""
-    return re.sub(r"^(\s*)([%!?])", r"\1pass  # \2", source, flags=re.MULTILINE)
+    """A cell with its magics, shell commands and questions as comments."""
+    if parsed(source).body:
+        return source
+    return re.sub(r"^(\s*)((?:[\w, ]+=\s*)?[%!?].*|[\w.]+\?+\s*)$", r"\1pass  # \2", source, flags=re.MULTILINE)
 
 
 def parsed(text: str) -> ast.Module:
@@ -119,9 +136,12 @@ def parsed(text: str) -> ast.Module:
 
 
 def bound(tree: ast.AST) -> set[str]:
-    """The names that a cell binds at its top level, roughly: what it assigns to, imports and defines."""
-    names = set()
-    for node in ast.walk(tree):
+    """The names that a cell or a statement binds: what it assigns to, imports and defines."""
+    names, waiting = set(), [tree]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             names.add(node.name)
         elif isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
@@ -134,9 +154,8 @@ def bound(tree: ast.AST) -> set[str]:
     return names
 
 
-def needed(cells: Sequence[str], wanted: Iterable[str]) -> list[int]:
-    """The cells that define the names, and those that define what they read."""
-    trees = [parsed(text) for text in cells]
+def needed(trees: Sequence[ast.AST], wanted: Iterable[str]) -> list[int]:
+    """The cells or statements that define the names, and those that define what they read."""
     binds = [bound(tree) for tree in trees]
     reads = [{node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} for tree in trees]
     names, chosen = set(wanted), set[int]()
@@ -170,9 +189,10 @@ def read(
         percent = [body for head, body in percent_cells(text) if "[markdown]" not in head]
         if path.suffix == ".ipynb" or (percent and not parsed(text).body):  # a broken cell costs no other
             every = percent if path.suffix == ".py" else notebook_cells(text)
-            names = {*wanted, *[f"{one}_{part}" for one in wanted for part in ("forward", "backward")]}
-            broken = [i for i, cell in enumerate(every) if cell.strip() and not parsed(cell).body]
-            chosen = sorted({*needed(every, names), *[i for i in broken if any(one in every[i] for one in wanted)]})
+            names = {own for one in wanted for own in answers(one)}
+            trees = [parsed(text) for text in every]
+            broken = [i for i, cell in enumerate(every) if cell.strip() and not trees[i].body]
+            chosen = sorted({*needed(trees, names), *[i for i in broken if any(one in every[i] for one in wanted)]})
             cells = tuple((f"cell {i + 1}", every[i]) for i in chosen)
         else:
             cells = (("", text),)
