@@ -12,7 +12,7 @@ at times, and that is no bug.
 import os
 import signal
 from importlib.util import find_spec
-from itertools import islice
+from operator import itemgetter
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -49,8 +49,10 @@ if "MUTANT_UNDER_TEST" in os.environ:  # tools/mutation.sh puts a frame of its o
 
 @pytest.fixture
 def brief(monkeypatch):
-    """An examination of two cases, and few calls: for tests of what stands around it."""
+    """An examination of three cases, and few calls: for tests of what stands around it."""
     for home in checker, examination:
-        monkeypatch.setattr(home, "designed", lambda *form, all=home.designed: islice(all(*form), 2))
+        monkeypatch.setattr(
+            home, "designed", lambda *form, all=home.designed: iter(itemgetter(0, 1, -1)([*all(*form)]))
+        )
     monkeypatch.setattr(checker, "EXAMPLES", 1)
     monkeypatch.setattr(trial.Trial, "calls", 4)

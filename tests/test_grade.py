@@ -30,7 +30,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and process group
 
 
 @pytest.fixture
-def student(tmp_path):
+def student(tmp_path, brief):
     """Write a student's file."""
 
     def write(text):
@@ -82,6 +82,7 @@ def test_there_are_ten_and_they_make_a_hundred():
         assert e.signature.split("->")[0].count("(") == len(e.inputs)
 
 
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("name", EXERCISES)
 def test_what_is_right_has_full_marks(name):
     mark = mark_of(EXERCISES[name], RIGHT[name].target)

@@ -266,12 +266,13 @@ def differences(exercise: Exercise, subject: Subject, seed: int, ours: dict[str,
     """
     trials = [Trial(subject, case) for case in islice(designed(exercise.form, seed), 2)]
     right = [Trial(right_answer(exercise), trial.case) for trial in trials]
-    first, known = trials[0], right[0]
+    first = trials[0]
     found = []
     for i, own in zip(first.able, (exercise.inputs[i] for i in first.able), strict=True):
-        got, true = first.gradient(i), known.gradient(i)
-        if got is None or true is None:
+        got = first.gradient(i)
+        if got is None:
             continue
+        true = first.compare(i).true  # of the answer's own forward, where that is a wrong one
         off = abs(got - true).max(initial=0)
         if all(louder(a, b, i) for a, b in zip(trials, right, strict=True)) or (
             off > EXACT * abs(true).max(initial=0) and quotient(first, i, got, off)
