@@ -156,7 +156,7 @@ def _of_text(file: io.BufferedReader, name: str, text: TextOptions, notes: list[
 
 def _of_lines(lines: io.TextIOWrapper, name: str, text: TextOptions, notes: list[str]) -> Frames:
     layout, number = None, 1
-    while block := lines.readlines(8 * in_memory.BLOCK):
+    while block := lines.readlines(2 * in_memory.BLOCK):
         quote = '"' if layout is None else layout.reader["quotechar"]
         while sum(line.count(quote) for line in block) % 2 and (more := lines.readline()):
             block.append(more)
@@ -207,10 +207,10 @@ def _of_npz(path: Path, name: str) -> Frames:
 def _of_parquet(path: Path) -> Frames:
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, memory_map=True, pre_buffer=False) as file:  # threads would take memory
         rows = max(1, in_memory.BLOCK // max(len(file.schema_arrow.names), 1))
-        for batch in file.iter_batches(rows):
-            yield batch.to_pandas(), None
+        for batch in file.iter_batches(rows, use_threads=False):
+            yield batch.to_pandas(use_threads=False), None
 
 
 def _of_feather(path: Path) -> Frames:
