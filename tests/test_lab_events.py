@@ -30,10 +30,11 @@ def test_losses_are_in_a_folder_of_each_run(tmp_path):
     comparison = lab.compare("synthetic", epochs=3, logdir=tmp_path / "new" / "runs")
     assert comparison.folder.parent == tmp_path / "new" / "runs"
     assert re.fullmatch(r"\d{8}-\d{6}-synthetic", comparison.folder.name)
-    assert sorted(path.name for path in comparison.folder.iterdir()) == ["batch", "minibatch", "sgd"]
+    names = ["batch", "minibatch", "results.json", "settings.json", "sgd"]
+    assert sorted(path.name for path in comparison.folder.iterdir()) == names
     for run in comparison:
         assert run.folder == comparison.folder / run.method
-        assert len(list(run.folder.iterdir())) == 1
+        assert len(list(run.folder.glob("events*"))) == 1
         scalars, _ = read(run.folder)
         assert set(scalars) == {"loss/train", "loss/test"}
         for tag, values in (("loss/train", run.history.train), ("loss/test", run.history.test)):
@@ -59,7 +60,7 @@ def test_hyper_parameters_are_in_the_same_file(tmp_path):
 def test_runs_of_the_same_second_leave_each_other_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "strftime", lambda form: "20200101-000000")
     first = lab.train("synthetic", epochs=2, logdir=tmp_path)
-    (kept,) = first.folder.iterdir()
+    (kept,) = first.folder.glob("events*")
     before = kept.read_bytes()
     others = [lab.train("synthetic", epochs=1, logdir=tmp_path) for _ in range(2)]
     assert [run.folder.parent.name for run in (first, *others)] == [
@@ -68,7 +69,7 @@ def test_runs_of_the_same_second_leave_each_other_alone(tmp_path, monkeypatch):
         "20200101-000000-synthetic-3",
     ]
     assert kept.read_bytes() == before
-    assert list(first.folder.iterdir()) == [kept]
+    assert list(first.folder.glob("events*")) == [kept]
 
 
 def test_two_logs_in_one_folder_do_not_share_a_file(tmp_path):

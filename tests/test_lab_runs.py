@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minigrad import lab
 from minigrad.cli import main
+from minigrad.lab import experiment
 
 SMALL = ["--data", "synthetic", "--rows", "40", "-q"]
 
@@ -51,6 +53,51 @@ def test_runs_are_listed_with_how_they_ended(capsys):
     assert out.count("diverged") == 1
 
 
+class Killed(BaseException):
+    """As a signal that nobody handles."""
+
+
+@pytest.mark.parametrize(("method", "engine"), [("minibatch", "compiled"), ("nesterov", "minigrad")])
+def test_a_killed_run_goes_on_to_the_same_bits(method, engine, monkeypatch):
+    words = {"method": method, "engine": engine, "epochs": 6, "schedule": "cosine", "init": "random", "logdir": "runs"}
+    whole = lab.train("synthetic", **words)
+    monkeypatch.setattr(experiment, "EVERY", 0.0)
+    look, looks = experiment.Progress.__call__, 0
+
+    def killing(self, plan, now, loss):
+        nonlocal looks
+        looks += 1
+        if now.epoch == 5:
+            raise Killed
+        look(self, plan, now, loss)
+
+    monkeypatch.setattr(experiment.Progress, "__call__", killing)
+    with pytest.raises(Killed):
+        lab.train("synthetic", **(words | {"logdir": "killed"}))
+    monkeypatch.setattr(experiment.Progress, "__call__", look)
+    seen = looks
+    assert main(["train", "--resume", str(only("killed/*")), "-q"]) == 0
+    results = [json.loads(only(f"{folder}/*/results.json").read_text())[method] for folder in ("runs", "killed")]
+    assert [{**result, "seconds": 0} for result in results] == [{**results[0], "seconds": 0}] * 2
+    assert looks == seen
+    assert whole.samples == results[1]["samples"]
+    with checkpoint_of("runs", method) as one, checkpoint_of("killed", method) as other:
+        assert (one["parts/weights"] == other["parts/weights"]).all()
+        assert (one["parts/weights"] == whole.weights).all()
+
+
+def test_a_checkpoint_of_something_else_is_refused(capsys):
+    assert main(["train", *SMALL, "--epochs", "2", "--method", "batch"]) == 0
+    folder = only("runs/*")
+    (folder / "batch" / "checkpoint.npz").write_bytes(b"PK")
+    assert main(["train", "--resume", str(folder)]) == 2
+    assert "checkpoint.npz is damaged or cut off" in capsys.readouterr().err
+
+
+def checkpoint_of(folder: str, method: str):
+    return np.load(only(f"{folder}/*/{method}/checkpoint.npz"))
+
+
 def test_what_was_in_memory_cannot_be_repeated(capsys):
     lab.train(([[1.0], [2.0], [4.0], [5.0], [7.0]], [1.0, 2.0, 3.0, 3.0, 5.0]), epochs=2, logdir="runs")
     assert main(["train", "--from", str(only("runs/*"))]) == 2
@@ -62,7 +109,7 @@ def test_what_was_in_memory_cannot_be_repeated(capsys):
     [
         ("train --from absent", "absent is no folder of a run: absent/settings.json: No such file"),
         ("train --from runs/r", "runs/r is a run of several methods: minigrad compare --from runs/r"),
-        ("compare --from runs/r --seed 4", "--seed is in the settings of runs/r, which --from repeats"),
+        ("compare --from runs/r --seed 4", "--seed is in the settings of runs/r, which --from takes"),
         ("train --from runs/bad", "runs/bad/settings.json has no settings of a run"),
     ],
 )

@@ -30,7 +30,8 @@ examples:
   minigrad compare --data diabetes --methods minibatch,momentum,adam --schedule cosine
   minigrad compare --preset lab                     the settings of the lab report
 
---from RUN takes the settings of the run in that folder, and gives the same bits.
+--from RUN takes the settings of the run in that folder, and gives the same bits; --resume RUN
+goes on with it where it was ended, and comes to the bits that it would have come to.
 exit codes: 0 all well, 1 a run diverged, 2 wrong usage or a file could not be written, 130 stopped by Ctrl-C
 """
 
@@ -120,6 +121,7 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     )
     add("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
     add("--from", metavar="RUN", help="repeat the run in this folder, with the settings that are kept there")
+    add("--resume", metavar="RUN", help="go on with the run in this folder, which was killed or stopped by Ctrl-C")
     parser.set_defaults(defaults=parser.get_default)
     add("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
     if command == "train":
@@ -171,7 +173,10 @@ def run(options: argparse.Namespace) -> int:
         if not util.find_spec(package):
             raise ModuleNotFoundError(name=package)
     command, quiet = given.pop("command"), given.pop("quiet")
-    repeated, defaults = given.pop("from"), given.pop("defaults")
+    repeated, resumed, defaults = given.pop("from"), given.pop("resume"), given.pop("defaults")
+    if repeated and resumed:
+        return fail(2, "--from repeats a run and --resume goes on with it: only one can be meant")
+    word, repeated = ("--resume", resumed) if resumed else ("--from", repeated)
     save, export, force = (given.pop(name, None) for name in ("save", "export", "force"))
     if reason := _not_saved(save, export, force, given["data"]):
         return fail(2, reason)
@@ -179,16 +184,16 @@ def run(options: argparse.Namespace) -> int:
         from minigrad.lab import runs as kept_runs
 
         if own := [name for name, value in given.items() if name != "logdir" and value != defaults(name)]:
-            return fail(2, f"--{own[0].replace('_', '-')} is in the settings of {repeated}, which --from repeats")
+            return fail(2, f"--{own[0].replace('_', '-')} is in the settings of {repeated}, which {word} takes")
         try:
             known = kept_runs.settings(repeated)
         except lab.LabError as error:
             return fail(2, str(error))
-        given = {**known, "logdir": given["logdir"]}
+        given = {**known, "logdir": given["logdir"], **({"resume": resumed} if resumed else {})}
         if command == "train":
             method, *others = given.pop("methods")
             if others:
-                return fail(2, f"{repeated} is a run of several methods: minigrad compare --from {repeated}")
+                return fail(2, f"{repeated} is a run of several methods: minigrad compare {word} {repeated}")
             given["method"] = method
     given["progress"] = not quiet
     lost: list[str] = []  # files that could not be written

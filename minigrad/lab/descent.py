@@ -321,13 +321,14 @@ def _stretches(
 
 def descend(
     engine: Engine, x: FloatArray, y: FloatArray, *, epochs: int, batch_size: int, rng: np.random.Generator,
-    rate: Callable[[int], float] | None = None,
+    rate: Callable[[int], float] | None = None, since: Milestone | None = None,
 ) -> Iterator[Milestone]:  # fmt: skip
     """Step through x (n, p), y (n, q) `epochs` times, in a new random order each, `batch_size` rows a step.
 
     Yields a milestone at the end of each epoch and, because most happens there, after 1, 2, 4, 8, ... steps of the
     first. Batches are made even, and so may have fewer rows than `batch_size`: the rows of a short last one
     would weigh more than the others. `rate` has the engine's lr for each epoch, from 0 on; else it stays as it is.
+    `since` is the end of the epoch after which engine and rng are to go on.
     """
     n = len(x)
     count = -(-n // batch_size)
@@ -336,8 +337,10 @@ def descend(
         prepare(x[:there], y[:there], [n * i // count for i in range(there * count // n + 1)])
     stretches = getattr(engine, "stretches", _stretches)
     marks = {count, *(2**k for k in range(count.bit_length()) if 2**k < count)}
-    seconds = 0.0
-    for epoch in range(1, epochs + 1):
+    done, seconds = (since.epoch, since.seconds) if since else (0, 0.0)
+    if done:
+        marks = {count}
+    for epoch in range(done + 1, epochs + 1):
         step = 0
         began = perf_counter()
         if rate:

@@ -62,7 +62,7 @@ class EventLog:
         names = {"loss/train": 0.0, "loss/test": 0.0}
         experiment, begin, self._end = tensorboardx("summary").hparams(dict(hyper_parameters), names)
         with self._noticing():
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             writer = tensorboardx("event_file_writer").EventsWriter
             self._writer = writer(str(folder / "events"), filename_suffix=suffix)
         self._write((experiment, 0), (begin, 0))

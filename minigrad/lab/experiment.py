@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from inspect import Signature, signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigrad import linear, mse_loss
+from minigrad import checkpoint, linear, mse_loss
 from minigrad.lab import parallel
 from minigrad.lab.cluster import crew
 from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
@@ -22,12 +23,14 @@ from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.progress import Progress
 from minigrad.lab.report import Comparison, History, Run
-from minigrad.lab.runs import RESULTS, SETTINGS, keep, repeatable
+from minigrad.lab.runs import RESULTS, SETTINGS, keep, noticed, repeatable
 from minigrad.lab.runs import result as ended
 from minigrad.lab.settings import COMPARED, DTYPES, ENGINES, INITS, METHODS, PRESETS, SCHEDULES, Method, Settings
 from minigrad.lab.store import ready
 from minigrad.lab.theory import FAR, LeastSquares, mse, percent
 
+CHECKPOINT = "checkpoint.npz"  # in the folder of a method: where it goes on
+EVERY = 2.0  # seconds from one checkpoint to the next
 SHAPE = 32  # points of a schedule from which the end of a run is predicted
 MOST_EPOCHS = 10**12  # more are no number of samples that a file can hold, and no end
 # A training loss this many times the one at the start will not come back.
@@ -62,6 +65,7 @@ def compare(
     backend: str | None = None,
     local_steps: int = 1,
     logdir: str | Path | None = None,
+    resume: str | Path | None = None,
     progress: bool = False,
     **table: Any,
 ) -> Comparison:
@@ -170,6 +174,8 @@ def train(
             after the other.
         local_steps: steps that each part takes alone between two exchanges, when the weights are averaged: local SGD.
         logdir: where to make a folder with TensorBoard event files; None for none.
+        resume: the folder of a run that was ended before its time, which goes on where its last checkpoint is, to the
+            bits that it would have come to.
         progress: show bars (lines when standard error is not a terminal) while it runs.
 
     A loss that explodes ends the run: `Run.diverged` says why. Raises LabError for what cannot be done, warns
@@ -278,8 +284,9 @@ def _carry_out(
                 LabWarning,
                 stacklevel=3,
             )
-    folder = None if arguments["logdir"] is None else new_folder(arguments["logdir"], table.name)
-    if folder:
+    resume = arguments["resume"]
+    folder = Path(resume) if resume else arguments["logdir"] and new_folder(arguments["logdir"], table.name)
+    if folder and not resume:
         keep(folder, SETTINGS, repeatable(arguments))
     result = Comparison([], folder)
     parts = parallel.parts_of(table) if team else ()
@@ -321,6 +328,25 @@ def _run(
     weights, bias = start
     now = Milestone(0, 0, 0, 0.0)
     looks: list[tuple[int, float, float]] = []
+    rng = stream(plan.seed, plan.method)
+    saved = folder and folder / plan.method / CHECKPOINT
+    if saved and saved.exists():
+        try:
+            kept = checkpoint.load(saved, rng=rng)
+        except checkpoint.CheckpointError as error:
+            raise LabError(str(error)) from error
+        if kept["weights"].shape != weights.shape:
+            raise LabError(f"{saved} has weights of shape {kept['weights'].shape}, and the data {weights.shape} now")
+        now, looks = Milestone(*kept["now"]), [tuple(look) for look in kept["looks"]]
+        if team:
+            raise LabError(
+                f"{option('workers')} cannot go on from a checkpoint; {option('from', folder)} repeats the run"
+            )
+        weights, bias = kept["weights"], kept["bias"]
+        engine = make_engine(plan.engine, weights, bias, plan.lr, plan.clip_norm, plan.method)
+        if isinstance(engine, TapeEngine):
+            engine.recall(kept["memory"])
+    begun, last = now, time.monotonic()
     diverged = None
     interrupted = False
     own = None if folder is None else folder / plan.method
@@ -339,20 +365,28 @@ def _run(
         nullcontext() if own is None else EventLog(own, _hyper_parameters(plan)) as log,
         np.errstate(over="ignore", invalid="ignore"),  # what overflows is noticed below, and said better
     ):
-        look()
+        if not looks:
+            look()
         if log and isinstance(engine, TapeEngine):
             x, y = table.x_train[: plan.batch_size], table.y_train[: plan.batch_size]
             log.graph(mse_loss(linear(x, engine.W, engine.b), y), W=engine.W, b=engine.b, x=x, y=y)
         try:
             for now in descend(
                 engine, table.x_train, table.y_train,
-                epochs=plan.epochs, batch_size=plan.batch_size, rng=stream(plan.seed, plan.method),
-                rate=rates(plan.schedule, plan.lr, plan.epochs),
+                epochs=plan.epochs, batch_size=plan.batch_size, rng=rng,
+                rate=rates(plan.schedule, plan.lr, plan.epochs), since=begun,
             ):  # fmt: skip
                 look()
                 if not looks[-1][1] <= EXPLODED * looks[0][1]:  # so written, nan counts as exploded
                     diverged = _why(plan, now, looks[0][1], looks[-1][1])
                     break
+                whole = now.samples == now.epoch * len(table.x_train)
+                if saved and whole and not team and (time.monotonic() > last + EVERY or now.epoch == plan.epochs):
+                    memory = engine.memory() if isinstance(engine, TapeEngine) else {}
+                    state = {"now": astuple(now), "looks": looks, "weights": weights, "bias": bias, "memory": memory}
+                    with noticed(saved):
+                        checkpoint.save(saved, rng=rng, **state)
+                    last = time.monotonic()
         except KeyboardInterrupt:
             interrupted = True
     samples, train, test = map(np.array, zip(*looks, strict=True))

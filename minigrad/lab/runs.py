@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,17 @@ SETTINGS, RESULTS = "settings.json", "results.json"
 
 def keep(folder: Path, name: str, content: dict[str, Any]) -> None:
     """Write `content` as JSON into the folder of a run; a disk that is full costs that file, and not the run."""
+    with noticed(folder / name), replacing(folder / name) as file:
+        json.dump(content, file, indent=1, default=str)
+
+
+@contextmanager
+def noticed(path: Path) -> Iterator[None]:
+    """Warn of a file that cannot be written."""
     try:
-        with replacing(folder / name) as file:
-            json.dump(content, file, indent=1, default=str)
+        yield
     except OSError as error:
-        warnings.warn(f"{folder / name} could not be written: {error.strerror}", FileWarning, stacklevel=2)
+        warnings.warn(f"{path} could not be written: {error.strerror}", FileWarning, stacklevel=3)
 
 
 def repeatable(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +39,7 @@ def repeatable(arguments: dict[str, Any]) -> dict[str, Any]:
     named = isinstance(data, str | Path) and str(data) != "-" and arguments.get("parts") is None
     if named and Path(data).is_file():
         data = str(Path(data).resolve())
-    left_out = ("logdir", "progress", "parts")
+    left_out = ("logdir", "progress", "parts", "resume")
     return {
         **{name: value for name, value in arguments.items() if name not in left_out},
         "data": str(data) if named else None,
