@@ -166,9 +166,11 @@ class Class:
                     if not waiting:
                         pool.shutdown()
                         pool = self.pool(jobs)
-        finally:
+        except BaseException:  # and only then: one that waits for work would say that it was interrupted
             for process in multiprocessing.active_children():
                 process.terminate()
+            raise
+        finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def pool(self, jobs: int) -> ProcessPoolExecutor:
