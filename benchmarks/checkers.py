@@ -22,10 +22,10 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from importlib import metadata
 from importlib.util import find_spec
-from itertools import islice
+from itertools import count, islice
 from time import process_time
 from typing import Any, NamedTuple, TypeVar
 
@@ -36,12 +36,14 @@ from benchmarks import planted
 from benchmarks.harness import ROUNDS, Cell, Ratio, Table, say
 from minigrad import Function, Tensor
 from minigrad.checks.cases import ANY, Form, designed
+from minigrad.checks.planting import TIE
 from minigrad.checks.subject import DirectContext
 from minigrad.ops.registry import REGISTRY
 from minigrad.zoo import RIGHT, SPECIMENS, Specimen
 
 Arrays = tuple[Any, ...]
 SECONDS = 1.0  # in which Linear and MSE are to be checked
+CASES = 5000  # of right backwards, in which there is to be no false alarm
 OURS = "minigrad.check"
 T = TypeVar("T")
 
@@ -287,15 +289,22 @@ def uses() -> Iterator[tuple[Any, dict[str, Any]]]:
                 yield operation, params
 
 
-def registry_alarms(seeds: int) -> tuple[int, list[str]]:
-    """How many cases of how the operations of minigrad may be used were checked, and the false alarms among them."""
-    questions = [(seed, *use) for seed in range(seeds) for use in uses()]
-    cases, alarms = 0, []
-    for seed, operation, params in progress(questions, "the operations of minigrad"):
+def registry_alarms(wanted: int) -> tuple[int, list[str]]:
+    """At least so many cases of how the operations of minigrad may be used, and the false alarms among them.
+
+    The uses come in an order that is drawn, so that few cases are a sample of all, and again with other seeds.
+    """
+    cases, alarms, order = 0, [], np.random.default_rng(0)
+    ways = list(uses()) if wanted else []
+    rounds = ((seed, *ways[k]) for seed in count() for k in order.permutation(len(ways)))
+    while cases < wanted:
+        seed, operation, params = next(rounds)
         report = minigrad.checks.check(operation.function, params=params, seed=seed)
         cases += report.cases
         if not report:
             alarms.append(f"{operation.name} {params or ''}: {'; '.join(fault.text for fault in report.faults)}")
+        shown(f"the operations of minigrad: {cases:,} of {wanted:,} cases")
+    shown("")
     return cases, alarms
 
 
@@ -311,14 +320,16 @@ def seconds_for(name: str) -> float:
 
 def progress(things: Iterable[T], what: str) -> Iterator[T]:
     """The things one by one, with a line in the terminal that says how far it is."""
-    things = list(things)
-    shown = sys.stderr.isatty()
     for i, thing in enumerate(things):
-        if shown:
-            print(f"\r\033[K{what}: {i} of {len(things)}", end="", file=sys.stderr, flush=True)
+        shown(f"{what}: {i}" + (f" of {len(things)}" if isinstance(things, Sized) else ""))
         yield thing
-    if shown:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    shown("")
+
+
+def shown(text: str) -> None:
+    """In place of the last line of the terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def leads(scores: dict[str, Score]) -> bool:
@@ -344,8 +355,9 @@ class Found(NamedTuple):
     seconds: dict[str, float]  # for each of the Functions that are to be checked within SECONDS
     cases: int  # of how the operations of minigrad may be used
     alarms: list[str]  # among these
-    planted: int = 0  # mistakes in the rules of the operations
-    lost: tuple[str, ...] = ()  # those whose place the checker does not name
+    planted: int  # mistakes in the rules of the operations
+    lost: list[str]  # those whose place the checker does not name
+    tied: int  # those of which it says more than one thing that would come to the same
 
     def table(self) -> Table:
         wrong, right = len(SPECIMENS), len(RIGHT)
@@ -363,6 +375,7 @@ class Found(NamedTuple):
             named = f"{self.planted - len(self.lost)} / {self.planted}"
             rows.append([f"{OURS}, mistakes planted in the operations", "", named, "", None])
             notes.append("planted: one mistake in one rule of one operation; named if the sentence is about its line")
+            notes.append(f"of these {self.tied} have two explanations that come to the same, and both are said")
         return Table(title, header, rows, notes)
 
     def json(self) -> dict[str, Any]:
@@ -372,28 +385,34 @@ class Found(NamedTuple):
             "checkers": {name: score._asdict() for name, score in self.scores.items()},
             "seconds": self.seconds,
             "registry": {"cases": self.cases, "alarms": self.alarms},
-            "planted": {"mistakes": self.planted, "lost": list(self.lost)},
+            "planted": {"mistakes": self.planted, "lost": self.lost, "tied": self.tied},
             "versions": versions(),
         }
 
 
-def find(seeds: int) -> Found:
+def find(cases: int, every: int = 1) -> Found:
+    """All of it: at least so many right cases, and of the planted mistakes one in `every`."""
     scores = {OURS: our_score()} | {name: score(name, checker) for name, checker in CHECKERS.items()}
     times = {name: seconds_for(name) for name in ("Linear", "MSE")}
-    return Found(scores, times, *registry_alarms(seeds), *(planted_mistakes() if seeds else ()))
+    return Found(scores, times, *registry_alarms(cases), *(planted_mistakes(every) if cases else (0, [], 0)))
 
 
-def planted_mistakes() -> tuple[int, tuple[str, ...]]:
-    """How many mistakes planted in the rules of the operations change anything, and those that are not found."""
-    said = [(one.name, planted.verdict(one)) for one in progress(planted.everything(), "planted mistakes")]
-    lost = [name for name, text in said if text and not planted.is_found(text)]
-    return sum(bool(text) for _, text in said), tuple(lost)
+def planted_mistakes(every: int = 1) -> tuple[int, list[str], int]:
+    """How many planted mistakes change anything, those that are not found, and how many have two explanations."""
+    wrong, lost, tied = 0, [], 0
+    for one in progress(islice(planted.everything(), 0, None, every), "planted mistakes"):
+        text = planted.verdict(one)
+        wrong += bool(text)
+        tied += TIE in text
+        if text and not planted.is_found(text):
+            lost.append(f"{one.name}: {text}")
+    return wrong, lost, tied
 
 
-def run(rounds: int = ROUNDS, seeds: int = 1) -> Table:
+def run(rounds: int = ROUNDS, cases: int = CASES) -> Table:
     """The table of all checkers. It counts what they find, which takes no `rounds`."""
     say("checkers: the zoo")
-    return find(seeds).table()
+    return find(cases).table()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -401,15 +420,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.checkers",
         description="Run wrong and right backwards through gradient checkers: who finds what, names it, cries wolf.",
     )
-    parser.add_argument("--seeds", type=int, default=1, help="rounds through the operations of minigrad (default 1)")
+    parser.add_argument(
+        "--cases",
+        type=int,
+        default=CASES,
+        help=f"right cases at least, of the operations of minigrad (default {CASES}; 0 plants no mistakes, either)",
+    )
+    parser.add_argument("--every", type=int, default=1, help="of the planted mistakes one in so many (default all)")
     parser.add_argument("--details", action="store_true", help="say what each of them missed, and its false alarms")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--check", action="store_true", help="exit with 1 if minigrad.check does not lead or is slow")
     options = parser.parse_args(arguments)
-    if options.seeds < 0:
-        parser.error("--seeds counts from 0")
+    if options.cases < 0 or options.every < 1:
+        parser.error("--cases counts from 0, and --every from 1")
 
-    found = find(options.seeds)
+    found = find(options.cases, options.every)
     if options.json:
         print(json.dumps(found.json(), indent=2))
     else:

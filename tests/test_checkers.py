@@ -63,7 +63,7 @@ def small(monkeypatch):
 
 
 def test_the_table(small, capsys):
-    assert small("--seeds", "1", "--details") == 0
+    assert small("--cases", "50", "--details") == 0
     printed = capsys.readouterr().out
     rows = {line.split("  ")[0]: line.split() for line in printed.splitlines() if " / " in line}
     assert list(rows)[:2] == [OURS, "minigrad.gradcheck"]
@@ -75,7 +75,7 @@ def test_the_table(small, capsys):
 
 
 def test_json(small, capsys):
-    assert small("--seeds", "0", "--json") == 0
+    assert small("--cases", "0", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["checkers"][OURS]["missed"] == []
     assert found["specimens"] == found["right"] == 2
@@ -105,15 +105,15 @@ def test_who_leads(small, monkeypatch, capsys):
     for column in ("missed", "unnamed", "alarms"):
         assert not checkers.leads({OURS: good._replace(**{column: ["x"]}), "other": good})
     monkeypatch.setattr(checkers, "our_score", lambda: bad)
-    assert checkers.main(["--seeds", "0"]) == 0
-    assert checkers.main(["--seeds", "0", "--check"]) == 1
+    assert checkers.main(["--cases", "0"]) == 0
+    assert checkers.main(["--cases", "0", "--check"]) == 1
 
 
-def test_seeds_are_counted(capsys):
+def test_cases_are_counted(capsys):
     with pytest.raises(SystemExit) as stop:
-        checkers.main(["--seeds", "-1"])
+        checkers.main(["--cases", "-1"])
     assert stop.value.code == 2
-    assert "--seeds counts from 0" in capsys.readouterr().err
+    assert "--cases counts from 0" in capsys.readouterr().err
 
 
 # --------------------------------------------------------------------------------------------------- the second zoo

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.broadcasting import stretched_axes
-from minigrad.checks.linear import implied_jacobian
+from minigrad.checks.linear import returned
 from minigrad.checks.planting import conditions, explain
 from minigrad.checks.tracing import Untraceable
 from minigrad.checks.trial import TERMS, Trial, as_floats, copied
@@ -126,7 +126,8 @@ class Evidence:
     def implied(self) -> Array | None:
         """The Jacobian that the backward implies, from unit cotangents; None where it cannot be had."""
         try:
-            return implied_jacobian(self.trial, self.trial.inputs)[self.i].reshape(self.jacobian.shape)
+            units = np.eye(self.y.size, dtype=self.y.dtype)
+            return returned(self.trial, self.trial.inputs, units)[self.i].reshape(self.jacobian.shape)
         except Untraceable:
             return None
 
@@ -423,18 +424,22 @@ def shifted(e: Evidence) -> Iterator[Guess]:
     if e.got is None:
         return
     got, true = (a.reshape(2, *e.x.shape) for a in (e.got, e.true))
-    for axis, n in enumerate(e.x.shape, 1):
-        for by in (1, -1, 2, -2):
-            if n - abs(by) < 2:
-                continue
-            guess, to = got.copy(), np.arange(max(by, 0), n + min(by, 0))
-            np.moveaxis(guess, axis, 0)[to] = np.moveaxis(true, axis, 0)[to - by]
-            yield Guess(
-                guess.reshape(2, -1),
-                f"{e.d} has the right numbers, moved by {abs(by)} along axis {axis - 1}: cut the padding off on both "
-                "sides, or look at where a slice begins.",
-                f"{axis}{by}",
-            )
+    along = [(axis,) for axis in range(e.x.ndim)] + list(combinations(range(e.x.ndim), 2))
+    for axes, by in product(along, (1, -1, 2, -2)):
+        if min(e.x.shape[axis] for axis in axes) - abs(by) < 2:
+            continue
+        guess, to, place = got.copy(), [slice(None)] * got.ndim, [slice(None)] * got.ndim
+        for axis in axes:
+            to[axis + 1] = slice(max(by, 0), e.x.shape[axis] + min(by, 0))
+            place[axis + 1] = slice(max(-by, 0), e.x.shape[axis] - max(by, 0))
+        guess[tuple(to)] = true[tuple(place)]
+        where = " and ".join(map(str, axes))
+        yield Guess(
+            guess.reshape(2, -1),
+            f"{e.d} has the right numbers, moved by {abs(by)} along axis {where}: cut the padding off on both sides, "
+            "or look at where a slice begins.",
+            f"{where} {by}",
+        )
 
 
 @hypothesis("swapped", WHOLE)
@@ -645,14 +650,14 @@ def regions(e: Evidence) -> Iterator[tuple[str, Array]]:
 @hypothesis("transposed")
 def flipped(e: Evidence) -> Iterator[Guess]:
     """The wrong way round along some axes: the gradient, or another input that it is computed with."""
-    for axes in subsets(e.x.ndim):
+    for axes in subsets(e.x.shape):
         turned = np.flip(e.true.reshape(2, *e.x.shape), tuple(k + 1 for k in axes)).reshape(2, -1)
         where = " and ".join(map(str, axes))
         yield Guess(turned, f"{e.d} is the wrong way round along axis {where}: flip it.", where)
     for j, other in enumerate(e.trial.inputs):
         if j == e.i or not isinstance(other, np.ndarray) or other.dtype.kind != "f":
             continue
-        for axes in subsets(other.ndim):
+        for axes in subsets(other.shape):
             inputs = copied(e.trial.inputs)
             inputs[j] = np.ascontiguousarray(np.flip(other, axes))
             try:
@@ -669,9 +674,10 @@ def flipped(e: Evidence) -> Iterator[Guess]:
             )
 
 
-def subsets(n: int) -> list[tuple[int, ...]]:
+def subsets(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     """The axes that may be flipped together: each by itself, and all, or the last two as of an image."""
-    return list(dict.fromkeys([*((k,) for k in range(n)), tuple(range(n)), tuple(range(n))[-2:]])) if n else []
+    longer = tuple(k for k, n in enumerate(shape) if n > 1)
+    return list(dict.fromkeys([*((k,) for k in longer), longer, longer[-2:]])) if longer else []
 
 
 @hypothesis("transposed")
@@ -809,10 +815,10 @@ def coupled(e: Evidence) -> Iterator[Guess]:
 @hypothesis("averaged")
 def over_its_own_axes(e: Evidence) -> Iterator[Guess]:
     """A gradient whose entries are sums or means of the right ones."""
-    for axes in subsets(e.x.ndim):
+    for axes in subsets(e.x.shape):
         true = e.true.reshape(2, *e.x.shape)
         over = tuple(k + 1 for k in axes)
-        where = "everything" if len(axes) == e.x.ndim else "axis " + " and ".join(map(str, axes))
+        where = "everything" if axes == tuple(range(e.x.ndim)) else "axis " + " and ".join(map(str, axes))
         for what, reduce in (("sum", np.sum), ("mean", np.mean)):
             guess = np.broadcast_to(reduce(true, axis=over, keepdims=True), true.shape)
             yield Guess(

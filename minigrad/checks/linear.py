@@ -1,20 +1,21 @@
 """The true tape in numbers: the Jacobian of every step, and of everything in front of it and behind it.
 
-A backward is linear in its cotangent, so all of it is matrices. With A the Jacobian of the output by a node, L that of
-the node by one of its inputs, and B that of this input by the inputs of the function, a path through this edge adds
-A L B to the Jacobian. Whoever puts another L' there gets a gradient that is off by A (L' - L) B: no sweep is needed to
-know what a mistake at an edge would have made.
+A backward is linear in its cotangent, so all of it is matrices. With A the gradients of a node for a few cotangents, L
+the Jacobian of the node by one of its inputs, and B that of this input by the inputs of the function, a path through
+this edge adds A L B to the gradients. Whoever puts another L' there gets gradients that are off by A (L' - L) B: no
+sweep is needed to know what a mistake at an edge would have made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigrad.backprop import tape
+from minigrad.broadcasting import stretched_axes
 from minigrad.checks.tracing import Untraceable, trace
 from minigrad.checks.trial import Trial, as_floats
 from minigrad.ops.operation import Operation
@@ -62,9 +63,23 @@ class Local:
 
     def after(self, a: Array) -> Array:
         """a L, for a matrix with a column for each entry of the node."""
-        if self.diagonal is None or self.x.shape != self.node.shape:
+        if self.diagonal is None:
             return np.asarray(a @ self.matrix)
-        return np.asarray(a * self.diagonal.reshape(-1))
+        g = (a * self.diagonal.reshape(-1)).reshape(-1, *self.node.shape)
+        axes = tuple(k + 1 for k in stretched_axes(self.x.shape, self.node.shape))
+        return np.asarray(g.sum(axes)).reshape(len(a), -1)
+
+    def scaled(self, c: float) -> Local:
+        """The Jacobian, times a number."""
+        if self.diagonal is None:
+            return Local(self.node, self.x, None, c * self.matrix)
+        return Local(self.node, self.x, c * self.diagonal)
+
+    def size(self) -> Local:
+        """The Jacobian of absolute values."""
+        if self.diagonal is None:
+            return Local(self.node, self.x, None, abs(self.matrix))
+        return Local(self.node, self.x, abs(self.diagonal))
 
 
 def stretched(b: Array, narrow: tuple[int, ...], wide: tuple[int, ...]) -> Array:
@@ -81,10 +96,12 @@ class Linear:
     Attributes:
         nodes: the Tensors, in the order in which they were computed.
         columns: for each differentiated input its columns in a Jacobian.
-        got: the Jacobian that the backward implies, (output.size, N).
-        truth: the true one.
+        rows: the cotangents, (k, output.size); a few tell as much as the unit vectors, as nobody chose them.
+        got: the gradients that the backward returns for them, (k, N).
+        truth: the true ones.
         jacobians: for each node that of the node by the inputs, (node.size, N).
-        adjoints: for each node that of the output by the node, (output.size, node.size).
+        adjoints: for each node the true gradients of the node, (k, node.size).
+        shares: for each edge what it adds to the gradients of its input.
         locals: for each edge its Local.
     """
 
@@ -108,18 +125,20 @@ class Linear:
         starts = np.cumsum([0, *[np.size(inputs[i]) for i in self.able]])
         self.columns = {i: slice(*starts[k : k + 2]) for k, i in enumerate(self.able)}
         self.size = int(starts[-1])
-        if size > LARGEST or output.size * self.size > LARGEST:
+        if size > LARGEST:
             raise Untraceable("the tape is too large to be taken apart")
         self.locals = {e: self.local(e) for e in self.edges}
+        self.rows = cotangents(trial)
         # What cancels altogether (the largest entry that a softmax subtracts) would not, if a path beside it were cut.
         dead = self.cancelled()
         self.edges = [e for e in self.edges if not {e.node, e.input} & dead]
         self.jacobians = self.forwards(self.locals)
         self.adjoints = self.backwards(self.locals)
-        self.truth = self.jacobians[self.output]
+        self.shares = {e: self.locals[e].after(self.adjoints[e.node]) for e in self.edges}
+        self.truth = self.gradients(self.adjoints)
         self.scale = max(abs(self.truth).max(initial=0), 1e-300)
         if not np.isfinite(self.truth).all():
-            raise Untraceable("the Jacobian is not finite")
+            raise Untraceable("a gradient is not finite")
         self.known = np.ones(self.size, bool)
         if verify:
             self.compare_with_the_numerical_one()
@@ -175,19 +194,26 @@ class Linear:
         return found
 
     def backwards(self, links: Mapping[Edge, Local]) -> list[Array]:
-        """For each node the Jacobian of the output by it, from the last to the first."""
-        rows = self.nodes[self.output].size
-        found = [np.zeros((rows, node.size)) for node in self.nodes]
-        found[self.output] = np.eye(rows)
+        """For each node its gradients, from the last to the first."""
+        found = [np.zeros((len(self.rows), node.size)) for node in self.nodes]
+        found[self.output] = self.rows
         for e in reversed(self.edges):
-            found[e.input] += links[e].after(found[e.node])
+            found[e.input] = found[e.input] + links[e].after(found[e.node])
+        return found
+
+    def gradients(self, adjoints: list[Array]) -> Array:
+        """Those of the inputs, side by side."""
+        found = np.zeros((len(self.rows), self.size))
+        for i, columns in self.columns.items():
+            if (k := self.at.get(self.inputs[i])) is not None:
+                found[:, columns] = adjoints[k]
         return found
 
     def cancelled(self) -> set[int]:
         """The nodes on which the output does not depend, although paths lead from them to it."""
         adjoints, terms = self.backwards(self.locals), np.zeros(len(self.nodes))
         for e in self.edges:
-            terms[e.input] += (abs(adjoints[e.node]) @ abs(self.locals[e].matrix)).max(initial=0)
+            terms[e.input] += self.locals[e].size().after(abs(adjoints[e.node])).max(initial=0)
         return {i for i, a in enumerate(adjoints) if abs(a).max(initial=0) <= 1e-12 * terms[i] != 0}
 
     def between(self, start: int) -> dict[int, Array]:
@@ -201,39 +227,40 @@ class Linear:
 
     # ------------------------------------------------------------------------------------------- what is returned
     def implied(self, inputs: list[Any]) -> Array:
-        """The Jacobian that the backward implies; of an input that gets no gradient of its shape, the true one."""
-        found = implied_jacobian(self.trial, inputs)
+        """The gradients that the backward returns; of an input that gets none of its shape, the true ones."""
+        found = returned(self.trial, inputs, self.rows)
         return np.hstack([found.get(i, self.truth[:, columns]) for i, columns in self.columns.items()])
 
     def compare_with_the_numerical_one(self) -> None:
         """Where forward takes numbers off the tape, the tape is not the truth."""
-        g = self.trial.cotangents.reshape(2, -1).astype(np.float64)
         for i, columns in self.columns.items():
             found = self.trial.compare(i)
             self.known[columns] = ~found.kinks  # there any slope between two is right
-            off = abs(g @ self.truth[:, columns] - found.true.astype(np.float64))
-            slack = found.allowed.astype(np.float64) + 1e-6 * (abs(g) @ abs(self.truth[:, columns]) + self.scale)
+            off = abs(self.truth[:2, columns] - found.true.astype(np.float64))
+            slack = found.allowed.astype(np.float64) + 1e-6 * (found.terms.astype(np.float64) + self.scale)
             if not ((off <= slack) | found.kinks).all():
                 raise Untraceable("the tape of forward is not all of it")
 
     # ------------------------------------------------------------------------------------------------- comparing
     def change(self, changed: Mapping[Edge, Local]) -> Array:
-        """By how much the Jacobian would be off, with other Jacobians at these edges."""
-        if len({e.node for e in changed}) > 1:
-            return (self.forwards({**self.locals, **changed})[self.output] - self.truth) * self.known
-        step = sum(new.times(b) - self.locals[e].times(b) for e, new, b in self.with_inputs(changed))
-        return np.asarray(self.adjoints[next(iter(changed)).node] @ step * self.known)
+        """By how much the gradients would be off, with other Jacobians at these edges."""
+        behind = 0
+        for node in {e.node for e in changed}:
+            behind |= self.behind[node]
+        if any(behind >> e.input & 1 for e in changed):  # one of them is on the way to another
+            return (self.gradients(self.backwards({**self.locals, **changed})) - self.truth) * self.known
+        parts = (
+            (new.after(self.adjoints[e.node]) - self.shares[e]) @ self.jacobians[e.input] for e, new in changed.items()
+        )
+        return np.asarray(sum(parts) * self.known)
 
-    def with_inputs(self, changed: Mapping[Edge, Local]) -> Iterator[tuple[Edge, Local, Array]]:
-        for e, new in changed.items():
-            yield e, new, self.jacobians[e.input]
-
-    def times(self, e: Edge, c: float) -> Local:
-        """The Jacobian of an edge, times a number."""
-        link = self.locals[e]
-        if link.diagonal is not None:
-            return Local(link.node, link.x, c * link.diagonal)
-        return Local(link.node, link.x, None, c * link.matrix)
+    @cached_property
+    def behind(self) -> list[int]:
+        """For each node those that were computed from it, and itself, as bits."""
+        found = [1 << i for i in range(len(self.nodes))]
+        for e in reversed(self.edges):
+            found[e.input] |= found[e.node]
+        return found
 
     def explained(self, change: Array, i: int) -> bool:
         """Whether the gradient of input i is off by this."""
@@ -241,21 +268,27 @@ class Linear:
         return bool((abs(change[:, columns] - self.off[:, columns]) <= self.limit).all())
 
 
-def implied_jacobian(trial: Trial, inputs: Sequence[Any]) -> dict[int, Array]:
-    """What a backward makes of unit cotangents: for each input that gets a gradient of its shape a Jacobian.
+def cotangents(trial: Trial) -> Array:
+    """Those of the trial, and others of fresh signs, as rows."""
+    size, random = trial.y.size, np.random.default_rng((trial.case.seed, 7))
+    others = random.uniform(0.5, 2, (min(2, size - 1), size)) * random.choice([-1, 1], (min(2, size - 1), size))
+    return np.vstack([trial.cotangents.reshape(2, -1), others * trial.finite.reshape(-1)]).astype(np.float64)
+
+
+def returned(trial: Trial, inputs: Sequence[Any], rows: Array) -> dict[int, Array]:
+    """What a backward makes of cotangents, the rows of a matrix: for each input that gets gradients of its shape these.
 
     Raises:
         Untraceable: there are too many entries, or something is not finite.
     """
-    y = trial.y
-    if y.size > LONGEST or y.size * sum(np.size(inputs[i]) for i in trial.able) > LARGEST:
+    if len(rows) > LONGEST or len(rows) * sum(np.size(inputs[i]) for i in trial.able) > LARGEST:
         raise Untraceable("the Jacobian is too large")
-    rows = [trial.pull(unit.reshape(y.shape), inputs) for unit in np.eye(y.size, dtype=y.dtype)]
+    calls = [trial.pull(row.reshape(trial.y.shape), inputs) for row in rows]
     found: dict[int, Array] = {}
     for i in trial.able:
-        parts: list[Any] = [grads[i] if i < len(grads) else None for grads in rows]
+        parts: list[Any] = [grads[i] if i < len(grads) else None for grads in calls]
         if all(part is not None and part.shape == np.shape(inputs[i]) for part in parts):
-            found[i] = as_floats(np.stack(parts).reshape(y.size, -1)).astype(np.float64)
+            found[i] = as_floats(np.stack(parts).reshape(len(rows), -1)).astype(np.float64)
             if not np.isfinite(found[i]).all():
                 raise Untraceable("a gradient is not finite")
     return found

@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad.broadcasting import stretched_axes
 from minigrad.checks.linear import CLOSE, Edge, Local
-from minigrad.checks.survey import UNARY, Key, Link, Slope, Survey, fits_into, spelled
+from minigrad.checks.survey import FEW, UNARY, Key, Link, Slope, Survey, fits_into, spelled
 from minigrad.checks.tracing import Untraceable
 from minigrad.checks.trial import Trial
 from minigrad.tensor import Tensor
@@ -29,6 +29,7 @@ DRAWS = 3  # on which a mistake has to fit
 LIKELY = 1.75  # the cost up to which an explanation of everything ends the search
 LONG = 200  # entries of a stretch, for which other slopes are tried
 PAIRED = 16  # paths that are left out two at a time
+TIE = "; or, which comes to the same, "
 ROUND = 1e-7  # relative: two numbers that a path may count by are the same
 
 
@@ -59,7 +60,7 @@ class Explanation(NamedTuple):
 
     def text(self, name: str) -> str:
         said = [m.text for m in (self.mistake, *self.also)]
-        return f"d{name}: " + "; or, which comes to the same, ".join(said).replace("{x}", name) + "."
+        return f"d{name}: " + TIE.join(said).replace("{x}", name) + "."
 
 
 @lru_cache(maxsize=2)  # it is asked for one input after the other
@@ -157,7 +158,12 @@ def at(place: Key, make: Callable[..., Local | None], *more: Any) -> Change:
             return None
         made = {e: make(t, e, *more) for e in t.places[place]}
         found = {e: new for e, new in made.items() if new is not None}
-        return t.change(found) if len(found) == len(made) else None
+        if len(found) < len(made):
+            return None
+        for e, new in found.items() if len(found) == 1 else ():
+            if new.diagonal is not None and e in t.needed and t.ruled_out(e, new.diagonal - t.locals[e].diagonal):
+                return None
+        return t.change(found)
 
     return change
 
@@ -214,7 +220,7 @@ def scales(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
     """One sweep gives the share P of a place; got - true = (s - 1) P gives the number s, 0 for a path left out."""
     hits: list[tuple[float, Array, Key]] = []
     for place, edges in t.places.items():
-        cut = t.change({e: t.times(e, 0.0) for e in edges})
+        cut = t.change({e: t.locals[e].scaled(0.0) for e in edges})
         for inputs in ([*wrong], *([i] for i in wrong)):
             columns = np.concatenate([np.arange(t.size)[t.columns[k]] for k in inputs])
             p, off = -cut[:, columns], t.off[:, columns]
@@ -266,6 +272,13 @@ def parts(t: Survey) -> Iterator[Mistake]:
                 change = partial(only, place=place, which=which)
                 yield Mistake("unsummed", 0.9, change, f"{text}: = where += belongs, or a return inside of the loop")
         link = t.locals[e]
+        if link.diagonal is None and place[-1] != "node" and (abs(link.matrix).sum(axis=0) > 1).any():
+            text = (
+                f"{t.where(e.node)} takes entries of `{t.name(e.input)}` several times, and of the cotangents of each "
+                "only the last is kept: add them up, with np.add.at(d, index, grad) for d[index] = grad or += grad"
+            )
+            if t.nodes[e.node].op.name == "getitem":
+                yield Mistake("unsummed", 0.95, at(place, last_taken), text)
         if place[-1] in ("all", "node") or link.diagonal is None or link.x.shape == link.node.shape:
             continue
         for axis in stretched_axes(link.x.shape, link.node.shape):
@@ -281,7 +294,14 @@ def only(t: Survey, place: Key, which: int) -> Array | None:
     edges = t.places.get(place, ())
     if len(edges) < 2:
         return None
-    return t.change({e: t.times(e, 0.0) for e in edges if e is not edges[which]})
+    return t.change({e: t.locals[e].scaled(0.0) for e in edges if e is not edges[which]})
+
+
+def last_taken(t: Survey, e: Edge) -> Local:
+    """Of an index that takes entries several times: each goes to where it was taken last."""
+    link = t.locals[e]
+    later = np.cumsum(link.matrix[::-1], axis=0)[::-1]
+    return Local(link.node, link.x, None, np.where(later == 1, link.matrix, 0))
 
 
 def one_index(t: Survey, e: Edge, axis: int, which: int) -> Local | None:
@@ -297,7 +317,7 @@ def pairs(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
     """Two paths that are left out together, or count by wrong numbers, as the mean and variance of a normalisation."""
     apart: list[tuple[Array, list[Key]]] = []
     for place, edges in t.places.items():
-        cut = t.change({e: t.times(e, 0.0) for e in edges})
+        cut = t.change({e: t.locals[e].scaled(0.0) for e in edges})
         if place[-1] not in ("all", "node") and abs(cut).max(initial=0) > t.limit:
             alike = next((places for other, places in apart if abs(cut - other).max() <= t.limit), None)
             if alike is None:
@@ -332,7 +352,7 @@ def two_paths(t: Survey, places: tuple[list[Key], list[Key]], number: Number) ->
 def both_scaled(t: Survey, places: Sequence[Key], number: Number) -> Array | None:
     if any(place not in t.places for place in places):
         return None
-    return t.change({e: t.times(e, number.value(t)) for place in places for e in t.places[place]})
+    return t.change({e: t.locals[e].scaled(number.value(t)) for place in places for e in t.places[place]})
 
 
 def same(a: float, b: float) -> bool:
@@ -352,7 +372,7 @@ def counted(t: Survey, s: float, places: list[Key]) -> Iterator[Mistake]:
     for place in places:
         for kind, text, factor in natural(t, t.places[place][0]):
             if same(factor(t, t.places[place][0]), s):
-                change = at(place, lambda t, e, factor: t.times(e, factor(t, e)), factor)
+                change = at(place, lambda t, e, factor: t.locals[e].scaled(factor(t, e)), factor)
                 yield Mistake(kind, 1.1, change, text, proportional=True)
     found = [n for n in numbers(t) if same(n.value(t), s)] or [Number(f"{s:.6g} times", partial(constant, s), 1.0)]
     for number in found:
@@ -361,7 +381,7 @@ def counted(t: Survey, s: float, places: list[Key]) -> Iterator[Mistake]:
 
 
 def scaled(place: Key, number: Number) -> Change:
-    return at(place, lambda t, e: t.times(e, number.value(t)))
+    return at(place, lambda t, e: t.locals[e].scaled(number.value(t)))
 
 
 def natural(t: Survey, e: Edge) -> Iterator[tuple[str, str, Callable[[Survey, Edge], float]]]:
@@ -425,14 +445,14 @@ def raised(node: Tensor) -> float | None:
 
 
 # --------------------------------------------------------------------------------------------------- factors and masks
-CHOOSING = "where", "maximum", "minimum", "clip", "relu", "max", "min"
+CHOOSING = "where", "maximum", "minimum", "fmax", "fmin", "clip", "relu", "max", "min"
 
 
 def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
     """A factor of the forward that is missing, put in twice or on the wrong side; and the masks of what chooses."""
     for place, edges in t.places.items():
         e = edges[0]
-        node, link = t.nodes[e.node], t.locals[e]
+        node = t.nodes[e.node]
         op, where = node.op.name, t.where(e.node)
         if op == "where" and place[-1] == "node":
             for truth, text in ((True, "held everywhere"), (False, "held nowhere"), (None, "were turned round")):
@@ -444,7 +464,9 @@ def factors(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
             yield Mistake("mask", 1.25, change, text)
         for make, text in UNLIKE_A_MAXIMUM.items() if op in ("max", "min") and place[-1] != "node" else ():
             yield Mistake("mask", 1.3, at(place, make), f"{text}: {where}")
-        if place[-1] == "node" or link.diagonal is None or (len(edges) == 1 and not t.possible(e, wrong)):
+        if place[-1] == "node" or (len(edges) == 1 and not t.possible(e, wrong)):
+            continue
+        if any(t.locals[other].diagonal is None for other in edges):
             continue
         for slot, bound in ((1, "lower"), (2, "upper")) if op == "clip" and e.slot == 0 else ():
             change = at(place, unbounded, slot)
@@ -582,7 +604,7 @@ def weights(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
     """A value of the tape that is a factor too much somewhere, or too little."""
     for place, edges in t.places.items():
         e = edges[0]
-        if len(edges) == 1 and not t.possible(e, wrong):
+        if len(edges) > FEW or (len(edges) == 1 and not t.possible(e, wrong)):
             continue
         for key, w in t.values.items():
             if w.dtype.kind not in "fb" or w.size == 1 or not fits_into(w.shape, t.nodes[e.node].shape):
@@ -640,6 +662,8 @@ def sloped(key: Key, make: Callable[..., Any], *more: Any) -> Change:
         if link is None or slope is None:
             return None
         delta = np.broadcast_to(slope, link.slope.shape) - link.slope
+        if t.ruled_out(key, delta):
+            return None
         return np.asarray((t.adjoints[link.v] * delta.reshape(-1)) @ t.jacobians[link.u] * t.known)
 
     return change
@@ -647,7 +671,7 @@ def sloped(key: Key, make: Callable[..., Any], *more: Any) -> Change:
 
 def usable(t: Survey, wrong: Sequence[int]) -> Iterator[tuple[Key, Link, str]]:
     for key, link in t.functions.items():
-        if t.solvable(t.adjoints[link.v], t.jacobians[link.u], wrong):
+        if t.solvable(key, t.adjoints[link.v], t.jacobians[link.u], wrong):
             yield key, link, t.function_name(link)
 
 
@@ -788,6 +812,12 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
                     change = at(place, Survey.with_value_of, slot, key, True)
                     text = f"the derivative of {where} is given `{t.called(key)}.T` instead of {own}"
                     yield Mistake("transposed" if w is old else "wrong-value", 1.6, change, text)
+        for a, b in combinations(range(len(node.values)), 2):
+            both = [x for x in (node.values[a], node.values[b]) if isinstance(x, np.ndarray) and x.size > 1]
+            if e.slot in (a, b) and len(both) == 2 and both[0].shape == both[1].shape:
+                names = [f"`{t.operand(e.node, slot)}`" for slot in (a, b)]
+                text = f"the derivative of {where} takes {' for '.join(names)}, and {' for '.join(names[::-1])}"
+                yield Mistake("swapped", 1.65, at(place, exchanged, a, b), text)
         if t.locals[e].diagonal is None and node.size == t.nodes[e.input].size:
             change = at(place, lambda t, e: t.square_matrix(e, lambda m: np.eye(len(m))))
             yield Mistake("missing-factor", 1.7, change, f"the derivative of {where} is missing")
@@ -796,6 +826,12 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
             change = at(place, lambda t, e: t.square_matrix(e, np.transpose))
             text = f"the backward does {where} itself, where its transpose belongs (the other way round)"
             yield Mistake("wrong-rule", 1.7, change, text)
+
+
+def exchanged(t: Survey, e: Edge, a: int, b: int) -> Local:
+    values = list(t.nodes[e.node].values)
+    values[a], values[b] = values[b], values[a]
+    return t.local(e, values, like=t.locals[e])
 
 
 def of_another_step(t: Survey, place: Key, slot: int, by: int) -> Array | None:
@@ -872,6 +908,33 @@ def diagonals(t: Survey) -> Iterator[Mistake]:
                 yield Mistake("missing-factor", cost + 0.1, change, f"{step} is not multiplied in")
                 change = partial(instead, **ends, make=lambda j: j @ j)
                 yield Mistake("counted", cost + 0.2, change, f"{step} is multiplied in twice")
+                for form, (words, make) in enumerate(LIKE_SOFTMAX.items() if softmax == "the softmax " else ()):
+                    own = f"is {words} in the backward, and has to be y_i (δ_ij - y_j)"
+                    change = partial(of_softmax, **ends, make=make)
+                    yield Mistake("wrong-value", 1.4 + form / 100, change, f"{step} {own}: save the output y")
+
+
+Outer = Callable[[Array, Array], Array]
+LIKE_SOFTMAX: dict[str, Outer] = {  # of one row, by its input x and its output y
+    "y_i (δ_ij - x_j)": lambda x, y: np.diag(y) - np.outer(y, x),
+    "x_i (δ_ij - y_j)": lambda x, y: np.diag(x) - np.outer(x, y),
+    "x_i (δ_ij - x_j)": lambda x, y: np.diag(x) - np.outer(x, x),
+    "δ_ij - y_j": lambda x, y: np.eye(y.size) - np.outer(np.ones(y.size), y),
+    "y_i (1 - y_i) on the diagonal, and y_i y_j beside it,": lambda x, y: np.diag(y - 2 * y * y) + np.outer(y, y),
+    "y_i (δ_ij + y_j)": lambda x, y: np.diag(y) + np.outer(y, y),
+}
+
+
+def of_softmax(t: Survey, u: Key, v: Key, make: Outer) -> Array | None:
+    """The change that comes of another formula for the Jacobian of a softmax of rows."""
+    if u not in t.position or v not in t.position:
+        return None
+    x, y = (t.nodes[t.position[key]].array for key in (u, v))
+    n, rows = x.shape[-1], x.size // x.shape[-1]
+    blocks = np.zeros((rows, n, rows, n))
+    for k, pair in enumerate(zip(x.reshape(-1, n), y.reshape(-1, n), strict=True)):
+        blocks[k, :, k] = make(*pair)
+    return instead(t, u, v, lambda j: blocks.reshape(x.size, x.size))
 
 
 def only_diagonal(jacobian: Array) -> Array:
@@ -972,14 +1035,18 @@ def softmax_name(x: Array, y: Array) -> str:
 def constants(t: Survey) -> Iterator[Mistake]:
     """A constant of the forward that is not there when backward computes it anew."""
     for i, node in enumerate(t.nodes):
-        if node.op is None or not node.differentiable or node.op.name not in ("add", "subtract", "multiply", "divide"):
+        if node.op is None or not node.differentiable or node.op.name not in NEUTRAL:
             continue
-        neutral = 0.0 if node.op.name in ("add", "subtract") else 1.0
+        neutral = NEUTRAL[node.op.name]
         for slot, value in enumerate(node.values):
             constant = type(node.inputs[slot]) is not Tensor and np.size(value) == 1
             if constant and not (slot == 0 and node.op.name in ("subtract", "divide")):
-                text = f"{float(np.reshape(value, ())):g}, a constant (eps) of {t.where(i)}, is not in the backward"
-                yield Mistake("eps", 1.55, partial(without, key=t.keys[i], slot=slot, neutral=neutral), text)
+                kind, what = ("eps", "a constant (eps)") if np.isfinite(neutral) else ("mask", "the bound")
+                text = f"{float(np.reshape(value, ())):g}, {what} of {t.where(i)}, is not in the backward"
+                yield Mistake(kind, 1.55, partial(without, key=t.keys[i], slot=slot, neutral=neutral), text)
+
+
+NEUTRAL = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0, "maximum": -np.inf, "minimum": np.inf}
 
 
 def without(t: Survey, key: Key, slot: int, neutral: float) -> Array | None:
@@ -1014,5 +1081,5 @@ def addend(t: Survey, i: int, key: Key, c: float = 1.0) -> Array | None:
     if y.size != 1 and y.shape != x.shape:
         return None
     entries, change = np.broadcast_to(w, x.shape).reshape(-1), np.zeros_like(t.truth)
-    change[:, t.columns[i]] = entries if y.size == 1 else np.diag(entries)
+    change[:, t.columns[i]] = t.rows * entries
     return change * c * t.known

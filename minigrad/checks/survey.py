@@ -85,6 +85,7 @@ class Survey(Linear):
             self.keys.append((*key, numbers[key]))
             numbers[key] += 1
         self.position = {key: i for i, key in enumerate(self.keys)}
+        self.said: dict[int, str] = {}
         self.places = self.found_places()
 
     def found_places(self) -> dict[Key, list[Edge]]:
@@ -154,7 +155,7 @@ class Survey(Linear):
                 for v in alike if not np.array_equal(x.array, y) else ():  # of which it may be any
                     node = self.nodes[v]
                     a, b = float(y.flat[0]), float(node.array.flat[0])
-                    if abs(a - b) > 1e-10 * abs(a) or (abs(y - node.array) > 1e-12 * abs(y) + 1e-14).any():
+                    if abs(a - b) > 1e-10 * abs(a) or not (abs(y - node.array) <= 1e-12 * abs(y) + 1e-14).all():
                         continue
                     reached = reached or self.between(u)
                     d = np.asarray(slope(x.array, node.array))
@@ -196,11 +197,13 @@ class Survey(Linear):
 
     def where(self, i: int) -> str:
         """A node with its line."""
-        text, variable = self.expression(i), self.variable(i)
-        if variable:
-            text = variable if text.startswith("the ") else f"{variable} = {text}"
-        line = Place.of(self.nodes[i].made_at).line
-        return f"{text} (line {line})" if text.startswith("the ") else f"`{text}` (line {line})"
+        if i not in self.said:
+            text, variable = self.expression(i), self.variable(i)
+            if variable:
+                text = variable if text.startswith("the ") else f"{variable} = {text}"
+            text = text if text.startswith("the ") else f"`{text}`"
+            self.said[i] = f"{text} (line {Place.of(self.nodes[i].made_at).line})"
+        return self.said[i]
 
     def operand(self, i: int, slot: int) -> str:
         x, value = self.nodes[i].inputs[slot], self.nodes[i].values[slot]
@@ -253,30 +256,45 @@ class Survey(Linear):
 
     def possible(self, e: Edge, wrong: Sequence[int]) -> bool:
         """Whether other numbers at an edge, whatever they are, could explain the gradient of a wrong input."""
-        key = (e, *wrong)
-        if key not in self.tried:
+        if e not in self.tried:
             link, a, b = self.locals[e], self.adjoints[e.node], self.jacobians[e.input]
             if link.diagonal is not None:
-                self.tried[key] = self.solvable(a, stretched(b, link.x.shape, link.node.shape), wrong)
+                self.solvable(e, a, stretched(b, link.x.shape, link.node.shape), wrong)
             else:
-                self.tried[key] = any(self.spans(a, b[:, self.columns[i]], self.off[:, self.columns[i]]) for i in wrong)
-        return self.tried[key]
+                self.tried[e] = any(self.spans(a, b[:, self.columns[i]], self.off[:, self.columns[i]]) for i in wrong)
+        return self.tried[e]
 
     @cached_property
     def tried(self) -> dict[Key, bool]:
         return {}
 
-    def solvable(self, a: Array, b: Array, wrong: Sequence[int]) -> bool:
+    @cached_property
+    def needed(self) -> dict[Key, list[Array]]:
+        """By how much the diagonal at an edge, or of a function, has to be off: the only answer for each input."""
+        return {}
+
+    def solvable(self, key: Key, a: Array, b: Array, wrong: Sequence[int]) -> bool:
         """Whether some a diag(δ) b is by how much the gradient of a wrong input is off (least squares for δ)."""
-        left = a.T @ a
+        left, found, unique = a.T @ a, [], True
         for i in wrong:
             part, off = b[:, self.columns[i]], self.off[:, self.columns[i]]
             if not part.any():
                 continue
-            delta = np.linalg.lstsq(left * (part @ part.T), ((a.T @ off) * part).sum(axis=1), rcond=1e-13)[0]
+            delta, _, rank, _ = np.linalg.lstsq(left * (part @ part.T), ((a.T @ off) * part).sum(axis=1), rcond=1e-13)
             if abs(a @ (delta[:, None] * part) - off).max() <= 1e-4 * abs(off).max():
-                return True
-        return False
+                found.append(delta)
+                unique = unique and rank == delta.size
+        if found and unique:
+            self.needed[key] = found
+        self.tried[key] = bool(found)
+        return self.tried[key]
+
+    def ruled_out(self, key: Key, delta: Array) -> bool:
+        """Whether it is known that a diagonal has to be off by something else."""
+        delta = delta.reshape(-1)
+        return key in self.needed and not any(
+            (abs(delta - need) <= 1e-2 * abs(need).max()).all() for need in self.needed[key]
+        )
 
     def spans(self, a: Array, b: Array, off: Array) -> bool:
         """Whether some a M b is `off`."""
@@ -324,7 +342,7 @@ class Survey(Linear):
         return Local(link.node, link.x, None, make(link.matrix)) if link.node.size == link.x.size else None
 
     def again(self, i: int, computed: Callable[[Tensor], Array]) -> Array:
-        """The Jacobian of a forward that is computed anew, node i in another way."""
+        """The gradients of a forward that is computed anew, node i in another way."""
         kept = [(node.array, node.values) for node in self.nodes]
         try:
             for k, node in enumerate(self.nodes):
@@ -335,7 +353,7 @@ class Survey(Linear):
                     for x, old in zip(node.inputs, node.values, strict=True)
                 ]
                 node.array = computed(node) if k == i else np.asarray(node.op.forward(*node.values, **node.params))
-            return self.forwards({e: self.local(e, like=self.locals[e]) for e in self.edges})[self.output]
+            return self.gradients(self.backwards({e: self.local(e, like=self.locals[e]) for e in self.edges}))
         finally:
             for node, (array, values) in zip(self.nodes, kept, strict=True):
                 node.array, node.values = array, values
