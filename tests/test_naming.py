@@ -126,6 +126,12 @@ def mean_by_index(g, table, y):
     return np.array([g[0], g[1:].mean(0)])
 
 
+def added_by_index(g, table, y):
+    d = np.zeros_like(table)
+    d[np.array([0, 1, 1, 1])] += g / 4
+    return d
+
+
 def over_norm(a):
     return a * (1 / np.sqrt((a * a).sum()))
 
@@ -268,6 +274,36 @@ NAMED = {  # forward, backward, inputs, what is said
         [np.array([0.0, 0.7, -1.3])],
         "path through",
     ),
+    "bound forgotten": (
+        lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6,
+        lambda g, x, y: g * np.where(x < -3, 0, (2 * x + 3) / 6),
+        [np.array([-4.0, -1, 2, 4.5, 7])],
+        "6, the bound of .* is not in the backward",
+    ),
+    "an index twice": (
+        lambda table: by_index(table).mean(0),
+        added_by_index,
+        [X],
+        r"only the last is kept: add them up, with np.add.at",
+    ),
+    "softmax given its input": (
+        soft,
+        lambda g, x, y: y * g - x * (g * y).sum(-1, keepdims=True),
+        [X],
+        r"is y_i \(δ_ij - x_j\) in the backward",
+    ),
+    "operands exchanged": (
+        np.arctan2,
+        lambda g, a, b, y: (g * a / (a * a + b * b), -g * a / (a * a + b * b)),
+        [X, P],
+        "dx1: the derivative of the arctan2 takes `x1` for `x2`, and `x2` for `x1`",
+    ),
+    "cropped on one side": (
+        lambda x: 2 * x,
+        lambda g, x, y: np.pad(2 * g, ((1, 0), (1, 0)))[:4, :4],
+        [np.arange(1.0, 17).reshape(4, 4) ** 1.5],
+        "moved by 1 along axis 0 and 1",
+    ),
     "an operation of LAPACK": (
         np.linalg.det,
         lambda g, A, y: g * np.linalg.inv(A).T,
@@ -290,6 +326,14 @@ def test_a_slope_that_is_one_number_is_of_no_place():
     assert "np.clip" in text
     assert "earlier call" not in text
     assert "output y" not in text
+
+
+def test_a_region_that_other_draws_contradict_is_not_named():
+    """Of numbers near 1e4 those above 0 are those above 3."""
+    wrong = made(lambda x: x * x, lambda g, x, y: 2 * g * np.where(x > 3, 0.9 * x, x))
+    text = text_of(check(wrong, signature="()->()"))
+    assert "x is large" in text
+    assert "x > 0" not in text
 
 
 def test_a_forward_that_widens_has_wide_gradients():

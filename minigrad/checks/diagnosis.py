@@ -731,6 +731,18 @@ def symmetric(e: Evidence) -> Iterator[Guess]:
             yield Guess(e.got if e.got is not None else e.true, f"{text}2 {name} in a quadratic form).", name)
 
 
+def contradicted(e: Evidence, label: str) -> bool:
+    """Whether values of a region were right in an earlier case: a draw of large numbers has no x > 0 but x > 3."""
+    test = {f"where {name.format(x=e.name)}": test for name, test in VALUES.items()}.get(label)
+    for trial in e.trial.earlier:
+        if test and trial.gradient(e.i) is not None:
+            found = trial.compare(e.i)
+            right = (found.true != 0).any(axis=0) & ~found.wrong.any(axis=0)
+            if (right & test(trial.inputs[e.i]).reshape(-1)).any():
+                return True
+    return False
+
+
 def thresholds(x: Array, wrong: Array, name: str) -> Iterator[tuple[str, Array]]:
     low, high = x[wrong].min(), x[wrong].max()
     if (x[~wrong] < low).all():
@@ -976,6 +988,10 @@ def fitting(table: Hypotheses, evidence: list[Evidence]) -> list[Fault]:
     first = evidence[0]
     for kind, function in table:
         guesses = [[guess for guess in function(e) if e.fits(guess.array, guess.error)] for e in evidence]
+        if kind == "region":
+            guesses = [
+                [g for g in some if not contradicted(e, g.label)] for some, e in zip(guesses, evidence, strict=True)
+            ]
         if kind == "region":  # another draw may lie in it with all of its entries
             guesses = [guesses[0], *filter(None, guesses[1:])]
         common = set.intersection(*({guess.label for guess in found} for found in guesses))

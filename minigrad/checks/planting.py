@@ -1052,6 +1052,8 @@ NEUTRAL = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0, "maximum
 def without(t: Survey, key: Key, slot: int, neutral: float) -> Array | None:
     def computed(node: Tensor) -> Array:
         values = [neutral if k == slot else value for k, value in enumerate(node.values)]
+        if not np.isfinite(neutral):  # then its rule does not know of the bound, either
+            node.values = values
         return np.asarray(node.op.forward(*values, **node.params))
 
     return (t.again(t.position[key], computed) - t.truth) * t.known if key in t.position else None

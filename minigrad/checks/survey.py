@@ -6,6 +6,7 @@ Keys find the same thing again on the tape of another draw, where loops may have
 from __future__ import annotations
 
 import math
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
@@ -25,6 +26,7 @@ Array = np.ndarray[Any, Any]
 Key = tuple[Any, ...]
 Slope = Callable[[Array, Array], Array]
 
+OWN = os.path.dirname(__file__)  # where a function is called that has no lines of its own, as those of NumPy
 SHORT = 44  # characters of an expression that is quoted
 FEW = 8  # edges of one place in the code that are looked at one by one; those of a longer loop only together
 
@@ -186,13 +188,15 @@ class Survey(Linear):
         return self.variable(i) or self.expression(i)
 
     def variable(self, i: int) -> str:
-        name = assigned_to(self.nodes[i].made_at) if self.nodes[i].op is not None else ""
+        made_at = self.nodes[i].made_at
+        own = self.nodes[i].op is None or Place.of(made_at).file.startswith(OWN)
+        name = "" if own else assigned_to(made_at)
         return name if name.isidentifier() else ""
 
     def expression(self, i: int) -> str:
         """The user's expression that made a node, if it is short; else the operation."""
-        node = self.nodes[i]
-        text = Place.of(node.made_at).text
+        node, place = self.nodes[i], Place.of(self.nodes[i].made_at)
+        text = "" if place.file.startswith(OWN) else place.text
         return text if 0 < len(text) <= SHORT else f"the {node.op.name}" if node.op is not None else "a constant"
 
     def where(self, i: int) -> str:
@@ -201,8 +205,8 @@ class Survey(Linear):
             text, variable = self.expression(i), self.variable(i)
             if variable:
                 text = variable if text.startswith("the ") else f"{variable} = {text}"
-            text = text if text.startswith("the ") else f"`{text}`"
-            self.said[i] = f"{text} (line {Place.of(self.nodes[i].made_at).line})"
+            text, place = text if text.startswith("the ") else f"`{text}`", Place.of(self.nodes[i].made_at)
+            self.said[i] = text if place.file.startswith(OWN) else f"{text} (line {place.line})"
         return self.said[i]
 
     def operand(self, i: int, slot: int) -> str:
