@@ -813,8 +813,8 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
                     text = f"the derivative of {where} is given `{t.called(key)}.T` instead of {own}"
                     yield Mistake("transposed" if w is old else "wrong-value", 1.6, change, text)
         for a, b in combinations(range(len(node.values)), 2):
-            both = [x for x in (node.values[a], node.values[b]) if isinstance(x, np.ndarray) and x.size > 1]
-            if e.slot in (a, b) and len(both) == 2 and both[0].shape == both[1].shape:
+            x, w = (np.asarray(node.values[slot]) for slot in (a, b))
+            if e.slot in (a, b) and x.shape == w.shape and x.size > 1 and x.dtype.kind == w.dtype.kind == "f":
                 names = [f"`{t.operand(e.node, slot)}`" for slot in (a, b)]
                 text = f"the derivative of {where} takes {' for '.join(names)}, and {' for '.join(names[::-1])}"
                 yield Mistake("swapped", 1.65, at(place, exchanged, a, b), text)
