@@ -54,6 +54,7 @@ def small(monkeypatch):
     monkeypatch.setattr(checkers, "CHECKERS", {"minigrad.gradcheck": checkers.by_gradcheck})
     monkeypatch.setattr(checkers, "REGISTRY", {n: checkers.REGISTRY[n] for n in ("tanh", "multiply")})
     monkeypatch.setattr(planted, "REGISTRY", {"tanh": checkers.REGISTRY["tanh"]})
+    monkeypatch.setattr(checkers, "TIMED", {"MSE": 1})
 
     def main(*arguments):
         monkeypatch.delenv("PYTEST_CURRENT_TEST")  # in a test, check prints what it finds
@@ -68,8 +69,7 @@ def test_the_table(small, capsys):
     rows = {line.split("  ")[0]: line.split() for line in printed.splitlines() if " / " in line}
     assert list(rows)[:2] == [OURS, "minigrad.gradcheck"]
     assert rows[OURS][1:10] == ["2", "/", "2", "2", "/", "2", "0", "/", "2"]
-    for name in RIGHT["Linear"].name, "MSE":
-        assert f"{OURS} of {name} " in printed
+    assert f"{OURS} of MSE " in printed
     assert "0 false alarms in " in printed
     assert "mistakes planted in the operations" in printed
 
@@ -117,7 +117,7 @@ def test_cases_are_counted(capsys):
 
 
 # --------------------------------------------------------------------------------------------------- the second zoo
-EVERY = 17  # of the planted mistakes one in so many is asked for here; `python -m benchmarks.checkers` asks for all
+EVERY = 35  # of the planted mistakes one in so many is asked for here; `python -m benchmarks.checkers` asks for all
 FOUND = 0.95
 
 
@@ -128,7 +128,7 @@ def test_planted_mistakes_are_found():
     lost = {name: text for name, text in wrong.items() if not planted.is_found(text)}
     for name, text in lost.items():
         print(f"{name}: {text}")
-    assert len(wrong) >= 20
+    assert len(wrong) >= 25
     assert len(lost) <= (1 - FOUND) * len(wrong)
 
 

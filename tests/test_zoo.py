@@ -19,9 +19,9 @@ from minigrad.zoo import RIGHT, SPECIMENS
 wrong = pytest.mark.parametrize("name", SPECIMENS)
 right = pytest.mark.parametrize("name", RIGHT)
 NAMED = 0.9  # of the specimens, those whose mistake is to be named
-SAMPLE = 24  # uses of operations, of these not:
+SAMPLE = 16  # uses of operations, of these not:
 SLOW = {"conv2d", "max_pool2d", "avg_pool2d"}
-LEAST_CASES = 400  # of how operations are used, in this run; `python -m benchmarks.checkers` has thousands
+LEAST_CASES = 270  # of how operations are used, in this run; `python -m benchmarks.checkers` has thousands
 
 
 def floats(arrays):
@@ -134,9 +134,9 @@ def test_another_cause_does_not_count():
 @right
 def test_no_false_alarm_on_what_is_right(name):
     s = RIGHT[name]
-    assert check(s, s.inputs) if s.inputs else check(s)
-    for arrays in points(s):
-        assert check(s.target, arrays)
+    assert check(s, s.inputs)  # without inputs a search, which begins at the points
+    if name in CRIES:
+        assert all(check(s.target, arrays) for arrays in points(s))
 
 
 def test_no_false_alarm_on_the_operations_of_minigrad():
