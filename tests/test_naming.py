@@ -284,7 +284,7 @@ NAMED = {  # forward, backward, inputs, what is said
         lambda table: by_index(table).mean(0),
         added_by_index,
         [X],
-        r"only the last is kept: add them up, with np.add.at",
+        r"only the last is kept where a sum belongs: add them up, with np.add.at",
     ),
     "softmax given its input": (
         soft,

@@ -275,7 +275,8 @@ def parts(t: Survey) -> Iterator[Mistake]:
         if link.diagonal is None and place[-1] != "node" and (abs(link.matrix).sum(axis=0) > 1).any():
             text = (
                 f"{t.where(e.node)} takes entries of `{t.name(e.input)}` several times, and of the cotangents of each "
-                "only the last is kept: add them up, with np.add.at(d, index, grad) for d[index] = grad or += grad"
+                "only the last is kept where a sum belongs: add them up, with np.add.at(d, index, grad) for d[index] = "
+                "grad or += grad"
             )
             if t.nodes[e.node].op.name == "getitem":
                 yield Mistake("unsummed", 0.95, at(place, last_taken), text)
@@ -1041,9 +1042,10 @@ def constants(t: Survey) -> Iterator[Mistake]:
         for slot, value in enumerate(node.values):
             constant = type(node.inputs[slot]) is not Tensor and np.size(value) == 1
             if constant and not (slot == 0 and node.op.name in ("subtract", "divide")):
-                kind, what = ("eps", "a constant (eps)") if np.isfinite(neutral) else ("mask", "the bound")
+                eps = np.isfinite(neutral)
+                kind, cost, what = ("eps", 1.55, "a constant (eps)") if eps else ("mask", 1.65, "the bound")
                 text = f"{float(np.reshape(value, ())):g}, {what} of {t.where(i)}, is not in the backward"
-                yield Mistake(kind, 1.55, partial(without, key=t.keys[i], slot=slot, neutral=neutral), text)
+                yield Mistake(kind, cost, partial(without, key=t.keys[i], slot=slot, neutral=neutral), text)
 
 
 NEUTRAL = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0, "maximum": -np.inf, "minimum": np.inf}
