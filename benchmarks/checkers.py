@@ -38,6 +38,7 @@ from minigrad import Function, Tensor
 from minigrad.checks.cases import ANY, Form, designed
 from minigrad.checks.planting import TIE
 from minigrad.checks.subject import DirectContext
+from minigrad.engine.signatures import argument_names, positional_parameters
 from minigrad.ops.registry import REGISTRY
 from minigrad.zoo import RIGHT, SPECIMENS, Specimen
 
@@ -229,7 +230,8 @@ def points(specimen: Specimen, seed: int = 0) -> list[Arrays]:
     """The inputs that a checker without a search is asked at."""
     if specimen.inputs is not None:
         return [specimen.inputs]
-    names = minigrad.engine.errors.parameter_names(specimen.twin, specimen.signature.split("->")[0].count("("))
+    parameters = positional_parameters(specimen.twin.forward, 1)
+    names = argument_names(parameters, specimen.signature.split("->")[0].count("("))
     form = Form(specimen.signature, [specimen.domain.get(name, ANY) for name in names])
     first, second, *others = (case.inputs for case in designed(form, seed))
     broadcast = (arrays for arrays in others if form.elementwise and len({a.shape for a in arrays}) > 1)
