@@ -24,9 +24,10 @@ from minigrad.grade import folder, load_exercises
 from minigrad.grade.calibration import broken, calibration
 from minigrad.grade.examiner import in_sight
 from minigrad.grade.exercise import Exercise
-from minigrad.grade.folder import Class, nameless, write_csv
+from minigrad.grade.examination import Remark
+from minigrad.grade.folder import Class, nameless, write_csv, wrong_code
 from minigrad.grade.formats import FORMATS
-from minigrad.grade.grading import Rules
+from minigrad.grade.grading import Mark, Rules
 from minigrad.grade.report import page, summary
 from minigrad.grade.submission import found_in
 
@@ -95,6 +96,15 @@ def handed_in(home, count, seed=0):
 def rows_of(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_an_answer_that_was_not_examined_is_no_wrong_code(tmp_path):
+    """Nobody saw that it is wrong: its process was stopped, perhaps by another answer."""
+    (tmp_path / "a.py").write_text("def Double_forward(x):\n    return 3 * x\n")
+    exercise = Exercise("Double", "y = 2 x", {"forward": 1, "x": 1}, lambda x: 2 * x, "()->()")
+    (submission,) = found_in([tmp_path])
+    found = [wrong_code(submission, Mark(exercise, {}, Remark(kind, "", ""))) for kind in ("values", "ended", "absent")]
+    assert [bool(code) for code in found] == [True, False, False]
 
 
 def test_a_class_to_the_point(tmp_path, ours, capsys):

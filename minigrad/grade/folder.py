@@ -237,6 +237,8 @@ def entry(known: Mapping[str, Any], exercises: Mapping[str, Exercise]) -> Entry:
 # --------------------------------------------------------------------------------------------------- what it is like
 def wrong_code(submission: Submission, mark: Mark) -> tuple[str, str] | None:
     """The method that is wrong, as it is whatever its names are, and the text of the answer; None if there is none."""
+    if any(remark.kind in ("absent", "ended") for remark in (mark.forward, *mark.faults) if remark):  # not seen to be
+        return None
     name = mark.exercise.name
     part = "forward" if mark.forward else "backward"
     for _, text in submission.cells:

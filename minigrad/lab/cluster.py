@@ -50,7 +50,6 @@ class Cluster(Crew):
 
         super().__init__(workers)
         self.dask, self.scheduler = distributed, scheduler
-        self.differ: str | None = None
 
     def __enter__(self) -> Self:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said below
@@ -69,7 +68,7 @@ class Cluster(Crew):
             theirs = self.client.run(versions)
         self.workers = len(theirs)
         self.name = counted(self.workers, "Dask worker") + (f" at {self.scheduler}" if self.scheduler else "")
-        ours = versions()
+        ours, differ = versions(), ""
         for worker, has in theirs.items():
             for what, version in ours.items():
                 if has[what] == version:
@@ -79,7 +78,8 @@ class Cluster(Crew):
                         f"the worker {worker} has minigrad {has[what]}, and here it is {version}: install the same "
                         "version on both sides"
                     )
-                self.differ = f"the worker {worker} has {what} {has[what]}, and here it is {version}: bits may differ"
+                differ = f" ({worker} has {what} {has[what]}, and here it is {version}: bits may differ)"
+        self.name += differ
         return super().__enter__()
 
     @contextmanager
