@@ -22,14 +22,14 @@ from minigrad.commands.grade import configure
 from minigrad.commands.userfile import UserFileError
 from minigrad.grade import folder, load_exercises
 from minigrad.grade.calibration import broken, calibration
+from minigrad.grade.examination import Remark
 from minigrad.grade.examiner import in_sight
 from minigrad.grade.exercise import Exercise
-from minigrad.grade.examination import Remark
 from minigrad.grade.folder import Class, nameless, write_csv, wrong_code
 from minigrad.grade.formats import FORMATS
 from minigrad.grade.grading import Mark, Rules
 from minigrad.grade.report import page, summary
-from minigrad.grade.submission import found_in
+from minigrad.grade.submission import found_in, read
 
 OURS = """
 import numpy as np
@@ -102,7 +102,7 @@ def test_an_answer_that_was_not_examined_is_no_wrong_code(tmp_path):
     """Nobody saw that it is wrong: its process was stopped, perhaps by another answer."""
     (tmp_path / "a.py").write_text("def Double_forward(x):\n    return 3 * x\n")
     exercise = Exercise("Double", "y = 2 x", {"forward": 1, "x": 1}, lambda x: 2 * x, "()->()")
-    (submission,) = found_in([tmp_path])
+    submission = read(tmp_path / "a.py", ["Double"])
     found = [wrong_code(submission, Mark(exercise, {}, Remark(kind, "", ""))) for kind in ("values", "ended", "absent")]
     assert [bool(code) for code in found] == [True, False, False]
 
