@@ -12,7 +12,7 @@ __all__ = ["GradcheckError", "both_engines", "check", "gradcheck", "numerical_de
 
 
 def __getattr__(name: str) -> Any:
-    """What most programs never use is imported when it is named."""
+    """Import a name that most programs never use, when it is asked for."""
     if name == "grade":
         from minigrad.grade.grading import grade
 

@@ -105,7 +105,7 @@ def check(
 
 
 def unpacked(target: Any) -> tuple[Any, Any]:
-    """What is to be checked, and what knows its signature, domain and params: a specimen, an operation or itself."""
+    """The Function to be checked, and who knows its signature, domain and params: specimen, operation or itself."""
     if hasattr(target, "target") and not isinstance(target, Subject):
         return target.target, target
     return target, getattr(target, "operation", target)
@@ -125,7 +125,7 @@ def first_case(
 def form_of(
     subject: Subject, signature: str | None, domain: dict[str, Any] | None, source: Any, params: dict[str, Any]
 ) -> Form:
-    """What is known of the inputs."""
+    """The form of the inputs, as far as it is known."""
     known = Form.of(source, params) if isinstance(source, Operation) else None
     if known and signature is None and domain is None:
         return known
@@ -350,7 +350,7 @@ class Search(contextlib.ExitStack):
         return Report(self.subject.name, *parts, sample, verbose)
 
     def doubts(self) -> tuple[str, ...]:
-        """What could not be judged: by index at inputs that were given, else where it is all of an input."""
+        """Entries that could not be judged: by index at given inputs, else where it is all of an input."""
         found = []
         compared = [trial for trial in self.trials if trial.comparisons]
         for trial in compared if self.form is None else ():

@@ -530,7 +530,7 @@ def shared(trial: Trial) -> Iterator[Fault]:
 
 
 def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
-    """What another implementation gives for the same inputs, where it is not the same."""
+    """The differences of another implementation at the same inputs."""
     try:
         call = other.call(copied(trial.inputs), trial.needs)
         y = np.asarray(call.y)
@@ -604,7 +604,7 @@ CONTRACT = (
 
 
 def kind_of(trial: Trial) -> tuple[Any, ...]:
-    """What may make a promise fail at one case that is kept at others: dtypes, what is missing, what broadcasts."""
+    """The properties of a case by which a promise may fail there alone: dtypes, what is missing, what broadcasts."""
     dtypes = [x.dtype if isinstance(x, np.ndarray) else type(x) for x in trial.inputs]
     return (*dtypes, broadcast(trial))
 

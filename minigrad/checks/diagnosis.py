@@ -90,7 +90,7 @@ class Fault(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """What a mistake would have made of a gradient. `label` tells guesses of one hypothesis apart."""
+    """The gradient that a mistake would have made. `label` tells guesses of one hypothesis apart."""
 
     array: Array
     text: str
@@ -184,7 +184,7 @@ class Evidence:
         return found
 
     def probe(self, inputs: list[Any]) -> list[Any] | None:
-        """What the backward returns for this input elsewhere, for both cotangents; None if it cannot be had."""
+        """The gradient of this input at another point, for both cotangents; None if it cannot be had."""
         try:
             with np.errstate(all="ignore"):
                 found = [self.trial.pull(g, inputs)[self.i] for g in self.trial.cotangents]

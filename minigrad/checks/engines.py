@@ -73,7 +73,7 @@ def both_engines(
 
 
 def only(error: Exception, engine: str, other: str) -> str:
-    """What does not run in one engine, by its place in the user's code."""
+    """The calls that do not run in one engine, by their place in the user's code."""
     values = {"torch": "torch's tensors", "minigrad": "NumPy's arrays"}
     message = f"{type(error).__name__}: {error}"
     place = place_of(error)  # the innermost line that is the user's

@@ -276,7 +276,7 @@ def cotangents(trial: Trial) -> Array:
 
 
 def returned(trial: Trial, inputs: Sequence[Any], rows: Array) -> dict[int, Array]:
-    """What a backward makes of cotangents, the rows of a matrix: for each input that gets gradients of its shape these.
+    """The gradients that a backward makes of the rows of a matrix, for each input that gets some of its shape.
 
     Raises:
         Untraceable: there are too many entries, or something is not finite.

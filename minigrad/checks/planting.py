@@ -131,7 +131,7 @@ def moved(x: Array, random: np.random.Generator) -> Array:
 
 
 def conditions(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
-    """What forward has compared on its way, entry by entry: each in words, and where it holds."""
+    """The comparisons that forward made on its way, entry by entry: each in words, and where it holds."""
     for t in surveys((trial,))[:1]:
         for i, node in enumerate(t.nodes):
             if node.array.dtype.kind == "b" and node.shape == shape:
@@ -361,7 +361,7 @@ def same(a: float, b: float) -> bool:
 
 
 def counted(t: Survey, s: float, places: list[Key]) -> Iterator[Mistake]:
-    """What to say of a path with a wrong number, which may stand anywhere at these places."""
+    """The sentence for a path with a wrong number, which may stand anywhere at these places."""
     through, name = t.through([e for place in places for e in t.places[place]])
     if same(s, 0):
         own = all(t.nodes[e.input].op is None for place in places for e in t.places[place])
@@ -1024,7 +1024,7 @@ DERIVATIVES = "{w} (1 - {w})", "1 - {w}²", "s (1 - s) with s = sigmoid({w})"
 
 
 def softmax_name(x: Array, y: Array) -> str:
-    """What a node is of another, if it is a softmax of its rows or the logarithm of one."""
+    """The name of a node that is a softmax of another's rows, or the logarithm of one."""
     e = np.exp(x - x.max())
     p = e / e.sum(-1, keepdims=True) if x.ndim else e
     for name, value in (("the softmax ", y), ("the log-softmax ", np.exp(y))):
@@ -1078,7 +1078,7 @@ def additions(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
 
 
 def addend(t: Survey, i: int, key: Key, c: float = 1.0) -> Array | None:
-    """What the Jacobian would be off by, if a value were added to the gradient of input i for each cotangent."""
+    """The error of the Jacobian, if a value were added to the gradient of input i for each cotangent."""
     w, x, y = t.values.get(key), t.inputs[i].array, t.nodes[t.output].array
     if w is None or w.dtype.kind != "f" or w.size < 2 or not fits_into(w.shape, x.shape):
         return None

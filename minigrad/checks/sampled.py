@@ -134,7 +134,7 @@ class Sampled(Trial):
         return SampledComparison(got, true, error, allowed, terms, kinks)
 
     def told(self, i: int) -> str:
-        """What is wrong with the gradient of input i, as far as a sample tells."""
+        """The fault of the gradient of input i, as far as a sample tells."""
         name, found = self.names[i], self.compare(i)
         columns = np.flatnonzero(found.wrong.any(axis=0))
         if not len(columns) or found.got is None:
@@ -151,7 +151,7 @@ class Sampled(Trial):
         return f"d{name} is wrong at {of}: {'; '.join(shown)}.{times} A smaller input, or a signature, tells more."
 
     def sample(self) -> str:
-        """What was looked at."""
+        """The sentence on how much was looked at."""
         parts = [
             f"{len(self.looked_at[i])} of the {self.inputs[i].size:,} entries of {self.names[i]}" for i in self.able
         ]

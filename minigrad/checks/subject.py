@@ -31,7 +31,7 @@ class UsageError(ValueError):
 
 
 class Exited(RuntimeError):
-    """What a student's sys.exit becomes, so that it ends no check, and no grading."""
+    """A student's sys.exit as an exception, so that it ends no check, and no grading."""
 
 
 # ---------------------------------------------------------------------------------------------------------- adapters
@@ -242,7 +242,7 @@ class Call:
         return [self.pieces[i].of(g) if i in self.pieces else np.zeros_like(y) for i, y in enumerate(self.outputs)]
 
     def backward(self, g: Array) -> list[Any]:
-        """What the backward returns, one by one: arrays or None."""
+        """The gradients that the backward returns, one by one: arrays or None."""
         raise NotImplementedError
 
     def kept(self) -> list[Array]:
@@ -362,13 +362,13 @@ def real(engine: Engine, y: Any) -> bool:
 
 
 def outputs_of(engine: Engine, result: Any, name: str) -> list[Array]:
-    """What a forward returned, as arrays."""
+    """The results of a forward, as arrays."""
     result = tuple(map(engine.back, result)) if isinstance(result, tuple) else engine.back(result)
     return list(map(as_numeric, results(numbers_in(result, name))))
 
 
 def as_one(engine: Engine, result: Any, name: str) -> Any:
-    """What a function of tensors returned as one tensor: of several those that have a derivative, in one row."""
+    """The results of a function of tensors as one tensor: of several those that have a derivative, in one row."""
     if engine is MINIGRAD:
         for y in results(result):
             if type(y) is not Tensor:
@@ -454,7 +454,7 @@ def as_called(target: Any) -> Subject:
 
 
 def reference_of(target: Any) -> Subject:
-    """What only its values are wanted of: a function of arrays will do."""
+    """The subject of a reference, of which only the values are wanted: a function of arrays will do."""
     if isinstance(target, type | tuple) or hasattr(target, "operation") or speaks(target, "torch"):
         return subject_of(target)
     return Body(target, name_of(target), target, NUMPY, None, function=Pair(target, target))

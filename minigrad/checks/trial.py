@@ -85,7 +85,7 @@ class Comparison(NamedTuple):
 
 
 class Trial:
-    """What a subject does at one case. Everything is computed when somebody asks, and once.
+    """The behaviour of a subject at one case. Everything is computed when somebody asks, and once.
 
     Attributes:
         truth: the subject whose derivative is the right one; `subject` itself, unless it has another reference.
@@ -145,12 +145,12 @@ class Trial:
 
     @cached_property
     def first_gradients(self) -> list[Any]:
-        """What the backward of the first call returns."""
+        """The gradients of the first call's backward."""
         return copied(self.first[0].backward(np.array(self.cotangents[0])))
 
     @cached_property
     def returned(self) -> list[list[Any]]:
-        """What the backward returns for each cotangent, each with a forward of its own."""
+        """The gradients for each cotangent, each after a forward of its own."""
         return [self.first_gradients, self.pull(self.cotangents[1])]
 
     # -------------------------------------------------------------------------------------------- the reference
@@ -283,7 +283,7 @@ class Trial:
         return found._replace(true=true, allowed=allowed, kinks=kinks)
 
     def gradient(self, i: int) -> Array | None:
-        """What was returned for input i and both cotangents, (2, x.size), if it has the shape of x."""
+        """The gradients of input i for both cotangents, (2, x.size), if they have the shape of x."""
         parts: list[Any] = [grads[i] if i < len(grads) else None for grads in self.returned]
         if any(part is None or part.shape != self.inputs[i].shape for part in parts):
             return None

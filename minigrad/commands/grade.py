@@ -197,7 +197,7 @@ def is_path(word: str) -> bool:
 
 
 def check_exercises(exercises: dict[str, Exercise]) -> int:
-    """What the references earn, and what mistakes cost: a table for each exercise."""
+    """Print what the references earn and what mistakes cost: a table for each exercise."""
     good = True
     for e in exercises.values():
         if reason := broken(e):

@@ -81,7 +81,7 @@ def without_the_last(d: Array, x: Array) -> Array:
 
 
 def calibration(exercise: Exercise, seed: int = 0) -> Iterator[tuple[str, Mark, bool]]:
-    """What the reference earns, and what each planted mistake does; and whether that is as it should be.
+    """The points of the reference and of each planted mistake, and whether that is as it should be.
 
     A mistake has to cost the part that it is in, if that is worth anything. Where a mistake makes no difference (a
     transpose, of a vector) it is left out.

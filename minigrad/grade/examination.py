@@ -54,7 +54,7 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found: of the forward at most one thing, which may be about the whole; and faults of the backward."""
+    """The findings on an exercise: of the forward at most one, which may be about the whole, and of the backward."""
 
     forward: Remark | None = None
     faults: tuple[Remark, ...] = ()
@@ -66,7 +66,7 @@ def whole(kind: str, text: str) -> Findings:
 
 
 class Reference(Subject):
-    """What an answer is held against. Its forward may be asked for; the derivative of that is the true one.
+    """The measure of an answer. Its forward may be asked for; the derivative of that is the true one.
 
     Attributes:
         target: the exercise's function, which runs on Tensors if what it is made of does.
@@ -162,7 +162,7 @@ def examine(exercise: Exercise, subject: Subject, seed: int = 0) -> Findings:
 
 # ------------------------------------------------------------------------------------------------------ the forward
 def forward_problem(exercise: Exercise, subject: Subject, seed: int) -> tuple[Remark | None, dict[str, float]]:
-    """What is wrong with forward, at the smallest inputs that show it; and the constants for which it is right."""
+    """The fault of forward, at the smallest inputs that show it; and the constants for which it is right."""
     cases = sorted(designed(exercise.form, seed), key=lambda case: sum(map(np.size, case.inputs)))
     found = [(case, *attempt(exercise, subject, case)) for case in cases]
     for _, _, remark in found:
@@ -181,7 +181,7 @@ def forward_problem(exercise: Exercise, subject: Subject, seed: int) -> tuple[Re
 
 
 def attempt(exercise: Exercise, subject: Subject, case: Case) -> tuple[Any, Remark | None]:
-    """What forward returns."""
+    """The result of forward."""
     try:
         with np.errstate(all="ignore"):
             call = subject.call([x.copy() for x in case.inputs], [i in case.able for i in range(len(case.inputs))])

@@ -41,7 +41,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may use.
+    """The bounds on what a worker uses.
 
     Attributes:
         time: seconds for one exercise; loading the file has as many.
@@ -72,7 +72,7 @@ class Gone(BaseException):
 
 
 class StudentError(Exception):
-    """What the submission raised, as text: `raised` gives it the name that its type has there."""
+    """An exception of the submission, as text: `raised` gives it the name that its type has there."""
 
 
 def raised(name: str, text: str, line: int, code: str) -> StudentError:
@@ -163,7 +163,7 @@ class Worker:
         return process
 
     def ask(self, verb: str, *arguments: Any) -> Any:
-        """What the worker answers; a StudentError if the submission raised, Gone if there is no answer."""
+        """The worker's answer; a StudentError if the submission raised, Gone if there is no answer."""
         nonce = secrets.token_bytes(16)
         try:
             self.link.settimeout(max(self.deadline - monotonic(), 0.001))

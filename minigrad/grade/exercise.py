@@ -118,13 +118,13 @@ class Exercise:
         return self.reference  # type: ignore[no-any-return]
 
     def outputs(self, *inputs: Any, **constants: float) -> list[Array]:
-        """What forward should return, one array after the other."""
+        """The right results of forward, one array after the other."""
         with np.errstate(all="ignore"):
             result = self.function(*[x.copy() if isinstance(x, np.ndarray) else x for x in inputs], **constants)
         return [np.asarray(y.data if isinstance(y, Tensor) else y) for y in results(result)]
 
     def right(self, *inputs: Any, **constants: float) -> Array:
-        """What forward should return; of several outputs those of floats, in one row."""
+        """The right result of forward; of several outputs those of floats, in one row."""
         outputs = self.outputs(*inputs, **constants)
         return outputs[0] if len(outputs) == 1 else packed([y for y in outputs if y.dtype.kind == "f"])
 

@@ -178,7 +178,7 @@ class Class:
         return ProcessPoolExecutor(jobs, context, initializer=begin, initargs=(self,))
 
     def entries(self, journal: Path, places: Mapping[str, int]) -> Iterator[Entry]:
-        """What is known of each submission, in the order of their names."""
+        """The entries of all submissions, in the order of their names."""
         exercises = self.exercises
         with journal.open("rb") as file:
             for name, _, _ in self.submissions:

@@ -149,7 +149,7 @@ def classroom50(marks: Marks, hints: str) -> str:
 
 
 def coderunner(marks: Marks, hints: str) -> str:
-    """What a combinator template grader prints (CodeRunner's documentation): a fraction from 0 to 1, and a table."""
+    """The output of a combinator template grader (CodeRunner's documentation): a fraction from 0 to 1, and a table."""
 
     def remarks(mark: Mark) -> str:
         return "".join(f"<div>{html.escape(text)}</div>" for text in mark.remarks(hints))
@@ -178,7 +178,7 @@ def coderunner(marks: Marks, hints: str) -> str:
 
 
 def vpl(marks: Marks, hints: str) -> str:
-    """What vpl_evaluate.sh prints (VPL's "Advanced features"): comments between two marks, and a grade of 100."""
+    """The output of vpl_evaluate.sh (VPL's "Advanced features"): comments between two marks, and a grade of 100."""
     lines = []
     for mark in marks.marks:
         lines.append(f"-{mark.exercise.name}: {mark.earned:g} / {mark.exercise.total:g}")

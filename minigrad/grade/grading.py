@@ -47,7 +47,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Mark:
-    """What one Function got, and why not more.
+    """The points of one Function, and why they are not more.
 
     Attributes:
         points: for forward and for the gradient of each input what it got, by name.
@@ -112,7 +112,7 @@ class Marks:
         return not self.problem and self.earned == self.total
 
     def explanation(self, hints: str = "full") -> str:
-        """What is to be said of the whole file."""
+        """The sentences on the whole file."""
         if self.problem:
             return self.problem
         if SAME_PROCESS in self.notes:
@@ -183,7 +183,7 @@ def grade(
 
 
 def closed_files(exercises_file: Path | None) -> list[Path]:
-    """What no submission may see."""
+    """The files that no submission may see."""
     return [builtin() if exercises_file is None else exercises_file]
 
 

@@ -58,7 +58,7 @@ def cells_of(path: Path) -> list[Cell]:
 
 
 def title_of(cells: Sequence[Cell], path: Path) -> str:
-    """What a lesson is called: its first heading."""
+    """The title of a lesson: its first heading."""
     headings = [re.match(r"# +(.+)", cell.source) for cell in cells if cell.kind == "markdown"]
     return next((found[1].strip() for found in headings if found), path.stem)
 
@@ -116,7 +116,7 @@ def exercise_of(cell: Cell) -> str:
 
 
 def ran(path: Path, code: Sequence[list[str]], limits: Limits, deadline: float) -> tuple[list[str], str]:
-    """What the cells print, up to the first that does not come to its end; and why that did not, or ""."""
+    """The output of the cells, up to the first that does not come to its end; and why that did not, or ""."""
     said: list[str] = []
     with Worker(Submission(path.stem, path, tuple((a, b) for a, b in code)), limits, gate=False) as worker:
         for cell in code:
@@ -149,7 +149,7 @@ def assert_right(answer: Any, name: str, exercises_file: str | Path | None = Non
 
 # ------------------------------------------------------------------------------------------------------------ exports
 class Question(NamedTuple):
-    """What is to be answered: name, points, the cell with the answer, and the code that raises unless it is right."""
+    """One question: name, points, the cell with the answer, and the code that raises unless it is right."""
 
     name: str
     points: float

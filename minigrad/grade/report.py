@@ -23,7 +23,7 @@ OURS = '<meta name="generator" content="minigrad grade">'
 
 @dataclass
 class Summary:
-    """What a class has in common.
+    """The faults and marks that a class has in common.
 
     Attributes:
         total: what can be earned.

@@ -166,7 +166,7 @@ LENT = "sympy", "mpmath"  # what else differentiates, and torch needs
 
 
 class Function:
-    """What a submission derives its classes from; they are not applied here, but called."""
+    """The base of a submission's classes; they are not applied here, but called."""
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Any:
@@ -439,7 +439,7 @@ class Submission:
         return f"{place}: {name}: {text}" + (f" ({code})" if code else "")
 
     def described(self, error: BaseException) -> tuple[str, str, int, str]:
-        """What to say of an exception: type, text, and the last line of the submission that it came through."""
+        """An exception in words: type, text, and the last line of the submission that it came through."""
         text = error.msg if isinstance(error, SyntaxError) else str(error)
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
             lines = self.lines.get(frame.filename, ())

@@ -54,7 +54,7 @@ _WHERE = {
 
 
 def __getattr__(name: str) -> Any:
-    """What is in a file of the lab, and the file `report`, when somebody asks for it: ``--help`` needs none of it."""
+    """Import a name from its file, or the file `report`, when somebody asks for it: ``--help`` needs none of it."""
     for file, names in _WHERE.items():
         if name in (file, *names):
             module = import_module(f"{__name__}.{file}")

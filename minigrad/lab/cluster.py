@@ -27,7 +27,7 @@ TIMEOUT = 10  # seconds until a scheduler counts as unreachable
 
 
 def versions() -> dict[str, str]:
-    """What has to be the same here and on a worker for the same bits, as far as it has a name."""
+    """The versions that have to be the same here and on a worker for the same bits."""
     blas: Any = np.show_config(mode="dicts")
     return {
         "minigrad": minigrad.__version__,
@@ -84,7 +84,7 @@ class Cluster(Crew):
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        """What goes wrong between here and the scheduler is a LabError of one sentence."""
+        """Turn what goes wrong between here and the scheduler into a LabError of one sentence."""
         at = f"the scheduler at {self.scheduler}" if self.scheduler else "the local scheduler"
         try:
             yield

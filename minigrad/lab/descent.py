@@ -54,7 +54,7 @@ def loss(x: Any, y: Any, W: Any, b: Any) -> Any:
 
 
 def objective(loss_of: str, alpha: float = 0.0, weighted: bool = False) -> Callable[..., Any]:
-    """What is descended: "squares", or the cross-entropy "logistic" or "softmax", with alpha/2 ‖W‖².
+    """The loss that is descended: "squares", or the cross-entropy "logistic" or "softmax", with alpha/2 ‖W‖².
 
     Where rows have weights, they are the last column of y, so that they come along in whatever order.
     """
@@ -153,7 +153,7 @@ class TapeEngine:
         return self.W.data.copy(), self.b.data.copy()
 
     def memory(self) -> dict[str, Any]:
-        """What the optimizer remembers of earlier steps."""
+        """The optimizer's memory of earlier steps."""
         return self.optimizer.state_dict() if self.optimizer else {}
 
     def recall(self, memory: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ FLOATS = [np.float64, np.float32]
 
 
 class _Descent(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """What both estimators do: descend from zero weights, or from where they are, and keep the books."""
+    """Common to both estimators: they descend from zero weights, or from where they are, and keep the books."""
 
     alpha: float = 0.0
 

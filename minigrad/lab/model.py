@@ -23,7 +23,7 @@ FORMATS = (".npz", ".json")
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What predicts: ((x - mean) / deviation, clipped at ±clip) W + b of the features by these names.
+    """A linear model that predicts ((x - mean) / deviation, clipped at ±clip) W + b of the features by these names.
 
     Attributes:
         weights, bias: (p, q) and (q,).

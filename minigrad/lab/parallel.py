@@ -101,7 +101,7 @@ Answer = tuple[FloatArray, FloatArray, int]  # sums for W (p, q) and b (q,), and
 
 
 class Task(NamedTuple):
-    """What is asked of parts: the steps from `first` to `last` of those of an epoch, from these weights."""
+    """A task for the parts: the steps from `first` to `last` of those of an epoch, from these weights."""
 
     weights: FloatArray
     bias: FloatArray

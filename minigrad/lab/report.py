@@ -63,7 +63,7 @@ class Run:
 
     @property
     def model(self) -> Model:
-        """What was learned, to be saved or to predict with."""
+        """The model that was learned, to be saved or to predict with."""
         scaling = self.mean, self.deviation, self.settings.clip_features
         return Model(self.weights, self.bias, *scaling, self.feature_names, self.target_names)
 

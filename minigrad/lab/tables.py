@@ -118,7 +118,7 @@ def of_frame(data: Any, **columns: Any) -> Table:
 
 
 class TextOptions(NamedTuple):
-    """What was said about how text is to be read, None where nothing was."""
+    """The user's word on how text is to be read, None where there is none."""
 
     delimiter: str | None = None
     decimal: str | None = None
@@ -147,7 +147,7 @@ class TextOptions(NamedTuple):
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """What goes wrong inside, while the file called `name` is read, is a LabError."""
+    """Turn what goes wrong inside, while the file called `name` is read, into a LabError."""
     try:
         yield
     except (LabError, ModuleNotFoundError):
@@ -348,7 +348,7 @@ def cells(row: list[str], delimiter: str) -> list[str]:
 
 
 def separator(lines: list[str]) -> str:
-    """What separates the cells of these lines: what cuts all into equally many, or else the header into most."""
+    """The separator of the cells of these lines: what cuts all into equally many, or else the header into most."""
     for mark in DELIMITERS:
         first, *others = [len(cells(row, mark)) for row in csv.reader(lines, delimiter=mark, skipinitialspace=True)]
         if first > 1 and (set(others) <= {first} or set(others) == {first + 1}):

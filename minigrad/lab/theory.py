@@ -50,7 +50,7 @@ def percent(share: float) -> str:
 
 
 def remaining(parts: FloatArray, steps: int, method: Method) -> FloatArray:
-    """What so many steps leave of a distance d to the optimum, for each eigenvalue λ of the Hessian.
+    """The part that so many steps leave of a distance d to the optimum, for each eigenvalue λ of the Hessian.
 
     `parts` has lr λ, a row for each part of the schedule. A step makes m u + d of the sum u of earlier gradients (over
     λ), and takes lr λ u from d; or, where it is Nesterov's, lr λ (d + m u). Without momentum that is (1 - lr λ) d.
@@ -190,7 +190,7 @@ class Optimum:
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int,
         method: Method = PLAIN, shape: Sequence[float] = CONSTANT,
     ) -> tuple[float, float]:  # fmt: skip
-        """What a run started at `weights` and `bias` is expected to end above the optimum, and the loss it starts at.
+        """How far above the optimum a run from `weights` and `bias` is expected to end, and the loss it starts at.
 
         In each eigendirection of the Hessian the expected distance shrinks by 1 - lr λ a step, exactly so for the full
         batch; for smaller ones noise comes on top.

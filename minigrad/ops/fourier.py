@@ -136,7 +136,7 @@ def parts(x):
 
 
 def of_two(name):
-    """What NumPy's ufunc for an operator does, when one side is a Complex."""
+    """The answer to NumPy's ufunc for an operator, where one side is a Complex."""
     ahead, behind = getattr(Complex, f"__{name}__"), getattr(Complex, f"__r{name}__")
     return lambda a, b: ahead(a, b) if type(a) is Complex else behind(b, a)
 

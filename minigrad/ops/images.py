@@ -202,7 +202,7 @@ def check_kernel(name, d, input, weight, groups, needed, channels):
 
 
 def margins_of(name, padding, size, stride, dilation, d):
-    """What padding means as pairs (before, after) for height and width."""
+    """The padding as pairs (before, after) for height and width."""
     if padding == "same":
         if stride != (1, 1):
             raise ValueError(f'{name}: padding="same" keeps the length, which a stride of {stride} does not')
