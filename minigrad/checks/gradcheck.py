@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.contract import Broken, repeatable, runs, unmutated
-from minigrad.checks.subject import MINIGRAD, Body, subject_of
-from minigrad.checks.trial import Case, Comparison, Trial
+from minigrad.checks.subject import MINIGRAD, InProcess, subject_of
+from minigrad.checks.trial import Case, Discrepancy, Trial
 from minigrad.engine.signatures import argument_names
 from minigrad.tensor import Tensor
 
@@ -103,7 +103,7 @@ def gradcheck(
     described = subject_of(fn)
     name = described.name
     trial = Trial(
-        Body(bound, name, bound, MINIGRAD, bound),
+        InProcess(bound, name, bound, MINIGRAD, bound),
         Case(tuple(arguments[i].data for i in checked), tuple(range(len(checked))), {}),
         step=eps,
     )
@@ -150,7 +150,7 @@ def promises_broken(trial: Trial) -> tuple[str, BaseException | None]:
     return "", None
 
 
-def judge(comparison: Comparison, shape: tuple[int, ...]) -> tuple[float, str]:
+def judge(comparison: Discrepancy, shape: tuple[int, ...]) -> tuple[float, str]:
     """The largest |got - true| / allowed, and if that is above 1 what is wrong."""
     got, true, allowed, *_ = comparison.got, comparison.true, comparison.allowed
     with np.errstate(invalid="ignore"):

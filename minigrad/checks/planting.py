@@ -51,7 +51,7 @@ class Mistake(NamedTuple):
     proportional: bool = False
 
 
-class Explanation(NamedTuple):
+class Fit(NamedTuple):
     """A mistake that fits, the inputs whose gradients it explains, and others that explain as much."""
 
     mistake: Mistake
@@ -65,14 +65,14 @@ class Explanation(NamedTuple):
 
 @lru_cache(maxsize=2)  # it is asked for one input after the other
 @np.errstate(all="ignore")
-def explain(trials: tuple[Trial, ...], wrong: tuple[int, ...]) -> dict[int, Explanation]:
+def explain(trials: tuple[Trial, ...], wrong: tuple[int, ...]) -> dict[int, Fit]:
     """For each wrong input the mistake that explains it best, if one does; empty for a forward that leaves no tape."""
     tapes = surveys(trials)
     if not tapes:
         return {}
     first, *others = tapes
     right = [i for i in first.able if i not in wrong and trials[0].gradient(i) is not None]
-    fitting: list[tuple[tuple[int, float], Explanation, Array]] = []
+    fitting: list[tuple[tuple[int, float], Fit, Array]] = []
     for stage in (likely, unlikely):
         for mistake in stage(first, wrong):
             change = mistake.change(first)
@@ -87,11 +87,11 @@ def explain(trials: tuple[Trial, ...], wrong: tuple[int, ...]) -> dict[int, Expl
             if explained:
                 broken = any(abs(change[:, first.columns[i]]).max(initial=0) > first.limit for i in right)
                 rank = -len(explained), mistake.cost + broken
-                fitting.append((rank, Explanation(mistake, tuple(explained)), change))
+                fitting.append((rank, Fit(mistake, tuple(explained)), change))
         if any(len(e.inputs) == len(wrong) and rank[1] < LIKELY for rank, e, _ in fitting):
             break
     fitting.sort(key=lambda found: found[0])
-    best: dict[int, Explanation] = {}
+    best: dict[int, Fit] = {}
     for i in wrong:
         for rank, explanation, _ in fitting:
             if i in explanation.inputs:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.checks.trial import RESOLVED, Comparison, Trial, copied, entries_of
+from minigrad.checks.trial import RESOLVED, Discrepancy, Trial, copied, entries_of
 from minigrad.engine.numerical import derivative
 from minigrad.engine.words import counted
 
@@ -30,7 +30,7 @@ STEP = 2.0**-10  # along a direction, relative to the entries
 DIGITS = {2: 0.1, 4: 1e-3, 8: 1e-6}  # of the length of a gradient, by the bytes of its entries
 
 
-class SampledComparison(Comparison):
+class SampledDiscrepancy(Discrepancy):
     """Its entries are known where `allowed` is finite."""
 
     @property
@@ -83,7 +83,7 @@ class Sampled(Trial):
         return DIGITS[min(8, self.inputs[i].dtype.itemsize)]
 
     @np.errstate(all="ignore")
-    def comparison(self, i: int) -> Comparison:
+    def comparison(self, i: int) -> Discrepancy:
         x, got = self.inputs[i].astype(np.float64), self.gradient(i)
         random = np.random.default_rng((self.case.seed, 5, i))
         size = np.where(x == 0, abs(x).max(initial=0) or 1, abs(x))
@@ -119,7 +119,7 @@ class Sampled(Trial):
             entries = half if (distance > allowed).any() else entries[len(half) :]
         return entries
 
-    def closely(self, i: int, columns: Array, advance: Callable[[], None] = lambda: None) -> Comparison:
+    def closely(self, i: int, columns: Array, advance: Callable[[], None] = lambda: None) -> Discrepancy:
         x, loss, got = self.inputs[i].astype(np.float64), self.loss(i), self.gradient(i)
         given = np.zeros((2, x.size)) if got is None else got
         true, error = np.array(given, np.float64), np.full((2, x.size), np.inf)
@@ -131,7 +131,7 @@ class Sampled(Trial):
             advance()
         terms = abs(true)
         allowed = error + self.digits(i) * terms + np.finfo(x.dtype).tiny
-        return SampledComparison(got, true, error, allowed, terms, kinks)
+        return SampledDiscrepancy(got, true, error, allowed, terms, kinks)
 
     def told(self, i: int) -> str:
         """The fault of the gradient of input i, as far as a sample tells."""

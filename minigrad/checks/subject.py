@@ -35,7 +35,7 @@ class Exited(RuntimeError):
 
 
 # ---------------------------------------------------------------------------------------------------------- adapters
-class Engine(NamedTuple):
+class Adapter(NamedTuple):
     """The values that a function computes with: how they are made of arrays, read again, and differentiated.
 
     Attributes:
@@ -98,9 +98,9 @@ def joined_by_torch(results: Sequence[Any]) -> Any:
     return torch.cat([y.reshape(-1) for y in results])
 
 
-MINIGRAD = Engine(to_tensor, to_numpy, packed, by_minigrad)
-TORCH = Engine(to_torch, to_numpy, joined_by_torch, by_torch, False, False)
-NUMPY = Engine(lambda x, _: x, to_numpy, packed, by_minigrad)  # a Function of minigrad: its body takes arrays
+MINIGRAD = Adapter(to_tensor, to_numpy, packed, by_minigrad)
+TORCH = Adapter(to_torch, to_numpy, joined_by_torch, by_torch, False, False)
+NUMPY = Adapter(lambda x, _: x, to_numpy, packed, by_minigrad)  # a Function of minigrad: its body takes arrays
 
 
 # ----------------------------------------------------------------------------------------------------------- subjects
@@ -147,11 +147,11 @@ class Subject:
         raise TypeError("it leaves no tape")
 
 
-class Body(Subject):
+class InProcess(Subject):
     """A function in this process.
 
     Attributes:
-        engine: what its body computes with.
+        adapter: what its body computes with.
         apply: the function of tensors; None if there is none.
         function: the Function whose forward and backward are called as they stand; None where an engine does it.
         fixed, named: the values of parameters that take no inputs, by position and by name.
@@ -162,7 +162,7 @@ class Body(Subject):
         target: Any,
         name: str,
         forward: Callable[..., Any],
-        engine: Engine,
+        adapter: Adapter,
         apply: Callable[..., Any] | None,
         params: dict[str, Any] | None = None,
         *,
@@ -175,10 +175,10 @@ class Body(Subject):
         self.fixed = [(i, self.named.pop(p.name)) for i, p in enumerate(self.every) if p.name in self.named]
         if unknown := [key for key in self.named if not takes_by_name(forward, key)]:
             raise UsageError(f"check: params: {name} has no parameter {', '.join(unknown)}")
-        self.engine, self.apply, self.function = engine, apply, function
-        self.direct, self.any_layout = function is not None, engine.any_layout
+        self.adapter, self.apply, self.function = adapter, apply, function
+        self.direct, self.any_layout = function is not None, adapter.any_layout
         self.takes_ctx = function is not None and takes_ctx(function)
-        self.wide = np.longdouble if engine.extended else np.float64
+        self.wide = np.longdouble if adapter.extended else np.float64
 
     def arguments(self, inputs: Inputs) -> list[Any]:
         """The inputs, with what is fixed in its place between them."""
@@ -196,16 +196,16 @@ class Body(Subject):
             raise TypeError("functions of arrays leave no tape")
         if self.direct and comes_from(self.function.backward, "torch"):
             raise TypeError("backward is marked once_differentiable")
-        engine = MINIGRAD if self.engine is NUMPY else self.engine
-        xs = [engine.to(x, i in able) for i, x in enumerate(inputs)]
+        adapter = MINIGRAD if self.adapter is NUMPY else self.adapter
+        xs = [adapter.to(x, i in able) for i, x in enumerate(inputs)]
         wanted = [xs[i] for i in able]
-        output = as_one(engine, student(self.apply, *self.arguments(xs), **self.named), self.name)
-        parts = engine.grad(output, wanted, g, True)
+        output = as_one(adapter, student(self.apply, *self.arguments(xs), **self.named), self.name)
+        parts = adapter.grad(output, wanted, g, True)
         weighed = zip(parts, directions, strict=True)
-        total: Any = sum((u * engine.to(d, False)).sum() for u, d in weighed if u is not None)
+        total: Any = sum((u * adapter.to(d, False)).sum() for u, d in weighed if u is not None)
         if not getattr(total, "requires_grad", False):  # the gradients are constant
             return [None] * len(wanted)
-        return [engine.back(u) for u in engine.grad(total, wanted, None, False)]
+        return [adapter.back(u) for u in adapter.grad(total, wanted, None, False)]
 
 
 class Call:
@@ -291,9 +291,9 @@ class DirectContext(Context):
 class DirectCall(Call):
     """A Function, called without an engine: it would sum and cast what the backward returns."""
 
-    def __init__(self, subject: Body, inputs: Inputs, needs: Sequence[bool]) -> None:
-        self.subject, function, engine = subject, subject.function, subject.engine
-        given = subject.arguments([engine.to(x, False) for x in inputs])
+    def __init__(self, subject: InProcess, inputs: Inputs, needs: Sequence[bool]) -> None:
+        self.subject, function, adapter = subject, subject.function, subject.adapter
+        given = subject.arguments([adapter.to(x, False) for x in inputs])
         wanted = list(needs)
         for position, _ in subject.fixed:
             wanted.insert(position, False)
@@ -303,32 +303,32 @@ class DirectCall(Call):
         else:
             result = student(function.forward, *given, **subject.named)
             student(function.setup_context, self.ctx, tuple(given), result)
-        outputs, kept = outputs_of(engine, result, subject.name), [0]
+        outputs, kept = outputs_of(adapter, result, subject.name), [0]
         if len(outputs) > 1:
-            kept = with_derivative(engine, result, subject.name, self.ctx._constants)
+            kept = with_derivative(adapter, result, subject.name, self.ctx._constants)
         self.returned(outputs, kept)
-        self.dirty = [engine.back(x) for x in self.ctx._dirty]
+        self.dirty = [adapter.back(x) for x in self.ctx._dirty]
 
     def backward(self, g: Array) -> list[Any]:
-        engine, function = self.subject.engine, self.subject.function
-        given = [engine.to(one, False) for one in self.cotangents(g)]
+        adapter, function = self.subject.adapter, self.subject.function
+        given = [adapter.to(one, False) for one in self.cotangents(g)]
         returned = student(with_cotangents, function, self.ctx, given, self.subject.name)
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
         for position, _ in reversed(self.subject.fixed):
             del parts[position : position + 1]
-        return [part if part is None else as_numeric(engine.back(part)) for part in parts]
+        return [part if part is None else as_numeric(adapter.back(part)) for part in parts]
 
     def kept(self) -> list[Array]:
-        found = [self.subject.engine.back(value) for value in leaves(list(self.ctx.saved.values()))]
+        found = [self.subject.adapter.back(value) for value in leaves(list(self.ctx.saved.values()))]
         return [value for value in found if isinstance(value, np.ndarray)]
 
     def disturb(self, change: Callable[[Array], Array]) -> None:
-        engine = self.subject.engine
+        adapter = self.subject.adapter
 
         def changed(value: Any) -> Any:
-            array = engine.back(value)
+            array = adapter.back(value)
             floats = isinstance(array, np.ndarray | np.generic) and array.dtype.kind == "f"
-            return engine.to(change(array), False) if floats else value
+            return adapter.to(change(array), False) if floats else value
 
         vars(self.ctx).update(mapped(changed, self.ctx.saved))
 
@@ -336,51 +336,51 @@ class DirectCall(Call):
 class EngineCall(Call):
     """A function of tensors, with the engine that differentiates it."""
 
-    def __init__(self, subject: Body, inputs: Inputs, needs: Sequence[bool]) -> None:
-        engine = self.engine = subject.engine
-        self.inputs = [engine.to(x, needed) for x, needed in zip(inputs, needs, strict=True)]
+    def __init__(self, subject: InProcess, inputs: Inputs, needs: Sequence[bool]) -> None:
+        adapter = self.adapter = subject.adapter
+        self.inputs = [adapter.to(x, needed) for x, needed in zip(inputs, needs, strict=True)]
         result = student(subject.apply or subject.target, *subject.arguments(self.inputs), **subject.named)
         self.needed = [i for i, needed in enumerate(needs) if needed]
-        self.output = as_one(engine, result, subject.name)
-        outputs = [as_numeric(engine.back(y)) for y in results(result)]
-        self.returned(outputs, with_derivative(engine, outputs, subject.name) if len(outputs) > 1 else [0])
+        self.output = as_one(adapter, result, subject.name)
+        outputs = [as_numeric(adapter.back(y)) for y in results(result)]
+        self.returned(outputs, with_derivative(adapter, outputs, subject.name) if len(outputs) > 1 else [0])
 
     def backward(self, g: Array) -> list[Any]:
         found: list[Any] = [None] * len(self.inputs)
         if self.output.requires_grad and self.needed:
             wanted = [self.inputs[i] for i in self.needed]
-            parts = student(self.engine.grad, self.output, wanted, g, False)
+            parts = student(self.adapter.grad, self.output, wanted, g, False)
             for i, part in zip(self.needed, parts, strict=True):
-                found[i] = self.engine.back(part)
+                found[i] = self.adapter.back(part)
         return found
 
 
-def real(engine: Engine, y: Any) -> bool:
+def real(adapter: Adapter, y: Any) -> bool:
     """Whether a result has floats, which a derivative can reach."""
-    y = engine.back(y)
+    y = adapter.back(y)
     return isinstance(y, float) or (isinstance(y, np.ndarray | np.generic) and y.dtype.kind == "f")
 
 
-def outputs_of(engine: Engine, result: Any, name: str) -> list[Array]:
+def outputs_of(adapter: Adapter, result: Any, name: str) -> list[Array]:
     """The results of a forward, as arrays."""
-    result = tuple(map(engine.back, result)) if isinstance(result, tuple) else engine.back(result)
+    result = tuple(map(adapter.back, result)) if isinstance(result, tuple) else adapter.back(result)
     return list(map(as_numeric, results(numbers_in(result, name))))
 
 
-def as_one(engine: Engine, result: Any, name: str) -> Any:
+def as_one(adapter: Adapter, result: Any, name: str) -> Any:
     """The results of a function of tensors as one tensor: of several those that have a derivative, in one row."""
-    if engine is MINIGRAD:
+    if adapter is MINIGRAD:
         for y in results(result):
             if type(y) is not Tensor:
                 raise TypeError(f"the function returned a {type(y).__name__}; needed is a Tensor, or a tuple of them")
     if not isinstance(result, tuple) or len(result) == 1:
         return results(result)[0]
-    return engine.join([result[i] for i in with_derivative(engine, result, name)])
+    return adapter.join([result[i] for i in with_derivative(adapter, result, name)])
 
 
-def with_derivative(engine: Engine, outputs: Sequence[Any], name: str, constants: Sequence[Any] = ()) -> list[int]:
+def with_derivative(adapter: Adapter, outputs: Sequence[Any], name: str, constants: Sequence[Any] = ()) -> list[int]:
     """Which of several outputs are of floats, and not among those that the student marked as constants."""
-    found = [i for i, y in enumerate(outputs) if real(engine, y) and not any(y is x for x in constants)]
+    found = [i for i, y in enumerate(outputs) if real(adapter, y) and not any(y is x for x in constants)]
     if not found:
         raise TypeError(f"none of the {len(outputs)} outputs of {name} has a derivative")
     return found
@@ -422,17 +422,17 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
     if isinstance(applied, type) and getattr(target, "__name__", "") == "apply":
         target = applied
     if isinstance(target, type):
-        engine = TORCH if any(comes_from(cls, "torch") for cls in target.__mro__) else NUMPY
-        if engine is NUMPY and not issubclass(target, Function):
+        adapter = TORCH if any(comes_from(cls, "torch") for cls in target.__mro__) else NUMPY
+        if adapter is NUMPY and not issubclass(target, Function):
             name = target.__name__
             raise UsageError(f"check: the class {name} is no Function; write class {name}(Function)")
         forward, apply = target.forward, target.apply  # type: ignore[attr-defined]
         skip = int(takes_ctx(target))
-        return Body(target, target.__name__, forward, engine, apply, params, function=target, skip=skip)
+        return InProcess(target, target.__name__, forward, adapter, apply, params, function=target, skip=skip)
     if isinstance(target, tuple) and len(target) == 2 and all(map(callable, target)):
-        return Body(target, name_of(target[0]), target[0], NUMPY, None, params, function=Pair(*target))
+        return InProcess(target, name_of(target[0]), target[0], NUMPY, None, params, function=Pair(*target))
     if isinstance(operation := getattr(target, "operation", target), Operation):
-        return Body(target, operation.name, operation.forward, MINIGRAD, row(operation), params)
+        return InProcess(target, operation.name, operation.forward, MINIGRAD, row(operation), params)
     if not callable(target):
         raise UsageError(
             f"check: {target!r} cannot be checked; give a Function (the class), a function of Tensors, a pair "
@@ -441,23 +441,23 @@ def subject_of(target: Any, params: dict[str, Any] | None = None) -> Subject:
     for library, advice in FOREIGN.items():
         if speaks(target, library):
             raise UsageError(f"check: {advice.format(name=name_of(target))}")
-    return Body(target, name_of(target), target, TORCH if speaks(target, "torch") else MINIGRAD, target, params)
+    return InProcess(target, name_of(target), target, TORCH if speaks(target, "torch") else MINIGRAD, target, params)
 
 
 def as_called(target: Any) -> Subject:
     """A Function of torch as its users call it, with torch's engine behind it; others as they are."""
     subject = subject_of(target)
-    if not (isinstance(subject, Body) and subject.engine is TORCH and subject.direct):
+    if not (isinstance(subject, InProcess) and subject.adapter is TORCH and subject.direct):
         return subject
     name, forward = f"{subject.name} (torch)", subject.function.forward
-    return Body(subject.apply, name, forward, TORCH, subject.apply, skip=int(takes_ctx(subject.function)))
+    return InProcess(subject.apply, name, forward, TORCH, subject.apply, skip=int(takes_ctx(subject.function)))
 
 
 def reference_of(target: Any) -> Subject:
     """The subject of a reference, of which only the values are wanted: a function of arrays will do."""
     if isinstance(target, type | tuple) or hasattr(target, "operation") or speaks(target, "torch"):
         return subject_of(target)
-    return Body(target, name_of(target), target, NUMPY, None, function=Pair(target, target))
+    return InProcess(target, name_of(target), target, NUMPY, None, function=Pair(target, target))
 
 
 def speaks(function: Any, library: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.backprop import record
-from minigrad.checks.subject import MINIGRAD, NUMPY, Body, Pair, Subject, as_one, to_tensor
+from minigrad.checks.subject import MINIGRAD, NUMPY, InProcess, Pair, Subject, as_one, to_tensor
 from minigrad.engine.numeric import as_numeric
 from minigrad.engine.numerical import numerical_jacobian
 from minigrad.engine.op import Op
@@ -40,7 +40,7 @@ def trace(subject: Subject, inputs: Sequence[Any], able: Sequence[int]) -> tuple
     Raises:
         Untraceable: it raises on Tensors, returns something else than one, or is of another library.
     """
-    if not isinstance(subject, Body) or subject.engine not in (NUMPY, MINIGRAD):
+    if not isinstance(subject, InProcess) or subject.adapter not in (NUMPY, MINIGRAD):
         raise Untraceable(f"{subject.name} is of another library")
     xs = [to_tensor(x, i in able) for i, x in enumerate(inputs)]
     given, function = subject.arguments(xs), subject.function

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.subject import Call, Subject
-from minigrad.engine.numerical import CLOSER, Derivative, numerical_jacobian, step_without_size
+from minigrad.engine.numerical import CLOSER, Estimate, numerical_jacobian, step_without_size
 
 Array = np.ndarray[Any, Any]
 
@@ -58,7 +58,7 @@ class Case(NamedTuple):
         return self._replace(inputs=inputs, able=tuple(i for i in self.able if i != position))
 
 
-class Comparison(NamedTuple):
+class Discrepancy(NamedTuple):
     """The gradient of one input beside the numerical one; arrays (2, size of the input), for each of two cotangents."""
 
     got: Array | None  # None where its shape is not that of the input, or nothing was returned
@@ -104,8 +104,8 @@ class Trial:
         self.names = subject.names(len(self.inputs))
         self.needs = tuple(i in self.able for i in range(len(self.inputs)))
         self.random = np.random.default_rng((case.seed, 0x6D67))  # a stream that nobody's data come from
-        self.jacobians: dict[int, Derivative] = {}
-        self.comparisons: dict[int, Comparison] = {}
+        self.jacobians: dict[int, Estimate] = {}
+        self.comparisons: dict[int, Discrepancy] = {}
 
     def run(self, inputs: Sequence[Any] | None = None, needs: Sequence[bool] | None = None) -> Call:
         """Forward, on copies of the inputs."""
@@ -174,7 +174,7 @@ class Trial:
 
     def jacobian_at(
         self, inputs: Sequence[Any], i: int, entries: Sequence[tuple[int, ...]] | None = None, closer: float = 1
-    ) -> Derivative:
+    ) -> Estimate:
         """dy/dx of input i, as matrices (y.size, x.size), or (y.size, number of entries)."""
         wide = self.widened(self.wide, inputs)
 
@@ -191,21 +191,21 @@ class Trial:
             if not (abs(value[others]) > 0).any():  # the rounding of other entries is no error of this one
                 value, error = np.where(others, 0, value), np.where(others, 0, error)
         silent = ~self.finite.reshape(-1, 1)  # their cotangents are zero
-        return Derivative(*(np.where(silent, 0, part) for part in (value, error, jump)))
+        return Estimate(*(np.where(silent, 0, part) for part in (value, error, jump)))
 
-    def jacobian(self, i: int) -> Derivative:
+    def jacobian(self, i: int) -> Estimate:
         if i not in self.jacobians:
             self.jacobians[i] = self.jacobian_at(self.inputs, i)
         return self.jacobians[i]
 
     # ------------------------------------------------------------------------------------------- the comparison
-    def compare(self, i: int) -> Comparison:
+    def compare(self, i: int) -> Discrepancy:
         if i not in self.comparisons:
             self.comparisons[i] = self.comparison(i)
         return self.comparisons[i]
 
     @np.errstate(all="ignore")
-    def comparison(self, i: int) -> Comparison:
+    def comparison(self, i: int) -> Discrepancy:
         """Called wrong is what is wrong after every excuse: rounding, steps too large, a kink where slopes meet."""
         x, jacobian, got = self.inputs[i], self.jacobian(i), self.gradient(i)
         true, error, terms = self.applied(jacobian)
@@ -216,7 +216,7 @@ class Trial:
         allowed = error + np.finfo(x.dtype).tiny + TERMS * max(units) * terms
         if got is not None and not self.finite.all():  # 0 · inf: nothing that could be asked for
             allowed = np.where(np.isfinite(got), allowed, np.inf)
-        found = Comparison(got, true, error, allowed, terms, kinks.any(axis=0))
+        found = Discrepancy(got, true, error, allowed, terms, kinks.any(axis=0))
         if got is not None and found.wrong.any():
             noise = self.noise[i]
             if self.truth is not self.subject:  # a backward that answers a wider dtype with anything is not excused
@@ -231,12 +231,12 @@ class Trial:
             found = self.between_slopes(found, i)
         return found
 
-    def applied(self, jacobian: Derivative) -> tuple[Array, Array, Array]:
+    def applied(self, jacobian: Estimate) -> tuple[Array, Array, Array]:
         """The gradients for both cotangents, their errors, and the sums of their terms."""
         g = self.cotangents.reshape(2, -1).astype(self.wide)
         return g @ jacobian.value, abs(g) @ jacobian.error, abs(g) @ abs(jacobian.value)
 
-    def looked_at_closely(self, found: Comparison, i: int) -> Comparison:
+    def looked_at_closely(self, found: Discrepancy, i: int) -> Discrepancy:
         """Large steps may leap over a jump or a wave: an entry is wrong if it is for small steps as well."""
         parts = {name: np.array(getattr(found, name)) for name in ("true", "error", "allowed", "terms")}
         wrong = np.flatnonzero(found.wrong.any(axis=0))
@@ -252,7 +252,7 @@ class Trial:
                 break
         return found._replace(**parts)
 
-    def between_slopes(self, found: Comparison, i: int) -> Comparison:
+    def between_slopes(self, found: Discrepancy, i: int) -> Discrepancy:
         """At a kink every slope between those that meet there is right, though no single entry moves across it."""
         values = np.concatenate([abs(self.inputs[j]).reshape(-1) for j in self.able])
         if len(np.unique(values)) == len(values) and values.all():

@@ -20,7 +20,7 @@ ELSEWHERE = -0.754877666, 0.569840291  # of the largest step: at no round number
 SAFETY = 20  # the error of an extrapolation is taken as so many times its last correction
 
 
-class Derivative(NamedTuple):
+class Estimate(NamedTuple):
     """A derivative, how far off it may be, and by how much the right one exceeds the left: a kink, if that is not 0."""
 
     value: Array
@@ -53,7 +53,7 @@ def numerical_derivative(
 @np.errstate(all="ignore")  # a step may leave the domain; what is not finite there is not used
 def derivative(
     f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None, closer: float = 1
-) -> Derivative:
+) -> Estimate:
     """The same with the jump, from steps `closer` times smaller."""
     middle = f(x)
     centre, eps = x[index], np.finfo(middle.dtype).eps
@@ -102,7 +102,7 @@ def derivative(
         straight = not (correction.any() or np.any(jumps))  # at all steps: smaller ones have but more rounding
         if best_error.sum() <= 2**-16 * abs(best).sum() or straight:
             break
-    return Derivative(best, best_error, best_jump)
+    return Estimate(best, best_error, best_jump)
 
 
 def step_without_size(x: Array, others: Iterable[Any]) -> float | None:
@@ -128,12 +128,12 @@ def numerical_jacobian(
     step: float | None = None,
     entries: Iterable[tuple[int, ...]] | None = None,
     closer: float = 1,
-) -> Derivative:
+) -> Estimate:
     """The derivatives of each entry of f(x) by `entries` of x, or by all of them: matrices (f(x).size, entries)."""
     columns = [derivative(f, x, index, step, closer) for index in (np.ndindex(x.shape) if entries is None else entries)]
     if not columns:
-        return Derivative(*np.zeros((3, f(x).size, 0), x.dtype))
-    return Derivative(*(np.stack([a.reshape(-1) for a in part], axis=1) for part in zip(*columns, strict=True)))
+        return Estimate(*np.zeros((3, f(x).size, 0), x.dtype))
+    return Estimate(*(np.stack([a.reshape(-1) for a in part], axis=1) for part in zip(*columns, strict=True)))
 
 
 def numerical_gradient(

@@ -24,7 +24,7 @@ from minigrad.grade.grading import marked
 from minigrad.grade.submission import Submission, notebook_cells, only_python, percent_cells, text_of
 from minigrad.lesson_fr import FRENCH
 
-__all__ = ["VERDICTS", "Cell", "assert_right", "cells_of", "export", "heard", "progress_of"]
+__all__ = ["VERDICTS", "NotebookCell", "assert_right", "cells_of", "export", "heard", "progress_of"]
 
 VERDICTS = "right", "not yet right", "not answered yet"
 MEANT = {word: verdict for verdict in VERDICTS for word in (verdict, FRENCH[verdict])}
@@ -32,32 +32,32 @@ SAID = re.compile(rf"^exerci[sc]e (\d+) ?: ({'|'.join(sorted(MEANT, key=len, rev
 TOLD = re.compile(rf"{SAID.pattern}(.*(?:\n(?!exerci[sc]e \d+ ?: ).*)*)", re.MULTILINE)  # and the lines below
 
 
-class Cell(NamedTuple):
+class NotebookCell(NamedTuple):
     kind: str  # "code" or "markdown"
     title: str
     source: str
 
 
-def cells_of(path: Path) -> list[Cell]:
+def cells_of(path: Path) -> list[NotebookCell]:
     """The cells of a notebook, or of a Python file in the percent format; a ValueError if it cannot be read."""
     text = text_of(path)
     if path.suffix == ".ipynb":
         notebook_cells(text)  # which says what is wrong with it
         cells = json.loads(text)["cells"]
-        titles = [str(c.get("metadata", {}).get("title", "")) for c in cells]
-        return [Cell(c["cell_type"], title, "".join(c["source"])) for c, title in zip(cells, titles, strict=True)]
+        title = [str(c.get("metadata", {}).get("title", "")) for c in cells]
+        return [NotebookCell(c["cell_type"], title[i], "".join(c["source"])) for i, c in enumerate(cells)]
     found = []
     for head, body in percent_cells(text):
         kind = "markdown" if "[markdown]" in head else "code"
         source = re.sub(r"^# ?", "", body, flags=re.MULTILINE) if kind == "markdown" else body
         title, _, _ = head.replace("[markdown]", "").partition("tags=")
-        found.append(Cell(kind, title.strip(), source.strip("\n")))
+        found.append(NotebookCell(kind, title.strip(), source.strip("\n")))
     if not found:
         raise ValueError("it has no cells")
     return found
 
 
-def title_of(cells: Sequence[Cell], path: Path) -> str:
+def title_of(cells: Sequence[NotebookCell], path: Path) -> str:
     """The title of a lesson: its first heading."""
     headings = [re.match(r"# +(.+)", cell.source) for cell in cells if cell.kind == "markdown"]
     return next((found[1].strip() for found in headings if found), path.stem)
@@ -109,7 +109,7 @@ def progress_of(path: Path, limits: Limits, total: float) -> tuple[str, dict[str
     return title_of(cells, path), verdicts | {number: ("not yet right", why) for number, why in ended.items()}
 
 
-def exercise_of(cell: Cell) -> str:
+def exercise_of(cell: NotebookCell) -> str:
     """The number of the exercise that a cell answers or checks, or ""."""
     found = re.match(r"(?:exercise|check) (\d+)", cell.title) or re.search(r"^@exercise\((\d+)[,)]", cell.source, re.M)
     return found[1] if found else ""
@@ -169,9 +169,9 @@ def of_exercises(exercises: Mapping[str, Exercise], file: str | None) -> list[st
     return parts
 
 
-def of_lesson(cells: Sequence[Cell], answers: Mapping[str, str]) -> list[Cell | Question]:
+def of_lesson(cells: Sequence[NotebookCell], answers: Mapping[str, str]) -> list[NotebookCell | Question]:
     """The cells of a lesson, each exercise with its check as a question."""
-    parts: list[Cell | Question] = []
+    parts: list[NotebookCell | Question] = []
     checks = {c.title: c.source for c in cells if c.title.startswith("check ")}
     for cell in cells:
         if cell.title.startswith("exercise ") and (check := checks.get(cell.title.replace("exercise", "check"))):
@@ -211,7 +211,7 @@ def export(system: str, name: str, parts: Sequence[Any]) -> dict[str, str]:
         if isinstance(part, str):
             code = part.startswith("```python")
             cells.append(cell("code", part[10:-4]) if code else cell("markdown", part))
-        elif isinstance(part, Cell):
+        elif isinstance(part, NotebookCell):
             cells.append(cell(part.kind, part.source, **({"title": part.title} if part.title else {})))
         elif system == "nbgrader":
             answer = f"### BEGIN SOLUTION\n{part.answer}\n### END SOLUTION"

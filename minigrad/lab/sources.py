@@ -22,7 +22,7 @@ import numpy as np
 from minigrad.lab import data as in_memory
 from minigrad.lab import tables
 from minigrad.lab.errors import LabError, option
-from minigrad.lab.tables import Table, TextOptions, need, reading
+from minigrad.lab.tables import Columns, TextOptions, need, reading
 
 LARGE = 2**28  # bytes of a file that is read in blocks unless one says otherwise
 BINARY = (b"\x93NUMPY", b"PK", b"PAR1", b"ARROW1", b"FEA1")
@@ -38,7 +38,7 @@ def files(data: Any) -> list[Path]:
     return [Path(found) for found in sorted(glob.glob(str(data), recursive=True)) if Path(found).is_file()]
 
 
-def of_files(paths: Sequence[Path], text: TextOptions, notes: list[str], **columns: Any) -> Iterator[Table]:
+def of_files(paths: Sequence[Path], text: TextOptions, notes: list[str], **columns: Any) -> Iterator[Columns]:
     """The rows of several files with the same columns, in blocks. Raises LabError."""
     text = text.checked()
     for path in paths:
@@ -48,7 +48,7 @@ def of_files(paths: Sequence[Path], text: TextOptions, notes: list[str], **colum
             columns = {"target": table.target_names, "features": table.feature_names, "drop": None, "categorical": None}
 
 
-def of_batches(batches: Iterable[Any], notes: list[str], **columns: Any) -> Iterator[Table]:
+def of_batches(batches: Iterable[Any], notes: list[str], **columns: Any) -> Iterator[Columns]:
     """The rows of batches, each a pair (X, y) of arrays or a DataFrame. Raises LabError."""
     names = None
     for i, batch in enumerate(batches, 1):
@@ -69,7 +69,7 @@ def of_batches(batches: Iterable[Any], notes: list[str], **columns: Any) -> Iter
         yield table
 
 
-def _picked(frames: Frames, name: str, notes: list[str], **columns: Any) -> Iterator[Table]:
+def _picked(frames: Frames, name: str, notes: list[str], **columns: Any) -> Iterator[Columns]:
     """The columns meant of the blocks of one file: which they are is decided on the first."""
     kept: list[int] | None = None
     before = 0

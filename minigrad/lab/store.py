@@ -29,7 +29,7 @@ from minigrad.lab import data as in_memory
 from minigrad.lab import sources
 from minigrad.lab.data import FloatArray, Prepared, blocks, check_scale, gaps_refused, standardised
 from minigrad.lab.errors import LabError, option
-from minigrad.lab.tables import Table, TextOptions
+from minigrad.lab.tables import Columns, TextOptions
 
 TEST_SHARE = 0.2
 SETS = ("train", "test")
@@ -73,7 +73,7 @@ def ready(
         name, notes = dataset.name, [*dataset.notes]
         names = dataset.feature_names, dataset.target_names
         whole = np.asarray(dataset.features, np.float64), np.asarray(dataset.targets, np.float64)
-        read: Any = (Table(*rows, *names, notes) for rows in [whole])
+        read: Any = (Columns(*rows, *names, notes) for rows in [whole])
     else:
         if parts is not None and data != "california":
             raise LabError("data and parts are both given, and only one of them can be meant")
@@ -168,7 +168,7 @@ class _Writer(ExitStack):
         self.feature_names: tuple[str, ...] = ()
         self.target_names: tuple[str, ...] = ()
 
-    def add(self, block: Table) -> None:
+    def add(self, block: Columns) -> None:
         x, y = block.features, block.targets
         if not self.files:
             self.feature_names, self.target_names = block.feature_names, block.target_names

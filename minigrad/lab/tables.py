@@ -68,7 +68,7 @@ UNNAMED = "Unnamed: "  # is how pandas begins the name of a column that has none
 MOST_CATEGORIES = 50  # that "auto" makes of a column; more are rather names or numbers
 
 
-class Table(NamedTuple):
+class Columns(NamedTuple):
     """Columns of numbers, (rows, p) and (rows, q), NaN where a value is missing, with names; and what was noticed."""
 
     features: Floats
@@ -91,7 +91,7 @@ def names_of(part: Any, letter: str, count: int) -> tuple[str, ...]:
     return tuple(map(str, names)) if names is not None else tuple(f"{letter}{i}" for i in range(count))
 
 
-def of_pair(data: Any) -> Table:
+def of_pair(data: Any) -> Columns:
     """A pair (X, y) of arrays, or of what has names as well: a DataFrame, a Series."""
     try:
         x, y = (np.asarray(part, np.float64) for part in data)
@@ -101,10 +101,10 @@ def of_pair(data: Any) -> Table:
     if x.ndim != 2 or y.ndim != 2:
         raise LabError(f"X needs 2 axes, (rows, features), and y 1 or 2; got shapes {x.shape} and {y.shape}")
     names = names_of(data[0], "x", x.shape[1]), names_of(data[1], "y", y.shape[1])
-    return Table(x, y, *names, [])
+    return Columns(x, y, *names, [])
 
 
-def of_frame(data: Any, **columns: Any) -> Table:
+def of_frame(data: Any, **columns: Any) -> Columns:
     """The columns meant of a table that is in memory."""
     import pandas as pd
 
@@ -157,7 +157,7 @@ def reading(name: str) -> Iterator[None]:
         raise LabError(f"cannot read {name}: {shortened(reason, 200)}") from error
 
 
-def of_file(path: str | Path, text: TextOptions, **columns: Any) -> Table:
+def of_file(path: str | Path, text: TextOptions, **columns: Any) -> Columns:
     """The columns meant of a file; "-" is standard input. Raises LabError."""
     frame, name, notes, decimal = frame_of(path, text)
     return picked(frame, name, notes, decimal=decimal, **columns)
@@ -260,7 +260,7 @@ def decoded(data: bytes, name: str, encoding: str | None, notes: list[str]) -> s
     return text
 
 
-class Layout(NamedTuple):
+class TextLayout(NamedTuple):
     """How lines of text are a table: as their first lines tell, or as was said."""
 
     name: str
@@ -294,7 +294,7 @@ def numbered(lines: Sequence[str], first: int = 1) -> list[tuple[int, str]]:
     return [(i, line) for i, line in enumerate(lines, first) if line.strip() and not line.startswith("#")]
 
 
-def parsed(lines: Sequence[str], name: str, text: TextOptions, notes: list[str]) -> tuple[Any, Layout]:
+def parsed(lines: Sequence[str], name: str, text: TextOptions, notes: list[str]) -> tuple[Any, TextLayout]:
     """Lines as a DataFrame, and how more of them are to be read."""
     delimiter, header, na = text.delimiter, text.header, text.missing
     kept = numbered(lines) or [(i, line) for i, line in enumerate(lines, 1) if line.strip()]
@@ -336,7 +336,7 @@ def parsed(lines: Sequence[str], name: str, text: TextOptions, notes: list[str])
         "sep": r"\s+" if delimiter == " " else delimiter, "header": None, "names": range(width), "quotechar": quote,
         "skipinitialspace": True, "keep_default_na": False, "na_values": na, "low_memory": False, "index_col": False,
     }  # fmt: skip
-    layout = Layout(name, names, width, settings, None)
+    layout = TextLayout(name, names, width, settings, None)
     frame = layout.frame(kept)
     layout = layout._replace(decimal=text.decimal or decimal_mark(frame, notes))
     return frame if layout.decimal == "." else layout.frame(kept), layout
@@ -448,7 +448,7 @@ def picked(
     categorical: str | Sequence[str] | None,
     decimal: str | None = None,
     before: int = 0,
-) -> Table:
+) -> Columns:
     """The columns meant of a table that is tidied, as numbers; it has so many rows before these.
 
     Raises LabError, which names all columns that cannot be.
@@ -493,7 +493,7 @@ def picked(
     if not parts[0]:
         raise LabError(f"{name}: no column is left as a feature; those there are have one value only")
     x, y = (np.column_stack(list(part.values())) for part in parts)
-    return Table(x, y, tuple(parts[0]), tuple(parts[1]), notes)
+    return Columns(x, y, tuple(parts[0]), tuple(parts[1]), notes)
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:

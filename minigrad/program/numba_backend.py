@@ -171,7 +171,7 @@ class Loop:
     """
 
     def __init__(self, recordings: Mapping[int, Recording], over: Sequence[str]) -> None:
-        parts = [Part(rows, recording, over, len(recordings) > 1) for rows, recording in recordings.items()]
+        parts = [Kernel(rows, recording, over, len(recordings) > 1) for rows, recording in recordings.items()]
         self.sizes = set(recordings)
         first = next(iter(recordings.values()))
         self.tree, self.result, self.dtype = first.tree, first.result[1:], leaves(first.result)[0].dtype
@@ -187,7 +187,7 @@ class Loop:
         new = self.machine_code(*flat(self.tree, arrays), *map(bare, self.outside), starts, values)
         return values, *like(self.result, new)
 
-    def print(self, name: str, given: Sequence[str], over: Sequence[str], parts: Sequence[Part]) -> Iterator[str]:
+    def print(self, name: str, given: Sequence[str], over: Sequence[str], parts: Sequence[Kernel]) -> Iterator[str]:
         yield from [f'"""A descent through batches: the step of {name}, repeated."""', "", "import numpy as np", "", ""]
         yield f"def descend({', '.join([*given, 'starts', 'values'])}):"
         for part in parts:
@@ -203,7 +203,7 @@ class Loop:
         yield f"    return {', '.join(parts[0].returned)},"
 
 
-class Part:
+class Kernel:
     """The step for batches of one number of rows."""
 
     def __init__(self, rows: int, recording: Recording, over: Sequence[str], several: bool) -> None:
