@@ -7,6 +7,7 @@ an honest mark, 2 of 6: a right forward, and a backward that is twice what it sh
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import json
 import os
 import shutil
@@ -530,7 +531,8 @@ def test_other_engines_are_refused(tmp_path, standing):
     assert [mark.points["forward"] for mark in marks] == [mark.earned for mark in marks] == [2, 2, 2]
     assert "autograd is not offered" in marks[0].faults[0].text
     assert "jax is not offered" in marks[1].faults[0].text
-    assert "files" not in standing or "PermissionError" in marks[2].faults[0].text
+    there = importlib.util.find_spec("autograd") is not None
+    assert not ("files" in standing and there) or "PermissionError" in marks[2].faults[0].text
 
 
 TORCH = """

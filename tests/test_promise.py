@@ -127,7 +127,7 @@ REFUSED = {
     "dot of an array": (ROW, lambda v: np.ones(3).dot(v)),
     "vectorize": (ROW, lambda v: np.vectorize(math.sin)(v)),
     "apply_along_axis": (ROW, lambda v: np.apply_along_axis(lambda row: row[0] * v, 0, np.ones((2, 3))).sum()),
-    "linspace": (NUMBER, lambda v: np.linspace(0, v, 4)),
+    "logspace": (NUMBER, lambda v: np.logspace(0, v, 4)),
     "math.sin": (NUMBER, lambda v: math.sin(v) * v),
     "math.hypot": (NUMBER, lambda v: math.hypot(v, 1.0)),
     "math.fsum": (ROW, math.fsum),

@@ -42,7 +42,7 @@ def as_numeric(data: Any) -> np.ndarray[Any, Any]:
         raise TypeError(f"not an array of numbers: {error}") from None
     if array.dtype.kind not in NUMBERS:
         remedy = "; make floats of it first: x.astype(float), float(x), list(x)" if array.dtype == object else ""
-        if hasattr(data, "__array_ufunc__"):
+        if not isinstance(data, np.ndarray) and hasattr(data, "__array_ufunc__"):
             remedy = "; an operator asks it how to compute, as in x / z, and np.divide(x, z) does not"
         raise TypeError(
             f"needs an array of numbers, and got {type(data).__name__} (as an array, dtype {array.dtype}){remedy}"
