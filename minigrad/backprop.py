@@ -105,7 +105,7 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
     if watches:
         tell(watches, "begins", output, gradient, inputs)
     cotangents = {output: seed(output, gradient, keep, create_graph)}
-    sums: set[Any] = set()  # whose cotangent is an array that the sweep made, so that it may add to it in place
+    sums: set[Any] = set()  # of slices: their cotangent is an array that the sweep made, and may add to in place
     nodes = tape(output)
     wanted = leading(nodes, keep).__contains__ if keep else is_differentiable
     try:
@@ -115,10 +115,11 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
             if (op := node.op) is None or node not in cotangents:
                 continue
             g = cotangents[node] if node in keep else cotangents.pop(node)  # popped: its memory is free for the next
-            # n slices of an array are n sums of its size, which is dear, so they are added to the first in place.
-            sliced: Any = node.inputs[0] if op.onto and not (create_graph or watches) else None
-            if sliced in sums and op.onto(cotangents[sliced], g, *node.values, **node.params):
-                continue
+            if op.onto and not (create_graph or watches):  # n sums of n slices are dear: they go onto the first
+                x = node.inputs[0]
+                if x in sums and x in cotangents and op.onto(cotangents[x], g, *node.values, **node.params):
+                    continue
+                sums.add(x)
             if create_graph:  # on Tensors, so that the sweep records itself, in the name of the node's own line
                 state.recording, state.place = True, node.made_at
                 partials = op.partials(node, wanted, g, node, recorded_inputs(node))
@@ -141,8 +142,6 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
                 if watches:
                     tell(watches, "edge", node, i, partial, sent, cotangents.get(x), total)
                 cotangents[x] = total
-            if sliced in cotangents:
-                sums.add(sliced)
     except Exception as error:
         error.add_note(f"In the backward of {errors.described(node)}.")
         raise
@@ -167,7 +166,7 @@ def backward(
     here.state.left = here.state.left if create_graph else next_serial()
     for x, g in sweep(output, gradient, () if inputs is None else goals(inputs), create_graph).items():
         if x.op is None or not (x.hooks and x.hooks.retain):  # which has it already
-            x.grad = added(x.grad, g)
+            x.grad = g if x.grad is None and type(g) is ndarray else added(x.grad, g)
 
 
 def gradients(

@@ -199,9 +199,11 @@ class Application(Op):
         for x, grad in zip(node.inputs, grads):  # noqa: B905 - counted above
             if not (type(x) is Tensor and wanted(x)):
                 grad = None
-            elif type(grad) is Tensor and type(g) is not Tensor:  # of operations that are recorded everywhere
-                grad = grad.array
-            found.append(grad if type(grad) in ARRAYS else as_numeric(grad))
+            elif type(grad) is Tensor:
+                grad = grad if type(g) is Tensor else grad.array  # of operations that are recorded everywhere
+            elif type(grad) not in ARRAYS:
+                grad = as_numeric(grad)
+            found.append(grad)
         return rerun.surely(node, g, found) if rerun else found
 
     def fit(self, grad: Any, node: Tensor, i: int) -> Any:

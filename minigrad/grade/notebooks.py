@@ -44,8 +44,8 @@ def cells_of(path: Path) -> list[NotebookCell]:
     if path.suffix == ".ipynb":
         notebook_cells(text)  # which says what is wrong with it
         cells = json.loads(text)["cells"]
-        title = [str(c.get("metadata", {}).get("title", "")) for c in cells]
-        return [NotebookCell(c["cell_type"], title[i], "".join(c["source"])) for i, c in enumerate(cells)]
+        names = [str(c.get("metadata", {}).get("title", "")) for c in cells]
+        return [NotebookCell(c["cell_type"], names[i], "".join(c["source"])) for i, c in enumerate(cells)]
     found = []
     for head, body in percent_cells(text):
         kind = "markdown" if "[markdown]" in head else "code"

@@ -175,12 +175,12 @@ class Operation(Op):
     def fit(self, g: Any, node: Tensor, i: int) -> Any:
         """Undo on the way to input i what NumPy did on the way here: broadcasting, and promotion to a wider dtype."""
         x = node.inputs[i].array
-        if g.dtype.kind == "c":
-            raise TypeError(f"{self.name}: the cotangent of input {i} ({x.dtype}) is complex, and only reals have one")
-        if g.dtype.char == "e":  # the sum of thousands is none in half precision
-            g = g.astype(np.float32)
+        if g.dtype.char in "eFDG":
+            if g.dtype.kind == "c":
+                raise TypeError(f"{self.name}: the cotangent of input {i} ({x.dtype}) is complex, not real")
+            g = g.astype(np.float32)  # the sum of thousands is none in half precision
         g = unbroadcast(g, x.shape)
-        return g if g.dtype == x.dtype else g.astype(x.dtype)
+        return g if g.dtype is x.dtype else g.astype(x.dtype)
 
     def input_names(self, count: int) -> list[str]:
         *named, each = self.inputs
