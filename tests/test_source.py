@@ -521,3 +521,21 @@ def test_command(capsys, tmp_path):
     assert status == 0
     assert "new_W = W - lr * dW" in (tmp_path / "step.py").read_text()
     assert "np.sqrt" in minigrad_source(capsys, "lab", "--clip-norm", "1")[1]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_constants_keep_all_their_digits(dtype):
+    """Where an array of equal entries is printed as a number, and where a part of the gradient does not change."""
+
+    def program(x):
+        return (x * np.full(3, 1 / 3, dtype)).sum() + (x * (1 / 7) + x * x).sum()
+
+    x = np.array([1.0, 2.0, 4.0], dtype)
+    t = Tensor(x, requires_grad=True)
+    loss = program(t)
+    loss.backward()
+    printed = source(program, x, grad_of="x")
+    for run in printed, minigrad.compile(program, grad_of="x"):
+        got, slope = run(x)
+        assert same_bits(got, loss.numpy())
+        assert same_bits(slope, t.grad)
