@@ -67,11 +67,7 @@ def objective(loss_of: str, alpha: float = 0.0, weighted: bool = False) -> Calla
         if loss_of == "squares":
             found = (w * (scores - y) ** 2).mean()
         elif loss_of == "logistic":
-            found = (
-                binary_cross_entropy_with_logits(scores, y, w)
-                if weighted
-                else binary_cross_entropy_with_logits(scores, y)
-            )
+            found = binary_cross_entropy_with_logits(scores, y, w if weighted else None)
         else:
             found = cross_entropy(scores, w * y)
         return found + alpha / 2 * (W * W).sum() if alpha else found
@@ -254,10 +250,6 @@ def make_engine(
     check_engine(name, method)
     if name == "minigrad":
         return TapeEngine(weights, bias, lr, clip_norm, METHODS[method])
-    if name in ENGINES and not METHODS[method].plain:
-        raise LabError(
-            f"{option('engine', name)} takes plain steps only; {method} needs {option('engine', 'minigrad')}"
-        )
     if name in ("compiled", "numba"):
         return ProgramEngine(weights, bias, lr, clip_norm, "numba" if name == "numba" else "numpy")
     engine: Engine = torch_ref().Torch(weights, bias, lr, clip_norm)

@@ -27,6 +27,27 @@ class _Descent(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
 
     alpha: float = 0.0
 
+    def __init__(
+        self,
+        method: str = "minibatch",
+        *,
+        lr: float | None = None,
+        epochs: int | None = None,
+        batch_size: int = MINIBATCH,
+        clip_norm: float | None = None,
+        engine: str = "minigrad",
+        random_state: Any = None,
+        warm_start: bool = False,
+    ) -> None:
+        self.method = method
+        self.lr = lr
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.clip_norm = clip_norm
+        self.engine = engine
+        self.random_state = random_state
+        self.warm_start = warm_start
+
     def _check(self) -> None:
         """Raise LabError for a setting that makes no sense."""
         if self.method not in METHODS:
@@ -152,27 +173,6 @@ class GradientDescentRegressor(RegressorMixin, _Descent):  # type: ignore[misc]
     '0.51'
     """
 
-    def __init__(
-        self,
-        method: str = "minibatch",
-        *,
-        lr: float | None = None,
-        epochs: int | None = None,
-        batch_size: int = MINIBATCH,
-        clip_norm: float | None = None,
-        engine: str = "minigrad",
-        random_state: Any = None,
-        warm_start: bool = False,
-    ) -> None:
-        self.method = method
-        self.lr = lr
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.clip_norm = clip_norm
-        self.engine = engine
-        self.random_state = random_state
-        self.warm_start = warm_start
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Descend on X (n, p) and y (n,) or (n, q), from zero weights unless `warm_start`.
 
@@ -197,10 +197,7 @@ class GradientDescentRegressor(RegressorMixin, _Descent):  # type: ignore[misc]
         targets = np.asarray(y, X.dtype).reshape(len(X), -1)
         for name, part in (("y", targets), ("X", X)):
             check_scale(name, part, X.dtype)
-        if self.__dict__.get("_weights", np.empty((X.shape[1], targets.shape[1]))).shape != (
-            X.shape[1],
-            targets.shape[1],
-        ):
+        if hasattr(self, "_weights") and self._weights.shape != (X.shape[1], targets.shape[1]):
             if one_epoch:
                 raise LabError(f"y has {targets.shape[1]} outputs, and the model {self._weights.shape[1]}")
             del self._weights, self._bias  # of another problem
@@ -263,15 +260,11 @@ class GradientDescentClassifier(ClassifierMixin, _Descent):  # type: ignore[misc
         random_state: Any = None,
         warm_start: bool = False,
     ) -> None:
-        self.method = method
+        super().__init__(
+            method, lr=lr, epochs=epochs, batch_size=batch_size, clip_norm=clip_norm, engine=engine,
+            random_state=random_state, warm_start=warm_start,
+        )  # fmt: skip
         self.alpha = alpha
-        self.lr = lr
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.clip_norm = clip_norm
-        self.engine = engine
-        self.random_state = random_state
-        self.warm_start = warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Descend on X (n, p) and the classes y (n,), from zero weights unless `warm_start`.

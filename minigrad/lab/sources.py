@@ -190,8 +190,7 @@ def _of_npz(path: Path, name: str) -> Frames:
                 )
             members[member.removesuffix(".npy")] = file, shape, dtype
         if len({shape[0] for _, shape, _ in members.values()}) != 1:
-            shapes = ", ".join(f"{key} {shape}" for key, (_, shape, _) in members.items())
-            raise LabError(f"{name}: its arrays have different numbers of rows: {shapes}")
+            raise tables.unequal_rows({key: shape for key, (_, shape, _) in members.items()}, name)
         rows = next(shape[0] for _, shape, _ in members.values())
         width = sum(dtype.itemsize * int(np.prod(shape[1:])) for _, shape, dtype in members.values())
         step = max(1, 8 * in_memory.BLOCK // width)

@@ -13,7 +13,7 @@ import lzma
 import re
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
@@ -234,9 +234,14 @@ def of_arrays(arrays: dict[str, Any], name: str) -> Any:
         else:
             raise LabError(f"{name}: an array of shape {array.shape} is no table; it needs rows and columns")
     if len({len(column) for column in columns.values()}) > 1:
-        shapes = ", ".join(f"{key} {array.shape}" for key, array in arrays.items())
-        raise LabError(f"{name}: its arrays have different numbers of rows: {shapes}")
+        raise unequal_rows({key: array.shape for key, array in arrays.items()}, name)
     return pd.DataFrame(columns)
+
+
+def unequal_rows(shapes: Mapping[str, tuple[int, ...]], name: str) -> LabError:
+    """The error for arrays that cannot stand side by side."""
+    told = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
+    return LabError(f"{name}: its arrays have different numbers of rows: {told}")
 
 
 def decoded(data: bytes, name: str, encoding: str | None, notes: list[str]) -> str:
