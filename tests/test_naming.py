@@ -243,6 +243,7 @@ NAMED = {  # forward, backward, inputs, what is said
         "a mean is taken where a sum belongs",
     ),
     "logarithm of 2": (np.exp2, lambda g, x, y: g * y, [X], "multiply by ln 2.*ln 2 is missing in the derivative"),
+    "degrees": (lambda x: np.sin(np.deg2rad(x)), lambda g, x, y: g * np.cos(np.deg2rad(x)), [X], "divide by 180/π"),
     "power rule of 2 ** x": (np.exp2, lambda g, x, y: g * x * y / 2, [X], "the power rule is applied to"),
     "exponent not lowered": (
         lambda a, b: a**b,

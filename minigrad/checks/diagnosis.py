@@ -74,7 +74,8 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
 }
 
 
-CONSTANTS = {"ln 2": math.log(2), "ln 10": math.log(10), "π": math.pi, "√2": math.sqrt(2), "√π": math.sqrt(math.pi)}
+CONSTANTS = {"ln 2": math.log(2), "ln 10": math.log(10), "√2": math.sqrt(2), "√π": math.sqrt(math.pi)}
+CONSTANTS |= {"π": math.pi, "180/π": 180 / math.pi}
 KNOWN = 1e-4  # relative error of a numerical derivative that still tells one mistake from another
 
 
