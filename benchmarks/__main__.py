@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import ROUNDS, Table, positive, say
-from benchmarks.peers import has
+from minigrad.bench.harness import ROUNDS, Table, positive, say
+from minigrad.bench.peers import has
 
 NAMES = "step", "sgd", "mlp", "conv", "scaling", "higher_order", "programs", "gpt", "overhead", "checkers"
 LIBRARIES = "minigrad", "numpy", "numba", "torch", "jax", "jaxlib", "autograd", "mygrad", "scikit-learn"
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if output and tables:  # what was measured before a Ctrl-C is kept, too
             write(output, options.rounds, tables)
     if picture and "step" in tables and has("matplotlib"):
-        from benchmarks.picture import draw
+        from minigrad.bench.picture import draw
 
         draw(tables["step"][0], picture)
         say(f"picture: {picture}")

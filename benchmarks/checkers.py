@@ -33,8 +33,8 @@ import numpy as np
 
 import minigrad
 from benchmarks import planted
-from benchmarks.harness import ROUNDS, Cell, Ratio, Table, say
 from minigrad import Function, Tensor
+from minigrad.bench.harness import ROUNDS, Cell, Ratio, Table, say
 from minigrad.checks.cases import ANY, Form, designed
 from minigrad.checks.planting import TIE
 from minigrad.checks.subject import DirectContext

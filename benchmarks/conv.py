@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from benchmarks import peers
-from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, say
 from minigrad import Tensor, compile, conv2d, cross_entropy, max_pool2d, no_grad, relu
+from minigrad.bench import peers
+from minigrad.bench.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, say
 
 BATCH = 32
 CHANNELS = 8, 16

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import ROUNDS, Range, Ratio, Table, assert_agreement, command, measure, say
 from minigrad import value_and_grad
+from minigrad.bench.harness import ROUNDS, Range, Ratio, Table, assert_agreement, command, measure, say
 from minigrad.grade.notebooks import cells_of
 
 LESSON = Path(__file__).parents[1] / "lessons" / "7_attention.py"

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.harness import positive, say
+from minigrad.bench.harness import positive, say
 
 ANSWERS = """# number {number}
 import numpy as np

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import peers
-from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, repeated, say
 from minigrad import binary_cross_entropy_with_logits, compile, grad, hessian, hvp
+from minigrad.bench import peers
+from minigrad.bench.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, repeated, say
 
 ROWS, WEIGHTS = 1000, 100
 GRADIENT, PRODUCT, HESSIAN = "gradient", "Hessian times vector", "Hessian"

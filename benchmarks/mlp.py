@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import peers
-from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, say
 from minigrad import Tensor, affine, compile, cross_entropy, nn, no_grad, optim, relu
+from minigrad.bench import peers
+from minigrad.bench.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, say
 
 SIZES, BATCH, LR = (784, 256, 10), 64, 0.1
 Array = np.ndarray[Any, Any]

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 import minigrad.backprop
-from benchmarks.harness import ROUNDS, Cell, Ratio, Table, Timings, command, measure, positive, say
 from minigrad import Tensor
+from minigrad.bench.harness import ROUNDS, Cell, Ratio, Table, Timings, command, measure, positive, say
 
 LENGTH = 100  # operations in a chain
 ENTRIES = 8

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.harness import ROUNDS, Cell, Table, command, say
-from benchmarks.peers import has
 from minigrad import lab
+from minigrad.bench.harness import ROUNDS, Cell, Table, command, say
+from minigrad.bench.peers import has
 
 HEADER = ["backend", "workers", "s", "computing s", "exchange s", "speed-up", "Amdahl allows"]
 TITLE = """\

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import ROUNDS, Cell, Table, command, measure, positive, repeated, say
 from benchmarks.step import HAND, IN_PLACE, LR, OPERATIONS, SIDES, problem
 from minigrad import Tensor, compile, linear, mse_loss, tape
 from minigrad.backprop import sweep
+from minigrad.bench.harness import ROUNDS, Cell, Table, command, measure, positive, repeated, say
 
 PARTS = {  # what takes time: for the tape and compiled, the program that has it in it, less those that have all but it
     "the NumPy of the forward": (("forward",), ("ran_forward",)),

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 import minigrad
-from benchmarks import peers
-from benchmarks.harness import ROUNDS, Cell, Ratio, Table, assert_agreement, command, measure, say
 from minigrad import value_and_grad
+from minigrad.bench import peers
+from minigrad.bench.harness import ROUNDS, Cell, Ratio, Table, assert_agreement, command, measure, say
 from minigrad.engine.trees import leaves, like, mapped
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import ROUNDS, Cell, Ratio, Table, advance, command, measure, say
 from minigrad import Tensor, compile
+from minigrad.bench.harness import ROUNDS, Cell, Ratio, Table, advance, command, measure, say
 
 ENTRIES, LENGTH = 8, 20  # of an array while operations are counted; of a chain while entries are
 OPERATIONS = tuple(10**k for k in range(2, 7))

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import peers
-from benchmarks.harness import ROUNDS, Cell, Table, advance, command, measure, say
 from minigrad import lab
+from minigrad.bench import peers
+from minigrad.bench.harness import ROUNDS, Cell, Table, advance, command, measure, say
 from minigrad.lab.data import stream
 from minigrad.lab.descent import make_engine, steps
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import peers
-from benchmarks.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, positive, say
 from minigrad import Function, Tensor, compile, linear, mse_loss, nn, no_grad, optim
+from minigrad.bench import peers
+from minigrad.bench.harness import ROUNDS, Cell, Table, assert_agreement, command, measure, positive, say
 
 FEATURES = 8
 BATCHES = 1, 32, 1024, 20640

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import minigrad.backprop
-from benchmarks import harness, mlp, overhead, step
+from benchmarks import mlp, overhead, step
+from minigrad.bench import harness
 
 
 # ------------------------------------------------------------------------------------------------- step.py: the sides

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import minigrad
-from benchmarks.harness import written
+from minigrad.bench.harness import written
 from minigrad.checks.cases import Form, designed
 from minigrad.ops.arrivals import taught
 from minigrad.ops.registry import COMPOSITIONS, FROM_NUMPY, REGISTRY

@@ -23,6 +23,6 @@ def jax() -> Any:
     """JAX with float64; compiled functions run in the thread that calls them."""
     import jax
 
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    for name, value in ("jax_enable_x64", True), ("jax_cpu_enable_async_dispatch", False):
+        jax.config.update(name, value)  # type: ignore[no-untyped-call]
     return jax

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import Ratio, Table
+from minigrad.bench.harness import Ratio, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

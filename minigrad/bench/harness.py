@@ -256,8 +256,9 @@ class Table:
 def aligned(name: str, *cells: Cell) -> list[str]:
     """A column, of one width: words to the left, figures to the right, verdicts below each other."""
     if all(isinstance(cell, str) for cell in cells):
-        width = max(map(len, (name, *cells)))
-        return [text.ljust(width) for text in (name, *cells)]
+        words = [name, *map(str, cells)]
+        width = max(map(len, words))
+        return [word.ljust(width) for word in words]
     verdicts = [cell.verdict if isinstance(cell, Ratio) else "" for cell in cells]
     figures = [written(cell.value if isinstance(cell, Ratio) else cell) for cell in cells]
     widest, after = max(map(len, figures)), max(map(len, verdicts))
