@@ -51,6 +51,17 @@ def test_ships_the_package_whole_and_claims_no_other_name(wheel):
     assert {"minigrad/torch_ref/__init__.py", "minigrad/torch_ref/functions.py"} <= shipped
 
 
+def test_an_editable_install_claims_no_other_name_either(tmp_path):
+    pytest.importorskip("editables")  # which such an install brings
+    from hatchling.builders.wheel import WheelBuilder
+
+    (path,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["editable"])
+    with zipfile.ZipFile(path) as archive:
+        code = "".join(archive.read(name).decode() for name in archive.namelist() if ".dist-info/" not in name)
+    assert re.findall(r"^F\.map_module\('(\w+)'", code, re.MULTILINE) == ["minigrad"]
+    assert str(ROOT) not in code.splitlines()  # a line of a .pth file that would lay all of the checkout open
+
+
 def test_needs_only_numpy(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))

@@ -1,8 +1,8 @@
 // Look at the site in a browser: node tools/look.cjs build/site build/screenshots
 //
-// Each page that is linked from the first is opened at three sizes, light and dark. What fails: an error in a page, one that is
-// wider than the window, and a serious or critical finding of axe-core. Needs chromium, and npm's playwright-core and axe-core where
-// NODE_PATH finds them. With PYODIDE in the environment the page Try it is used as a visitor does.
+// Each page is opened at three sizes, light and dark. What fails: an error in a page, one that is wider than the window, and a
+// serious or critical finding of axe-core, which looks at each page on a desktop, and at some of each kind at all
+// sizes. Needs chromium, and npm's playwright-core and axe-core where NODE_PATH finds them. With PYODIDE in the environment the page Try it is used as a visitor does.
 
 const fs = require("fs");
 const http = require("http");
@@ -44,29 +44,30 @@ async function main() {
   const wrong = { push: (finding) => said.has(finding) || (said.add(finding), console.log(finding)) };
   let looked = 0;
   if (process.env.PYODIDE) await tried(browser, address, wrong);
-  for (const colorScheme of ["light", "dark"]) {
+  const context = await browser.newContext({ bypassCSP: true });
+  const tab = await context.newPage();
+  let name;
+  tab.on("pageerror", (error) => wrong.push(`${name}: ${error.message}`));
+  tab.on("requestfailed", (request) => wrong.push(`${name}: ${request.url()} failed`));
+  tab.on("response", (response) => response.status() >= 400 && wrong.push(`${name}: ${response.url()} is missing`));
+  for (name of pages(site)) {
+    await tab.goto(`${address}${name}.html`, { waitUntil: "load" });
     for (const [size, [width, height]] of Object.entries(SIZES)) {
-      const context = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP: true });
-      const tab = await context.newPage();
-      let name;
-      tab.on("pageerror", (error) => wrong.push(`${name}: ${error.message}`));
-      tab.on("requestfailed", (request) => wrong.push(`${name}: ${request.url()} failed`));
-      tab.on("response", (response) => response.status() >= 400 && wrong.push(`${name}: ${response.url()} is missing`));
-      for (name of pages(site)) {
-        const shown = SHOWN.includes(name);
-        if (!shown && (size !== "desktop" || colorScheme === "dark")) continue; // all pages are tried once
-        await tab.goto(`${address}${name}.html`, { waitUntil: "load" });
-        const over = await tab.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        if (over > 1) wrong.push(`${name}, ${size}: ${over} pixels wider than the window`);
-        if (shown) await tab.screenshot({ path: path.join(screenshots, `${name.replace("/", "_")}-${size}-${colorScheme}.png`) });
+      await tab.setViewportSize({ width, height });
+      const over = await tab.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      if (over > 1) wrong.push(`${name}, ${size}: ${over} pixels wider than the window`);
+      for (const colorScheme of ["light", "dark"]) {
+        await tab.emulateMedia({ colorScheme });
+        const look = `${size}-${colorScheme}`;
+        if (SHOWN.includes(name)) await tab.screenshot({ path: path.join(screenshots, `${name.replace("/", "_")}-${look}.png`) });
+        else if (size !== "desktop") continue; // what axe-core sees there is what it sees on the pages that are shown
         await tab.evaluate(axe);
-        const { violations } = await tab.evaluate(() => axe.run({ iframes: false }));
+        const { violations } = await tab.evaluate(() => axe.run({ iframes: false, resultTypes: ["violations"] }));
         for (const { id, impact, nodes } of violations)
           if (["serious", "critical"].includes(impact))
-            wrong.push(`${name}, ${size}, ${colorScheme}: ${impact}, ${id}, ${nodes.length} times: ${nodes[0].html.slice(0, 120)}`);
+            wrong.push(`${name}, ${look}: ${impact}, ${id}, ${nodes.length} times: ${nodes[0].html.slice(0, 120)}`);
         looked += 1;
       }
-      await context.close();
     }
   }
   await browser.close();
@@ -93,4 +94,7 @@ async function tried(browser, address, wrong) {
   await tab.close();
 }
 
-main();
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

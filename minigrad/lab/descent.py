@@ -5,6 +5,7 @@ Other methods differ in what an optimizer of minigrad.optim makes of the gradien
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -12,6 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from operator import add
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -258,8 +260,13 @@ def make_engine(
 
 def torch_ref() -> Any:
     """`torch_ref.descent`, which imports torch: in a wheel it is inside of minigrad, in a checkout beside it."""
-    installed = find_spec("minigrad.torch_ref") is not None
-    return import_module("minigrad.torch_ref.descent" if installed else "torch_ref.descent")
+    if find_spec("minigrad.torch_ref") is not None:
+        return import_module("minigrad.torch_ref.descent")
+    sys.path.append(str(Path(__file__).parents[2]))  # an editable install puts only minigrad where imports look
+    try:
+        return import_module("torch_ref.descent")
+    finally:
+        sys.path.pop()
 
 
 @dataclass(frozen=True)
