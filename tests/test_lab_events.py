@@ -124,15 +124,19 @@ def test_picture_of_runs_that_diverged(tmp_path):
 
 
 def test_tables_name_every_number():
-    text = repr(lab.compare("diabetes", epochs=12))
+    runs = lab.compare("diabetes", epochs=12)
+    text, page = repr(runs), runs._repr_html_()
     headings = {"method", "lr", "samples", "seen", "steps", "train", "test", "MSE", "optimum", "seconds", "µs/step"}
     for heading in headings | {"exact", "weights"}:
         assert heading in text
+        assert heading in page
     for name in (*lab.load("diabetes").feature_names, "bias"):
         assert re.search(rf"^ {name}( +-?[\d.]+){{4}}$", text, re.MULTILINE), name
     assert "split at random (seed 0): 353 training rows, 89 test rows" in text
     assert "largest stable lr: 0.246 for the full batch (2/lambda_max)" in text
     assert max(map(len, text.splitlines())) <= 100
+    rows = "\n".join(line for line in text.splitlines() if line.startswith(" "))  # in a notebook, those of two tables
+    assert all(f">{cell}</td>" in page for cell in re.findall(r"(?<= )-?\d[\d.,]*(?=[ \n])", rows))
 
 
 def test_tables_of_several_outputs_name_the_target():

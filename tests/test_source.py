@@ -131,6 +131,11 @@ def test_the_program_says_what_it_is_for():
     assert "x * 3" in text
 
 
+def test_a_notebook_shows_a_program_as_code():
+    program = source(lambda x: x * 3, np.zeros(2))
+    assert program._repr_markdown_() == f"```python\n{program.text.strip()}\n```"
+
+
 # ------------------------------------------------------------------------------------------------------ the bits
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rows", [1, 32])

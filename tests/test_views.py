@@ -229,10 +229,15 @@ def test_memory_is_counted_once():
 
 def test_accumulation_is_in_the_table():
     x = Tensor(3.0, requires_grad=True)
-    rows = table(x * x).backward
+    found = table(x * x)
+    rows = found.backward
     assert [row[5] for row in rows] == ["", "3"]
     assert [row[6] for row in rows] == ["3", "6"]
     assert [row[3] for row in rows] == ["x̄ = t̅1̅ · x", "x̄ += t̅1̅ · x"]
+    page = found._repr_html_()  # of a notebook: a cell for each entry, and the totals
+    assert page.count("<td") == sum(map(len, found.forward + rows))
+    assert page.endswith("</p>")
+    assert ">x̄ += t̅1̅ · x</td>" in page
 
 
 def test_what_was_undone():

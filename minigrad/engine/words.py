@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -91,3 +93,15 @@ def shape(array: Any) -> str:
 def form(x: Any) -> str:
     """An array or tensor by its shape and dtype, anything else as it is, cut short."""
     return f"{x.shape} {x.dtype}" if hasattr(x, "dtype") else reprlib.repr(x)
+
+
+def html_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as a notebook shows it.
+
+    >>> html_table("a & b", ["x"], [["<1"]]).partition("<tr>")[2]
+    '<th scope="col">x</th></tr><tr><td style="text-align:left">&lt;1</td></tr></table>'
+    """
+    caption = f'<caption style="text-align:left;font-weight:bold">{escape(title)}</caption>'
+    first = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+    cells = ("".join(f'<td style="text-align:left">{escape(text)}</td>' for text in row) for row in rows)
+    return f"<table>{caption}<tr>{first}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"

@@ -8,13 +8,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
-from minigrad.engine.words import counted
+from minigrad.engine.words import counted, html_table
 from minigrad.lab.data import FloatArray
 from minigrad.lab.model import Model
 from minigrad.lab.settings import METHODS, Settings
@@ -111,6 +112,9 @@ class Run:
     def __repr__(self) -> str:
         return text([self])
 
+    def _repr_html_(self) -> str:
+        return page([self])
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -137,6 +141,9 @@ class Comparison:
 
     def __repr__(self) -> str:
         return text(self.runs)
+
+    def _repr_html_(self) -> str:
+        return page(self.runs)
 
 
 def _console(file: TextIO) -> Console:
@@ -172,11 +179,17 @@ def _above(run: Run) -> str:
     return f"{percent:+.2f} %" if percent < 1e4 else f"{percent:+.2g} %"
 
 
-def results(console: Console, runs: Sequence[Run]) -> None:
-    """One row a run; on a narrow terminal one column a run."""
-    header = ["method", "lr", "samples\nseen", "steps", "train\nMSE", "test\nMSE"]
-    header += ["above\noptimum", "seconds", "µs/step"]
-    rows = [
+def titled(runs: Sequence[Run]) -> str:
+    settings = runs[0].settings
+    return f"{settings.data}, {counted(settings.epochs, 'epoch')}, engine {settings.engine}, {settings.dtype}"
+
+
+HEADER = ["method", "lr", "samples\nseen", "steps", "train\nMSE", "test\nMSE", "above\noptimum", "seconds", "µs/step"]
+
+
+def results(runs: Sequence[Run]) -> list[list[str]]:
+    """One row a run, below HEADER."""
+    return [
         [
             run.name, f"{run.settings.lr:.3g}", f"{run.samples:,}", f"{run.steps:,}",
             f"{run.train_mse:.6g}", f"{run.test_mse:.6g}", _above(run),
@@ -184,19 +197,13 @@ def results(console: Console, runs: Sequence[Run]) -> None:
         ]
         for run in runs
     ]  # fmt: skip
-    table = _table(header, rows)
-    if console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
-        names = [name.replace("\n", " ") for name in header]
-        head, *body = zip(names, *rows, strict=True)
-        table = _table(head, body)
-    settings = runs[0].settings
-    title = f"{settings.data}, {counted(settings.epochs, 'epoch')}, engine {settings.engine}, {settings.dtype}"
-    console.print(title, style="bold", markup=False)
-    console.print(table)
 
 
-def weights(console: Console, runs: Sequence[Run]) -> None:
-    """The learned weight of each named feature, and the bias, beside the exact ones."""
+WEIGHTS = "weights, per standard deviation of the feature"
+
+
+def weights(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
+    """A head, and the learned weight of each named feature, and the bias, beside the exact ones."""
     exact = runs[0].exact
     several = len(runs[0].target_names) > 1
     columns = [np.vstack([exact.weights, exact.bias]), *(np.vstack([run.weights, run.bias]) for run in runs)]
@@ -206,9 +213,7 @@ def weights(console: Console, runs: Sequence[Run]) -> None:
         for k, target in enumerate(runs[0].target_names)
         for i, name in enumerate([*runs[0].feature_names, "bias"])
     ]
-    names = ["feature", "target"] if several else ["feature"]
-    console.print("weights, per standard deviation of the feature", style="bold")
-    console.print(_table([*names, "exact", *(run.method for run in runs)], rows, len(names)))
+    return ["feature", *(["target"] if several else []), "exact", *(run.method for run in runs)], rows
 
 
 def _number(value: float, digits: int) -> str:
@@ -262,9 +267,17 @@ def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -
             for sentence in account(runs):
                 console.print(f"- {sentence}", markup=False)
             console.print()
-        results(console, runs)
+        table = _table(HEADER, results(runs))
+        if console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
+            names = [name.replace("\n", " ") for name in HEADER]  # one column a run
+            first, *body = zip(names, *results(runs), strict=True)
+            table = _table(first, body)
+        console.print(titled(runs), style="bold", markup=False)
+        console.print(table)
         if not brief:
-            weights(console, runs)
+            head, rows = weights(runs)
+            console.print(WEIGHTS, style="bold")
+            console.print(_table(head, rows, head.index("exact")))
     _print(captured.get(), file)
 
 
@@ -279,6 +292,15 @@ def listing(header: Sequence[str], rows: Sequence[Sequence[str]], file: TextIO, 
     with console.capture() as captured:
         console.print(_table(header, rows, names))
     _print(captured.get(), file)
+
+
+def page(runs: Sequence[Run]) -> str:
+    """`show` as a notebook has it."""
+    if not runs:
+        return "<p>no runs</p>"
+    said = "".join(f"<li>{escape(line)}</li>" for line in account(runs))
+    tables = html_table(titled(runs), HEADER, results(runs)) + html_table(WEIGHTS, *weights(runs))
+    return f"<ul>{said}</ul>{tables}" + "".join(f"<p>{escape(run.diverged)}</p>" for run in runs if run.diverged)
 
 
 def text(runs: Sequence[Run]) -> str:

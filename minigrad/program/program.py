@@ -93,6 +93,9 @@ class Program:
     def __repr__(self) -> str:
         return f"<program {self.name}({', '.join(a.name for a in self.arguments)}), {counted(len(self.lines), 'line')}>"
 
+    def _repr_markdown_(self) -> str:
+        return f"```python\n{self.text.rstrip()}\n```"
+
     def save(self, path: str | Path) -> Path:
         """Write the text to a file, and return its path."""
         path = Path(path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from html import escape
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine.names import kind, line
-from minigrad.engine.words import counted, shape, shortened, summary
+from minigrad.engine.words import counted, html_table, shape, shortened, summary
 from minigrad.tensor import Tensor
 from minigrad.views import Command
 from minigrad.views.formula import edge_equations
@@ -23,7 +24,7 @@ LONGEST = 44  # characters of code in a row
 
 
 class Table:
-    """A ledger; `str` and `print` give text, in colours on a terminal where rich is installed.
+    """A ledger; `str` and `print` give text, in colours on a terminal with rich, and a notebook shows tables.
 
     Attributes:
         trace: the tape and the backward that the table is of.
@@ -121,6 +122,12 @@ class Table:
 
     def __repr__(self) -> str:
         return self.plain()
+
+    def _repr_html_(self) -> str:
+        parts = [html_table("forward", FORWARD, self.forward)]
+        if self.backward:
+            parts.append(html_table("backward", BACKWARD, self.backward))
+        return "".join([*parts, *(f"<p>{escape(line)}</p>" for line in self.totals)])
 
 
 def bytes_kept(nodes: Sequence[Tensor]) -> list[int]:
