@@ -45,6 +45,11 @@ def numerical_derivative(
         (derivative, error), both of the shape of f(x). The error covers truncation, the rounding of f, and a kink:
         there the derivative is the mean of the left and the right one, and the error reaches to both. Where f is
         finite at no step the derivative is nan and the error inf.
+
+    >>> from minigrad import checks
+    >>> slope, error = checks.numerical_derivative(np.sin, np.array([0.0]), (0,))
+    >>> f"{slope[0]:.9f}", bool(error[0] < 1e-9)
+    ('1.000000000', True)
     """
     value, error, _ = derivative(f, x, index, step)
     return value, error
@@ -144,6 +149,11 @@ def numerical_gradient(
     Returns:
         (gradients, errors, magnitudes), each (k, *x.shape). A magnitude is the gradient's sum over the entries of f(x)
         with every term taken positive: what an error is small or large against.
+
+    >>> from minigrad import checks
+    >>> gradients, errors, _ = checks.numerical_gradient(np.square, np.array([1.0, 2.0]), np.array([[1.0, 1.0]]))
+    >>> np.round(gradients, 9)
+    array([[2., 4.]])
     """
     g = cotangents.reshape(len(cotangents), -1).astype(x.dtype)
     slope, error, _ = numerical_jacobian(f, x, step, closer=closer)

@@ -152,6 +152,9 @@ def load_exercises(path: str | Path | None = None) -> dict[str, Exercise]:
 
     Raises:
         UserFileError: there is no such file, it cannot be run, or what it has is no list of exercises.
+
+    >>> list(load_exercises())[:4]
+    ['Linear', 'MSE', 'ReLU', 'Sigmoid']
     """
     path = builtin() if path is None else Path(path)
     try:

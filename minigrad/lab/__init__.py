@@ -1,7 +1,7 @@
 """The gradient-descent lab: batch, stochastic and mini-batch descent on linear regression, with honest books.
 
 >>> from minigrad import lab
->>> run = lab.train("diabetes", method="sgd")
+>>> run = lab.train("diabetes", method="minibatch")
 >>> run.above_optimum < 0.02
 True
 """

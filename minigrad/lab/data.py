@@ -51,6 +51,11 @@ class Dataset:
 
     Where a value is missing it is NaN, if `missing` says what to do about that: "drop", "mean" or "median". `notes`
     say how the table came to be.
+
+    >>> from minigrad import lab
+    >>> table = lab.load("diabetes")
+    >>> table.features.shape, table.feature_names[:3]
+    ((442, 10), ('age', 'sex', 'bmi'))
     """
 
     name: str
@@ -192,6 +197,10 @@ def load(
         rows, features, outputs: the shape of the synthetic data.
 
     Raises LabError.
+
+    >>> from minigrad import lab
+    >>> lab.load("california")
+    <Dataset california: 20640 rows, 8 features, 1 target>
     """
     kind = _kind(data)
     given: dict[str, Any] = {

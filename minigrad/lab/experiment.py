@@ -76,6 +76,11 @@ def compare(
         epochs: by default as many as the slowest method needs.
 
     All else is as `train` has it.
+
+    >>> from minigrad import lab
+    >>> runs = lab.compare("synthetic", methods=["batch", "minibatch"], epochs=2)
+    >>> [(run.method, run.steps) for run in runs]
+    [('batch', 2), ('minibatch', 4)]
     """
     arguments = {**{name: value for name, value in locals().items() if name != "table"}, **table}
     _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset, schedule=schedule)
@@ -181,6 +186,11 @@ def train(
     A loss that explodes ends the run: `Run.diverged` says why. Raises LabError for what cannot be done, warns
     (LabWarning) when lr exceeds the largest stable step, and at Ctrl-C raises Interrupted, which is a
     KeyboardInterrupt with the result so far.
+
+    >>> from minigrad import lab
+    >>> run = lab.train("synthetic", method="batch", epochs=50)
+    >>> f"{run.above_optimum:.1%} above the optimum", run.weights.shape
+    ('0.0% above the optimum', (13, 3))
     """
     return compare(data, methods=[method], lr=lr, **settings).runs[0]
 

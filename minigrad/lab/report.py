@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The losses of a run, an entry a look: `samples` seen, and `train` and `test` MSE of equal weights."""
+    """The losses of a run, an entry a look: `samples` seen, and `train` and `test` MSE of equal weights.
+
+    >>> from minigrad import lab
+    >>> history = lab.train("synthetic", method="batch", epochs=2).history
+    >>> history.samples
+    array([ 0, 40, 80])
+    """
 
     samples: npt.NDArray[np.int64]
     train: FloatArray
@@ -43,6 +49,11 @@ class Run:
     `seconds` are those spent in steps. `diverged` is None, or says why the run was stopped. `notes` say what was
     done to the data. `folder` has the event file, when one was asked for. Where workers
     computed, `shared` says who, and `work` has the seconds of computing and of exchange.
+
+    >>> from minigrad import lab
+    >>> run = lab.train("synthetic", epochs=1)
+    >>> sorted(run.named_weights)[:3], run.history.train.shape == run.history.samples.shape
+    (['bias', 'x0', 'x1'], True)
     """
 
     settings: Settings
@@ -118,7 +129,13 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Several runs on the same rows from the same start; `comparison["sgd"]` is the run of that method."""
+    """Several runs on the same rows from the same start; `comparison["sgd"]` is the run of that method.
+
+    >>> from minigrad import lab
+    >>> runs = lab.compare("synthetic", methods=["batch", "sgd"], epochs=1)
+    >>> len(runs), runs["sgd"].samples
+    (2, 40)
+    """
 
     runs: list[Run]
     folder: Path | None

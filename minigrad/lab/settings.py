@@ -64,7 +64,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a run, those that were given and those by default."""
+    """The settings of a run, those that were given and those by default.
+
+    >>> from minigrad import lab
+    >>> plan = lab.train("synthetic", method="batch", epochs=2).settings
+    >>> plan.data, plan.epochs, plan.batch_size
+    ('synthetic', 2, 40)
+    """
 
     data: str
     method: str

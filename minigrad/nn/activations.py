@@ -24,49 +24,89 @@ class Activation(Module):
 
 
 class ReLU(Activation):
-    """max(x, 0)"""
+    """max(x, 0)
+
+    >>> from minigrad import nn
+    >>> nn.ReLU()([-1.0, 0.0, 2.0])
+    Tensor([0., 0., 2.])
+    """
 
     operation = staticmethod(minigrad.relu)
 
 
 class Tanh(Activation):
-    """tanh x"""
+    """tanh x
+
+    >>> from minigrad import nn
+    >>> nn.Tanh()([-1.0, 0.0, 2.0])
+    Tensor([-0.76159416,  0.        ,  0.96402758])
+    """
 
     operation = staticmethod(minigrad.tanh)
 
 
 class Sigmoid(Activation):
-    """1 / (1 + e⁻ˣ)"""
+    """1 / (1 + e⁻ˣ)
+
+    >>> from minigrad import nn
+    >>> nn.Sigmoid()([-1.0, 0.0, 2.0])
+    Tensor([0.26894142, 0.5       , 0.88079708])
+    """
 
     operation = staticmethod(minigrad.sigmoid)
 
 
 class LogSigmoid(Activation):
-    """-ln(1 + e⁻ˣ)"""
+    """-ln(1 + e⁻ˣ)
+
+    >>> from minigrad import nn
+    >>> nn.LogSigmoid()([-1.0, 0.0, 2.0])
+    Tensor([-1.31326169, -0.69314718, -0.12692801])
+    """
 
     operation = staticmethod(minigrad.logsigmoid)
 
 
 class SiLU(Activation):
-    """x / (1 + e⁻ˣ)"""
+    """x / (1 + e⁻ˣ)
+
+    >>> from minigrad import nn
+    >>> nn.SiLU()([-1.0, 0.0, 2.0])
+    Tensor([-0.26894142,  0.        ,  1.76159416])
+    """
 
     operation = staticmethod(minigrad.silu)
 
 
 class Mish(Activation):
-    """x tanh(ln(1 + eˣ))"""
+    """x tanh(ln(1 + eˣ))
+
+    >>> from minigrad import nn
+    >>> nn.Mish()([-1.0, 0.0, 2.0])
+    Tensor([-0.30340146,  0.        ,  1.94395896])
+    """
 
     operation = staticmethod(minigrad.mish)
 
 
 class Softsign(Activation):
-    """x / (1 + |x|)"""
+    """x / (1 + |x|)
+
+    >>> from minigrad import nn
+    >>> nn.Softsign()([-1.0, 0.0, 2.0])
+    Tensor([-0.5       ,  0.        ,  0.66666667])
+    """
 
     operation = staticmethod(minigrad.softsign)
 
 
 class GELU(Activation):
-    """x Φ(x), where Φ is the distribution function of the normal distribution; with "tanh" nearly so"""
+    """x Φ(x), where Φ is the distribution function of the normal distribution; with "tanh" nearly so
+
+    >>> from minigrad import nn
+    >>> nn.GELU(approximate="tanh")([-1.0, 0.0, 2.0])
+    Tensor([-0.15880801,  0.        ,  1.95459769])
+    """
 
     operation = staticmethod(minigrad.gelu)
     settings = ("approximate",)
@@ -76,7 +116,12 @@ class GELU(Activation):
 
 
 class LeakyReLU(Activation):
-    """x where it is positive, negative_slope * x elsewhere"""
+    """x where it is positive, negative_slope * x elsewhere
+
+    >>> from minigrad import nn
+    >>> nn.LeakyReLU(0.1)([-1.0, 0.0, 2.0])
+    Tensor([-0.1,  0. ,  2. ])
+    """
 
     operation = staticmethod(minigrad.leaky_relu)
     settings = ("negative_slope",)
@@ -86,7 +131,12 @@ class LeakyReLU(Activation):
 
 
 class ELU(Activation):
-    """x where it is positive, alpha * (eˣ - 1) elsewhere"""
+    """x where it is positive, alpha * (eˣ - 1) elsewhere
+
+    >>> from minigrad import nn
+    >>> nn.ELU(alpha=2.0)([-1.0, 0.0, 2.0])
+    Tensor([-1.26424112,  0.        ,  2.        ])
+    """
 
     operation = staticmethod(minigrad.elu)
     settings = ("alpha",)
@@ -96,7 +146,12 @@ class ELU(Activation):
 
 
 class Hardtanh(Activation):
-    """x, raised to min_val and lowered to max_val"""
+    """x, raised to min_val and lowered to max_val
+
+    >>> from minigrad import nn
+    >>> nn.Hardtanh(0.0, 1.0)([-1.0, 0.0, 2.0])
+    Tensor([0., 0., 1.])
+    """
 
     operation = staticmethod(minigrad.hardtanh)
     settings = "min_val", "max_val"
@@ -106,7 +161,12 @@ class Hardtanh(Activation):
 
 
 class Softplus(Activation):
-    """ln(1 + exp(beta * x)) / beta, a smooth relu; x itself where beta * x is above the threshold"""
+    """ln(1 + exp(beta * x)) / beta, a smooth relu; x itself where beta * x is above the threshold
+
+    >>> from minigrad import nn
+    >>> nn.Softplus()([-1.0, 0.0, 2.0])
+    Tensor([0.31326169, 0.69314718, 2.12692801])
+    """
 
     operation = staticmethod(minigrad.softplus)
     settings = "beta", "threshold"
@@ -116,7 +176,12 @@ class Softplus(Activation):
 
 
 class Softmax(Activation):
-    """eˣ / Σ eˣ along the axis `dim`"""
+    """eˣ / Σ eˣ along the axis `dim`
+
+    >>> from minigrad import nn
+    >>> nn.Softmax(dim=-1)([-1.0, 0.0, 2.0])
+    Tensor([0.04201007, 0.1141952 , 0.84379473])
+    """
 
     operation = staticmethod(minigrad.softmax)
     settings = ("dim",)
@@ -126,6 +191,11 @@ class Softmax(Activation):
 
 
 class LogSoftmax(Softmax):
-    """x - ln Σ eˣ along the axis `dim`"""
+    """x - ln Σ eˣ along the axis `dim`
+
+    >>> from minigrad import nn
+    >>> nn.LogSoftmax(dim=-1)([-1.0, 0.0, 2.0])
+    Tensor([-3.16984602, -2.16984602, -0.16984602])
+    """
 
     operation = staticmethod(minigrad.log_softmax)

@@ -23,6 +23,13 @@ class MultiheadAttention(Module):
     weights (n, m, k), the mean of those of the heads, (n, num_heads, m, k) without average_attn_weights, or None
     without need_weights. As in torch, and unlike in scaled_dot_product_attention, a mask of booleans is True where a
     query may *not* look: attn_mask (m, k) or (n num_heads, m, k), key_padding_mask (n, k). A mask of floats is added.
+
+    >>> from minigrad import nn
+    >>> attention = nn.MultiheadAttention(4, num_heads=2, batch_first=True, rng=np.random.default_rng(0))
+    >>> x = np.ones((1, 3, 4))
+    >>> y, looks = attention(x, x, x)
+    >>> y.shape, looks.shape
+    ((1, 3, 4), (1, 3, 3))
     """
 
     def __init__(
@@ -96,6 +103,11 @@ class TransformerEncoderLayer(Module):
 
     With norm_first it is x + attention of the normalised x, and so on. `activation` is "relu", "gelu" or a function.
     Called with src, as MultiheadAttention takes it, and its two masks.
+
+    >>> from minigrad import nn
+    >>> layer = nn.TransformerEncoderLayer(4, nhead=2, dim_feedforward=8, rng=np.random.default_rng(0))
+    >>> layer(np.ones((3, 1, 4))).shape
+    (3, 1, 4)
     """
 
     def __init__(

@@ -57,6 +57,11 @@ class Conv2d(Convolution):
 
     weight is (out_channels, in_channels / groups, kh, kw), bias (out_channels). kernel_size, stride, padding and
     dilation are ints, or pairs for height and width; padding may be "same" or "valid".
+
+    >>> from minigrad import nn
+    >>> layer = nn.Conv2d(3, 8, kernel_size=3, padding="same", rng=np.random.default_rng(0))
+    >>> layer(np.ones((2, 3, 5, 7))).shape
+    (2, 8, 5, 7)
     """
 
     axes = 2
@@ -77,7 +82,13 @@ class Conv2d(Convolution):
 
 
 class Conv1d(Conv2d):
-    """Cross-correlation of sequences (n, in_channels, l), or of one without n; see Conv2d."""
+    """Cross-correlation of sequences (n, in_channels, l), or of one without n; see Conv2d.
+
+    >>> from minigrad import nn
+    >>> layer = nn.Conv1d(3, 8, kernel_size=3, stride=2, rng=np.random.default_rng(0))
+    >>> layer(np.ones((2, 3, 9))).shape
+    (2, 8, 4)
+    """
 
     axes = 1
     operation = staticmethod(minigrad.conv1d)
@@ -87,6 +98,11 @@ class ConvTranspose2d(Convolution):
     """The adjoint of Conv2d with these settings, of (n, in_channels, h, w) or of one image without n: it enlarges.
 
     weight is (in_channels, out_channels / groups, kh, kw), bias (out_channels).
+
+    >>> from minigrad import nn
+    >>> layer = nn.ConvTranspose2d(8, 3, kernel_size=2, stride=2, rng=np.random.default_rng(0))
+    >>> layer(np.ones((2, 8, 5, 7))).shape
+    (2, 3, 10, 14)
     """
 
     axes = 2
@@ -110,7 +126,13 @@ class ConvTranspose2d(Convolution):
 
 
 class ConvTranspose1d(ConvTranspose2d):
-    """The adjoint of Conv1d with these settings, of (n, in_channels, l) or of one sequence without n."""
+    """The adjoint of Conv1d with these settings, of (n, in_channels, l) or of one sequence without n.
+
+    >>> from minigrad import nn
+    >>> layer = nn.ConvTranspose1d(8, 3, kernel_size=2, stride=2, rng=np.random.default_rng(0))
+    >>> layer(np.ones((2, 8, 5))).shape
+    (2, 3, 10)
+    """
 
     axes = 1
     operation = staticmethod(minigrad.conv_transpose1d)
@@ -118,7 +140,14 @@ class ConvTranspose1d(ConvTranspose2d):
 
 # --------------------------------------------------------------------------------------------------------------- pools
 class MaxPool2d(Activation):
-    """The largest entry of each window; the windows lie side by side unless a stride is given."""
+    """The largest entry of each window; the windows lie side by side unless a stride is given.
+
+    >>> from minigrad import nn
+    >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+    >>> nn.MaxPool2d(2)(x)
+    Tensor([[[[ 5.,  7.],
+              [13., 15.]]]])
+    """
 
     operation = staticmethod(minigrad.max_pool2d)
     settings = "kernel_size", "stride", "padding", "dilation", "ceil_mode"
@@ -132,13 +161,25 @@ class MaxPool2d(Activation):
 
 
 class MaxPool1d(MaxPool2d):
-    """The largest entry of each window of sequences; see MaxPool2d."""
+    """The largest entry of each window of sequences; see MaxPool2d.
+
+    >>> from minigrad import nn
+    >>> nn.MaxPool1d(2)([[[1.0, 5.0, 2.0, 3.0]]])
+    Tensor([[[5., 3.]]])
+    """
 
     operation = staticmethod(minigrad.max_pool1d)
 
 
 class AvgPool2d(Activation):
-    """The mean of each window; the windows lie side by side unless a stride is given."""
+    """The mean of each window; the windows lie side by side unless a stride is given.
+
+    >>> from minigrad import nn
+    >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+    >>> nn.AvgPool2d(2)(x)
+    Tensor([[[[ 2.5,  4.5],
+              [10.5, 12.5]]]])
+    """
 
     operation: Callable[..., Tensor] = staticmethod(minigrad.avg_pool2d)
     settings: tuple[str, ...] = (
@@ -158,7 +199,12 @@ class AvgPool2d(Activation):
 
 
 class AvgPool1d(AvgPool2d):
-    """The mean of each window of sequences; see AvgPool2d."""
+    """The mean of each window of sequences; see AvgPool2d.
+
+    >>> from minigrad import nn
+    >>> nn.AvgPool1d(2)([[[1.0, 5.0, 2.0, 3.0]]])
+    Tensor([[[3. , 2.5]]])
+    """
 
     operation = staticmethod(minigrad.avg_pool1d)
     settings = "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"
@@ -171,7 +217,13 @@ class AvgPool1d(AvgPool2d):
 
 
 class AdaptiveAvgPool2d(Activation):
-    """The means of output_size parts of each image, as nearly equal as they can be; None keeps a length."""
+    """The means of output_size parts of each image, as nearly equal as they can be; None keeps a length.
+
+    >>> from minigrad import nn
+    >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+    >>> nn.AdaptiveAvgPool2d((1, 2))(x)
+    Tensor([[[[6.5, 8.5]]]])
+    """
 
     operation = staticmethod(minigrad.adaptive_avg_pool2d)
     settings = ("output_size",)
@@ -181,19 +233,36 @@ class AdaptiveAvgPool2d(Activation):
 
 
 class AdaptiveAvgPool1d(AdaptiveAvgPool2d):
-    """The means of output_size parts of each sequence, as nearly equal as they can be."""
+    """The means of output_size parts of each sequence, as nearly equal as they can be.
+
+    >>> from minigrad import nn
+    >>> nn.AdaptiveAvgPool1d(2)([[[1.0, 5.0, 2.0, 3.0]]])
+    Tensor([[[3. , 2.5]]])
+    """
 
     operation = staticmethod(minigrad.adaptive_avg_pool1d)
 
 
 class AdaptiveMaxPool2d(AdaptiveAvgPool2d):
-    """The largest entries of output_size parts of each image, as nearly equal as they can be."""
+    """The largest entries of output_size parts of each image, as nearly equal as they can be.
+
+    >>> from minigrad import nn
+    >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+    >>> nn.AdaptiveMaxPool2d((1, 2))(x)
+    Tensor([[[[13., 15.]]]])
+    """
 
     operation = staticmethod(minigrad.adaptive_max_pool2d)
 
 
 class PixelShuffle(Activation):
-    """Channels become pixels: (..., c r², h, w) becomes (..., c, h r, w r) with r = upscale_factor."""
+    """Channels become pixels: (..., c r², h, w) becomes (..., c, h r, w r) with r = upscale_factor.
+
+    >>> from minigrad import nn
+    >>> nn.PixelShuffle(2)(np.arange(4.0).reshape(1, 4, 1, 1))
+    Tensor([[[[0., 1.],
+              [2., 3.]]]])
+    """
 
     operation = staticmethod(minigrad.pixel_shuffle)
     settings = ("upscale_factor",)
@@ -203,7 +272,12 @@ class PixelShuffle(Activation):
 
 
 class PixelUnshuffle(Activation):
-    """Pixels become channels: (..., c, h r, w r) becomes (..., c r², h, w) with r = downscale_factor."""
+    """Pixels become channels: (..., c, h r, w r) becomes (..., c r², h, w) with r = downscale_factor.
+
+    >>> from minigrad import nn
+    >>> nn.PixelUnshuffle(2)(np.ones((1, 3, 4, 6))).shape
+    (1, 12, 2, 3)
+    """
 
     operation = staticmethod(minigrad.pixel_unshuffle)
     settings = ("downscale_factor",)

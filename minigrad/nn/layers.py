@@ -74,7 +74,13 @@ class Linear(WeightAndBias):
 
 # -------------------------------------------------------------------------------------------------------- normalisation
 class LayerNorm(Module):
-    """Each sample brought to mean 0 and variance 1 over its last axes, of lengths `normalized_shape`; then scaled."""
+    """Each sample brought to mean 0 and variance 1 over its last axes, of lengths `normalized_shape`; then scaled.
+
+    >>> from minigrad import nn
+    >>> nn.LayerNorm(2)([[1.0, 3.0], [5.0, 5.0]]).numpy().round(3)
+    array([[-1.,  1.],
+           [ 0.,  0.]])
+    """
 
     def __init__(
         self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
@@ -93,7 +99,12 @@ class LayerNorm(Module):
 
 
 class RMSNorm(Module):
-    """Each sample brought to a mean square of 1 over its last axes, of lengths `normalized_shape`; then scaled."""
+    """Each sample brought to a mean square of 1 over its last axes, of lengths `normalized_shape`; then scaled.
+
+    >>> from minigrad import nn
+    >>> nn.RMSNorm(2)([[3.0, 4.0]]).numpy().round(3)
+    array([[0.849, 1.131]])
+    """
 
     def __init__(
         self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True,
@@ -111,7 +122,12 @@ class RMSNorm(Module):
 
 
 class GroupNorm(Module):
-    """Each of num_groups groups of the channels of (n, c, ...), sample by sample, at mean 0 and variance 1; scaled."""
+    """Each of num_groups groups of the channels of (n, c, ...), sample by sample, at mean 0 and variance 1; scaled.
+
+    >>> from minigrad import nn
+    >>> nn.GroupNorm(2, 4)([[1.0, 3.0, 5.0, 5.0]]).numpy().round(3)
+    array([[-1.,  1.,  0.,  0.]])
+    """
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
@@ -135,6 +151,14 @@ class BatchNorm1d(Module):
 
     In training the running statistics follow those of the batches, by `momentum` a step, or as their plain mean if
     that is None; in evaluation they take the batch's place.
+
+    >>> from minigrad import nn
+    >>> norm = nn.BatchNorm1d(2)
+    >>> norm([[1.0, 2.0], [3.0, 6.0]]).numpy().round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    >>> norm.running_mean
+    array([0.2, 0.4], dtype=float32)
     """
 
     axes: tuple[int, ...] = (2, 3)  # how many an input may have
@@ -181,7 +205,12 @@ class BatchNorm1d(Module):
 
 
 class BatchNorm2d(BatchNorm1d):
-    """Each channel of (n, c, h, w) brought to mean 0 and variance 1 over batch and image; see BatchNorm1d."""
+    """Each channel of (n, c, h, w) brought to mean 0 and variance 1 over batch and image; see BatchNorm1d.
+
+    >>> from minigrad import nn
+    >>> nn.BatchNorm2d(3)(np.ones((2, 3, 4, 4))).shape
+    (2, 3, 4, 4)
+    """
 
     axes = (4,)
 
@@ -190,6 +219,11 @@ class InstanceNorm1d(BatchNorm1d):
     """Each channel of each sample of (n, c, l), or of (c, l), brought to mean 0 and variance 1; then scaled.
 
     With track_running_stats it is the running ones that count in evaluation, as in BatchNorm1d.
+
+    >>> from minigrad import nn
+    >>> nn.InstanceNorm1d(2)([[[1.0, 3.0], [5.0, 9.0]]]).numpy().round(3)
+    array([[[-1.,  1.],
+            [-1.,  1.]]])
     """
 
     axes = (2, 3)
@@ -210,7 +244,12 @@ class InstanceNorm1d(BatchNorm1d):
 
 
 class InstanceNorm2d(InstanceNorm1d):
-    """Each channel of each image of (n, c, h, w), or of (c, h, w), brought to mean 0 and variance 1; then scaled."""
+    """Each channel of each image of (n, c, h, w), or of (c, h, w), brought to mean 0 and variance 1; then scaled.
+
+    >>> from minigrad import nn
+    >>> nn.InstanceNorm2d(3)(np.ones((2, 3, 4, 4))).shape
+    (2, 3, 4, 4)
+    """
 
     axes = (3, 4)
 
@@ -220,6 +259,11 @@ class Embedding(Module):
     """The rows of a table (num_embeddings, embedding_dim) that integers of any shape name. It starts normal.
 
     The row of number padding_idx, if there is one, starts at 0 and learns nothing.
+
+    >>> from minigrad import nn
+    >>> table = nn.Embedding(5, 2, rng=np.random.default_rng(0))
+    >>> table([[0, 4, 4]]).shape
+    (1, 3, 2)
     """
 
     def __init__(
@@ -245,7 +289,15 @@ class Embedding(Module):
 
 
 class Dropout(Module):
-    """In training each entry becomes 0 with probability p, and the others grow by 1 / (1 - p); otherwise, nothing."""
+    """In training each entry becomes 0 with probability p, and the others grow by 1 / (1 - p); otherwise, nothing.
+
+    >>> from minigrad import nn
+    >>> drop = nn.Dropout(0.5, rng=np.random.default_rng(0))
+    >>> drop(np.ones(6))
+    Tensor([2., 0., 0., 0., 2., 2.])
+    >>> drop.eval()(np.ones(6))
+    Tensor([1., 1., 1., 1., 1., 1.])
+    """
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         if not 0 <= p <= 1:
@@ -261,7 +313,12 @@ class Dropout(Module):
 
 # --------------------------------------------------------------------------------------------------- without parameters
 class Flatten(Module):
-    """The axes from start_dim to end_dim as one: (n, c, h, w) becomes (n, c h w)."""
+    """The axes from start_dim to end_dim as one: (n, c, h, w) becomes (n, c h w).
+
+    >>> from minigrad import nn
+    >>> nn.Flatten()(np.ones((2, 3, 4, 5))).shape
+    (2, 60)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         self.start_dim, self.end_dim = start_dim, end_dim
@@ -276,7 +333,12 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """The axis `dim` as several, of the lengths unflattened_size: the opposite of Flatten."""
+    """The axis `dim` as several, of the lengths unflattened_size: the opposite of Flatten.
+
+    >>> from minigrad import nn
+    >>> nn.Unflatten(1, (3, 4))(np.ones((2, 12))).shape
+    (2, 3, 4)
+    """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
@@ -290,7 +352,12 @@ class Unflatten(Module):
 
 
 class Identity(Module):
-    """x: a place for a layer that is left out"""
+    """x: a place for a layer that is left out
+
+    >>> from minigrad import nn
+    >>> nn.Identity()(3.0)
+    3.0
+    """
 
     def forward(self, x: Any) -> Any:
         return x

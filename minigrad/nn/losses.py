@@ -33,21 +33,36 @@ class Loss(Module):
 
 
 class MSELoss(Loss):
-    """The mean of (input - target)²."""
+    """The mean of (input - target)².
+
+    >>> from minigrad import nn
+    >>> nn.MSELoss()([1.0, 2.0], [1.0, 4.0])
+    Tensor(2.)
+    """
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return minigrad.mse_loss(input, target, reduction=self.reduction)
 
 
 class L1Loss(Loss):
-    """The mean of |input - target|."""
+    """The mean of |input - target|.
+
+    >>> from minigrad import nn
+    >>> nn.L1Loss(reduction="sum")([1.0, 2.0], [1.0, 4.0])
+    Tensor(2.)
+    """
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return minigrad.l1_loss(input, target, reduction=self.reduction)
 
 
 class HuberLoss(Loss):
-    """Half the square of an error up to `delta`, and a straight line beyond."""
+    """Half the square of an error up to `delta`, and a straight line beyond.
+
+    >>> from minigrad import nn
+    >>> nn.HuberLoss(reduction="none")([0.5, 3.0], [0.0, 0.0])
+    Tensor([0.125, 2.5  ])
+    """
 
     def __init__(self, reduction: Reduction = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
@@ -58,7 +73,12 @@ class HuberLoss(Loss):
 
 
 class SmoothL1Loss(Loss):
-    """HuberLoss over its delta, which is called beta here."""
+    """HuberLoss over its delta, which is called beta here.
+
+    >>> from minigrad import nn
+    >>> nn.SmoothL1Loss(reduction="none", beta=2.0)([0.5, 3.0], [0.0, 0.0])
+    Tensor([0.0625, 2.    ])
+    """
 
     def __init__(self, *, reduction: Reduction = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
@@ -69,7 +89,12 @@ class SmoothL1Loss(Loss):
 
 
 class KLDivLoss(Loss):
-    """The divergence of log-probabilities from a target; divided by the batch only with reduction "batchmean"."""
+    """The divergence of log-probabilities from a target; divided by the batch only with reduction "batchmean".
+
+    >>> from minigrad import nn
+    >>> nn.KLDivLoss(reduction="batchmean")(np.log([[0.5, 0.5]]), [[0.25, 0.75]])
+    Tensor(0.13081204)
+    """
 
     reductions = "mean", "batchmean", "sum", "none"
 
@@ -82,7 +107,12 @@ class KLDivLoss(Loss):
 
 
 class NLLLoss(Loss):
-    """Of log-probabilities (n, c, ...) and class numbers (n, ...): minus those of the right classes, their mean."""
+    """Of log-probabilities (n, c, ...) and class numbers (n, ...): minus those of the right classes, their mean.
+
+    >>> from minigrad import nn
+    >>> nn.NLLLoss(reduction="none")(np.log([[0.5, 0.5], [0.25, 0.75]]), [0, 1])
+    Tensor([0.69314718, 0.28768207])
+    """
 
     weight: npt.NDArray[Any] | None
 
@@ -102,6 +132,10 @@ class CrossEntropyLoss(NLLLoss):
 
     Targets may be the probabilities of the classes, too, of the shape of the input. With label_smoothing they are
     mixed with equal ones.
+
+    >>> from minigrad import nn
+    >>> nn.CrossEntropyLoss()([[2.0, 0.0, 0.0]], [0])
+    Tensor(0.23954477)
     """
 
     def __init__(
@@ -123,7 +157,12 @@ class CrossEntropyLoss(NLLLoss):
 
 
 class MultiMarginLoss(Loss):
-    """The hinge loss of scores (n, c) and class numbers (n): by how much another class comes within the margin."""
+    """The hinge loss of scores (n, c) and class numbers (n): by how much another class comes within the margin.
+
+    >>> from minigrad import nn
+    >>> nn.MultiMarginLoss()([[1.0, 0.5, 0.25]], [0])
+    Tensor(0.25)
+    """
 
     weight: npt.NDArray[Any] | None
 
@@ -139,7 +178,12 @@ class MultiMarginLoss(Loss):
 
 
 class BCELoss(Loss):
-    """The cross-entropy of probabilities with targets, both from 0 to 1; BCEWithLogitsLoss loses fewer digits."""
+    """The cross-entropy of probabilities with targets, both from 0 to 1; BCEWithLogitsLoss loses fewer digits.
+
+    >>> from minigrad import nn
+    >>> nn.BCELoss(reduction="none")([0.5, 0.75], [0.0, 1.0])
+    Tensor([0.69314718, 0.28768207])
+    """
 
     weight: npt.NDArray[Any] | None
 
@@ -152,7 +196,12 @@ class BCELoss(Loss):
 
 
 class BCEWithLogitsLoss(Loss):
-    """The cross-entropy of sigmoid(input) with targets from 0 to 1."""
+    """The cross-entropy of sigmoid(input) with targets from 0 to 1.
+
+    >>> from minigrad import nn
+    >>> nn.BCEWithLogitsLoss(reduction="none")([0.0, 2.0], [0.0, 1.0])
+    Tensor([0.69314718, 0.12692801])
+    """
 
     weight: npt.NDArray[Any] | None
     pos_weight: npt.NDArray[Any] | None
@@ -169,14 +218,24 @@ class BCEWithLogitsLoss(Loss):
 
 # ------------------------------------------------------------------------------------------------------------- margins
 class SoftMarginLoss(Loss):
-    """The mean of ln(1 + exp(-target input)) for targets 1 and -1."""
+    """The mean of ln(1 + exp(-target input)) for targets 1 and -1.
+
+    >>> from minigrad import nn
+    >>> nn.SoftMarginLoss(reduction="none")([0.0, 2.0], [1.0, -1.0])
+    Tensor([0.69314718, 2.12692801])
+    """
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return minigrad.soft_margin_loss(input, target, reduction=self.reduction)
 
 
 class HingeEmbeddingLoss(Loss):
-    """A distance where the target is 1, and what it lacks to the margin where the target is -1: of input and target."""
+    """A distance where the target is 1, and what it lacks to the margin where the target is -1: of input and target.
+
+    >>> from minigrad import nn
+    >>> nn.HingeEmbeddingLoss(reduction="none")([0.5, 0.25], [1, -1])
+    Tensor([0.5 , 0.75])
+    """
 
     def __init__(self, margin: float = 1.0, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
@@ -187,7 +246,12 @@ class HingeEmbeddingLoss(Loss):
 
 
 class MarginRankingLoss(Loss):
-    """How much input1 lacks to be a margin above input2 where the target is 1, and below where it is -1."""
+    """How much input1 lacks to be a margin above input2 where the target is 1, and below where it is -1.
+
+    >>> from minigrad import nn
+    >>> nn.MarginRankingLoss(margin=0.25, reduction="none")([1.0, 1.0], [0.5, 2.0], [1.0, 1.0])
+    Tensor([0.  , 1.25])
+    """
 
     operation = staticmethod(minigrad.margin_ranking_loss)
 
@@ -200,13 +264,24 @@ class MarginRankingLoss(Loss):
 
 
 class CosineEmbeddingLoss(MarginRankingLoss):
-    """Of input1, input2 and target: 1 - their cosine where that is 1, the cosine above the margin where it is -1."""
+    """Of input1, input2 and target: 1 - their cosine where that is 1, the cosine above the margin where it is -1.
+
+    >>> from minigrad import nn
+    >>> nn.CosineEmbeddingLoss()([[1.0, 0.0]], [[3.0, 4.0]], [1])
+    Tensor(0.4)
+    """
 
     operation = staticmethod(minigrad.cosine_embedding_loss)
 
 
 class TripletMarginLoss(Loss):
-    """By how much the positive is not a margin nearer to the anchor than the negative is."""
+    """By how much the positive is not a margin nearer to the anchor than the negative is.
+
+    >>> from minigrad import nn
+    >>> loss = nn.TripletMarginLoss()([[0.0, 0.0]], [[3.0, 4.0]], [[0.0, 2.0]])
+    >>> f'{loss.item():.3f}'
+    '4.000'
+    """
 
     def __init__(
         self,
@@ -227,7 +302,12 @@ class TripletMarginLoss(Loss):
 
 
 class CosineSimilarity(Module):
-    """The cosine of the angles between x1 and x2 along the axis `dim`."""
+    """The cosine of the angles between x1 and x2 along the axis `dim`.
+
+    >>> from minigrad import nn
+    >>> nn.CosineSimilarity()([[1.0, 0.0]], [[3.0, 4.0]])
+    Tensor([0.6])
+    """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
         self.dim, self.eps = dim, eps

@@ -29,7 +29,12 @@ class IncompatibleKeys(NamedTuple):
 
 
 def Parameter(data: Any) -> Tensor:
-    """A copy of `data` to be learned: a Tensor with requires_grad, which is all that a parameter needs to be."""
+    """A copy of `data` to be learned: a Tensor with requires_grad, which is all that a parameter needs to be.
+
+    >>> from minigrad import nn
+    >>> nn.Parameter([1.0, 2.0])
+    Tensor([1., 2.], requires_grad=True)
+    """
     constant = data if isinstance(data, Tensor) else Tensor(data)
     return Tensor(np.array(constant), requires_grad=True)
 
@@ -255,7 +260,15 @@ class ModuleList(Module):
 
 
 class Sequential(ModuleList):
-    """Modules one behind the other: each gets what the one before it computed."""
+    """Modules one behind the other: each gets what the one before it computed.
+
+    >>> from minigrad import nn
+    >>> model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    >>> model(np.ones((5, 3))).shape
+    (5, 2)
+    >>> model[1]
+    ReLU()
+    """
 
     def __init__(self, *modules: Module) -> None:
         super().__init__(modules)

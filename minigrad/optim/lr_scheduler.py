@@ -37,6 +37,16 @@ class LRScheduler:
     Attributes:
         last_epoch: how often ``step`` was called.
         base_lrs: the step length of each group at the start.
+
+    >>> from minigrad import Tensor, optim
+    >>> class Halved(optim.lr_scheduler.LRScheduler):
+    ...     def at(self, t, base):
+    ...         return base / 2**t
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = Halved(optimizer)
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.5]
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -120,7 +130,18 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """base * gamma ** (how many of the milestones are past)."""
+    """base * gamma ** (how many of the milestones are past).
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 2], gamma=0.5)
+    >>> rates = []
+    >>> for epoch in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.25]
+    """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1) -> None:
         self.milestones, self.gamma = sorted(milestones), gamma
@@ -131,7 +152,18 @@ class MultiStepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """base * gamma ** t"""
+    """base * gamma ** t
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> rates = []
+    >>> for epoch in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.25]
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         self.gamma = gamma
@@ -142,7 +174,18 @@ class ExponentialLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """From start_factor * base to end_factor * base in total_iters epochs, and no further: a warm-up."""
+    """From start_factor * base to end_factor * base in total_iters epochs, and no further: a warm-up.
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for epoch in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.75, 1.0]
+    """
 
     def __init__(
         self, optimizer: Optimizer, start_factor: float = 1 / 3, end_factor: float = 1.0, total_iters: int = 5
@@ -157,7 +200,18 @@ class LinearLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine, from base to eta_min in T_max epochs (and back in as many more)."""
+    """Half a cosine, from base to eta_min in T_max epochs (and back in as many more).
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+    >>> rates = []
+    >>> for epoch in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.0]
+    """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
         self.T_max, self.eta_min = self.epochs("T_max", T_max), eta_min
@@ -168,7 +222,18 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Half a cosine from base to eta_min in T_0 epochs, and from base again, each time T_mult times as long."""
+    """Half a cosine from base to eta_min in T_0 epochs, and from base again, each time T_mult times as long.
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+    >>> rates = []
+    >>> for epoch in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 1.0, 0.5]
+    """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0) -> None:
         self.T_0, self.T_mult, self.eta_min = self.epochs("T_0", T_0), self.epochs("T_mult", T_mult), eta_min
@@ -191,7 +256,18 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
 
 class LambdaLR(LRScheduler):
-    """base * lr_lambda(t); a list has a function for each group."""
+    """base * lr_lambda(t); a list has a function for each group.
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+    >>> rates = []
+    >>> for epoch in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.3333333333333333]
+    """
 
     def __init__(
         self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]]
@@ -218,7 +294,18 @@ class LambdaLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """factor * base for total_iters epochs, then base."""
+    """factor * base for total_iters epochs, then base.
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> rates = []
+    >>> for epoch in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.5, 1.0]
+    """
 
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5) -> None:
         self.factor, self.total_iters = factor, self.epochs("total_iters", total_iters)
@@ -229,7 +316,18 @@ class ConstantLR(LRScheduler):
 
 
 class PolynomialLR(LRScheduler):
-    """base * (1 - t / total_iters) ** power, and 0 from total_iters epochs on."""
+    """base * (1 - t / total_iters) ** power, and 0 from total_iters epochs on.
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
+    >>> rates = []
+    >>> for epoch in range(3):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.75, 0.5]
+    """
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0) -> None:
         self.total_iters, self.power = self.epochs("total_iters", total_iters), power
@@ -254,6 +352,16 @@ class OneCycleLR(LRScheduler):
     Raises:
         ValueError: an argument is out of its range, the optimizer has no momentum to cycle, or, in ``step``, all steps
             have been taken.
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=4, pct_start=0.5)
+    >>> rates = []
+    >>> for epoch in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> np.round(rates, 3)
+    array([0.04, 1.  , 0.5 , 0.  ])
     """
 
     def __init__(
@@ -326,6 +434,14 @@ class ReduceLROnPlateau(LRScheduler):
         cooldown: epochs after a change in which nothing is counted.
         min_lr: a number, or one for each group.
         eps: changes that are no greater are not made.
+
+    >>> from minigrad import Tensor, optim
+    >>> optimizer = optim.SGD([Tensor([1.0], requires_grad=True)], lr=1.0)
+    >>> scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+    >>> for loss in (3.0, 3.0, 3.0):
+    ...     scheduler.step(loss)
+    >>> scheduler.get_last_lr()
+    [0.5]
     """
 
     def __init__(

@@ -43,6 +43,18 @@ class Optimizer:
     Raises:
         TypeError: something is no Tensor.
         ValueError: there are no parameters, one comes twice, one is a result, or a setting is out of its range.
+
+    >>> from minigrad import Tensor, optim
+    >>> class Sign(optim.Optimizer):
+    ...     def __init__(self, params, lr):
+    ...         super().__init__(params, lr=lr)
+    ...     def update(self, w, g, state, *, lr):
+    ...         return w - lr * np.sign(g)
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> Sign([w], lr=0.1).step()
+    >>> w
+    Tensor([ 0.9, -1.9], requires_grad=True)
     """
 
     def __init__(self, params: Iterable[Any], **defaults: Any) -> None:
@@ -296,6 +308,14 @@ class Adam(Optimizer):
 
     m and v follow g and g² by 1 - β₁ and 1 - β₂ a step; divided by 1 - βᵏ they forget that they started at 0:
     w ← w - lr m̂ / (√v̂ + eps). `weight_decay` adds weight_decay w to g; `amsgrad` takes the largest v so far.
+
+    >>> from minigrad import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Adam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)
+    array([ 0.9, -1.9])
     """
 
     decoupled = False
@@ -322,7 +342,16 @@ class Adam(Optimizer):
 
 class AdamW(Adam):
     """Adam with a weight decay that shrinks w itself, w ← w - lr weight_decay w, beside the step (Loshchilov and
-    Hutter, ICLR 2019)."""
+    Hutter, ICLR 2019).
+
+    >>> from minigrad import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.AdamW([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)
+    array([ 0.899, -1.898])
+    """
 
     decoupled = True
 
@@ -337,6 +366,14 @@ class NAdam(Optimizer):
     """Adam whose momentum is Nesterov's (Dozat, ICLR workshop 2016): the step mixes m as it will be next with g.
 
     The share of m at step k is μ = β₁ (1 - 0.96^(k momentum_decay) / 2), which grows to β₁.
+
+    >>> from minigrad import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.NAdam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)
+    array([ 0.894, -1.894])
     """
 
     def __init__(
@@ -366,6 +403,14 @@ class RAdam(Optimizer):
 
     ρ counts the gradients that v averages, in effect. Up to 5 the step is lr m̂; from there on it is that of Adam, times
     r = √((ρ-4)(ρ-2)ρ∞ / ((ρ∞-4)(ρ∞-2)ρ)), which grows to 1.
+
+    >>> from minigrad import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.RAdam([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)
+    array([ 0.8, -1.6])
     """
 
     def __init__(
@@ -396,6 +441,14 @@ class RMSprop(Optimizer):
     """w ← w - lr g / (√v + eps), where v follows g² by 1 - alpha a step (Hinton, lecture 6 of his course of 2012).
 
     `centered` takes the variance, v less the square of a running mean of g. `momentum` remembers earlier steps.
+
+    >>> from minigrad import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.RMSprop([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)
+    array([ 0., -1.])
     """
 
     def __init__(
@@ -427,6 +480,14 @@ class RMSprop(Optimizer):
 class Adagrad(Optimizer):
     """w ← w - lr g / (√s + eps), where s is the sum of all g² so far, and initial_accumulator_value (Duchi, Hazan and
     Singer, JMLR 2011). `lr_decay` divides lr by 1 + lr_decay times the number of earlier steps.
+
+    >>> from minigrad import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Adagrad([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)
+    array([ 0.9, -1.9])
     """
 
     def __init__(
@@ -453,6 +514,14 @@ class Adadelta(Optimizer):
     """w ← w - lr d, where d = g √(u + eps) / √(v + eps) has the unit of w (Zeiler, arXiv:1212.5701).
 
     v and u follow g² and d² by 1 - rho a step.
+
+    >>> from minigrad import Tensor, optim
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = optim.Adadelta([w], lr=1.0)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.numpy().round(3)
+    array([ 0.997, -1.997])
     """
 
     def __init__(
