@@ -58,6 +58,8 @@ def any(x: Operand, axis: int | Sequence[int] | None = None, *, keepdims: bool =
     """y = whether any x is true, or not 0; without a derivative"""
 def append(arr: Operand, values: Any, axis: int | Sequence[int] | None = None) -> Tensor:
     """arr, and behind it values, along an axis they have; flattened first by default."""
+def apply_along_axis(func1d: Any, axis: int | Sequence[int] | None, arr: Operand, *args: Operand, **kwargs: Any) -> Tensor:
+    """func1d of each vector along `axis`, called one after the other; what it returns has the place of that axis."""
 def arccos(x: Operand) -> Tensor:
     """y = arccos x, with the derivative -inf at -1 and 1"""
 def arccosh(x: Operand) -> Tensor:
@@ -76,6 +78,8 @@ def argmax(x: Operand, axis: int | Sequence[int] | None = None, *, keepdims: boo
     """y = where the first of the largest entries is, without a derivative; in all of x, or along one axis"""
 def argmin(x: Operand, axis: int | Sequence[int] | None = None, *, keepdims: bool = False) -> Tensor:
     """y = where the first of the smallest entries is, without a derivative; in all of x, or along one axis"""
+def argpartition(a: Operand, kth: Any, axis: int | Sequence[int] | None = -1, kind: str = "introselect") -> Tensor:
+    """The positions of the entries that `partition` puts there, without a derivative."""
 def argsort(x: Operand, axis: int | Sequence[int] | None = -1, kind: Any = None, *, stable: None | bool = None) -> Tensor:
     """y = the positions of the entries along `axis`, from the least to the largest, without a derivative"""
 def array_split(ary: Operand, indices_or_sections: Any, axis: int | Sequence[int] | None = 0) -> list[Tensor]:
@@ -112,10 +116,14 @@ def binary_cross_entropy(input: Operand, target: Operand, weight: Operand | None
     """L = -Σ w (t ln x + (1 - t) ln(1 - x)) / N for probabilities x and targets t, from 0 to 1, over all N entries"""
 def binary_cross_entropy_with_logits(input: Operand, target: Operand, weight: Operand | None = None, *, pos_weight: Operand | None = None, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
     """L = -Σ w (pos_weight t ln σ(x) + (1 - t) ln(1 - σ(x))) / N for input x and target t, over all N entries"""
+def bincount(x: Operand, weights: Any = None, minlength: int = 0) -> Tensor:
+    """For each whole number, from 0 on, the sum of the weights of the entries of x that are it, or their number."""
 def bitwise_and(a: Operand, b: Operand) -> Tensor:
     """y = a & b, for masks and integers, without a derivative"""
 def bitwise_or(a: Operand, b: Operand) -> Tensor:
     """y = a | b, for masks and integers, without a derivative"""
+def bitwise_xor(a: Operand, b: Operand) -> Tensor:
+    """y = a ^ b, for masks and integers, without a derivative"""
 def block(arrays: Iterable[Operand]) -> Tensor:
     """The arrays of nested lists: the innermost lists along the last axis, those around them along the one before it."""
 def broadcast_arrays(*args: Operand) -> tuple[Tensor, ...]:
@@ -138,6 +146,8 @@ def compress(condition: Any, a: Operand, axis: int | Sequence[int] | None = None
     """The slices of a along `axis` for which the vector `condition` holds; of the flattened a by default."""
 def concatenate(arrays: Iterable[Operand], axis: int | Sequence[int] | None = 0) -> Tensor:
     """y = the arrays of a sequence, one behind the other along an axis they have; flattened first if axis is None"""
+def cond(x: Operand, p: Operand | None = None) -> Tensor:
+    """The norm of each matrix, of order p, times that of its inverse: the condition number."""
 def conv1d(input: Operand, weight: Operand, bias: Operand | None = None, stride: int | Sequence[int] = 1, padding: int | Sequence[int] | str = 0, dilation: int | Sequence[int] = 1, groups: int = 1) -> Tensor:
     """y[n, o] = Σ weight[o, c] * windows of input[n, c] + bias[o]: the cross-correlation of sequences"""
 def conv2d(input: Operand, weight: Operand, bias: Operand | None = None, stride: int | Sequence[int] = 1, padding: int | Sequence[int] | str = 0, dilation: int | Sequence[int] = 1, groups: int = 1) -> Tensor:
@@ -180,6 +190,10 @@ def cumprod(x: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTyp
     """yᵢ = Π xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None"""
 def cumsum(x: Operand, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None) -> Tensor:
     """yᵢ = Σ xⱼ over j ≤ i along `axis`; over all entries, row by row, if that is None"""
+def cumulative_prod(x: Operand, *, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None, include_initial: bool = False) -> Tensor:
+    """The products up to each entry along `axis`; with include_initial behind a 1, the product of nothing."""
+def cumulative_sum(x: Operand, *, axis: int | Sequence[int] | None = None, dtype: npt.DTypeLike | None = None, include_initial: bool = False) -> Tensor:
+    """The sums up to each entry along `axis`; with include_initial behind a 0, the sum of nothing."""
 def deg2rad(x: Operand) -> Tensor:
     """y = π x / 180"""
 def delete(arr: Operand, obj: Any, axis: int | Sequence[int] | None = None) -> Tensor:
@@ -254,6 +268,8 @@ def full_like(a: Operand, fill_value: Any, dtype: npt.DTypeLike | None = None, *
     """fill_value in the shape and dtype of a."""
 def gelu(x: Operand, approximate: str = "none") -> Tensor:
     """y = x Φ(x), where Φ is the distribution function of the normal distribution"""
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: npt.DTypeLike | None = None, axis: int | Sequence[int] | None = 0) -> Tensor:
+    """`num` numbers from start to stop, of one sign, each the same multiple of the one before."""
 def getitem(x: Operand, *index: Any) -> Tensor:
     """y = x[index]"""
 def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edge_order: int = 1) -> Tensor:
@@ -342,6 +358,8 @@ def logical_xor(a: Operand, b: Operand) -> Tensor:
     """y = a or b, but not both, entry by entry, without a derivative"""
 def logsigmoid(x: Operand) -> Tensor:
     """y = ln(1 / (1 + e⁻ˣ))"""
+def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10.0, dtype: npt.DTypeLike | None = None, axis: int | Sequence[int] | None = 0) -> Tensor:
+    """The powers of the base whose exponents are those of `linspace`."""
 def logsumexp(x: Operand, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
     """y = ln Σ eˣ, where eˣ may be too large for a float: the largest x is taken out before"""
 def lstsq(a: Operand, b: Operand, rcond: Any = None) -> Tensor:
@@ -356,6 +374,8 @@ def matrix_power(a: Operand, n: Any) -> Tensor:
     """aⁿ for each square matrix, by repeated squaring; of a⁻¹ where n is negative."""
 def matrix_transpose(x: Operand) -> Tensor:
     """y = x with its last two axes exchanged: one transposed matrix for each"""
+def matvec(x1: Any, x2: Any) -> Tensor:
+    """Each matrix times its vector: (..., m, n) and (..., n) give (..., m)."""
 def max(x: Operand, axis: int | Sequence[int] | None = None, *, keepdims: bool = False, initial: Any = None, where: Operand = True) -> Tensor:
     """y = max x; the entries that share it share its derivative evenly, as in torch.amax"""
 def max_pool1d(input: Operand, kernel_size: int | Sequence[int], stride: int | Sequence[int] | None = None, padding: int | Sequence[int] | str = 0, dilation: int | Sequence[int] = 1, ceil_mode: bool = False) -> Tensor:
@@ -424,6 +444,8 @@ def outer(a: Operand, b: Operand) -> Tensor:
     """y = a bᵀ, every entry of a times every entry of b, of shape (a.size, b.size)"""
 def pad(x: Operand, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Tensor:
     """y = x within a margin of `constant_values`, or of entries of x where mode says so"""
+def partition(a: Operand, kth: Any, axis: int | Sequence[int] | None = -1, kind: str = "introselect") -> Tensor:
+    """The entries along `axis` with the kth, or each of several, in its place, none larger before and none less behind."""
 def percentile(a: Operand, q: Any, axis: int | Sequence[int] | None = None, *, method: str = "linear", keepdims: bool = False) -> Tensor:
     """The quantile of q hundredths."""
 def piecewise(x: Operand, condlist: Iterable[Operand], funclist: Any, *args: Operand, **kw: Any) -> Tensor:
@@ -434,6 +456,8 @@ def pixel_shuffle(input: Operand, upscale_factor: int) -> Tensor:
     """y[..., c, r h + i, r w + j] = input[..., c r² + i r + j, h, w] with r = upscale_factor: channels become pixels"""
 def pixel_unshuffle(input: Operand, downscale_factor: int) -> Tensor:
     """y[..., c r² + i r + j, h, w] = input[..., c, r h + i, r w + j] with r = downscale_factor: pixels become channels"""
+def polyfit(x: Operand, y: Any, deg: Any, rcond: Any = None, *, w: Any = None) -> Tensor:
+    """The coefficients, the highest power first, of the polynomial of degree `deg` with the least squares at (x, y)."""
 def polyval(p: Operand, x: Operand) -> Tensor:
     """p[0] xⁿ⁻¹ + ... + p[n-1], by Horner's scheme."""
 def positive(x: Operand) -> Tensor:
@@ -570,8 +594,12 @@ def triu(x: Operand, k: int = 0) -> Tensor:
     """y = x above and on its k-th diagonal, 0 below; for each matrix"""
 def trunc(x: Operand) -> Tensor:
     """y = x without the digits behind the point, without a derivative"""
+def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: int | Sequence[int] | None = None, *, equal_nan: bool = True) -> Tensor:
+    """The entries of ar that differ, in order, or the slices along `axis`; a tuple of these and whatever is asked for."""
 def unstack(x: Operand, *, axis: int | Sequence[int] | None = 0) -> tuple[Tensor, ...]:
     """The tuple of the parts of x, one for each position along `axis`, without that axis."""
+def unwrap(p: Operand, discont: Any = None, axis: int | Sequence[int] | None = -1, *, period: float = 6.283185307179586) -> Tensor:
+    """p without jumps along `axis`: where a step is larger than discont, multiples of the period make it the least."""
 def vander(x: Operand, N: Any = None, increasing: bool = False) -> Tensor:
     """The powers of a vector as columns, N of them, the highest first unless `increasing`."""
 @overload
@@ -584,6 +612,8 @@ def vdot(a: Operand, b: Operand) -> Tensor:
     """Σ a b over all entries, of arrays of the same size."""
 def vecdot(x1: Any, x2: Any, *, axis: int | Sequence[int] | None = -1) -> Tensor:
     """Σ x1 x2 along one axis, where the others broadcast."""
+def vecmat(x1: Any, x2: Any) -> Tensor:
+    """Each vector times its matrix: (..., m) and (..., m, n) give (..., n)."""
 def vector_norm(x: Operand, *, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: int = 2) -> Tensor:
     """The norm of all entries, or along axes, as those of one vector."""
 def vsplit(ary: Operand, indices_or_sections: Any) -> list[Tensor]:

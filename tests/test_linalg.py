@@ -36,6 +36,8 @@ CALLS = [
     # (function, how it is called, the shapes of its tensors)
     ("cholesky", lambda x: LA.cholesky(spd(x)), [BATCH]),
     ("cholesky", lambda x: LA.cholesky(spd(x), upper=True), [SQUARE]),
+    ("cond", lambda x: LA.cond(far(x)), [TALL]),
+    ("cond", lambda x: LA.cond(far(x), -2) + LA.cond(far(x), 1), [BATCH]),
     ("eigh", lambda x: LA.eigh(spd(x)), [SQUARE]),
     ("eigh", lambda x: LA.eigh(far(x), "U"), [BATCH]),
     ("eigvalsh", lambda x: LA.eigvalsh(far(x)), [BATCH]),

@@ -15,6 +15,7 @@ is itself an operation, so that rules run on Tensors as well as on arrays.
 from minigrad.ops import arrivals as arrivals
 from minigrad.ops import fourier as fourier
 from minigrad.ops import inplace as inplace
+from minigrad.ops import namespace as namespace
 from minigrad.ops.activations import *
 from minigrad.ops.circular import *
 from minigrad.ops.classes import *

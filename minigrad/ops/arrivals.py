@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-from inspect import Parameter, signature
+from inspect import signature
 from operator import attrgetter
 from types import FunctionType, ModuleType
 from typing import Any
@@ -83,14 +83,12 @@ def asks(function: FunctionType, answer: Callable[..., Any]) -> None:
     parameters = [*signature(answer).parameters.values()]
     calling = Calling(function.__name__, parameters, 0, was, {})
     own = calling.names - signature(was).parameters.keys()
-    any_words = parameters[-1].kind is Parameter.VAR_KEYWORD
 
     def called(*args: Any, **kwargs: Any) -> Any:
         tensors = Tensor in map(type, leaves((args, kwargs)))
         if tensors or own & kwargs.keys():
             words = {name: value for name, value in kwargs.items() if name not in HOW}
-            fits = any_words or calling.fits(args, words)
-            inputs, words = (args, words) if fits else calling.translated(args, words)
+            inputs, words = (args, words) if calling.fits(args, words) else calling.translated(args, words)
             result = answer(*inputs, **words)
             if result is not NotImplemented:
                 return result if tensors else bare(result)

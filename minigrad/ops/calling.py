@@ -79,6 +79,7 @@ class Calling:
         signature: as the user sees it.
         most: how many arguments it takes by position.
         names: those it takes by name.
+        any_words: whether it takes any others.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Calling:
         kinds = [p.kind for p in parameters]
         by_name = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
         self.names = {p.name for p in parameters if p.kind in by_name}
+        self.any_words = Parameter.VAR_KEYWORD in kinds
         self.most = np.inf if Parameter.VAR_POSITIONAL in kinds else kinds.count(Parameter.POSITIONAL_OR_KEYWORD)
 
     # What follows is asked for at the first call in other words, since to ask NumPy of all would slow down the import.
@@ -106,7 +108,7 @@ class Calling:
 
     def fits(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Whether none of the arguments is unknown; some may be missing."""
-        return len(args) <= self.most and kwargs.keys() <= self.names
+        return len(args) <= self.most and (self.any_words or kwargs.keys() <= self.names)
 
     def translated(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a call that does not fit, by the operation's own names; TypeError for what it has not."""

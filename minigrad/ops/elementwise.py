@@ -570,6 +570,9 @@ bitwise_and = step(
 bitwise_or = step(
     "a | b, for masks and integers", np.bitwise_or,
     "bitwise_or([True, False], [False, False]) = Tensor([ True, False])", operator="__or__", domain=MASKS)
+bitwise_xor = step(
+    "a ^ b, for masks and integers", np.bitwise_xor,
+    "bitwise_xor([True, False], [True, True]) = Tensor([False,  True])", operator="__xor__", domain=MASKS)
 invert = step(
     "~x, for masks and integers", np.invert,
     "invert([True, False]) = Tensor([False,  True])", operator="__invert__", domain={"x": bool})

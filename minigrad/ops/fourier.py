@@ -8,6 +8,7 @@ in NumPy: ``np.abs(np.fft.rfft(x)) ** 2``, ``np.fft.irfft(np.fft.rfft(x) * np.ff
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from minigrad.ops.decompositions import of_floats
 from minigrad.ops.operation import lifted, operand
 from minigrad.ops.registry import FROM_NUMPY, op
 from minigrad.ops.shape import along
@@ -141,19 +142,27 @@ def of_two(name):
     return lambda a, b: ahead(a, b) if type(a) is Complex else behind(b, a)
 
 
+def angle(z, deg=False):
+    """The angle of each number, 0 or π of real ones."""
+    y = np.arctan2(*reversed(parts(z)))
+    return np.rad2deg(y) if deg else y
+
+
 UFUNCS = {
     np.absolute: Complex.__abs__, np.add: of_two("add"), np.conjugate: Complex.conj, np.divide: of_two("truediv"),
     np.multiply: of_two("mul"), np.negative: Complex.__neg__, np.square: lambda z: z * z, np.subtract: of_two("sub"),
 }  # fmt: skip
 FUNCTIONS = {
-    np.angle: lambda z: np.arctan2(z.imag, z.real), np.imag: lambda z: z.imag, np.mean: Complex.mean,
+    np.angle: angle, np.imag: lambda z: z.imag, np.mean: Complex.mean,
     np.real: lambda z: z.real, np.shape: lambda z: z.shape, np.sum: Complex.sum,
     np.roll: lambda z, *how, **named: Complex(*[np.roll(x, *how, **named) for x in parts(z)]),
 }  # fmt: skip
 
 
 FROM_NUMPY |= {np.real: lambda val: parts(val)[0], np.imag: lambda val: lifted(parts(val)[1])}  # of real numbers
-FROM_NUMPY[np.conjugate] = FROM_NUMPY[np.real]
+FROM_NUMPY |= {np.conjugate: FROM_NUMPY[np.real], np.real_if_close: lambda a, tol=100: parts(a)[0], np.angle: angle}
+Tensor.real, Tensor.imag = property(FROM_NUMPY[np.real]), property(FROM_NUMPY[np.imag])
+Tensor.conj = Tensor.conjugate = FROM_NUMPY[np.real]
 
 
 # ---------------------------------------------------------------------------------------------------------- transforms
@@ -178,7 +187,7 @@ def transformed(z, n, axis, norm, inverse):
     if n < 1:
         raise ValueError(f"fft: a transform has one sample or more, and not {n}")
     both = np.moveaxis(sized(np.stack([z.real, z.imag]), n, axis + 1), axis + 1, -1)
-    both = both if both.dtype.kind == "f" else both.astype(float)
+    both = of_floats("fft", both)
     both = np.moveaxis(dft(both, inverse=inverse), -1, axis + 1) * scale(norm, n, inverse)
     return Complex(both[0], both[1])
 

@@ -99,6 +99,23 @@ def positions(name, obj):
     return off_tape(obj, f"{name} at positions in a tensor") if type(obj) is Tensor else obj
 
 
+@composition(np.bincount)
+def bincount(x, weights=None, minlength=0):
+    """For each whole number, from 0 on, the sum of the weights of the entries of x that are it, or their number.
+
+    >>> bincount([0, 1, 1], [1.0, 2.0, 3.0])
+    Tensor([1., 5.])
+    """
+    numbers = np.asarray(positions("bincount", x))
+    counts = np.bincount(numbers, minlength=minlength)
+    if weights is None:
+        return lifted(counts)
+    weights = lifted(operand(weights)).astype(float)
+    if weights.shape != numbers.shape:
+        raise ValueError(f"bincount: {numbers.size} numbers need as many weights, and these have {weights.shape}")
+    return add_at(weights, numbers, index=None, shape=counts.shape)
+
+
 def entries(x):
     """The parts of x along its first axis, one after the other."""
     return map(x.__getitem__, range(len(x)))  # len() raises for a single number, where x[0] would only end the loop

@@ -1,5 +1,6 @@
 """Several arrays as one, and one as several."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from minigrad.engine.numeric import refuse_other_arrays
 from minigrad.ops.index import getitem, positions
 from minigrad.ops.operation import lifted, operand
-from minigrad.ops.registry import composition, op
+from minigrad.ops.registry import composition, op, since
 from minigrad.ops.shape import along, atleast_1d, atleast_2d, atleast_3d
 
 
@@ -97,6 +98,24 @@ def column_stack(tup):
 
 def each(change, arrays):
     return [change(x) for x in arrays]
+
+
+@composition(np.apply_along_axis)
+def apply_along_axis(func1d, axis, arr, *args, **kwargs):
+    """func1d of each vector along `axis`, called one after the other; what it returns has the place of that axis.
+
+    >>> apply_along_axis(np.sum, 1, [[1.0, 2.0], [3.0, 4.0]])
+    Tensor([3., 7.])
+    """
+    x = lifted(operand(arr))
+    axis = normalize_axis_index(axis, x.ndim)
+    x = np.moveaxis(x, axis, -1)
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    if not len(rows):
+        raise ValueError(f"apply_along_axis: there is no vector along axis {axis} of shape {np.shape(arr)}")
+    y = np.stack([lifted(operand(func1d(row, *args, **kwargs))) for row in rows])
+    y = y.reshape((*x.shape[:-1], *y.shape[1:]))
+    return np.moveaxis(y, range(x.ndim - 1, y.ndim), range(axis, axis + y.ndim - x.ndim + 1))
 
 
 @composition(np.append)
@@ -234,7 +253,7 @@ def enough(name, ary, least, axis):
     return axis
 
 
-@composition(*([np.unstack] if hasattr(np, "unstack") else []))  # NumPy has it since 2.1
+@composition(*since("unstack"))
 def unstack(x, *, axis=0) -> tuple:
     """The tuple of the parts of x, one for each position along `axis`, without that axis.
 

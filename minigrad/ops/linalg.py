@@ -1,14 +1,13 @@
 """Products of vectors, matrices and arrays."""
 
-from functools import reduce
+import functools
 from string import ascii_letters
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.ops.operation import lifted, operand
-from minigrad.ops.registry import FROM_NUMPY, composition, op
-from minigrad.tensor import Tensor
+from minigrad.ops.registry import FROM_NUMPY, composition, op, since
 
 
 @op
@@ -175,6 +174,26 @@ def vecdot(x1, x2, *, axis=-1):
     return (np.moveaxis(lifted(operand(x1)), axis, -1) * np.moveaxis(lifted(operand(x2)), axis, -1)).sum(-1)
 
 
+@composition(*since("matvec"))
+def matvec(x1, x2):
+    """Each matrix times its vector: (..., m, n) and (..., n) give (..., m).
+
+    >>> matvec([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    Tensor([3., 7.])
+    """
+    return np.matmul(lifted(operand(x1)), np.expand_dims(x2, -1))[..., 0]
+
+
+@composition(*since("vecmat"))
+def vecmat(x1, x2):
+    """Each vector times its matrix: (..., m) and (..., m, n) give (..., n).
+
+    >>> vecmat([1.0, 1.0], [[1.0, 2.0], [3.0, 4.0]])
+    Tensor([4., 6.])
+    """
+    return np.matmul(np.expand_dims(x1, -2), lifted(operand(x2)))[..., 0, :]
+
+
 @composition(np.tensordot, np.linalg.tensordot)
 def tensordot(a, b, axes=2):
     """Σ over pairs of axes: the last `axes` of a with the first of b, or those that two lists name.
@@ -241,7 +260,7 @@ def multi_dot(arrays):
     >>> multi_dot([Tensor([[1.0, 2.0]]), [[3.0], [4.0]]])
     Tensor([[11.]])
     """
-    return reduce(dot, [lifted(operand(x)) for x in arrays])
+    return functools.reduce(dot, [lifted(operand(x)) for x in arrays])
 
 
 FROM_NUMPY[np.linalg.cross] = lambda x1, x2, *, axis=-1: cross(x1, x2, axis=axis)
@@ -286,8 +305,8 @@ class einsum:
                 operands[i], names[i] = x, name = on_diagonal(lifted(x), name, letter)
         if optimize is False or len(operands) < 3:
             return einsum(*operands, subscripts=",".join(names) + "->" + output)
-        arrays = [x.data if type(x) is Tensor else x for x in operands]
-        path, _ = np.einsum_path(",".join(names) + "->" + output, *arrays, optimize=optimize)
+        sizes = [np.broadcast_to(0.0, x.shape) for x in operands]
+        path, _ = np.einsum_path(",".join(names) + "->" + output, *sizes, optimize=optimize)
         for chosen in path[1:]:
             taken = [(names.pop(i), operands.pop(i)) for i in sorted(chosen, reverse=True)]
             left = set(output).union(*names)

@@ -199,6 +199,7 @@ class norm:
         if ord is None and not isinstance(axis, tuple | list):
             return norm(x, axis=axis, keepdims=keepdims)
         x = lifted(operand(x))
+        x = x if x.dtype.kind == "f" else x.astype(float)
         axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim, "axis")
         if ord in {1: (None, 2), 2: (None, "fro")}.get(len(axes), ()):
             return norm(x, axis=axes, keepdims=keepdims)
@@ -218,7 +219,7 @@ class norm:
 def of_vectors(x, ord, axis):
     """Norms along one axis."""
     if ord == 0:
-        return (x != 0).sum(axis).astype(x.dtype if x.dtype.kind == "f" else float)
+        return (x != 0).sum(axis).astype(x.dtype)
     if abs(ord) == np.inf:
         return np.abs(x).max(axis) if ord > 0 else np.abs(x).min(axis)
     return np.abs(x).sum(axis) if ord == 1 else (np.abs(x) ** ord).sum(axis) ** (1 / ord)
@@ -230,6 +231,23 @@ def of_matrices(x, ord):
         return svdvals(x).sum(-1)
     values = svdvals(x) if abs(ord) == 2 else np.abs(x).sum(-2 if abs(ord) == 1 else -1)
     return values.max(-1) if ord > 0 else values.min(-1)
+
+
+@composition(np.linalg.cond)
+def cond(x, p=None):
+    """The norm of each matrix, of order p, times that of its inverse: the condition number.
+
+    By default, and of order 2, it is the largest singular value over the least, of any matrix; of order -2 the least
+    over the largest. Another order raises LinAlgError where there is no inverse.
+
+    >>> cond([[2.0, 0.0], [0.0, 4.0]])
+    Tensor(2.)
+    """
+    x = of_floats("cond", x)
+    if p in (None, 2, -2):
+        values = svdvals(x)
+        return values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
+    return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
 
 
 @composition(np.linalg.vector_norm)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from minigrad.engine.state import off_tape
 from minigrad.ops.operation import lifted, operand
 from minigrad.ops.registry import composition, op
 from minigrad.tensor import Tensor
@@ -39,11 +40,64 @@ def sort(a, axis=-1, kind=None, *, stable=None):
     return np.take_along_axis(x, np.argsort(x, axis, kind=kind, stable=stable), axis)
 
 
-def in_place(self, *args, **kwargs):
-    raise TypeError("Tensor.sort, as NumPy's, would work in place, and a Tensor is not written into: x = np.sort(x)")
+@composition(np.partition)
+def partition(a, kth, axis=-1, kind="introselect"):
+    """The entries along `axis` with the kth, or each of several, in its place, none larger before and none less behind.
+
+    All of them are in order here, which is one of the answers that there are.
+
+    >>> partition([3.0, 1.0, 2.0], 1)
+    Tensor([1., 2., 3.])
+    """
+    return sort(a, within("partition", kth, np.shape(a), axis))
 
 
-Tensor.sort = in_place
+@composition(np.argpartition)
+def argpartition(a, kth, axis=-1, kind="introselect"):
+    """The positions of the entries that `partition` puts there, without a derivative.
+
+    >>> argpartition([3.0, 1.0, 2.0], 1)
+    Tensor([1, 2, 0])
+    """
+    return argsort(a, within("argpartition", kth, np.shape(a), axis), stable=True)
+
+
+def within(name, kth, shape, axis):
+    """axis, if kth are places along it."""
+    length = math.prod(shape) if axis is None else shape[axis]
+    if any(not -length <= k < length for k in np.atleast_1d(kth)):
+        raise ValueError(f"{name}: kth={kth!r} is no place among {length} entries")
+    return axis
+
+
+@composition(np.unique)
+def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True):
+    """The entries of ar that differ, in order, or the slices along `axis`; a tuple of these and whatever is asked for.
+
+    The derivative is that of the first of equal ones. How many there are depends on the entries, so that a compiled
+    program cannot contain this.
+
+    >>> unique([3.0, 1.0, 3.0])
+    Tensor([1., 3.])
+    """
+    x = lifted(operand(ar))
+    entries = off_tape(x, "unique")
+    _, first, *more = np.unique(entries, True, return_inverse, return_counts, axis, equal_nan=equal_nan)
+    y = np.take(x, first, axis)
+    found = ([first] if return_index else []) + more
+    return (y, *found) if found else y
+
+
+def in_place(name):
+    def method(self, *args, **kwargs):
+        raise TypeError(
+            f"Tensor.{name}, as NumPy's, would work in place, and a Tensor is not written into: x = np.{name}(x)"
+        )
+
+    return method
+
+
+Tensor.sort, Tensor.partition = in_place("sort"), in_place("partition")
 
 
 class Ranked:

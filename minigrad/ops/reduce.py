@@ -3,11 +3,11 @@
 import math
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from minigrad.ops.elementwise import over, silently
 from minigrad.ops.operation import lifted, operand
-from minigrad.ops.registry import op
+from minigrad.ops.registry import composition, op, since
 
 AXES = [{}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, 1)}, {"axis": (-1, -2), "keepdims": True}]
 
@@ -170,6 +170,39 @@ class cumprod:
     def in_full(cumprod, x, axis=None, dtype=None):     return cumprod(converted(x, dtype), axis=axis)
 
 
+def cumulative(name, accumulate, neutral, x, axis, dtype, include_initial):
+    """`accumulate` along one axis, behind the number that it begins with if that is to be included."""
+    x = lifted(operand(x))
+    if axis is None and x.ndim != 1:
+        raise ValueError(f"{name}: x has shape {x.shape}, and axis= says along which of {x.ndim} axes")
+    axis = 0 if axis is None else axis
+    y = accumulate(x, axis, dtype)
+    if not include_initial:
+        return y
+    first = [1 if i == normalize_axis_index(axis, y.ndim) else n for i, n in enumerate(y.shape)]
+    return np.concatenate([np.full(first, neutral, y.dtype), y], axis)
+
+
+@composition(*since("cumulative_sum"))
+def cumulative_sum(x, *, axis=None, dtype=None, include_initial=False):
+    """The sums up to each entry along `axis`; with include_initial behind a 0, the sum of nothing.
+
+    >>> cumulative_sum([3.0, 1.0, 2.0], include_initial=True)
+    Tensor([0., 3., 4., 6.])
+    """
+    return cumulative("cumulative_sum", cumsum, 0, x, axis, dtype, include_initial)
+
+
+@composition(*since("cumulative_prod"))
+def cumulative_prod(x, *, axis=None, dtype=None, include_initial=False):
+    """The products up to each entry along `axis`; with include_initial behind a 1, the product of nothing.
+
+    >>> cumulative_prod([3.0, 1.0, 2.0], include_initial=True)
+    Tensor([1., 3., 3., 6.])
+    """
+    return cumulative("cumulative_prod", cumprod, 1, x, axis, dtype, include_initial)
+
+
 def behind(g, x):
     """For each row of g itself, and those behind it, each times all rows of x on the way there.
 
@@ -296,11 +329,11 @@ def begun(reduce, of_two, neutral, x, axis, keepdims, initial, where):
         if where is not True:
             raise ValueError(f"{reduce.__name__}: where= needs initial=, the result where no entry takes part")
         return reduce(x, axis=axis, keepdims=keepdims)
+    initial = start(initial, x)
     if not count(x, axis):
-        y = np.sum(x, axis=axis, keepdims=keepdims).astype(x.dtype)
-        return y + start(initial, y)
+        return np.sum(x, axis=axis, keepdims=keepdims).astype(x.dtype) + initial
     y = reduce(included(x, where, neutral if x.dtype.kind == "f" else initial), axis=axis, keepdims=keepdims)
-    return of_two(y, start(initial, y))
+    return of_two(y, initial)
 
 
 @silently  # if y is nan, no entry equals it

@@ -14,8 +14,7 @@ import numpy as np
 from minigrad.backprop import record
 from minigrad.engine import errors
 from minigrad.engine.numeric import is_operand
-from minigrad.engine.state import here, off_tape
-from minigrad.engine.trees import bare, mapped
+from minigrad.engine.state import here
 from minigrad.ops import docstring
 from minigrad.ops.calling import Calling, whole_name
 from minigrad.ops.operation import DOUBLE, Operation, lifted, narrow
@@ -25,6 +24,9 @@ OPERANDS = {Tensor, np.ndarray, float, int}  # the most common; `is_operand` kno
 REGISTRY: dict[str, Operation] = {}
 COMPOSITIONS: dict[str, Callable[..., Any]] = {}  # by name, what is written with operations and is none itself
 FROM_NUMPY: dict[Any, Callable[..., Any]] = {}  # np.exp -> minigrad.exp
+OF_UFUNCS: dict[Any, Callable[..., Any]] = {}  # np.add, "reduce" -> minigrad.sum
+REFUSED: dict[Any, str] = {}  # np.roots -> what to do instead
+WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 
 
 def op(block: Any) -> Callable[..., Tensor]:
@@ -108,6 +110,11 @@ def op(block: Any) -> Callable[..., Tensor]:
     return result
 
 
+def since(*names: str) -> list[Any]:
+    """The functions of NumPy's of these names, as far as an older NumPy has them."""
+    return [getattr(np, name) for name in names if hasattr(np, name)]
+
+
 def composition(*functions: Any, method: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let these functions of NumPy be answered by the one below, which is written with operations.
 
@@ -164,57 +171,50 @@ def install_operator(block: Any, operation: Operation, plain: Callable[..., Tens
             setattr(Tensor, called, method)
 
 
+def answer(function: Any, method: str = "__call__") -> Callable[..., Any] | None:
+    """What is called for a function of NumPy's, or np.add.reduce and its like; scipy.special's come when it does."""
+    if function not in FROM_NUMPY and "scipy.special" in sys.modules:
+        import_module("minigrad.ops.special")
+    found = FROM_NUMPY.get(function)
+    if method == "__call__" or not found:
+        return found
+    if method == "outer":  # of each entry of a with each of b
+        return lambda a, b, **params: found(np.expand_dims(a, tuple(range(-np.ndim(b), 0))), b, **params)
+    along = OF_UFUNCS.get((function, method))
+    return along and (lambda x, axis=0, **params: along(x, axis=axis, **params))
+
+
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **params: Any) -> Any:
     """np.exp(tensor), array * tensor: NumPy hands its ufuncs over when one input is a Tensor."""
-    if ufunc not in FROM_NUMPY and "scipy.special" in sys.modules:
-        import_module("minigrad.ops.special")
-    if method == "__call__" and ufunc in FROM_NUMPY and "out" not in params:
-        return FROM_NUMPY[ufunc](*inputs, **params)
+    found = (method == "__call__" and FROM_NUMPY.get(ufunc)) or answer(ufunc, method)
+    if found and "out" not in params:
+        return found(*inputs, **params)
     if here.state.beyond:
         return here.state.beyond.call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, params)
     what = whole_name(ufunc) if method == "__call__" else f"{whole_name(ufunc)}.{method}"
     if "out" in params:
         raise TypeError(errors.writing(f"{what} with out=, or in place,"))
-    raise unknown(ufunc, what, method == "at")
+    if method == "at":
+        raise TypeError(errors.writing(what))
+    raise unknown(what, REFUSED.get(ufunc))
 
 
 def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """np.sum(tensor, axis=0): NumPy hands its other functions over, too."""
-    if function in FROM_NUMPY:
-        return FROM_NUMPY[function](*args, **kwargs)
+    if found := FROM_NUMPY.get(function) or answer(function):
+        return found(*args, **kwargs)
     if here.state.beyond:
         return here.state.beyond.call(function, args, kwargs)
-    raise unknown(function, whole_name(function), function in WRITERS)
+    if function in WRITERS:
+        raise TypeError(errors.writing(whole_name(function)))
+    raise unknown(whole_name(function), REFUSED.get(function))
 
 
-def off_the_tape(function: Any) -> Callable[..., Any]:
-    """NumPy's function on the arrays of Tensors, for results that are no numbers of the tape: a bool, positions."""
+def unknown(what: str, remedy: str | None) -> TypeError:
+    """The error for a function of NumPy's that is no operation."""
+    return TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {remedy or KNOWN}")
 
-    def called(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = mapped(lambda x: off_tape(x, whole_name(function)) if type(x) is Tensor else x, (args, kwargs))
-        return function(*args, **kwargs)
-
-    return called
-
-
-def unknown(function: Any, what: str, writes: bool) -> TypeError:
-    """The error for a NumPy function that is no operation."""
-    if writes:
-        return TypeError(errors.writing(what))
-    return TypeError(f"{what} is not an operation of minigrad, so it cannot be recorded; {KNOWN}")
-
-
-# Shapes and dtypes are static: Python's numbers, not values on the tape. What is shaped like a tensor is an array.
-of_form = np.ndim, np.shape, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj
-like = np.zeros_like, np.ones_like, np.empty_like
-FROM_NUMPY |= {f: lambda *args, f=f, **kwargs: f(*bare(args), **kwargs) for f in of_form + like}
-by_value: tuple[Any, ...] = (
-    np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.argwhere, np.flatnonzero, np.isin,
-    np.nanargmax, np.nanargmin, np.argpartition, np.lexsort, np.digitize,
-)  # fmt: skip
-FROM_NUMPY |= {f: off_the_tape(f) for f in by_value}
 
 KNOWN = "use operations that minigrad has (dir(minigrad)), or t.detach().numpy() to leave the tape"
-WRITERS = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign, assignment]
 Tensor.__array_function__ = array_function  # type: ignore[method-assign, assignment]

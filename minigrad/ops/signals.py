@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from minigrad.ops.index import positions
+from minigrad.ops.matrices import pinv
 from minigrad.ops.operation import lifted, operand
 from minigrad.ops.registry import composition, op
 from minigrad.ops.shape import along
@@ -72,7 +72,7 @@ def interp(x, xp, fp, left=None, right=None, *, period=None):
     >>> interp(1.5, [1.0, 2.0], [10.0, 20.0])
     Tensor(15.)
     """
-    x, xp, fp = map(operand, (x, xp, fp))
+    x, xp, fp = (lifted(operand(part)).astype(float) for part in (x, xp, fp))
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ValueError(f"interp: xp and fp are vectors of one length, and have shapes {xp.shape} and {fp.shape}")
     if period is not None:
@@ -80,11 +80,10 @@ def interp(x, xp, fp, left=None, right=None, *, period=None):
             raise ValueError("interp: the period must not be 0")
         left = right = None
         x, xp, period = np.remainder(x, abs(period)), np.remainder(xp, abs(period)), abs(period)
-        order = np.argsort(positions("interp", xp))
+        order = np.argsort(xp)
         xp, fp = xp[order], fp[order]
         xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
         fp = np.concatenate([fp[-1:], fp, fp[:1]])
-    x, xp, fp = map(lifted, (x, xp, fp))
     last = xp.size - 1
     i = np.clip(searchsorted(xp, x, side="right"), min(1, last), last)
     start, end = xp[i - 1], xp[i]
@@ -145,6 +144,30 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     y = np.moveaxis(start + places * step, 0, axis)
     y = y if dtype is None else y.astype(dtype)
     return (y, step) if retstep else y
+
+
+@composition(np.logspace)
+def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
+    """The powers of the base whose exponents are those of `linspace`.
+
+    >>> logspace(0.0, 2.0, 3)
+    Tensor([  1.,  10., 100.])
+    """
+    y = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
+    return y if dtype is None else y.astype(dtype)
+
+
+@composition(np.geomspace)
+def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+    """`num` numbers from start to stop, of one sign, each the same multiple of the one before.
+
+    >>> geomspace(1.0, 4.0, 3)
+    Tensor([1., 2., 4.])
+    """
+    start, stop = np.broadcast_arrays(start, stop)
+    y = start * (stop / start) ** linspace(np.zeros(start.shape), 1.0, num, endpoint)
+    y = np.moveaxis(y, 0, axis)
+    return y if dtype is None else y.astype(dtype)
 
 
 @composition(np.vander)
@@ -215,6 +238,44 @@ def slopes(y, place, edge_order):
     if edge_order == 2:  # as far beyond the next slope as that is beyond the one inside
         ends = 2 * steep[:1] - inner[:1], 2 * steep[-1:] - inner[-1:]
     return np.concatenate([ends[0], inner, ends[1]])
+
+
+@composition(np.unwrap)
+def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
+    """p without jumps along `axis`: where a step is larger than discont, multiples of the period make it the least.
+
+    discont is half a period at least, and by default. No derivative passes through the multiples.
+
+    >>> unwrap([0.0, 3.0, 7.0], period=4.0)
+    Tensor([ 0., -1., -1.])
+    """
+    x = lifted(operand(p))
+    step = diff(x, axis=axis)
+    least = np.remainder(step + period / 2, period) - period / 2
+    least = np.where(np.logical_and(least == -period / 2, step > 0), period / 2, least)
+    turns = np.where(np.abs(step) < (period / 2 if discont is None else discont), 0, least - step)
+    first = along(axis, x.ndim, slice(1))
+    return x + np.concatenate([np.zeros_like(x, turns.dtype)[first], np.cumsum(turns, axis)], axis)
+
+
+@composition(np.polyfit)
+def polyfit(x, y, deg, rcond=None, *, w=None):
+    """The coefficients, the highest power first, of the polynomial of degree `deg` with the least squares at (x, y).
+
+    Each difference counts times its entry of w. y may have several columns.
+
+    >>> polyfit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0], 1).data.round(6)
+    array([2., 1.])
+    """
+    x, y = lifted(operand(x)) + 0.0, lifted(operand(y)) + 0.0
+    if x.ndim != 1 or y.ndim not in (1, 2) or len(x) != len(y) or not len(x):
+        raise ValueError(f"polyfit: x is a vector, y one or a matrix with as many rows, not {x.shape} and {y.shape}")
+    powers = vander(x, deg + 1)
+    if w is not None:
+        powers, y = powers * np.expand_dims(w, 1), (y.T * w).T
+    size = np.sqrt(np.sum(powers * powers, 0))
+    rcond = len(x) * float(np.finfo(x.dtype).eps) if rcond is None else rcond
+    return ((pinv(powers / size, rcond=rcond) @ y).T / size).T
 
 
 @composition(np.polyval)
