@@ -29,7 +29,8 @@ from minigrad.transforms import vjp as vjp
 __version__ = "0.1.0"
 
 _CHECKS = ("GradcheckError", "check", "gradcheck")  # the checkers are a third of the time that an import takes
-_LATER = {"checks", *_CHECKS}
+_MODULES = "checks", "testing"
+_LATER = {*_MODULES, *_CHECKS}
 
 
 def __getattr__(name):
@@ -37,8 +38,8 @@ def __getattr__(name):
     if name == "__all__":
         own = {name for name, value in globals().items() if not name.startswith("_") and type(value) is not _ModuleType}
         return sorted({*own, *_views.names(), *_LATER})
-    if name == "checks":
-        return _import_module("minigrad.checks")
+    if name in _MODULES:
+        return _import_module(f"minigrad.{name}")
     if module := _import_module("minigrad.checks") if name in _CHECKS else _views.find(name):
         return globals().setdefault(name, getattr(module, name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

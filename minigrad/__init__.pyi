@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from minigrad.engine.installed import Array, Operand
 from minigrad import checks as checks
+from minigrad import testing as testing
 from minigrad.backprop import gradients as gradients
 from minigrad.backprop import tape as tape
 from minigrad.broadcasting import unbroadcast as unbroadcast

@@ -1,6 +1,7 @@
 """The wheel ships the package and its data and nothing else, and works where there is no checkout."""
 
 import email
+import os
 import re
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def test_ships_the_package_whole_and_claims_no_other_name(wheel):
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     tree = {
         (inside / path.relative_to(ROOT)).as_posix()
-        for package, inside in (("minigrad", Path()), ("torch_ref", Path("minigrad")))
+        for package, inside in (("minigrad", Path()), ("_minigrad_plugins", Path()), ("torch_ref", Path("minigrad")))
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -58,7 +59,7 @@ def test_an_editable_install_claims_no_other_name_either(tmp_path):
     (path,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["editable"])
     with zipfile.ZipFile(path) as archive:
         code = "".join(archive.read(name).decode() for name in archive.namelist() if ".dist-info/" not in name)
-    assert re.findall(r"^F\.map_module\('(\w+)'", code, re.MULTILINE) == ["minigrad"]
+    assert re.findall(r"^F\.map_module\('(\w+)'", code, re.MULTILINE) == ["minigrad", "_minigrad_plugins"]
     assert str(ROOT) not in code.splitlines()  # a line of a .pth file that would lay all of the checkout open
 
 
@@ -95,6 +96,18 @@ def test_imports_from_another_folder(installed, tmp_path):
         "minigrad/torch_ref/__init__.py",
     ]
     assert gradient == "[4.]"
+
+
+def test_pytest_finds_its_plugin(installed, tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "from minigrad.testing import gradients\n"
+        "test_it = gradients(2.0)(lambda x: x * x)\n"
+        "def test_option(pytestconfig):\n"
+        "    assert pytestconfig.pluginmanager.hasplugin('minigrad')\n"
+    )
+    command = sys.executable, "-W", "error", "-m", "pytest", "-W", "error", "-q", "--minigrad-max-examples=1"
+    here = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    assert " passed" in run(*command, cwd=tmp_path, env={**here, "PYTHONPATH": str(installed)})
 
 
 def test_trains_on_the_data_it_carries(installed, tmp_path):

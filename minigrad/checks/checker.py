@@ -26,7 +26,7 @@ from minigrad.checks.contract import (
 )
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
 from minigrad.checks.known import formula_of, recognised
-from minigrad.checks.report import SAME, Example, Report, Verdict
+from minigrad.checks.report import SAME, Example, Report, Verdict, name_of
 from minigrad.checks.sampled import LARGE, Sampled
 from minigrad.checks.subject import Subject, UsageError, as_called, reference_of, subject_of, to_numpy
 from minigrad.checks.trial import Case, Trial
@@ -37,7 +37,7 @@ __all__ = ["check"]
 
 NEVER_THE_SAME = "random", "first-call"  # what else may be wrong cannot be told then, nor shown again
 SHOWN = 8  # entries that are named one by one
-EXAMPLES, ENTRIES = 20, 300  # at most so many are drawn after the designed ones, and with so many entries in all
+EXAMPLES, ENTRIES = 20, 15  # at most so many are drawn after the designed ones, with so many entries each in the mean
 
 
 @np.errstate(all="ignore")  # what overflows or is invalid shows in the numbers
@@ -51,6 +51,7 @@ def check(
     against: Any = None,
     surrogate: Any = None,
     seed: int = 0,
+    max_examples: int | None = None,
     verbose: bool = False,
 ) -> Report:
     """Check a backward, and say what is wrong with it.
@@ -73,6 +74,7 @@ def check(
         surrogate: another function of the same inputs, whose derivative the backward is meant to be (straight-through,
             gradient reversal, clipping).
         seed: draws other inputs.
+        max_examples: how many inputs are drawn at most, behind the designed ones; 20 if left out.
         verbose: let the report show every promise, and how sure it is.
 
     Returns:
@@ -85,12 +87,12 @@ def check(
     True
     """
     target, source = unpacked(target)
-    if signature is None and not hasattr(source, "signature"):  # two that are to give the same take the same inputs
-        signature = getattr(unpacked(against)[1], "signature", None)
+    signature = signature or lent(source, against)
     several = [params] if params is not None else getattr(source, "params", None) or [{}]
-    if seed < 0:
-        raise UsageError(f"seed must be 0 or more, got {seed}")
-    with Search(seed) as search:
+    for what, number in ("seed", seed), ("max_examples", max_examples):
+        if number is not None and number < 0:
+            raise UsageError(f"{what} must be 0 or more, got {number}")
+    with Search(seed, EXAMPLES if max_examples is None else max_examples) as search:
         for one in several if inputs is None else several[:1]:
             search.subject = subject_of(target, one)
             if surrogate is not None:
@@ -111,15 +113,27 @@ def unpacked(target: Any) -> tuple[Any, Any]:
     return target, getattr(target, "operation", target)
 
 
+def lent(source: Any, against: Any) -> str | None:
+    """The signature of `against`, where there is no other: two that are to give the same take the same inputs."""
+    return None if hasattr(source, "signature") else getattr(unpacked(against)[1], "signature", None)
+
+
 def first_case(
-    target: Any, inputs: Any, signature: str | None, domain: dict[str, Any] | None = None, seed: int = 0
-) -> Case:
+    target: Any,
+    inputs: Any = None,
+    signature: str | None = None,
+    domain: dict[str, Any] | None = None,
+    seed: int = 0,
+    params: dict[str, Any] | None = None,
+    against: Any = None,
+) -> tuple[Subject, Case]:
     """Where a check begins."""
     target, source = unpacked(target)
-    subject = subject_of(target)
+    params = params or next(iter(getattr(source, "params", None) or []), {})
+    subject = subject_of(target, params)
     if inputs is not None:
-        return given(subject, inputs, seed)
-    return next(designed(form_of(subject, signature, domain, source, {}), seed))
+        return subject, given(subject, inputs, seed)
+    return subject, next(designed(form_of(subject, signature or lent(source, against), domain, source, params), seed))
 
 
 def form_of(
@@ -203,9 +217,9 @@ class Search(contextlib.ExitStack):
 
     subject: Subject
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, examples: int) -> None:
         super().__init__()
-        self.seed = seed
+        self.seed, self.examples = seed, examples
         self.trials: list[Trial] = []
         self.found: dict[tuple[str, str | None], Sighting] = {}  # by kind and input
         self.judged: set[tuple[str, str | None]] = set()  # promise and input: what need not be said again
@@ -274,8 +288,8 @@ class Search(contextlib.ExitStack):
             self.look_at_squares(form)
         elif not self.stopped and not self.found and not self.wrong:
             entries = 0  # which are what a trial costs
-            for case in strategies.drawn(form, self.seed, EXAMPLES):
-                if entries < ENTRIES:
+            for case in strategies.drawn(form, self.seed, self.examples) if self.examples else ():
+                if entries < ENTRIES * self.examples:
                     self.try_case(case)
                 entries += sum(np.size(case.inputs[i]) for i in case.able)
 
@@ -374,21 +388,21 @@ class Search(contextlib.ExitStack):
         return tuple(found)
 
     def verdicts(self) -> tuple[Verdict, ...]:
-        broken = {s.promise.text for s in self.found.values()}
         verdicts = []
         for name in [GRADIENTS, *(promise.text for promise in (*CONTRACT, *self.same))]:
             count = self.kept.get(name, 0)
-            if name in broken:
-                verdicts.append(Verdict(name, "fault", ""))
+            broken = tuple(name_of(seen.fault) for seen in self.found.values() if seen.promise.text == name)
+            if broken:
+                verdicts.append(Verdict(name, "fault", "", broken))
             elif not count:
                 verdicts.append(Verdict(name, "not checked", self.unchecked.get(name, "")))
             else:
                 verdicts.append(Verdict(name, "ok", self.certainty() if name == GRADIENTS else counted(count, "case")))
         broad = [t for t in self.trials if broadcast(t)]
-        failing = [s.trial for s in self.found.values()]
-        status = "not checked" if not broad else "fault" if any(t in failing for t in broad) else "ok"
+        failing = tuple(name_of(seen.fault) for seen in self.found.values() if seen.trial in broad)
+        status = "not checked" if not broad else "fault" if failing else "ok"
         sure = counted(len(broad), "case") if broad else "no two inputs broadcast"
-        verdicts.append(Verdict(BROADCASTING, status, sure))
+        verdicts.append(Verdict(BROADCASTING, status, sure, failing))
         kinks = sum(int(t.compare(i).kinks.sum()) for t in self.trials for i in t.comparisons)
         if kinks:
             entries = counted(kinks, "entry", "entries")

@@ -55,7 +55,7 @@ def both_engines(
     import torch
 
     here, there = rebased(function, Function), rebased(function, torch.autograd.Function)
-    case = first_case(here, inputs, signature, domain, seed)
+    _, case = first_case(here, inputs, signature, domain, seed)
     needs = [i in case.able for i in range(len(case.inputs))]
     failures: dict[str, Fault] = {}
     for engine, other, subject in (

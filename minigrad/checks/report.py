@@ -7,7 +7,7 @@ import html
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from itertools import dropwhile
 from types import FrameType
 from typing import Any, NamedTuple
@@ -40,11 +40,12 @@ STYLES = {  # name: (in rich's words, in CSS)
 
 
 class Verdict(NamedTuple):
-    """One promise of the contract: its status is "ok", "fault", "not checked" or "kink"; and how sure that is."""
+    """One promise of the contract: its status, "ok", "fault", "not checked" or "kink"; how sure that is; its faults."""
 
     name: str
     status: str
     sure: str
+    faults: tuple[str, ...] = ()  # by their names, "factor of x"
 
 
 class Cells(NamedTuple):
@@ -148,6 +149,12 @@ class Report:
         ]
         return '<pre style="line-height:1.3">' + "\n".join(spans) + "</pre>"
 
+    def of(self, faults: Container[str]) -> Report:
+        """The part of it that is about `faults`, by their names."""
+        few = tuple(fault for fault in self.faults if name_of(fault) in faults)
+        first = bool(few) and few[0] is self.faults[0]  # whose example it is
+        return Report(self.function, few, (), self.example if first else None, verbose=True)
+
     def show(self) -> None:
         """Print it, in colours where rich is installed and the output is a terminal."""
         try:
@@ -200,7 +207,7 @@ def asserted(frame: FrameType) -> bool:
 # ------------------------------------------------------------------------------------------- one text, for all readers
 def lines(report: Report) -> Iterator[Row]:
     """The report line by line, each in stretches with a style."""
-    named = [f"{fault.kind}{f' of {fault.input}' if fault.input else ''}" for fault in report.faults]
+    named = list(map(name_of, report.faults))
     good = ("ok, but not all of it could be judged", "kink") if report.doubts else ("ok", "ok")
     yield [(f"check of {report.function}: ", "title"), (", ".join(named), "fault") if named else good]
     for number, (fault, name) in enumerate(zip(report.faults, named, strict=True)):
@@ -239,6 +246,10 @@ def lines(report: Report) -> Iterator[Row]:
     for verdict in report.verdicts:
         text = verdict.name + (f": {verdict.sure}" if verdict.sure else "")
         yield from labelled(verdict.status, verdict.status, text)
+
+
+def name_of(fault: Fault) -> str:
+    return f"{fault.kind} of {fault.input}" if fault.input else fault.kind
 
 
 def labelled(label: str, style: str, text: str) -> Iterator[Row]:

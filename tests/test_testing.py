@@ -1,0 +1,291 @@
+"""The plugin of pytest: one test for each gradient and each promise, its options, and that it costs nothing unused."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+import minigrad
+from minigrad import Function, check
+from minigrad.checks.contract import BROADCASTING, CONTRACT
+from minigrad.testing import Gradients, decorator, gradients
+
+pytest_plugins = ["pytester"]
+ROOT = Path(__file__).parents[1]
+HERE = {
+    **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))},
+    "PYTHONPATH": str(ROOT),
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # it is given by name, as it may not be installed
+}
+PLUGIN = "-p", "_minigrad_plugins.pytest_plugin"
+SCHEMA = json.loads((ROOT / "minigrad" / "testing" / "report.schema.json").read_text(encoding="utf-8"))
+FILE = """
+import pytest, unittest
+import numpy as np
+from minigrad import Function
+from minigrad.testing import gradients
+
+INPUTS = np.arange(6.0).reshape(3, 2), np.ones((3, 2))
+
+@gradients(INPUTS)
+class MSE(Function):
+    @staticmethod
+    def forward(ctx, prediction, target):
+        ctx.save_for_backward(prediction, target)
+        return ((prediction - target) ** 2).mean()
+    @staticmethod
+    def backward(ctx, grad):
+        prediction, target = ctx.saved_tensors
+        d = (prediction - target) * grad
+        return 2 / len(prediction) * d, -2 / prediction.size * d
+
+class TestMore:
+    @pytest.mark.xfail
+    @gradients(signature="(n),(n)->(")
+    def test_bad(a, b):
+        return a * b
+
+class Unit(unittest.TestCase):
+    test_dot = gradients(signature="(n),(n)->()")(lambda a, b: (a * b).sum())
+
+def test_stands_for_the_class():
+    assert MSE.apply(*INPUTS).item() == 31 / 6
+"""
+
+
+def run(folder, *options, file=FILE):
+    (folder / "test_it.py").write_text(file)
+    command = [sys.executable, "-W", "error", "-m", "pytest", *PLUGIN, *options]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=HERE, check=False)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A run on two workers, with warnings as errors, and its folder."""
+    folder = tmp_path_factory.mktemp("run")
+    workers = "-p", "xdist", "-n", "2", "-W", "error", "-v", "-rs"
+    return run(folder, *workers, "--minigrad-report=report.json", "--minigrad-max-examples=1"), folder
+
+
+def outcomes(text):
+    return {name: word for word, name in re.findall(r"^\[gw\d\].* ([A-Z]+) test_it.py::(.+?) *$", text, re.MULTILINE)}
+
+
+def test_one_test_for_each_gradient_and_promise(done):
+    result, _ = done
+    found = outcomes(result.stdout)
+    assert {name for name, word in found.items() if word == "FAILED"} == {"MSE[gradient of prediction]"}
+    assert {name.partition("[")[2][:-1] for name in found if name.startswith("MSE[")} == {
+        "gradient of prediction",
+        "gradient of target",
+        *(promise.text for promise in CONTRACT),
+        BROADCASTING,
+    }
+    assert found["MSE[gradient of target]"] == found["Unit::test_dot[gradient of b]"] == "PASSED"
+    assert found["MSE[right under broadcasting]"] == "SKIPPED"
+    assert found["TestMore::test_bad[can be checked]"] == "XFAIL", "with the mark of the function"
+    assert found["test_stands_for_the_class"] == "PASSED"
+
+
+def test_the_cause_is_the_text_of_the_failure(done):
+    result, _ = done
+    names = {}
+    exec(FILE, names)
+    report = check(names["MSE"].target, names["INPUTS"])
+    text = result.stdout.partition("= FAILURES =")[2].partition("\n===")[0]
+    title, worker, *lines = text.splitlines()[1:]
+    assert "MSE[gradient of prediction]" in title
+    assert worker.startswith("[gw")
+    assert lines == repr(report.of(["factor of prediction"])).splitlines(), "and nothing else, no line of ours"
+    assert "no two inputs broadcast" in result.stdout
+
+
+def test_the_report_keeps_to_its_schema(done):
+    _, folder = done
+    whole = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(whole, SCHEMA)
+    found = {one["test"]: one["report"] for one in whole["checks"]}
+    assert {name: report["ok"] for name, report in found.items()} == {
+        "test_it.py::MSE": False,
+        "test_it.py::Unit::test_dot": True,
+    }
+    assert found["test_it.py::Unit::test_dot"]["cases"] == 7 + 1, "the designed ones and one that is drawn"
+    report = found["test_it.py::MSE"]
+    for change in {"faults": "none"}, {"ok": None}, {"more": 1}, {"verdicts": [{"name": "x"}]}:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(whole | {"checks": [{"test": "x", "report": report | change}]}, SCHEMA)
+
+
+@pytest.fixture
+def here(pytester, monkeypatch):
+    """A run in this process, which costs less."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run(*options, file="def test(): pass"):
+        pytester.makepyfile(test_it=file)
+        return pytester.runpytest_inprocess(*PLUGIN, *options)
+
+    return run
+
+
+def test_only_reports_are_replaced(done, here, pytester):
+    mine, new = pytester.path / "mine.json", pytester.path / "new.json"
+    mine.write_text("{}")
+    for path, words in (mine, "is no report of minigrad"), (pytester.path, "is a folder"):
+        refused = here(f"--minigrad-report={path}")
+        assert refused.ret == 4
+        refused.stderr.fnmatch_lines(f"ERROR: --minigrad-report: {path} {words}*")
+    assert mine.read_text() == "{}"
+    new.write_bytes((done[1] / "report.json").read_bytes())
+    assert here(f"--minigrad-report={new}").ret == 0
+    assert json.loads(new.read_text())["checks"] == []
+    assert here("--minigrad-max-examples=-1").ret == 4
+
+
+UNUSED = """
+import sys
+def test():
+    assert {name.partition(".")[0] for name in sys.modules}.isdisjoint({"minigrad", "numpy", "hypothesis", "torch"})
+    assert "_minigrad_plugins.pytest_plugin" in sys.modules
+"""
+
+
+def test_nothing_is_imported_until_it_is_used(tmp_path):
+    done = run(tmp_path, "--minigrad-max-examples=1", file=UNUSED)
+    assert done.returncode == 0, done.stdout
+
+
+def test_tests_can_be_chosen(here):
+    done = here("-v", "-k", "target or bad", "test_it.py::MSE", "test_it.py::TestMore", file=FILE)
+    chosen = re.findall("test_it.py::(.*) [A-Z]+ ", done.stdout.str())
+    assert chosen == ["MSE[gradient of target]", "TestMore::test_bad[can be checked]"]
+    done = here("-q", "--collect-only", "test_it.py::MSE[gradient of target]", file=FILE)
+    assert done.outlines[0] == "test_it.py::MSE[gradient of target]"
+
+
+def test_unittest_by_itself(monkeypatch):
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+
+    class Unit(unittest.TestCase):
+        test_dot = gradients((np.ones(3), np.ones(3)))(lambda a, b: (a * b.detach()).sum())
+
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(Unit).run(result)
+    failures = {test.id().rpartition(".")[2]: text for test, text in result.failures}
+    assert failures.keys() == {"test_dot[gradient of b]", "test_dot[every differentiable input has a gradient]"}
+    for text in failures.values():
+        assert text.splitlines()[0] == "AssertionError: check of <lambda>: missing of b", "and no line of a traceback"
+    assert result.testsRun == len(outcomes_of(lambda a, b: a * b, inputs=(np.ones(3), np.ones(3))))
+
+
+# --------------------------------------------------------------------------------------------------- in this process
+def outcome(test):
+    try:
+        test()
+    except unittest.SkipTest as reason:
+        return f"skipped: {reason}"
+    except (AssertionError, pytest.fail.Exception) as error:
+        return str(error)
+    return "passed"
+
+
+def outcomes_of(target, **options):
+    one = gradients(**options)(target)
+    return {name: outcome(one.test(name)) for name in one.tests}
+
+
+def function(forward, backward, name="Student"):
+    return type(name, (Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)})
+
+
+def test_the_check_runs_once(monkeypatch):
+    runs = []
+    monkeypatch.setattr(decorator, "check", lambda *args, **options: runs.append(1) or check(*args, **options))
+    assert set(outcomes_of(lambda x: x * x, inputs=np.ones(2)).values()) >= {"passed"}
+    assert runs == [1]
+
+
+def test_what_ends_a_check_is_no_pass_of_a_gradient():
+    """Where the backward raises, no gradient was looked at, and choosing its test alone must not be green."""
+
+    def backward(ctx, g):
+        raise RuntimeError("not yet")
+
+    found = outcomes_of(function(lambda ctx, x: x * 2, backward), inputs=np.ones(2))
+    assert "RuntimeError: not yet" in found["gradient of x"]
+    assert "RuntimeError: not yet" in found["runs, and returns a gradient for each input"]
+    assert found["changes nothing that it is given"] == "skipped: not looked at: raises"
+
+
+def test_a_fault_is_that_of_its_own_promise():
+    def backward(ctx, g):
+        g *= 2
+        return g
+
+    found = outcomes_of(function(lambda ctx, x: x * 2, backward), inputs=np.ones(2))
+    broken = {name for name, text in found.items() if text.startswith("check of")}
+    assert broken == {"changes nothing that it is given"}
+
+    found = outcomes_of(function(lambda ctx, x: x * 2, lambda ctx, g: (2 * g).sum()), inputs=np.ones(2))
+    assert "shape" in found["gradient of x"]
+    assert "shape" in found["shapes are those of the inputs"]
+
+
+def test_what_cannot_be_checked_is_one_test_that_says_why():
+    for target, options, words in (
+        (lambda x: x, {}, "has no signature"),
+        (3, {"signature": "()->()"}, "cannot be checked"),
+        (lambda x: x, {"signature": "()->()", "domain": {"y": bool}}, "y is no input"),
+    ):
+        assert words in outcomes_of(target, **options)["can be checked"]
+
+
+def test_inputs_without_a_derivative_have_no_test():
+    names = gradients(signature="(n),(n),(n)->()", domain={"mask": bool, "at": "n"})(lambda x, mask, at: x).tests
+    assert [name for name in names if name.startswith("gradient")] == ["gradient of x"]
+    names = gradients(against=minigrad.tanh)(minigrad.tanh).tests
+    assert names[0] == "gradient of x"
+    assert "values and gradients are those of tanh" in names
+
+
+def test_it_has_the_options_of_check():
+    ours, theirs = (inspect.signature(f).parameters for f in (gradients, check))
+    assert list(ours) == [name for name in theirs if name not in ("target", "verbose")]
+    assert {name: p.default for name, p in ours.items()} == {name: theirs[name].default for name in ours}
+
+
+def test_what_is_decorated_can_be_used_as_before():
+    @gradients(signature="(n)->(n)")
+    class Double(Function):
+        """Twice."""
+
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2 * g
+
+    class Derived(Double):
+        pass
+
+    assert isinstance(Double, Gradients)
+    assert (Double.__name__, Double.__doc__, Double.__module__) == ("Double", "Twice.", __name__)
+    assert Derived.__bases__ == (Double.target,)
+    assert Double.apply(np.ones(2)).numpy().tolist() == [2, 2]
+    assert check(Double, max_examples=0), "it knows its signature"
+    with pytest.raises(AttributeError, match="'Double' has no attribute 'other'"):
+        Double.other  # noqa: B018
+    assert gradients(signature="()->()")(np.sin)(0.0) == 0
