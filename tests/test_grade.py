@@ -123,11 +123,11 @@ def test_only_what_is_wrong_costs():
     assert mark_of(e, s.target).points == {"forward": 2, "x": 2, "W": 2, "b": 0}
 
 
-def test_the_readme_shows_what_is_printed():
+def test_the_page_on_grading_shows_what_is_printed():
     shown = [("Linear", "linear_bias_averaged"), ("Sigmoid", "sigmoid_at_its_input")]
     marks = [mark_of(EXERCISES[name], SPECIMENS[wrong].target) for name, wrong in shown]
     text = "\n".join(map(str, marks))
-    assert f"```\n{text}\n```" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"```\n{text}\n```" in (ROOT / "docs" / "grading.md").read_text(encoding="utf-8")
 
 
 def test_names_are_the_students_own():
