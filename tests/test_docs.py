@@ -226,7 +226,15 @@ def test_what_is_explained_by_example():
         assert f"{getattr(minigrad, name).__module__}.{name}" in documented
 
 
-LINKED = "README.md", "CONTRIBUTING.md", "docs/install.md", "docs/derivations.md", "docs/profile.md", "docs/speed.md", *GUIDES
+LINKED = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/install.md",
+    "docs/derivations.md",
+    "docs/profile.md",
+    "docs/speed.md",
+    *GUIDES,
+)
 
 
 @pytest.mark.parametrize("page", LINKED)
