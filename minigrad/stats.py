@@ -245,18 +245,26 @@ class MultivariateNormal(Distribution):
     def logpdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """ln of the density at x, of shape (..., n), for the mean (n,), 0 by default, and the covariance matrix (n, n).
 
-        `cov` may be the vector of the variances, or one for all. LinAlgError if the matrix is not positive definite,
-        also where `allow_singular`: the density on a subspace has no derivative to a matrix that leaves it.
+        `cov` may be the vector of the variances, or one for all. As in SciPy n is the length of the mean, or without
+        one that of the matrix; where it is 1 a vector x is so many points. LinAlgError if the matrix is not positive
+        definite, also where `allow_singular`: the density on a subspace has no derivative to a matrix that leaves it.
         """
         x, cov = numbers(x), numbers(cov)
-        d = x if mean is None else x - numbers(mean)
-        n = np.shape(d)[-1] if np.ndim(d) else 1
+        n = len(cov) if mean is None and np.ndim(cov) else 1
+        if mean is not None:
+            mean = np.reshape(numbers(mean), -1)
+            n = len(mean)
+        x = np.expand_dims(x, -1) if n == 1 and np.ndim(x) < 2 else x
+        d = x if mean is None else x - mean
         cov = cov if np.ndim(cov) == 2 else cov * np.eye(n)
-        if np.shape(cov) != (n, n) or not np.ndim(d):
-            raise ValueError(f"multivariate_normal: x - mean of shape {np.shape(d)}, cov of shape {np.shape(cov)}")
+        if np.shape(cov) != (n, n) or np.shape(x)[-1:] != (n,):
+            raise ValueError(
+                f"multivariate_normal: x of shape {np.shape(x)} and cov of shape {np.shape(cov)} do not fit a mean of "
+                f"{n} numbers"
+            )
         root = np.linalg.cholesky(cov)
         z = np.linalg.solve(root, d[..., None])[..., 0]
-        return -np.sum(z * z, -1) / 2 - np.sum(np.log(np.diagonal(root))) - n * HALF_LN_2PI
+        return np.squeeze(-np.sum(z * z, -1) / 2 - np.sum(np.log(np.diagonal(root))) - n * HALF_LN_2PI)
 
     def pdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """The density at x."""

@@ -64,6 +64,11 @@ LAYERS = {
     "RNNCell with relu": (lambda n, **k: n.RNNCell(6, 4, nonlinearity="relu", bias=False, **k), "rows"),
     "GRUCell": (lambda n, **k: n.GRUCell(6, 4, **k), "rows"),
     "LSTMCell": (lambda n, **k: First(n.LSTMCell(6, 4, **k), n), "vector"),
+    "RNN": (lambda n, **k: First(n.RNN(6, 4, 2, "relu", **k), n, in_all), "sequences"),
+    "LSTM": (lambda n, **k: First(n.LSTM(6, 4, 2, bidirectional=True, batch_first=True, **k), n, in_all), "sequences"),
+    "GRU": (lambda n, **k: First(n.GRU(6, 4, bias=False, bidirectional=True, **k), n, in_all), "rows"),
+    "Conv2d, circular": (lambda n, **k: n.Conv2d(3, 2, 3, padding=(1, 2), padding_mode="circular", **k), "image"),
+    "Conv2d, same": (lambda n, **k: n.Conv2d(3, 2, (2, 3), 1, "same", 2, padding_mode="replicate", **k), "images"),
     "MultiheadAttention": (lambda n, **k: To_itself(n.MultiheadAttention(6, 2, **k), n), "sequences"),
     "TransformerEncoderLayer": (lambda n, **k: n.TransformerEncoderLayer(6, 2, 5, 0.0, **k), "sequences"),
     "TransformerEncoderLayer, norm first": (
@@ -112,11 +117,17 @@ TARGETS = {
 }
 
 
-def First(cell, n):
-    """The first of the results of a module, as one that has a single result."""
+def First(cell, n, merge=sum):
+    """A module of several results as one that has a single one."""
     module = n.Module()
-    module.cell, module.forward = cell, lambda x: sum(cell(x))
+    module.cell, module.forward = cell, lambda x: merge(cell(x))
     return module
+
+
+def in_all(results):
+    """The output, and the sum of all states at the end."""
+    output, states = results
+    return output * (sum(h.sum() for h in states) + 1)
 
 
 def To_itself(attention, n):
@@ -214,11 +225,13 @@ def test_losses_compute_what_torchs_compute(name):
     assert list(ours.state_dict()) == list(theirs.state_dict())
 
 
-@pytest.mark.parametrize("name", sorted({re.match(r"\w+", key)[0] for key in (*LAYERS, *LOSSES)}))
+@pytest.mark.parametrize("name", sorted({re.match(r"\w+", key)[0] for key in (*LAYERS, *LOSSES)} - {"RNN"}))
 def test_arguments_and_defaults_are_torchs(name):
     """Each argument has torch's name and default; what may be given by position stands where it stands there."""
     ours = inspect.signature(getattr(nn, name)).parameters
     theirs = inspect.signature(getattr(torch.nn, name)).parameters
+    if name in ("GRU", "LSTM"):  # as RNN, these have only *args and **kwargs there
+        theirs = dict([*inspect.signature(torch.nn.RNNBase).parameters.items()][1:])
     for p in ours.values():
         if p.name not in ("rng", "dtype"):
             assert p.name in theirs
@@ -306,12 +319,26 @@ def test_attention_and_its_masks(name, batch_first):
     close(attention(x, x, x, need_weights=False, **MASKS[name])[0].data, u, "without weights")
 
 
-def test_attention_to_other_sequences():
-    attention, theirs = made(lambda n, **k: n.MultiheadAttention(6, 3, **k))
-    q, k, v = RNG.normal(size=(2, 6)), RNG.normal(size=(4, 6)), RNG.normal(size=(4, 6))
+@pytest.mark.parametrize("sizes", [{}, {"kdim": 5, "vdim": 7}])
+def test_attention_to_other_sequences(sizes):
+    attention, theirs = made(lambda n, **k: n.MultiheadAttention(6, 3, **sizes, **k))
+    q, k, v = (RNG.normal(size=shape) for shape in [(2, 6), (4, sizes.get("kdim", 6)), (4, sizes.get("vdim", 6))])
     (y, weights), (u, others) = attention(q, k, v), theirs(*map(torch.from_numpy, (q, k, v)))
     close(y.data, u, "output")
     close(weights.data, others, "weights")
+
+
+def test_attention_to_what_came_before():
+    """is_causal alone, and with a mask, whose own zeros stay."""
+    attention, later = nn.MultiheadAttention(4, 2, dtype=np.float64), np.triu(np.ones((5, 5), bool), 1)
+    x, first = RNG.normal(size=(5, 4)), np.eye(5, k=-2, dtype=bool)
+    for mask, whole in (None, later), (first, later | first):
+        y, weights = attention(x, x, x, attn_mask=mask, is_causal=True)
+        want, _ = attention(x, x, x, attn_mask=whole)
+        np.testing.assert_array_equal(y.data, want.data)
+        np.testing.assert_array_equal(weights.data == 0, np.broadcast_to(whole, weights.shape))
+    layer = nn.TransformerEncoderLayer(4, 2, 3, 0.0)
+    np.testing.assert_array_equal(layer(x, is_causal=True).data, layer(x, later).data)
 
 
 def test_attention_drops_in_training_only():
@@ -332,6 +359,27 @@ def test_a_cell_goes_on_from_its_state(name):
     for mine, other in zip(h, u, strict=True):
         close(mine.data, other, "state")
     assert (h[0] if name == "LSTMCell" else h).shape == (5, 4)
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_a_sequence_goes_on_from_its_states(name):
+    ours, theirs = made(lambda n, **k: getattr(n, name)(6, 4, 2, **k))
+    x, u = RNG.normal(size=(3, 5, 6)), None
+    _, h = ours(x[:1])
+    y, h = ours(x[1:], h)
+    want, u = theirs(torch.from_numpy(x))
+    close(y.data, want[1:], "output")
+    for mine, other in zip(h if name == "LSTM" else [h], u if name == "LSTM" else [u], strict=True):
+        close(mine.data, other, "states")
+
+
+def test_entries_are_dropped_between_layers_only():
+    x, model = np.ones((3, 1, 2)), nn.GRU(2, 4, 2, dropout=1.0, rng=np.random.default_rng(0))
+    one = nn.GRU(2, 4, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(model(x)[1][0].data, one(x)[1][0].data)
+    np.testing.assert_array_equal(model(x)[0].data, model(7 * x)[0].data)  # nothing comes through
+    model.eval()
+    assert (model(x)[0].data != model(7 * x)[0].data).all()
 
 
 TRIPLES = {
@@ -584,6 +632,7 @@ def network(n):
         n.Softmax(dim=1), n.LogSoftmax(dim=1), n.Tanh(), n.Sigmoid(), n.CrossEntropyLoss(), n.MSELoss(),
         n.Conv1d(4, 2, 3, padding="same", dilation=2, groups=2), n.ConvTranspose2d(4, 2, 3, 2, 1, 1, 2, False, 2),
         n.AdaptiveAvgPool2d((1, None)), n.MaxPool1d(2), n.Hardtanh(), n.GELU(), n.SiLU(), n.LSTMCell(2, 3),
+        n.LSTM(2, 3, 2, False, True, 0.5, True), n.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"),
         n.RNNCell(2, 3, nonlinearity="relu"), n.GRUCell(2, 3, bias=False), n.PixelShuffle(2), n.Identity(),
         n.Unflatten(1, (2, 2)), n.RMSNorm(3), n.Embedding(3, 4, padding_idx=1), n.CosineSimilarity(),
         n.Sequential(n.Linear(2, 2), n.Sequential()), n.ModuleList([n.L1Loss()]),
@@ -615,7 +664,12 @@ ERRORS = [
     (lambda: nn.CrossEntropyLoss()(np.ones((2, 3)), [0, 3]), ValueError, "target 3 is no class"),
     (lambda: nn.KLDivLoss(reduction="avg"), ValueError, "'mean', 'batchmean', 'sum' or 'none', and not 'avg'"),
     (lambda: nn.Conv2d(4, 6, 3, groups=4), ValueError, "groups=4 does not divide in_channels=4 and out_channels=6"),
-    (lambda: nn.Conv2d(4, 6, 3, padding_mode="reflect"), TypeError, "padding_mode"),
+    (lambda: nn.Conv2d(4, 6, 3, padding_mode="edge"), ValueError, "padding_mode is one of zeros, .*, and not 'edge'"),
+    (lambda: nn.Conv2d(4, 6, 3, device="cpu"), TypeError, "device"),
+    (lambda: nn.LSTM(2, 3)(np.ones((4, 5, 2)), [np.ones(3)] * 2), ValueError, r"needs the shape \(1, 5, 3\), and"),
+    (lambda: nn.GRU(2, 3)(np.ones((0, 5, 2))), ValueError, "GRU: a sequence has a step at least"),
+    (lambda: nn.GRU(2, 3)(np.ones(2)), ValueError, "GRU: the input has 2 axes or 3"),
+    (lambda: nn.GRU(2, 3, 0), ValueError, "num_layers is from 1 on"),
     (lambda: nn.ConvTranspose2d(4, 6, (3, 3, 3)), ValueError, "ConvTranspose2d: kernel_size is an int or 2 of them"),
     (lambda: nn.GroupNorm(3, 4), ValueError, "num_groups=3 does not divide num_channels=4"),
     (lambda: nn.InstanceNorm2d(3)(np.ones((3, 5))), ValueError, "InstanceNorm2d needs an input of 3 or 4 axes"),

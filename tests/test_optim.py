@@ -528,6 +528,24 @@ def test_a_line_search_ends_where_the_wolfe_conditions_hold(f, t):
     assert abs(found.slope) <= 0.9 * abs(start.slope)
 
 
+def test_a_group_that_comes_later():
+    both = []
+    for library, make in (optim, Tensor), (torch.optim, torch.tensor):
+        v, w = make([1.0, 2.0], requires_grad=True), make([3.0], requires_grad=True)
+        optimizer = library.Adam([v], lr=0.1)
+        for later in (False, True, True):
+            if later and len(optimizer.param_groups) == 1:
+                optimizer.add_param_group({"params": w, "lr": 0.5})
+            optimizer.zero_grad()
+            ((v**2).sum() * (w**2).sum()).backward()
+            optimizer.step()
+        both.append([*v.detach().numpy(), *w.detach().numpy()])
+        with pytest.raises(ValueError, match=r"twice|more than one"):
+            optimizer.add_param_group({"params": [v]})
+        assert len(optimizer.param_groups) == 2
+    np.testing.assert_allclose(*both, rtol=1e-6)
+
+
 def test_what_lbfgs_needs():
     with pytest.raises(TypeError, match=r"call step\(closure\)"):
         optim.LBFGS([W]).step()

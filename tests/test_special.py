@@ -89,15 +89,19 @@ def test_dirichlet():
 def test_multivariate_normal():
     rng = np.random.default_rng(0)
     x, mean, root = rng.normal(size=(4, 3)), rng.normal(size=3), np.tril(rng.normal(size=(3, 3))) + 3 * np.eye(3)
-    for given in ((), (mean,), (mean, 2.0), (mean, np.array([1.0, 2.0, 3.0])), (mean, root @ root.T)):
-        want = scipy.stats.multivariate_normal.logpdf(x, *(given or (np.zeros(3),)))
+    cov = root @ root.T
+    for given in ((mean,), (mean, 2.0), (mean, np.array([1.0, 2.0, 3.0])), (mean, cov), (None, cov)):
+        want = scipy.stats.multivariate_normal.logpdf(x, *given)
         np.testing.assert_allclose(stats.multivariate_normal.logpdf(x, *given), want, rtol=1e-13)
         np.testing.assert_allclose(stats.multivariate_normal.pdf(x[0], *given), np.exp(want[0]), rtol=1e-12)
+    for points, *given in ((x[0],), (x[0], 0.5, 2.0), (x[:, :1], [0.5]), (0.3, None, 4.0)):  # so many, of one number
+        want = scipy.stats.multivariate_normal.logpdf(points, *given)
+        np.testing.assert_allclose(stats.multivariate_normal.logpdf(points, *given), want, rtol=1e-13, strict=True)
     leaves = [Tensor(a, requires_grad=True) for a in (x, mean, root)]
     gradcheck(lambda x, mean, root: stats.multivariate_normal(mean, root @ root.T).logpdf(x), leaves)
     with pytest.raises(np.linalg.LinAlgError):
         stats.multivariate_normal.logpdf(x, mean, -np.eye(3))
-    with pytest.raises(ValueError, match=r"x - mean of shape \(4, 3\), cov of shape \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"x of shape \(4, 3\) and cov of shape \(2, 2\)"):
         stats.multivariate_normal.logpdf(x, mean, np.eye(2))
 
 

@@ -86,6 +86,9 @@ from minigrad.nn.module import (
     Sequential,
 )
 from minigrad.nn.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
     GRUCell,
     LSTMCell,
     RNNCell,
@@ -94,6 +97,9 @@ from minigrad.nn.recurrent import (
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",

@@ -23,6 +23,7 @@ class MultiheadAttention(Module):
     weights (n, m, k), the mean of those of the heads, (n, num_heads, m, k) without average_attn_weights, or None
     without need_weights. As in torch, and unlike in scaled_dot_product_attention, a mask of booleans is True where a
     query may *not* look: attn_mask (m, k) or (n num_heads, m, k), key_padding_mask (n, k). A mask of floats is added.
+    With is_causal the i-th query looks at the first i keys at most. Keys have kdim features, and values vdim, if given.
 
     >>> from minigrad import nn
     >>> attention = nn.MultiheadAttention(4, num_heads=2, batch_first=True, rng=np.random.default_rng(0))
@@ -33,16 +34,20 @@ class MultiheadAttention(Module):
     """
 
     def __init__(
-        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, *, batch_first: bool = False,
-        rng: Rng = None, dtype: npt.DTypeLike = np.float32,
+        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True, *, kdim: int | None = None,
+        vdim: int | None = None, batch_first: bool = False, rng: Rng = None, dtype: npt.DTypeLike = np.float32,
     ) -> None:  # fmt: skip
         if num_heads < 1 or embed_dim % num_heads:
             raise ValueError(f"MultiheadAttention: num_heads={num_heads} does not divide embed_dim={embed_dim}")
         rng = generator(rng)
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.rng = rng
-        bound = math.sqrt(6 / (4 * max(embed_dim, 1)))  # torch's xavier_uniform_ of the three maps as one
-        self.in_proj_weight = Parameter(rng.uniform(-bound, bound, (3 * embed_dim, embed_dim)).astype(dtype))
+        widths = embed_dim, kdim or embed_dim, vdim or embed_dim
+        self.maps = ["in_proj_weight"] if len({*widths}) == 1 else [f"{name}_proj_weight" for name in "qkv"]
+        for name, width in zip(self.maps, widths, strict=False):
+            shape = (3 * embed_dim if len(self.maps) == 1 else embed_dim), width
+            bound = math.sqrt(6 / max(sum(shape), 1))  # torch's xavier_uniform_
+            setattr(self, name, Parameter(rng.uniform(-bound, bound, shape).astype(dtype)))
         self.in_proj_bias = Parameter(np.zeros(3 * embed_dim, dtype)) if bias else None
         self.out_proj = Linear(embed_dim, embed_dim, bias, rng=rng, dtype=dtype)
         if self.out_proj.bias is not None:
@@ -50,18 +55,26 @@ class MultiheadAttention(Module):
 
     def forward(
         self, query: Any, key: Any, value: Any, key_padding_mask: Any = None, need_weights: bool = True,
-        attn_mask: Any = None, average_attn_weights: bool = True,
+        attn_mask: Any = None, average_attn_weights: bool = True, is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
         shapes = [np.shape(x) for x in (query, key, value)]
         if len({len(shape) for shape in shapes}) != 1 or len(shapes[0]) not in (2, 3):
             raise ValueError(f"MultiheadAttention: query, key and value have 2 axes or 3, and here the shapes {shapes}")
         turned = not self.batch_first and len(shapes[0]) == 3
         query, key, value = (np.swapaxes(x, 0, 1) if turned else x for x in (query, key, value))
-        weights = minigrad.split(self.in_proj_weight, 3)
+        maps: Any = [getattr(self, name) for name in self.maps]
+        weights = maps if len(maps) == 3 else minigrad.split(maps[0], 3)
         biases = (None,) * 3 if self.in_proj_bias is None else minigrad.split(self.in_proj_bias, 3)
         q, k, v = (
             self.by_head(minigrad.affine(x, W, b)) for x, W, b in zip((query, key, value), weights, biases, strict=True)
         )
+        if is_causal:
+            later = np.triu(np.ones((q.shape[-2], k.shape[-2]), bool), 1)
+            attn_mask = (
+                later
+                if attn_mask is None
+                else self.mask(attn_mask, None, (), q.dtype) + np.where(later, -np.inf, np.zeros((), q.dtype))
+            )
         mask = self.mask(attn_mask, key_padding_mask, q.shape[:-3], q.dtype)
         chance: dict[str, Any] = {"dropout_p": self.dropout if self.training else 0.0, "rng": self.rng}
         if not need_weights:
@@ -132,9 +145,11 @@ class TransformerEncoderLayer(Module):
         self.dropout1, self.dropout2 = Dropout(dropout, rng=rng), Dropout(dropout, rng=rng)
         self.activation, self.norm_first = activation, norm_first
 
-    def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None) -> Tensor:
+    def forward(
+        self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False
+    ) -> Tensor:
         def attended(x: Any) -> Any:
-            y, _ = self.self_attn(x, x, x, src_key_padding_mask, need_weights=False, attn_mask=src_mask)
+            y, _ = self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)
             return self.dropout1(y)
 
         def fed_forward(x: Any) -> Any:

@@ -52,11 +52,15 @@ class Convolution(WeightAndBias):
         return ", ".join(settings + (["bias=False"] if self.bias is None else []))
 
 
+MARGINS = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # NumPy's words
+
+
 class Conv2d(Convolution):
     """Cross-correlation of (n, in_channels, h, w), or of one image without n.
 
     weight is (out_channels, in_channels / groups, kh, kw), bias (out_channels). kernel_size, stride, padding and
-    dilation are ints, or pairs for height and width; padding may be "same" or "valid".
+    dilation are ints, or pairs for height and width; padding may be "same" or "valid". padding_mode says what is in the
+    margin: "zeros", or entries of the image, by "reflect", "replicate" or "circular".
 
     >>> from minigrad import nn
     >>> layer = nn.Conv2d(3, 8, kernel_size=3, padding="same", rng=np.random.default_rng(0))
@@ -69,16 +73,31 @@ class Conv2d(Convolution):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair | str = 0,
-        dilation: Pair = 1, groups: int = 1, bias: bool = True, *, rng: Rng = None, dtype: npt.DTypeLike = np.float32,
+        dilation: Pair = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *, rng: Rng = None,
+        dtype: npt.DTypeLike = np.float32,
     ) -> None:  # fmt: skip
+        if padding_mode not in MARGINS:
+            raise ValueError(
+                f"{type(self).__name__}: padding_mode is one of {', '.join(MARGINS)}, and not {padding_mode!r}"
+            )
         self.keep(in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
+        self.padding_mode = padding_mode
         self.start((out_channels, in_channels // groups, *self.kernel_size), bias, rng, dtype)
 
     def forward(self, x: Any) -> Tensor:
+        padding: Any = self.padding
+        if self.padding_mode != "zeros" and padding != "valid":
+            reach = [(k - 1) * d for k, d in zip(self.kernel_size, self.dilation, strict=True)]
+            widths = [(n // 2, n - n // 2) for n in reach] if padding == "same" else [(n, n) for n in padding]
+            none = [(0, 0)] * (np.ndim(x) - self.axes)
+            x, padding = minigrad.pad(x, none + widths, MARGINS[self.padding_mode]), 0
         return self.operation(
-            x, self.weight, self.bias, stride=self.stride, padding=self.padding, dilation=self.dilation,
-            groups=self.groups,
+            x, self.weight, self.bias, stride=self.stride, padding=padding, dilation=self.dilation, groups=self.groups
         )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        mode = "" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode}"
+        return super().extra_repr() + mode
 
 
 class Conv1d(Conv2d):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,8 +49,11 @@ class LBFGS(Optimizer):
             tolerance_grad=tolerance_grad, tolerance_change=tolerance_change, history_size=history_size,
             line_search_fn=line_search_fn,
         )  # fmt: skip
-        if len(self.param_groups) > 1:
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        if self.param_groups:
             raise ValueError("LBFGS steps for all parameters together, and has no groups")
+        super().add_param_group(param_group)
 
     def check(self, **settings: Any) -> None:
         super().check(**settings)

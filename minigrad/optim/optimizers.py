@@ -63,14 +63,21 @@ class Optimizer:
         self.state: dict[Tensor, dict[str, Any]] = {}
         groups: list[Any] = [params] if isinstance(params, Tensor | Mapping) else list(params)
         for group in groups if groups and isinstance(groups[0], Mapping) else [{"params": groups}]:
-            if unknown := group.keys() - defaults.keys() - {"params"}:
-                raise ValueError(f"{self.name} has no setting {min(unknown)!r}; it has {', '.join(defaults)}")
-            members = group["params"]
-            members = [members] if isinstance(members, Tensor) else list(members)
-            self.param_groups.append({**defaults, **group, "params": members})
-            self.check(**self.settings(self.param_groups[-1]))
-        self.check_parameters()
+            self.add_param_group(group)
+        if not self.parameters:
+            raise ValueError(f"{self.name} got no parameters; an iterator like model.parameters() can be used up once")
         self.stale = StaleGradient(self)
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Learn more parameters, with settings of their own or the defaults."""
+        if unknown := param_group.keys() - self.defaults.keys() - {"params"}:
+            raise ValueError(f"{self.name} has no setting {min(unknown)!r}; it has {', '.join(self.defaults)}")
+        members = param_group["params"]
+        members = [members] if isinstance(members, Tensor) else list(members)
+        group = {**self.defaults, **param_group, "params": members}
+        self.check(**self.settings(group))
+        self.check_parameters(self.parameters + members)
+        self.param_groups.append(group)
 
     name = property(lambda self: type(self).__name__)
     parameters = property(lambda self: [p for group in self.param_groups for p in group["params"]])
@@ -87,16 +94,14 @@ class Optimizer:
         if not all(0 <= beta < 1 for beta in settings.get("betas", ())):
             raise ValueError(f"{self.name}: betas are from 0 to below 1, and not {settings['betas']!r}")
 
-    def check_parameters(self) -> None:
-        """Raise unless there are parameters, all of them leaves, each once."""
-        if not self.parameters:
-            raise ValueError(f"{self.name} got no parameters; an iterator like model.parameters() can be used up once")
-        for i, p in enumerate(self.parameters):
+    def check_parameters(self, parameters: list[Any]) -> None:
+        """Raise unless these are leaves, each once."""
+        for i, p in enumerate(parameters):
             if not isinstance(p, Tensor):
                 raise TypeError(f"{self.name}: parameter {i} is a {type(p).__name__}, and needs to be a Tensor")
             if p.op is not None:
                 raise ValueError(f"{self.name}: parameter {i} is a result ({p!r}), and only leaves can be learned")
-        if len(set(self.parameters)) < len(self.parameters):
+        if len(set(parameters)) < len(parameters):
             raise ValueError(f"{self.name}: a parameter comes twice, and would take two steps at once")
 
     def update(self, w: Array, g: Array, state: dict[str, Any], *_: Any, **settings: Any) -> Any:
