@@ -210,7 +210,13 @@ class Recurrent(Module):
 
 
 class RNN(Recurrent):
-    """RNNCell along sequences: returns (output, h)."""
+    """RNNCell along sequences: returns (output, h), as Recurrent says.
+
+    >>> from minigrad import nn
+    >>> output, h = nn.RNN(3, 4)(np.ones((5, 2, 3)))
+    >>> output.shape, h.shape
+    ((5, 2, 4), (1, 2, 4))
+    """
 
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", bias: bool = True,
@@ -224,12 +230,24 @@ class RNN(Recurrent):
 
 
 class LSTM(Recurrent):
-    """LSTMCell along sequences: returns (output, (h, c)); the states before the first step are such a pair, too."""
+    """LSTMCell along sequences: returns (output, (h, c)); the states before the first step are such a pair, too.
+
+    >>> from minigrad import nn
+    >>> output, (h, c) = nn.LSTM(3, 4, num_layers=2, batch_first=True)(np.ones((2, 5, 3)))
+    >>> output.shape, h.shape, c.shape
+    ((2, 5, 4), (2, 2, 4), (2, 2, 4))
+    """
 
     gates, advance = 4, staticmethod(lstm)
 
 
 class GRU(Recurrent):
-    """GRUCell along sequences: returns (output, h)."""
+    """GRUCell along sequences: returns (output, h), as Recurrent says.
+
+    >>> from minigrad import nn
+    >>> output, h = nn.GRU(3, 4, bidirectional=True)(np.ones((5, 2, 3)))
+    >>> output.shape, h.shape
+    ((5, 2, 8), (2, 2, 4))
+    """
 
     gates, advance = 3, staticmethod(gru)
