@@ -26,13 +26,13 @@ which is fast, or on the Tensors themselves (create_graph), which puts the sweep
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
+from numpy import ndarray
 
-from minigrad.engine import errors
-from minigrad.engine.guards import added, differentiable_tensors, goals, handed_out, leading, recorded_inputs, seed
+from minigrad.engine import errors, guards
 from minigrad.engine.hooks import arrived
 from minigrad.engine.numeric import LAST_NUMBER, as_numeric
 from minigrad.engine.places import caller
@@ -41,8 +41,7 @@ from minigrad.tensor import Tensor, next_serial
 
 __all__ = ["gradients", "tape"]
 
-new, ndarray = Tensor.__new__, np.ndarray
-by_serial, is_differentiable = attrgetter("serial"), attrgetter("differentiable")
+new, by_serial, is_differentiable = Tensor.__new__, attrgetter("serial"), attrgetter("differentiable")
 
 
 def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
@@ -53,12 +52,11 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
         kind = type(x)
         if kind is Tensor:
             values.append(x.array)
-            recorded |= x.recorded
-            differentiable |= x.differentiable
-        elif (kind is ndarray and x.dtype.num <= LAST_NUMBER) or kind in op.plain:
-            values.append(x)
+            recorded = recorded or x.recorded
+            differentiable = differentiable or x.differentiable
         else:
-            values.append(op.constant(x, len(values)))
+            plain = (kind is ndarray and x.dtype.num <= LAST_NUMBER) or kind in op.plain
+            values.append(x if plain else op.constant(x, len(values)))
     if differentiable and op.has_constants:
         differentiable = any(map(lambda x, rule: rule and getattr(x, "differentiable", False), inputs, op.rules))
     array = op.forward(*values, **params)
@@ -98,31 +96,34 @@ def tape(*outputs: Tensor) -> list[Tensor]:
     return nodes
 
 
-def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph: bool) -> dict[Tensor, Any]:
-    """Send the cotangent of `output` back to `inputs`, or where there are none to all leaves; return what arrives."""
+def sweep(output: Tensor, gradient: Any, inputs: Any, create_graph: bool, alone: bool = False) -> dict[Tensor, Any]:
+    """Send the cotangent of `output` back to `inputs`, or where there are none to all leaves; return what arrives.
+
+    Only what leads to `inputs` gets a cotangent; `alone` says that everything does, and the tape need not be listed.
+    """
     state, keep = here.state, set(inputs)  # keep: whose cotangents are asked for, and stay
     watches, before = state.watches, (state.recording, state.place)
     if watches:
         tell(watches, "begins", output, gradient, inputs)
-    cotangents = {output: seed(output, gradient, keep, create_graph)}
-    sums: set[Any] = set()  # of slices: their cotangent is an array that the sweep made, and may add to in place
-    nodes = tape(output)
-    wanted = leading(nodes, keep).__contains__ if keep else is_differentiable
+    cotangents = {output: guards.seed(output, gradient, keep, create_graph)}
+    sums: set[Any] = set()  # what slices were taken of: its cotangent is an array that the sweep made
+    wanted = is_differentiable if alone or not keep else guards.leading(tape(output), keep).__contains__
+    # Of the nodes that have a cotangent the latest comes first: nothing that sends to it is left. They wait in a heap,
+    # which takes a seventh of a small sweep less than a list of the whole tape, and on a long tape no memory.
+    waiting = [(0, output)]
     try:
-        for node in reversed(nodes):
-            if (watches or node.hooks) and node in cotangents:
+        while waiting:
+            node = heappop(waiting)[1]
+            if watches or node.hooks:
                 cotangents[node] = arrived(node, cotangents[node], watches)
-            if (op := node.op) is None or node not in cotangents:
+            if (op := node.op) is None:
                 continue
             g = cotangents[node] if node in keep else cotangents.pop(node)  # popped: its memory is free for the next
-            if op.onto and not (create_graph or watches):  # n sums of n slices are dear: they go onto the first
-                x = node.inputs[0]
-                if x in sums and x in cotangents and op.onto(cotangents[x], g, *node.values, **node.params):
-                    continue
-                sums.add(x)
+            if op.onto and not (create_graph or watches) and guards.added_in_place(node, g, cotangents, sums):
+                continue  # the cotangents of n slices of one array would be n arrays of its size, most of it zeros
             if create_graph:  # on Tensors, so that the sweep records itself, in the name of the node's own line
                 state.recording, state.place = True, node.made_at
-                partials = op.partials(node, wanted, g, node, recorded_inputs(node))
+                partials = op.partials(node, wanted, g, node, guards.recorded_inputs(node))
             else:
                 partials = op.partials(node, wanted, g, node.array, node.values)
             if watches:
@@ -135,10 +136,13 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
                     sent = op.fit(partial, node, i)  # most partials fit, and need no call, which costs an addition
                 if x in cotangents:
                     total = cotangents[x] + sent
-                elif create_graph or (x.op is not None and x not in keep):
-                    total = sent
-                else:  # it is handed out in memory of its own: no view, nor what a student saved or returned twice
-                    total = sent if op.owns_results and sent is not g and sent.base is None else sent.copy()
+                else:
+                    if x.op is not None or x.hooks or watches:  # else a leaf, for which nothing is left to do
+                        heappush(waiting, (-x.serial, x))
+                    if create_graph or (x.op is not None and x not in keep):
+                        total = sent
+                    else:  # it is handed out in memory of its own: no view, nor what a student saved or returned twice
+                        total = sent if op.owns_results and sent is not g and sent.base is None else sent.copy()
                 if watches:
                     tell(watches, "edge", node, i, partial, sent, cotangents.get(x), total)
                 cotangents[x] = total
@@ -147,7 +151,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Sequence[Tensor], create_graph:
         raise
     finally:
         state.recording, state.place = before
-    tell(watches, "ends", output)
+    if watches:
+        tell(watches, "ends", output)
     return cotangents
 
 
@@ -164,9 +169,9 @@ def backward(
         inputs: the only tensors that get a gradient, leaves or not.
     """
     here.state.left = here.state.left if create_graph else next_serial()
-    for x, g in sweep(output, gradient, () if inputs is None else goals(inputs), create_graph).items():
+    for x, g in sweep(output, gradient, () if inputs is None else guards.goals(inputs), create_graph).items():
         if x.op is None or not (x.hooks and x.hooks.retain):  # which has it already
-            x.grad = g if x.grad is None and type(g) is ndarray else added(x.grad, g)
+            x.grad = g if x.grad is None and type(g) is ndarray else guards.added(x.grad, g)
 
 
 def gradients(
@@ -190,9 +195,9 @@ def gradients(
     >>> gradients((x * x).sum(), x)
     (Tensor([2., 4.]),)
     """
-    inputs = differentiable_tensors(inputs)
+    inputs = guards.differentiable_tensors(inputs)
     here.state.left = here.state.left if create_graph else next_serial()
-    return handed_out(sweep(output, gradient, inputs, create_graph), inputs, allow_unused)
+    return guards.handed_out(sweep(output, gradient, inputs, create_graph), inputs, allow_unused)
 
 
 Tensor.backward = backward  # type: ignore[method-assign, assignment]

@@ -33,12 +33,12 @@ from minigrad.engine.op import Op
 from minigrad.engine.outputs import Part, Piece, cotangents, numbers_in, packed, pieces, with_cotangents
 from minigrad.engine.rerun import Rerun
 from minigrad.engine.signatures import argument_names, positional_parameters
-from minigrad.engine.trees import leaves
+from minigrad.engine.trees import bare, leaves
 from minigrad.tensor import Tensor
 
 __all__ = ["Function"]
 
-ARRAYS = {np.ndarray, Tensor, np.float64, np.float32, type(None)}
+ARRAYS = {np.ndarray, np.float64, np.float32, type(None)}  # taken as they are
 
 
 class Context:
@@ -199,10 +199,8 @@ class Application(Op):
         for x, grad in zip(node.inputs, grads):  # noqa: B905 - counted above
             if not (type(x) is Tensor and wanted(x)):
                 grad = None
-            elif type(grad) is Tensor:
-                grad = grad if type(g) is Tensor else grad.array  # of operations that are recorded everywhere
-            elif type(grad) not in ARRAYS:
-                grad = as_numeric(grad)
+            elif type(grad) not in ARRAYS and not (rerun and type(grad) is Tensor):
+                grad = as_numeric(bare(grad))  # it may be a Tensor of operations that are recorded everywhere
             found.append(grad)
         return rerun.surely(node, g, found) if rerun else found
 

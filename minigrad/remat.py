@@ -21,7 +21,7 @@ from minigrad.engine.state import enable_grad, here, tracing
 from minigrad.engine.trees import bare, leaves, like
 from minigrad.function import Function
 from minigrad.tensor import Tensor, next_serial
-from minigrad.transforms import derivatives, joined
+from minigrad.transforms import derivatives, joined, variable
 
 __all__ = ["remat"]
 
@@ -75,7 +75,7 @@ class Block:
         self.fn, self.arguments, given = fn, arguments, leaves(arguments)
         self.inputs = [copy.deepcopy(x) if isinstance(x, np.random.Generator) else x for x in given]
         self.begun = next_serial()
-        own = [Tensor(x.array, requires_grad=True) if differentiable(x) else x for x in given]
+        own = [variable(x.array) if differentiable(x) else x for x in given]
         self.result: Any = self.run(own)
 
     def __repr__(self) -> str:
@@ -150,9 +150,7 @@ def differentiable(x: Any) -> bool:
 
 def own(x: Any, v: Any) -> Any:
     """The value v of the input x as a variable that nobody else has, if a derivative by it is asked for."""
-    if not differentiable(x):
-        return v
-    return +v if type(v) is Tensor else Tensor(v, requires_grad=True)
+    return variable(v) if differentiable(x) else v
 
 
 @contextmanager

@@ -103,6 +103,7 @@ class Evaluation:
         aux: a list of what fn returned beside it, with has_aux.
         wrapped: whether fn was called with Tensors.
         open: whether the output depends on something outside that is being differentiated.
+        alone: whether every derivative leads to one of the variables.
     """
 
     def __init__(
@@ -123,8 +124,9 @@ class Evaluation:
         self.outputs = [differentiable(y, output, before) for y in arrays_in(output) or [output]]
         self.output: Any = nested(output, self.outputs)
         self.wrapped = any([type(x) is Tensor for x in arrays_in(self.tree)])
-        sources = [x.cut for x in tape(*self.outputs) if x.op is None and x.differentiable and x.serial < before]
-        self.open = any([cut is None or cut[0] != "finished" for cut in sources])
+        roots = [x for x in tape(*self.outputs) if x.op is None and x.differentiable]
+        self.alone = set(self.variables).issuperset(roots)
+        self.open = any([x.serial < before and (x.cut is None or x.cut[0] != "finished") for x in roots])
         for x in self.variables:  # nobody else can differentiate by them any more
             x.cut = "finished", x.made_at
 
@@ -132,12 +134,10 @@ class Evaluation:
         """A variable with the value of `x`, which nobody else has; what `x` depends on is in its history."""
         if x is None:
             return None
-        if type(x) is Tensor:
-            own: Tensor = +x if x.differentiable else Tensor(x.array, requires_grad=True)
-        else:
-            own = Tensor(float(x) if type(x) is int else x, requires_grad=True)  # 3 is a number, and numbers are floats
-        self.variables.append(own)
-        return own
+        if type(x) is int:
+            x = float(x)  # 3 is a number, and numbers are floats
+        self.variables.append(variable(x))
+        return self.variables[-1]
 
     def number(self, transform: str) -> Tensor:
         """The output, if it is a single number."""
@@ -148,7 +148,7 @@ class Evaluation:
     def pull(self, cotangents: Sequence[Any], record: bool) -> list[Any]:
         """Jᵀu, the cotangents of the variables, for u the `cotangents` of the outputs."""
         with enable_grad:
-            return derivatives(joined(self.outputs), self.variables, record, joined(cotangents))
+            return derivatives(joined(self.outputs), self.variables, record, joined(cotangents), self.alone)
 
     def records(self, others: Sequence[Any] = ()) -> bool:
         """Whether a result that depends on `others`, too, belongs on the tape."""
@@ -168,6 +168,13 @@ class Evaluation:
     def beside(self, others: Sequence[Any] = ()) -> list[Any]:
         """`aux`, as the caller gets it."""
         return [mapped(lambda t: self.given(t, [t], others) if type(t) is Tensor else t, aux) for aux in self.aux]
+
+
+def variable(x: Any) -> Tensor:
+    """A Tensor to differentiate by, with the value of x and what it depends on: a leaf, if nothing reaches x."""
+    if type(x) is not Tensor:
+        return Tensor(x, requires_grad=True)
+    return +x if x.differentiable else Tensor(x.array, requires_grad=True)
 
 
 def is_leaf(t: Any) -> bool:
@@ -202,9 +209,12 @@ def is_flat(t: Tensor) -> bool:
     return bool(errors.cause_of(t)[0] == "flat")
 
 
-def derivatives(y: Tensor, xs: Sequence[Tensor], record: bool, u: Any = None) -> list[Any]:
-    """The gradients of y with respect to xs: zeros where y does not depend on one. Tensors with `record`, or arrays."""
-    found = sweep(y, u, xs, record) if xs and y.differentiable else {}
+def derivatives(y: Tensor, xs: Sequence[Tensor], record: bool, u: Any = None, alone: bool = False) -> list[Any]:
+    """The gradients of y with respect to xs: zeros where y does not depend on one. Tensors with `record`, or arrays.
+
+    `alone` says that all of y's derivatives lead to xs, so that the sweep need not find out which do.
+    """
+    found = sweep(y, u, xs, record, alone) if xs and y.differentiable else {}
     if not record:
         return [np.asarray(found[x]) if x in found else np.zeros_like(x.array) for x in xs]
     slopes = [found[x] if x in found else Tensor(np.zeros_like(x.array)) for x in xs]
@@ -285,13 +295,18 @@ def value_and_grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Calla
 
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        run = Evaluation(fn, args, selected(argnums, args), has_aux, kwargs)
-        both = [run.number("grad"), *run.pull([None], run.records())]
-        value, found = run.given((run.output, run.tree), both)
-        slope = found[0] if isinstance(argnums, int) else found
-        return (value, *run.beside()) if has_aux else value, slope
+        return both(fn, argnums, has_aux, args, kwargs)
 
     return differentiated
+
+
+def both(fn: Fn, argnums: Argnums, has_aux: bool, args: Sequence[Any], kwargs: Any) -> tuple[Any, Any]:
+    """The value of fn, with `aux` if it has that, and the gradient."""
+    run = Evaluation(fn, args, selected(argnums, args), has_aux, kwargs)
+    numbers = [run.number("grad"), *run.pull([None], run.records())]
+    value, found = run.given((run.output, run.tree), numbers)
+    slope = found[0] if isinstance(argnums, int) else found
+    return (value, *run.beside()) if has_aux else value, slope
 
 
 @overload
@@ -311,11 +326,10 @@ def grad(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
     >>> grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 5.0)
     (array(5.), array(2.))
     """
-    both = value_and_grad(fn, argnums, has_aux)
 
     @functools.wraps(fn)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        value, found = both(*args, **kwargs)
+        value, found = both(fn, argnums, has_aux, args, kwargs)
         return (found, value[1]) if has_aux else found
 
     return differentiated
@@ -397,7 +411,7 @@ def jvp(fn: Fn, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool =
     """
     run = Evaluation(fn, sequence(primals, "jvp"), range(len(primals)), has_aux)
     vs = matched(tangents, primals, "tangents")
-    us = [Tensor(np.zeros_like(y.array), requires_grad=True) for y in run.outputs]
+    us = [variable(np.zeros_like(y.array)) for y in run.outputs]
     moved = derivatives(inner(run.pull(us, True), vs), us, run.records(vs))
     value = run.given(run.output, run.outputs, vs)
     derivative = run.given(run.output, moved, vs)
@@ -457,7 +471,7 @@ def jacobian(fn: Fn, argnums: Argnums = 0, has_aux: bool = False) -> Fn:
 
 def rows(run: Evaluation, y: Tensor) -> list[Any]:
     """The Jacobian of y by each variable, a sweep from each entry of y."""
-    sweeps = [derivatives(y, run.variables, run.records(), unit) for _, unit in units(y)]
+    sweeps = [derivatives(y, run.variables, run.records(), unit, run.alone) for _, unit in units(y)]
     blocks: list[Any] = [flat(np.zeros(y.shape + x.shape, x.dtype)) for x in run.variables]
     for i, of_x in enumerate(zip(*sweeps, strict=True)):
         rowwise: Any = np.stack(of_x)
@@ -467,7 +481,7 @@ def rows(run: Evaluation, y: Tensor) -> list[Any]:
 
 def columns(run: Evaluation, y: Tensor) -> list[Any]:
     """The same by a sweep from each entry of Jᵀu, which is linear in u."""
-    u, record = Tensor(np.zeros_like(y.array), requires_grad=True), run.records()
+    u, record = variable(np.zeros_like(y.array)), run.records()
     blocks: list[Any] = []
     for x, pulled in zip(run.variables, derivatives(y, run.variables, True, u), strict=True):
         columnwise: Any = np.stack([derivatives(pulled, [u], record, unit)[0] for _, unit in units(x)], -1)

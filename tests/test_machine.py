@@ -296,7 +296,7 @@ PLANTED = {  # what is wrong: whose function, its name, the text it has, and the
     "no_grad is ignored": (backprop, "record", "recorded and state.recording", "recorded"),
     "after a sweep no_grad is forgotten": (backprop, "sweep", "state.recording, state.place = before", "pass"),
     "rules see updates": (backprop, "sweep", "node.values)", "[getattr(x, 'array', x) for x in node.inputs])"),
-    "the tape is in the order of its discovery": (backprop, "tape", "nodes.sort(key=by_serial)", "nodes.reverse()"),
+    "what was computed first is swept first": (backprop, "sweep", "(-x.serial, x)", "(x.serial, x)"),
     "intermediates keep their cotangent": (backprop, "sweep", "else cotangents.pop(node)", "else cotangents[node]"),
     "what a hook returns is lost": (backprop, "arrived", "g = node.hooks(node, g) if", "node.hooks(node, g) if"),
     "gradients share memory": (backprop, "sweep", "else sent.copy()", "else sent"),

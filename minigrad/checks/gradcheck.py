@@ -12,6 +12,7 @@ from minigrad.checks.subject import MINIGRAD, InProcess, subject_of
 from minigrad.checks.trial import Case, Discrepancy, Trial
 from minigrad.engine.signatures import argument_names
 from minigrad.tensor import Tensor
+from minigrad.transforms import variable
 
 __all__ = ["GradcheckError", "gradcheck"]
 
@@ -97,7 +98,7 @@ def gradcheck(
     def bound(*leaves: Any) -> Any:
         given = list(arguments)
         for i, x in zip(checked, leaves, strict=True):  # fn may differentiate inside
-            given[i] = x if x.requires_grad else Tensor(x.data, requires_grad=True)
+            given[i] = x if x.requires_grad else variable(x)
         return fn(*given)
 
     described = subject_of(fn)

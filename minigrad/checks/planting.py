@@ -787,7 +787,9 @@ def rules(t: Survey, wrong: Sequence[int]) -> Iterator[Mistake]:
     for place, edges in t.places.items():
         e = edges[0]
         node, where = t.nodes[e.node], t.where(e.node)
-        if place[-1] == "node" or not hasattr(node.op, "rules") or (len(edges) == 1 and not t.possible(e, wrong)):
+        if place[-1] == "node" or node.op.student or node.op.rule_of(e.slot) is None:
+            continue
+        if len(edges) == 1 and not t.possible(e, wrong):
             continue
         if len({len(t.nodes[other.node].values) for other in edges}) > 1:  # indexing, by other kinds of index
             continue

@@ -28,14 +28,14 @@ def seed(output: Tensor, gradient: Any, keep: Container[Tensor], create_graph: b
     """The cotangent a sweep starts with: `gradient`, or 1 for a single number."""
     if type(output) is not Tensor or not output.differentiable:
         raise errors.not_differentiable(output)
-    array = output.array
-    shape, dtype = array.shape, array.dtype
+    shape, dtype = output.array.shape, output.array.dtype
     if dtype.kind != "f":
         raise TypeError(errors.not_real(dtype))
-    if gradient is None and array.size == 1:
+    if gradient is None and output.array.size == 1:
         shared = not shape and output.op is not None and output not in keep
         gradient = ONES[dtype.char] if shared else np.ones(shape, dtype)
-    elif type(gradient) is Tensor:
+        return Tensor(gradient) if create_graph else gradient
+    if type(gradient) is Tensor:
         cast(gradient.array, dtype, "gradient")
     elif gradient is not None:
         gradient = np.array(cast(as_numeric(gradient), dtype, "gradient"))
@@ -72,6 +72,15 @@ def leading(nodes: list[Tensor], inputs: set[Tensor]) -> set[Tensor]:
                 if type(x) is Tensor and x in found:
                     found.add(node)
     return found
+
+
+def added_in_place(node: Tensor, g: Any, cotangents: dict[Tensor, Any], sums: set[Tensor]) -> bool:
+    """Whether the cotangent g of a slice went onto that of its array, which another slice had made: one of `sums`."""
+    x = node.inputs[0]
+    if x in sums and x in cotangents and node.op.onto(cotangents[x], g, *node.values, **node.params):
+        return True
+    sums.add(x)
+    return False
 
 
 def handed_out(cotangents: dict[Tensor, Any], inputs: Sequence[Tensor], allow_unused: bool) -> tuple[Any, ...]:

@@ -91,9 +91,9 @@ def replacement(leaf: Tensor, new: Any) -> np.ndarray[Any, Any]:
         raise ValueError(f"data of {leaf!r} cannot be rebound: it is a result, not a leaf; compute a new tensor")
     off_tape(leaf, "assigning to .data")
     array = as_numeric(new)
-    if array.shape != leaf.shape:
+    if array.shape != leaf.array.shape:
         raise ValueError(f"data: this tensor has shape {leaf.shape}, and the new array {array.shape}")
-    return cast(array, leaf.dtype, "data")
+    return cast(array, leaf.array.dtype, "data")
 
 
 def may_require_grad(t: Tensor, flag: Any) -> bool:

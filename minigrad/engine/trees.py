@@ -27,7 +27,13 @@ def leaves(tree: Any) -> list[Any]:
     """
     if not isinstance(tree, NESTINGS):
         return [tree]
-    return [leaf for part in (tree.values() if isinstance(tree, dict) else tree) for leaf in leaves(part)]
+    found: list[Any] = []
+    for part in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(part, NESTINGS):
+            found += leaves(part)
+        else:  # without a call for each leaf, which doubles the cost
+            found.append(part)
+    return found
 
 
 def subscripts(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -85,7 +85,7 @@ def asks(function: FunctionType, answer: Callable[..., Any]) -> None:
     own = calling.names - signature(was).parameters.keys()
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        tensors = Tensor in map(type, leaves((args, kwargs)))
+        tensors = Tensor in map(type, args) or Tensor in map(type, leaves((args, kwargs)))
         if tensors or own & kwargs.keys():
             words = {name: value for name, value in kwargs.items() if name not in HOW}
             inputs, words = (args, words) if calling.fits(args, words) else calling.translated(args, words)

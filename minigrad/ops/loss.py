@@ -32,8 +32,8 @@ class mse_loss:
         if reduction == "mean" and error.size:
             return error.dot(error) / error.size
         return reduced("mse_loss", np.square(error).reshape(np.shape(input)), reduction)
-    def d_input(g, y, input, target, *, reduction):      return slope(input, reduction) * (input - target) * g
-    def d_target(g, y, input, target, *, reduction):     return slope(input, reduction) * (target - input) * g
+    def d_input(g, y, input, target, *, reduction):      return slope(input, reduction) * g * (input - target)
+    def d_target(g, y, input, target, *, reduction):     return slope(input, reduction) * g * (target - input)
 
 
 def slope(input, reduction):

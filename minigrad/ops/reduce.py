@@ -336,12 +336,12 @@ def begun(reduce, of_two, neutral, x, axis, keepdims, initial, where):
     return of_two(y, initial)
 
 
-@silently  # if y is nan, no entry equals it
 def shared(g, y, x, axis, keepdims):
     """g, in equal parts, at the entries of x that are y; nan for all of them if that is y."""
     top = kept(y, x, axis, keepdims)
     equal = np.equal(x, top)
-    share = kept(g / equal.sum(axis, keepdims=keepdims), x, axis, keepdims)
+    sharers = np.maximum(equal.sum(axis, keepdims=keepdims), 1)  # if y is nan, no entry equals it
+    share = kept(g / sharers, x, axis, keepdims)
     return np.where(equal, share, np.where(np.isnan(top), top, 0))
 
 

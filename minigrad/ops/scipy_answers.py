@@ -14,7 +14,7 @@ from minigrad.engine.state import enable_grad
 from minigrad.engine.trees import leaves, like
 from minigrad.function import Function
 from minigrad.ops import layers, reduce
-from minigrad.ops.images import conv1d, conv2d
+from minigrad.ops.images import convolved
 from minigrad.ops.operation import lifted, operand
 from minigrad.tensor import Tensor
 
@@ -170,7 +170,7 @@ def convolve(in1, in2, mode="full", *, axes=None, dot_axes=((), ())):
     convolved, and of those that are multiplied and summed. The result has the axes of in1 that are in neither, those of
     in2, and those along which was convolved.
     """
-    a, b = lifted(operand(in1)), lifted(operand(in2))
+    a, b = operand(in1), operand(in2)
     if axes is None:
         axes = range(a.ndim), range(b.ndim)
     (over_a, over_b), (dot_a, dot_b) = [
@@ -188,8 +188,9 @@ def convolve(in1, in2, mode="full", *, axes=None, dot_axes=((), ())):
     swapped = mode == "valid" and all(k >= n for k, n in zip(kernel, sizes, strict=True))
     if swapped:
         x, w = w, x
-    correlate, padding = (conv1d, conv2d)[d - 1], 0 if mode == "valid" else tuple([k - 1 for k in kernel])
-    y = correlate(x, np.flip(w, tuple(range(2, 2 + d))), padding=padding[0] if d == 1 and padding else padding)
+    padding = 0 if mode == "valid" else tuple([k - 1 for k in kernel])
+    w = np.flip(w, tuple(range(2, 2 + d)))
+    y = convolved("convolve", d, x, w, None, 1, padding[0] if d == 1 and padding else padding, 1, 1)
     y = np.swapaxes(y, 0, 1) if swapped else y
     if mode == "same":
         y = y[:, :, *[slice((k - 1) // 2, (k - 1) // 2 + n) for k, n in zip(kernel, sizes, strict=True)]]

@@ -61,7 +61,10 @@ class transpose:
 
 def inverse(axes):
     """The order of axes that brings them back to where they were; a tuple, as static parameters are."""
-    return tuple(np.argsort(np.mod(axes, len(axes))).tolist())
+    found = [0] * len(axes)
+    for i, axis in enumerate(axes):
+        found[axis] = i
+    return tuple(found)
 
 
 @op
