@@ -80,7 +80,7 @@ def test_the_raw_recording_leaves_nothing_out():
         in raw
     )
     assert "d_loss = np.float64(1.0)" in raw
-    assert "t2 = 0.0625 * d_loss" in raw
+    assert "t3 = 0.0625 * d_loss" in raw
 
 
 def test_a_students_function_is_printed_as_its_own_numpy():

@@ -424,6 +424,17 @@ def test_argnums_that_are_wrong(argnums, message):
             d(lambda x, y: x * y, argnums)(1.0, 2.0)
 
 
+def test_argnums_are_whole_numbers_of_any_kind():
+    def f(x, y):
+        return x * y * y
+
+    assert grad(f, np.int64(1))(1.0, 2.0) == 4.0
+    assert grad(f, np.array([0, 1]))(1.0, 2.0) == (4.0, 4.0)
+    for argnums in (1.0, "x", None, [0, 1.0]):
+        with pytest.raises(TypeError, match=r"argnums=.*the position of an argument"):
+            jacobian(f, argnums)(1.0, 2.0)
+
+
 def test_arguments_to_differentiate_are_positional():
     with pytest.raises(ValueError, match=r"argnums=0: .* 0 positional arguments"):
         grad(lambda x: x * x)(x=1.0)
