@@ -88,7 +88,13 @@ class Cell(Module):
 
 
 class RNNCell(Cell):
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it"""
+    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it
+
+    >>> from minigrad import nn
+    >>> cell = nn.RNNCell(3, 4, rng=np.random.default_rng(0))
+    >>> cell(np.ones((2, 3))).shape
+    (2, 4)
+    """
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", *, rng: Rng = None,
@@ -106,6 +112,12 @@ class LSTMCell(Cell):
     """(h, c)' of (h, c): c' = f c + i g and h' = o tanh c', where i, f, g, o are the four gates
 
     i, f and o are sigmoids, and g is a tanh, of W_ih x + b_ih + W_hh h + b_hh.
+
+    >>> from minigrad import nn
+    >>> cell = nn.LSTMCell(3, 4, rng=np.random.default_rng(0))
+    >>> h, c = cell(np.ones((2, 3)))
+    >>> h.shape, c.shape
+    ((2, 4), (2, 4))
     """
 
     gates, advance = 4, staticmethod(lstm)
@@ -115,7 +127,13 @@ class LSTMCell(Cell):
 
 
 class GRUCell(Cell):
-    """h' = (1 - z) n + z h with n = tanh(W_in x + b_in + r (W_hn h + b_hn)), where the gates r and z are sigmoids"""
+    """h' = (1 - z) n + z h with n = tanh(W_in x + b_in + r (W_hn h + b_hn)), where the gates r and z are sigmoids
+
+    >>> from minigrad import nn
+    >>> cell = nn.GRUCell(3, 4, rng=np.random.default_rng(0))
+    >>> cell(np.ones((2, 3))).shape
+    (2, 4)
+    """
 
     gates, advance = 3, staticmethod(gru)
 
