@@ -169,7 +169,7 @@ found = []
 for function, signature in gallery:
     fault = minigrad.check(function, signature=signature).faults[0]
     found.append(fault.kind)
-    print(f"{function.__name__}, input {fault.input}: {fault.kind}\n  {fault.text}\n")
+    print(f"{function.__name__}: {fault}\n")
 assert found == ["missing", "cotangent-ignored", "averaged", "unsummed", "transposed"]
 
 # %% [markdown]

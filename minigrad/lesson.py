@@ -13,13 +13,12 @@ exercise 1: not yet right; one side is 3 long, the other 5
 from __future__ import annotations
 
 import linecache
-import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
+from minigrad.engine.words import SPOKEN, language, translated
 from minigrad.lesson_fr import FRENCH
 from minigrad.tensor import Tensor
 
@@ -52,10 +51,14 @@ def exercise(number: int, lang: str | None = None) -> Callable[[Callable[[], T]]
     """
     if lang not in (None, *LANGUAGES):
         raise ValueError(f"exercise: lang is one of {', '.join(LANGUAGES)}, and not {lang!r}")
-    words = LANGUAGES.get(lang or os.environ.get("MINIGRAD_LANG", ""), {})
+    words = LANGUAGES.get(lang or language(), {})
 
     def judge(check: Callable[[], T]) -> Callable[[], T]:
-        verdict, between, more = judged(check, words)
+        before = SPOKEN.set(lang or language())  # the reports of `check` are in the same language
+        try:
+            verdict, between, more = judged(check, words)
+        finally:
+            SPOKEN.reset(before)
         print(
             translated(f"exercise {number}: ", words) + translated(verdict, words) + translated(between, words) + more
         )
@@ -71,20 +74,17 @@ def judged(check: Callable[[], Any], words: Mapping[str, str]) -> tuple[str, str
     except Unanswered:
         return "not answered yet", "", ""
     except Wrong as wrong:
-        return "not yet right", "; ", translated(str(wrong), words)
+        return "not yet right", "; ", below(str(wrong), words)
     except (Exception, SystemExit) as error:  # an answer may do anything, and the notebook goes on
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
         return "not yet right", "; ", translated(f"it stops with {said}", words) + place(error, check, words)
-    return ("right", "", "") if more is None else ("right", "\n\n", translated(str(more), words))
+    return ("right", "", "") if more is None else ("right", "\n\n", below(str(more), words))
 
 
-def translated(text: str, words: Mapping[str, str]) -> str:
-    """`text` by the template that it fits, if there is one; what stands below an empty line stays as it is."""
+def below(text: str, words: Mapping[str, str]) -> str:
+    """`text` in French, say; what stands below an empty line stays as it is."""
     first, gap, rest = text.partition("\n\n")
-    for template, other in words.items():
-        if found := re.fullmatch("(.*)".join(map(re.escape, template.split("{}"))), first, re.DOTALL):
-            return other.format(*found.groups()) + gap + rest
-    return text
+    return translated(first, words) + gap + rest
 
 
 def place(error: BaseException, check: Callable[[], Any], words: Mapping[str, str]) -> str:

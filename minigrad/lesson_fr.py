@@ -36,10 +36,13 @@ FRENCH = {
         "la ligne i a le poids s[i] dans toutes ses colonnes : quelles dimensions s doit-il avoir pour cela ?"
     ),
     # lesson 3
-    "{} should give {}, and forward gives {}": "{} devrait donner {}, et forward donne {}",
     "two rows of zeros should give 0.5 each, and forward gives {}": (
         "deux lignes de zéros devraient donner 0.5 partout, et forward donne {}"
     ),
+    "1000 and 1000 + ln 3 should give 0.25 and 0.75, and forward gives {}": (
+        "1000 et 1000 + ln 3 devraient donner 0.25 et 0.75, et forward donne {}"
+    ),
+    "{} should give {}, and forward gives {}": "{} devrait donner {}, et forward donne {}",
     "forward is, but not backward": "forward l'est, mais pas backward",
     "its forward should be that of MSE": "sa passe avant doit être celle de MSE",
     "gradcheck notices it at the point {}": "gradcheck s'en aperçoit au point {}",

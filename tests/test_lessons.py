@@ -23,7 +23,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+import minigrad
 from minigrad import lesson, lesson_fr
+from minigrad.checks import french as checks_fr
 from minigrad.grade import grade, heard
 
 ROOT = Path(__file__).parents[1]
@@ -304,6 +306,44 @@ def test_a_verdict_in_french(chosen, monkeypatch, capsys):
         "exercice 3 : pas encore de réponse\n"
         "exercice 4 : juste\n\nminigrad trouve la même chose\n"
     )
+
+
+class Rows(minigrad.Function):
+    @staticmethod
+    def forward(ctx, yhat, y):
+        ctx.save_for_backward(yhat, y)
+        return ((yhat - y) ** 2).mean()
+
+    @staticmethod
+    def backward(ctx, grad):
+        yhat, y = ctx.saved_tensors
+        return 2 / len(yhat) * (yhat - y) * grad, None
+
+
+def test_a_report_in_french(capsys):
+    """Where the exercise is; elsewhere it is English, as its faults, which programs read, are everywhere."""
+    report = minigrad.check(Rows, signature="(n,q),(n,q)->()")
+    lesson.exercise(1, lang="fr")(lambda: report)
+    french = capsys.readouterr().out
+    for line in (
+        "check de Rows : missing de y, factor de yhat",
+        "    None pour y, et la sortie en dépend : renvoyez-lui un gradient aussi.",
+        "    dyhat est q = 3 fois trop grand : divisez par le nombre de coefficients,",
+    ):
+        assert line in french
+    assert not re.search(r"\b(is|the|should|times|kept)\b", french)
+    assert report.faults[0].text.startswith("None for y, and the output")
+    assert "check of Rows: missing of y" in str(report)
+
+
+def test_what_is_translated_is_still_said():
+    """The longest stretch of a template stands in the checker's code, where texts that are told go over several lines."""
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "minigrad" / "checks").glob("[!f]*.py"))
+    code = re.sub(r'"\n\s*f?"', "", code)
+    for template, french in checks_fr.FRENCH.items():
+        assert template.count("{}") == french.count("{}"), template
+        longest = max((part.split() for part in re.split(r"\{\}|[:;,.()]", template)), key=len)
+        assert " ".join(longest[: max(2, len(longest) // 3)]) in code, template  # the rest may be put together there
 
 
 def test_another_language_is_refused():

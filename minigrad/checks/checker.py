@@ -26,7 +26,7 @@ from minigrad.checks.contract import (
 )
 from minigrad.checks.diagnosis import KINDS, Fault, diagnose
 from minigrad.checks.known import formula_of, recognised
-from minigrad.checks.report import SAME, Example, Report, Verdict, name_of
+from minigrad.checks.report import SAME, Example, Report, Verdict
 from minigrad.checks.sampled import LARGE, Sampled
 from minigrad.checks.subject import Subject, UsageError, as_called, reference_of, subject_of, to_numpy
 from minigrad.checks.trial import Case, Trial
@@ -391,7 +391,7 @@ class Search(contextlib.ExitStack):
         verdicts = []
         for name in [GRADIENTS, *(promise.text for promise in (*CONTRACT, *self.same))]:
             count = self.kept.get(name, 0)
-            broken = tuple(name_of(seen.fault) for seen in self.found.values() if seen.promise.text == name)
+            broken = tuple(seen.fault.name for seen in self.found.values() if seen.promise.text == name)
             if broken:
                 verdicts.append(Verdict(name, "fault", "", broken))
             elif not count:
@@ -399,7 +399,7 @@ class Search(contextlib.ExitStack):
             else:
                 verdicts.append(Verdict(name, "ok", self.certainty() if name == GRADIENTS else counted(count, "case")))
         broad = [t for t in self.trials if broadcast(t)]
-        failing = tuple(name_of(seen.fault) for seen in self.found.values() if seen.trial in broad)
+        failing = tuple(seen.fault.name for seen in self.found.values() if seen.trial in broad)
         status = "not checked" if not broad else "fault" if failing else "ok"
         sure = counted(len(broad), "case") if broad else "no two inputs broadcast"
         verdicts.append(Verdict(BROADCASTING, status, sure, failing))

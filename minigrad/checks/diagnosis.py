@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.broadcasting import stretched_axes
+from minigrad.checks.french import spoken, titled
 from minigrad.checks.linear import returned
 from minigrad.checks.planting import conditions, explain
 from minigrad.checks.tracing import Untraceable
@@ -88,6 +89,13 @@ class Fault(NamedTuple):
     kind: str
     input: str | None
     text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} of {self.input}" if self.input else self.kind
+
+    def __str__(self) -> str:
+        return f"{titled(self.name)}\n  {spoken(self.text)}"
 
 
 class Guess(NamedTuple):

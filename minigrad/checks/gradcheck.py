@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.contract import Broken, repeatable, runs, unmutated
+from minigrad.checks.french import spoken
 from minigrad.checks.subject import MINIGRAD, InProcess, subject_of
 from minigrad.checks.trial import Case, Discrepancy, Trial
 from minigrad.engine.signatures import argument_names
@@ -36,7 +37,7 @@ class InputReport(NamedTuple):
     def __repr__(self) -> str:
         verdict = self.failure or f"ok, largest difference / allowance {self.ratio:.2g}"
         doubt = f"; {self.unresolved} entries at a kink or not resolved" if self.unresolved else ""
-        return f"{self.name}, {self.shape} {self.dtype}: {verdict}{doubt}"
+        return f"{self.name}, {self.shape} {self.dtype}: {spoken(verdict)}{spoken(doubt)}"
 
 
 class GradcheckReport(NamedTuple):
@@ -51,8 +52,8 @@ class GradcheckReport(NamedTuple):
         return not self.failure
 
     def __repr__(self) -> str:
-        head = f"gradcheck of {self.function}: {'ok' if self else 'FAILED'} ({self.method})"
-        return "\n  ".join([head, *(map(repr, self.inputs) if self.inputs else [self.failure])])
+        head = spoken(f"gradcheck of {self.function}: {'ok' if self else 'FAILED'} ({self.method})")
+        return "\n  ".join([head, *(map(repr, self.inputs) if self.inputs else [spoken(self.failure)])])
 
 
 def gradcheck(
@@ -132,7 +133,7 @@ def gradcheck(
         report = report._replace(inputs=tuple(found))
         failure = "; ".join(f"{r.name}: {r.failure}" for r in found if r.failure)
     if failure and raise_exception:
-        raise GradcheckError(f"gradcheck of {name}: {failure}") from cause
+        raise GradcheckError(spoken(f"gradcheck of {name}: {failure}")) from cause
     return report._replace(failure=failure)
 
 

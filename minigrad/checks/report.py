@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigrad.checks.diagnosis import Fault
+from minigrad.checks.french import spoken, titled
 from minigrad.checks.trial import Trial
 from minigrad.engine.words import counted
 
@@ -151,7 +152,7 @@ class Report:
 
     def of(self, faults: Container[str]) -> Report:
         """The part of it that is about `faults`, by their names."""
-        few = tuple(fault for fault in self.faults if name_of(fault) in faults)
+        few = tuple(fault for fault in self.faults if fault.name in faults)
         first = bool(few) and few[0] is self.faults[0]  # whose example it is
         return Report(self.function, few, (), self.example if first else None, verbose=True)
 
@@ -207,9 +208,13 @@ def asserted(frame: FrameType) -> bool:
 # ------------------------------------------------------------------------------------------- one text, for all readers
 def lines(report: Report) -> Iterator[Row]:
     """The report line by line, each in stretches with a style."""
-    named = list(map(name_of, report.faults))
+    named = [fault.name for fault in report.faults]
     good = ("ok, but not all of it could be judged", "kink") if report.doubts else ("ok", "ok")
-    yield [(f"check of {report.function}: ", "title"), (", ".join(named), "fault") if named else good]
+    good = (spoken(good[0]), good[1])
+    yield [
+        (spoken(f"check of {report.function}: "), "title"),
+        (", ".join(map(titled, named)), "fault") if named else good,
+    ]
     for number, (fault, name) in enumerate(zip(report.faults, named, strict=True)):
         if number == FULL and not report.verbose:
             yield []
@@ -217,18 +222,18 @@ def lines(report: Report) -> Iterator[Row]:
             yield from ([(line, "dim")] for line in paragraph(text, 2))
             break
         yield []
-        yield [(f"  {name}", "fault")]
+        yield [(f"  {titled(name)}", "fault")]
         yield from ([(line, "")] for line in paragraph(fault.text, 4))
     if report.example and report.example.code:
         yield []
-        yield [("  the smallest inputs found that show it", "title")]
+        yield [("  " + spoken("the smallest inputs found that show it"), "title")]
         yield from ([(f"    {line}", "code")] if line else [] for line in report.example.code.splitlines())
     if report.example and report.example.table:
         yield []
         yield from side_by_side(report.example.input, report.example.table)
     if report.formula and report.verbose:
         yield []
-        yield [("  the operation, as minigrad has it", "title")]
+        yield [("  " + spoken("the operation, as minigrad has it"), "title")]
         yield from ([(f"    {line}", "code")] for line in report.formula.splitlines())
     if report.doubts:
         yield []
@@ -244,17 +249,13 @@ def lines(report: Report) -> Iterator[Row]:
         yield from ([(line, "dim")] for text in (*same, in_one_line(report)) for line in paragraph(text, 2))
         return
     for verdict in report.verdicts:
-        text = verdict.name + (f": {verdict.sure}" if verdict.sure else "")
+        text = spoken(verdict.name) + (f": {spoken(verdict.sure)}" if verdict.sure else "")
         yield from labelled(verdict.status, verdict.status, text)
-
-
-def name_of(fault: Fault) -> str:
-    return f"{fault.kind} of {fault.input}" if fault.input else fault.kind
 
 
 def labelled(label: str, style: str, text: str) -> Iterator[Row]:
     first, *more = paragraph(text, 14)
-    yield [(f"  {label:12}", style), (first.lstrip(), "")]
+    yield [(f"  {spoken(label):12}", style), (first.lstrip(), "")]
     yield from ([(line, "")] for line in more)
 
 
@@ -269,15 +270,15 @@ def in_one_line(report: Report) -> str:
 
 def paragraph(text: str, indent: int) -> list[str]:
     margin = " " * indent
-    return textwrap.wrap(text, WIDTH, initial_indent=margin, subsequent_indent=margin, break_long_words=False)
+    return textwrap.wrap(spoken(text), WIDTH, initial_indent=margin, subsequent_indent=margin, break_long_words=False)
 
 
 def side_by_side(name: str, table: Cells) -> Iterator[Row]:
     """The two gradients; of the one that was returned, wrong entries have a star."""
-    head = f"d{name} returned, * wrong"
+    head, other = spoken(f"d{name} returned, * wrong"), spoken("should be")
     width = max((len(cell) for row in (*table.returned, *table.expected) for cell in row), default=0)
     gap = max(len(head) - (width + 2) * len(table.wrong[0]) - 2, 0) + 3
-    yield [(f"    {head:{(width + 2) * len(table.wrong[0]) + 2 + gap}}should be", "dim")]
+    yield [(f"    {head:{(width + 2) * len(table.wrong[0]) + 2 + gap}}{other}", "dim")]
     for returned, expected, wrong in zip(*table, strict=True):
         line: Row = [("    [", "")]
         for cell, bad in zip(returned, wrong, strict=True):

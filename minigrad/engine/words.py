@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from html import escape
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 FEW = 28  # characters that are short enough for a box
+SPOKEN = ContextVar("SPOKEN", default="")  # the language of the exercise that is being checked
 MANY = 6  # entries of an array that are written out in a label
 
 
@@ -105,3 +109,20 @@ def html_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
     first = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
     cells = ("".join(f'<td style="text-align:left">{escape(text)}</td>' for text in row) for row in rows)
     return f"<table>{caption}<tr>{first}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+
+def language() -> str:
+    """That of the exercise which is being checked, else that of the environment variable MINIGRAD_LANG: "fr"."""
+    return SPOKEN.get() or os.environ.get("MINIGRAD_LANG", "")
+
+
+def translated(text: str, words: Mapping[str, str]) -> str:
+    """`text` by the first template that it fits, and what it fills in likewise; as it is if there is none.
+
+    >>> translated("3 of 4", {"{} of {}": "{} sur {}"})
+    '3 sur 4'
+    """
+    for template, other in words.items():
+        if found := re.fullmatch("(.*?)".join(map(re.escape, template.split("{}"))), text, re.DOTALL):
+            return other.format(*(translated(part, words) for part in found.groups()))
+    return text

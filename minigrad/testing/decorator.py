@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from minigrad.checks.checker import check, first_case
 from minigrad.checks.contract import BROADCASTING, CONTRACT, GRADIENTS
-from minigrad.checks.report import SAME, Report, name_of
+from minigrad.checks.report import SAME, Report
 from minigrad.checks.subject import UsageError, as_called
 
 __all__ = ["Gradients", "Session", "gradients"]
@@ -98,11 +98,11 @@ class Gradients:
             if promise.startswith(GRADIENT):
                 name = promise.removeprefix(GRADIENT)
                 broken = {fault for v in report.verdicts if v.name in OF_ITS_INPUT for fault in v.faults}
-                faults = {name_of(f) for f in report.faults if f.input in (name, None) and name_of(f) in broken}
+                faults = {f.name for f in report.faults if f.input in (name, None) and f.name in broken}
                 if verdict and verdict.status == "not checked":
-                    faults = faults or set(map(name_of, report.faults))
+                    faults = faults or {fault.name for fault in report.faults}
             elif verdict and verdict.status == "not checked":
-                ended = f"not looked at: {', '.join(map(name_of, report.faults))}" if report.faults else ""
+                ended = f"not looked at: {', '.join(fault.name for fault in report.faults)}" if report.faults else ""
                 raise unittest.SkipTest(verdict.sure or ended or "not applicable")
             if faults:
                 fail(repr(report.of(faults)))
