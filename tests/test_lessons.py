@@ -337,7 +337,7 @@ def test_a_report_in_french(capsys):
 
 
 def test_what_is_translated_is_still_said():
-    """The longest stretch of a template stands in the checker's code, where texts that are told go over several lines."""
+    """The longest stretch of a template, or its beginning, stands in the code of the checker."""
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "minigrad" / "checks").glob("[!f]*.py"))
     code = re.sub(r'"\n\s*f?"', "", code)
     for template, french in checks_fr.FRENCH.items():
