@@ -43,7 +43,9 @@ from minigrad.ops.operation import lifted
 BUILD = ROOT / "build"
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.7/full/"
 CHECKER = "hypothesis", "sortedcontainers"  # what `minigrad.check` needs beside NumPy
-PUBLIC = "nn", "nn.utils", "optim", "optim.lr_scheduler", "lab", "checks", "grade", "stats", "checkpoint", "lesson"
+PUBLIC = (
+    "nn", "nn.utils", "optim", "optim.lr_scheduler", "lab", "checks", "testing", "grade", "stats", "checkpoint", "lesson",
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- the reference
