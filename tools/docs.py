@@ -44,7 +44,8 @@ BUILD = ROOT / "build"
 PYODIDE = "https://cdn.jsdelivr.net/pyodide/v314.0.7/full/"
 CHECKER = "hypothesis", "sortedcontainers"  # what `minigrad.check` needs beside NumPy
 PUBLIC = (
-    "nn", "nn.utils", "optim", "optim.lr_scheduler", "lab", "checks", "testing", "grade", "stats", "checkpoint", "lesson",
+    "nn", "nn.utils", "optim", "optim.lr_scheduler", "lab", "checks", "testing", "grade", "stats", "checkpoint",
+    "lesson",
 )  # fmt: skip
 
 
