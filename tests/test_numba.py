@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import CALLED, MEAN_OF_NOTHING, WITHOUT_COUNTERPART, refuses_emptiness
+from strategies import calls
 from test_compile import loss, sgd
+from test_source_ops import has_rule, others
 
 import minigrad
+from minigrad import Tensor, gradients, source
 from minigrad.lab.descent import ProgramEngine, TapeEngine, descend
+from minigrad.ops.registry import REGISTRY
 from minigrad.program.recording import TraceError
 
 pytest.importorskip("numba", reason="the extra numba is not installed")
+pytestmark = MEAN_OF_NOTHING
 
 rng = np.random.default_rng(0)
 
@@ -47,17 +55,17 @@ def test_a_network_in_single_precision():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def softmax(x):
-    return minigrad.softmax(x)
+def erf(x):
+    return minigrad.erf(x)
 
 
 def test_what_numba_cannot_take_is_named():
-    line = softmax.__code__.co_firstlineno + 1
-    with pytest.raises(TraceError, match=rf"numba cannot take softmax at .*test_numba.py:{line}.*fallback=True"):
-        minigrad.compile(softmax, backend="numba")(np.ones((2, 3)))
+    line = erf.__code__.co_firstlineno + 1
+    with pytest.raises(TraceError, match=rf"numba cannot take erf at .*test_numba.py:{line}.*fallback=True"):
+        minigrad.compile(erf, backend="numba")(np.ones((2, 3)))
     x = rng.normal(size=(2, 3))
-    allowed = minigrad.compile(softmax, backend="numba", fallback=True)
-    np.testing.assert_array_equal(allowed(x), minigrad.softmax(x).data)
+    allowed = minigrad.compile(erf, backend="numba", fallback=True)
+    np.testing.assert_array_equal(allowed(x), minigrad.erf(x).data)
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
@@ -72,3 +80,58 @@ def test_the_lab_takes_the_same_steps(clip_norm):
     assert marks[0] == marks[1]
     for a, b in zip(*found, strict=True):
         assert np.abs(a - b).max() / np.abs(b).max() < 1e-9
+
+
+# ------------------------------------------------------------------------------------------------------- the loops
+def as_python(program):
+    """The loops as Python runs them: the text is the same, and an operation takes milliseconds and no second."""
+    lines = [line for line in str(program).splitlines() if not line.startswith(("@numba", "import numba"))]
+    space = {}
+    exec("\n".join(lines), space)
+    return space[program.name]
+
+
+def assert_close(got, want, what):
+    got, want = np.asarray(got), np.asarray(want)
+    tolerance = 1e-9 if want.dtype == np.float64 else 2e-3
+    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance / 10, err_msg=what)
+
+
+judged = sorted(REGISTRY.keys() - WITHOUT_COUNTERPART.keys())
+KINDS = "clip", "conv2d", "cross_entropy", "getitem", "logsumexp", "matmul", "max", "max_pool2d", "mean", "where"
+
+
+@pytest.mark.parametrize("name", judged if settings.default.max_examples > 1000 else KINDS)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_the_loops_of_every_operation(name, data):
+    operation = REGISTRY[name]
+    call = data.draw(calls(operation))
+    if refuses_emptiness(operation, call):
+        return
+    present = [i for i, a in enumerate(call.inputs) if a is not None]
+    apply = CALLED.get(name, lambda function, *inputs, **params: function(*inputs, **params))
+
+    def weighed(g, *arrays):
+        found = iter(arrays)
+        inputs = [next(found) if i in present else None for i in range(len(call.inputs))]
+        y = apply(operation.function, *inputs, **call.params)
+        return (g * y).sum(), y
+
+    example = [call.inputs[i] for i in present]
+    other = [a for a in others(operation, call) if a is not None]
+    y = weighed(1.0, *map(Tensor, example))[1]
+    differentiable = y.dtype.kind == "f" and any(has_rule(operation, i) for i in call.leaves)
+    leaves = [present.index(i) + 1 for i in call.leaves] if differentiable else []
+    g = call.cotangent(y.shape, y.dtype) if differentiable else np.ones(y.shape)
+    of = 0 if differentiable else 1
+    run = as_python(source(lambda *a: weighed(*a)[of], g, *example, grad_of=leaves or None, backend="numba"))
+    for inputs in (example, other):
+        tensors = [Tensor(a, requires_grad=i + 1 in leaves) for i, a in enumerate(inputs)]
+        value = weighed(Tensor(g), *tensors)[of]
+        got, *slopes = run(g, *inputs)
+        assert_close(got, value.data, name)
+        xs = [tensors[i - 1] for i in leaves]
+        wanted = gradients(value, xs, allow_unused=True) if value.requires_grad else [None] * len(xs)
+        for a, x, d in zip(slopes, xs, wanted, strict=True):
+            assert_close(a, np.zeros_like(x.data) if d is None else d.data, f"gradient of {name}")

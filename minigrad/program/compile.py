@@ -143,8 +143,10 @@ class CompiledFunction:
         if self.backend == "numba":
             from minigrad.program.numba_backend import NumbaProgram
 
+            program = NumbaProgram(recording, static)
             try:
-                return NumbaProgram(recording, static)
+                assert program.machine_code
+                return program
             except TraceError:
                 if not self.fallback:
                     raise
@@ -347,7 +349,7 @@ def entry(compiled: CompiledFunction) -> Callable[..., Any]:
             known[key, compiled.outside.now()] = program
         else:
             program = known[key, state]
-        if isinstance(program, CompiledProgram) and not program.outside:
+        if not program.outside:
             last[0] = key, program.pool, compiled.outside.unchanged
         return program.function(*arrays)
 

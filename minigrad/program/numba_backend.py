@@ -1,49 +1,72 @@
-"""The program of a tape as machine code: the same lines, compiled by numba, alone or with the loop over the batches.
+"""The program of a tape as machine code: loops, compiled by numba, alone or with the loop over the batches.
 
-numba takes a part of NumPy. What it spells otherwise is written as it wants it; where it has nothing, the error names
-the operation and the user's line. Sums are taken in another order than NumPy's, so the results are those of the tape up
-to rounding.
+numba takes a part of Python and of NumPy, and makes of a loop what a C compiler would. What it has not raises an error
+that names the operation and the user's line. Sums are taken in another order than NumPy's, so the results are those of
+the tape up to rounding: of the liberties that a compiler may take with numbers it has two, to change the order of a sum
+and to put a product and a sum into one instruction. NaN and infinity stay what they are.
 """
 
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from minigrad.engine.errors import at
-from minigrad.engine.trees import bare, leaves, like, mapped
-from minigrad.program.buffers import Buffer, of_one_row, taken_apart, with_buffers
+from minigrad.engine.trees import bare, leaves, like, mapped, subscripts
+from minigrad.program.buffers import taken_apart
 from minigrad.program.lines import Line
+from minigrad.program.loops import Loops, Printed
 from minigrad.program.program import Program, commented, defined
 from minigrad.program.recording import Recording, TraceError
-from minigrad.program.text import literal, named, names_read, numpys, renamed, unparse
+from minigrad.program.text import literal, named, names_read, unparse
 from minigrad.tensor import Tensor
 
 __all__ = ["Loop", "NumbaProgram"]
 
 
 class NumbaProgram(Program):
-    """A program that numba has compiled: a function of arrays, which returns the arrays of the result one by one.
-
-    Raises:
-        TraceError: numba cannot compile it; the message names the operation.
+    """A program as loops, which numba compiles before the first call: a function of arrays, which returns the arrays of
+    the result one by one.
     """
 
     def __init__(self, recording: Recording, static: Mapping[str, Any]) -> None:
         self.describe(recording, static)
-        apart = taken_apart(recording, [])
-        self.helpers, self.nesting = [], recording.result
-        self.lines = [in_numbas_words(line) for line in apart.lines]
+        apart = taken_apart(recording, ["checked"])
+        self.lines, self.helpers, self.nesting = apart.lines, [*map(with_tuples, apart.helpers)], recording.result
         self.result = ast.Tuple(list(arrays_in(apart.result)), ast.Load())
+        self.loops = Loops(apart, values_of(recording))
+        self.printed = list(self.inside())
         self.text = "\n".join(self.print()) + "\n"
+        self.outside = [a.held for a in self.arguments if a.held is not None]
+
+    @cached_property
+    def machine_code(self) -> Any:
+        """What numba has made of the text, which takes a second or more.
+
+        Raises:
+            TraceError: numba cannot compile it; the message names the operation.
+        """
+        first = self.text.splitlines().index(self.signature()) + 2
         examples = [bare(a.value) for a in self.arguments]
-        self.machine_code = jitted(defined(self, self.text, self.name), examples, self.text, self.lines)
+        return jitted(defined(self, self.text, self.name), examples, first, self.printed)
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        return self.bound(self.machine_code)
+
+    @cached_property
+    def pool(self) -> list[Callable[..., Any]]:
+        """The same for a CompiledFunction, which has looked at shapes, dtypes and layouts."""
+        return [self.bound(self.machine_code.overloads[self.machine_code.signatures[0]].entry_point)]
+
+    def head(self) -> Iterator[str]:
+        yield from with_machine_code(super().head(), self.loops.entries.checks)
 
     def signature(self) -> str:
         return f"def {self.name}({', '.join(a.name for a in self.arguments)}):"
@@ -51,15 +74,70 @@ class NumbaProgram(Program):
     def unpacking(self) -> Iterator[str]:
         return iter(())
 
-    def body(self) -> Iterator[str]:
-        for line in self.lines:
-            yield commented(f"{line.name} = {unparse(line.text)}", line)
+    def inside(self) -> Iterator[Printed]:
+        yield from ((line, None) for line in self.loops.allocations())
+        yield from self.loops.print([self.name])
 
-    def function(self, *arrays: Any) -> Any:
-        """Run the program on its own arguments; what it found outside is supplied."""
-        outside = [bare(a.held) for a in self.arguments if a.held is not None]
-        found = iter(self.machine_code(*flat(self.tree, arrays), *outside))
-        return mapped(lambda y: next(found) if type(y) is Tensor else y, self.nesting)
+    def body(self) -> Iterator[str]:
+        yield from (f"{commented('    ' + text, line)[4:]}" if line else text for text, line in self.printed)
+
+    def bound(self, machine_code: Any) -> Callable[..., Any]:
+        """The machine code as a function of the program's own arguments, which nests the results as they were."""
+        outside = {f"_{a.name}": a.held for a in self.arguments if a.held is not None}
+        flat = ["np.asarray({})" if np.ndim(bare(a.value)) == 0 else "{}" for a in self.arguments]
+        own = [path for name, tree in self.tree for path, a in subscripts(tree, name) if a is not None]
+        held = [f"{name}.array" if type(x) is Tensor else name for name, x in outside.items()]
+        given = [how.format(name) for how, name in zip(flat, [*own, *held], strict=True)]
+        results = (f"np.{y.dtype}(_y{i})" if y.ndim == 0 else f"_y{i}" for i, y in enumerate(results_of(self.nesting)))
+        found = mapped(lambda y: named(next(results)) if type(y) is Tensor else y, self.nesting)
+        names = ", ".join(name for name, _ in self.tree)
+        text = CALL.format(
+            name=self.name,
+            names=names,
+            given=", ".join(given),
+            found="".join(f"_y{i}, " for i in range(len(results_of(self.nesting)))),
+            result=unparse(literal(found)),
+        )
+        space: dict[str, Any] = {"np": np, "_machine_code": machine_code, **outside}
+        exec(text, space)
+        return space[self.name]  # type: ignore[no-any-return]
+
+
+CALL = """\
+def {name}({names}):
+    {found}= _machine_code({given})
+    return {result}
+"""
+
+
+def results_of(nesting: Any) -> list[Tensor]:
+    return [y for y in leaves(nesting) if type(y) is Tensor]
+
+
+def with_machine_code(lines: Iterable[str], checks: bool) -> Iterator[str]:
+    """The head of a program in which each function is compiled."""
+    for line in lines:
+        if line == "import numpy as np":
+            yield "import numba"
+        if line.startswith("def "):
+            yield from [*CHECKED.splitlines(), "", ""] if checks else []
+            checks = False
+            yield COMPILED
+        yield line
+
+
+COMPILED = '@numba.njit(error_model="numpy", fastmath={"contract", "reassoc"})'
+CHECKED = f"""\
+{COMPILED}
+def checked(position, length):
+    if position < -length or position >= length:
+        raise IndexError("a position is out of bounds")
+    return position"""
+
+
+def values_of(recording: Recording) -> dict[str, Any]:
+    """The example arrays of the arguments."""
+    return {a.name: bare(a.value) for a in recording.arguments}
 
 
 def arrays_in(result: Any) -> Iterator[ast.expr]:
@@ -81,53 +159,14 @@ def flat(tree: Sequence[tuple[str, Any]], arrays: Sequence[Any]) -> Iterator[Any
 
 
 # ------------------------------------------------------------------------------------------------- numba's spelling
-def in_numbas_words(line: Line) -> Line:
-    """A line as numba takes it."""
-    if line.body is not None:
-        raise TraceError(refusal(line, "its forward has loops or writes into arrays"))
-    text: Any = line.text
-    match text:
-        case ast.Call(ast.Attribute(x, "dot"), [y], _) if unparse(x) != "np":
-            text = ast.Call(numpys("dot"), [x, y], [])
-        case ast.Call(ast.Attribute(x, "sum" | "mean" as name), arguments, keywords):
-            kept = any(k.arg == "keepdims" for k in keywords)
-            text = ast.Call(ast.Attribute(x, "sum" if arguments or kept else name, ast.Load()), arguments, [])
-            if kept:
-                text = ast.Call(ast.Attribute(text, "reshape", ast.Load()), [literal(np.shape(line.value))], [])
-            if name == "mean" and (arguments or kept):
-                raise TraceError(refusal(line, "a mean over some of the axes; write x.sum(axis) / n"))
-    if line.value.dtype == np.float32:  # to numba a Python number is a float64
-        text = Single().visit(renamed(text, {}))
-    return dataclasses.replace(line, text=text)
-
-
-class Single(ast.NodeTransformer):
-    """Python numbers among operands as numbers of single precision."""
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self.generic_visit(node)
-        node.left, node.right = single(node.left), single(node.right)
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if unparse(node.func) in ("np.where", "np.maximum", "np.minimum", "np.power"):
-            node.args = [single(a) for a in node.args]
-        return node
-
-
-def single(node: ast.expr) -> ast.expr:
-    number = isinstance(node, ast.Constant) and type(node.value) in (int, float)
-    return ast.Call(numpys("float32"), [node], []) if number else node
-
-
-def positional(line: Line) -> Line:
-    """``out=`` as the last argument, and np.dot for matrices: numba has no other."""
-    text = line.text
-    if isinstance(text, ast.Call) and any(k.arg == "out" for k in text.keywords):
-        of = numpys("dot") if unparse(text.func) == "np.matmul" else text.func
-        text = ast.Call(of, [*text.args, *(k.value for k in text.keywords)], [])
-    return dataclasses.replace(line, text=text)
+def with_tuples(tree: Any) -> Any:
+    """A function in which shapes are tuples, as numba wants them."""
+    if isinstance(tree, list):
+        return [with_tuples(part) for part in tree]
+    if not isinstance(tree, ast.AST) or not tree._fields:
+        return tree
+    kind = ast.Tuple if isinstance(tree, ast.List) else type(tree)
+    return kind(**{k: with_tuples(v) for k, v in ast.iter_fields(tree)})
 
 
 def refusal(line: Line, reason: str) -> str:
@@ -138,25 +177,21 @@ def refusal(line: Line, reason: str) -> str:
     )
 
 
-def jitted(function: Callable[..., Any], examples: Sequence[Any], text: str, lines: Sequence[Line]) -> Any:
-    """`function` compiled for arguments like the examples."""
+def jitted(compiled: Any, examples: Sequence[Any], first: int, printed: Sequence[Printed]) -> Any:
+    """A function of numba's, compiled for arguments like the examples; `printed` begins on line `first` of its text."""
     import numba  # the extra `numba`
     from numba.core.errors import NumbaError, NumbaWarning
 
-    compiled = numba.njit(function)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaWarning)  # of speed, and of what it is experimental about
         try:
             compiled.compile(tuple(map(numba.typeof, examples)))
         except NumbaError as error:
-            numbers = [int(n) for n in re.findall(r"line (\d+)", str(error))]
-            source = text.splitlines()
-            written = {line.name: line for line in lines}
-            for n in numbers:
-                name = source[n - 1].strip().partition(" = ")[0] if 0 < n <= len(source) else ""
-                if name in written:
+            for n in map(int, re.findall(r"line (\d+)", str(error))):
+                text, line = printed[n - first] if first <= n < first + len(printed) else ("", None)
+                if line is not None:
                     reason = next((s for s in str(error).splitlines() if "nopython" not in s and s.strip()), "")
-                    raise TraceError(refusal(written[name], f"`{unparse(written[name].text)}`; {reason}")) from error
+                    raise TraceError(refusal(line, f"`{text.partition('  # ')[0].strip()}`; {reason}")) from error
             raise TraceError(f"numba cannot compile this program: {error}") from error
     return compiled
 
@@ -171,56 +206,60 @@ class Loop:
     """
 
     def __init__(self, recordings: Mapping[int, Recording], over: Sequence[str]) -> None:
-        parts = [Kernel(rows, recording, over, len(recordings) > 1) for rows, recording in recordings.items()]
+        parts = [Kernel(rows, recording, over) for rows, recording in recordings.items()]
         self.sizes = set(recordings)
         first = next(iter(recordings.values()))
         self.tree, self.result, self.dtype = first.tree, first.result[1:], leaves(first.result)[0].dtype
         self.outside = [a.held for a in first.arguments if a.held is not None]
         given = [f"all_{a.name}" if a.name in over else a.name for a in first.arguments]
-        self.text = "\n".join(self.print(first.name, given, over, parts)) + "\n"
+        self.printed = list(self.inside(over, parts))
+        self.text = "\n".join(self.print(first.name, given, parts)) + "\n"
         examples = [bare(a.value) for a in first.arguments] + [np.zeros(2, np.intp), np.zeros(1, self.dtype)]
-        lines = [line for part in parts for line in part.lines]
-        self.machine_code = jitted(defined(self, self.text, "descend"), examples, self.text, lines)
+        line = next(i for i, text in enumerate(self.text.splitlines()) if text.startswith("def descend("))
+        self.machine_code = jitted(defined(self, self.text, "descend"), examples, line + 2, self.printed)
 
     def __call__(self, arrays: Sequence[Any], starts: Any) -> tuple[Any, ...]:
         values = np.empty(len(starts) - 1, self.dtype)
         new = self.machine_code(*flat(self.tree, arrays), *map(bare, self.outside), starts, values)
         return values, *like(self.result, new)
 
-    def print(self, name: str, given: Sequence[str], over: Sequence[str], parts: Sequence[Kernel]) -> Iterator[str]:
-        yield from [f'"""A descent through batches: the step of {name}, repeated."""', "", "import numpy as np", "", ""]
-        yield f"def descend({', '.join([*given, 'starts', 'values'])}):"
-        for part in parts:
-            yield from (f"    {buffer.text}" for buffer in part.buffers)
-        yield "    for i in range(values.size):"
-        yield "        start, stop = starts[i], starts[i + 1]"
+    def print(self, name: str, given: Sequence[str], parts: Sequence[Kernel]) -> Iterator[str]:
+        head = [f'"""A descent through batches: the step of {name}, repeated."""', "", "import numpy as np"]
+        helpers = [["", "", *unparse(helper).splitlines()] for part in parts for helper in part.helpers]
+        head += [*(line for lines in helpers for line in lines), "", ""]
+        head += [f"def descend({', '.join([*given, 'starts', 'values'])}):"]
+        yield from with_machine_code(head, any(part.loops.entries.checks for part in parts))
+        yield from (commented(f"    {text}", line) if line else f"    {text}" for text, line in self.printed)
+
+    def inside(self, over: Sequence[str], parts: Sequence[Kernel]) -> Iterator[Printed]:
+        yield from ((line, None) for part in parts for line in part.loops.allocations())
+        yield "for step in range(values.size):", None
+        yield "    start, stop = starts[step], starts[step + 1]", None
+        yield from ((f"    {name} = all_{name}[start:stop]", None) for name in over)
+        several = len(parts) > 1
         for i, part in enumerate(parts):
-            several = len(parts) > 1
             if several:
-                yield f"        {'elif' if i else 'if'} stop - start == {part.rows}:"
-            for line in [*(f"{name} = all_{name}[start:stop]" for name in over), *part.body()]:
-                yield "    " * (2 + several) + line
-        yield f"    return {', '.join(parts[0].returned)},"
+                yield f"    {'elif' if i else 'if'} stop - start == {part.rows}:", None
+            yield from (("    " * (1 + several) + text, line) for text, line in part.body())
+        yield f"return {', '.join(parts[0].returned)},", None
 
 
 class Kernel:
     """The step for batches of one number of rows."""
 
-    def __init__(self, rows: int, recording: Recording, over: Sequence[str], several: bool) -> None:
-        apart = taken_apart(recording, ["starts", "values", "start", "stop", "i", *(f"all_{n}" for n in over)])
+    def __init__(self, rows: int, recording: Recording, over: Sequence[str]) -> None:
+        taken = ["checked", "starts", "values", "start", "stop", "step", *(f"all_{n}" for n in over)]
+        apart = taken_apart(recording, taken)
         self.rows, self.updated, self.value = rows, apart.updated, apart.returned[0]
+        self.helpers = [*map(with_tuples, apart.helpers)]
         back = {new: x for x, new in apart.updated.items()}
         self.returned = [back.get(name, name) for name in apart.returned[1:]]
-        donated = {new: x for x, new in apart.updated.items()}
-        lines = [in_numbas_words(of_one_row(line, apart.values)) for line in apart.lines]
-        lines, self.buffers = with_buffers(lines, apart.values, apart.returned, donated, 1, False)
-        self.lines = [positional(line) for line in lines]
-        if several:
-            new = {buffer.name: named(f"{buffer.name}_{rows}") for buffer in self.buffers}
-            self.lines = [dataclasses.replace(line, text=renamed(line.text, new)) for line in self.lines]
-            self.buffers = [Buffer(f"{buffer.name}_{rows}", buffer.like) for buffer in self.buffers]
+        self.loops = Loops(apart, values_of(recording), in_place=True)
+        self.taken = [*taken, *apart.values]
 
-    def body(self) -> Iterator[str]:
-        yield from (f"{line.name} = {unparse(line.text)}" for line in self.lines)
-        yield f"values[i] = {self.value}"
-        yield from (f"{x} = {new}" for x, new in self.updated.items())
+    def body(self) -> Iterator[Printed]:
+        yield from self.loops.print(self.taken)
+        yield f"values[step] = {self.value}", None
+        for x, new in self.updated.items():
+            if new not in self.loops.placed:
+                yield f"{x}[...] = {new}", None

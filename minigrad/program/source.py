@@ -22,6 +22,7 @@ def source(
     order: int = 1,
     update: Callable[..., Any] | None = None,
     raw: bool = False,
+    backend: str = "numpy",
     **static: Any,
 ) -> Program:
     """A plain NumPy function of what `fn` computes, its gradients and a whole training step: text that also runs.
@@ -48,6 +49,7 @@ def source(
             for a sequence in grad_of it gets sequences, and returns one. If there is more (a rate, a momentum) it may
             return a tuple, ``(parameter, *new)``, and so does the program behind the value.
         raw: print the recording as it is: nothing left out, nothing put together.
+        backend: "numpy", or "numba": the loops that `compile` makes machine code of.
         static: keyword arguments of fn.
 
     Returns:
@@ -73,8 +75,8 @@ def source(
     array([1.  , 0.42, 0.07])
     """
     from minigrad.program.lines import trace_twice
-    from minigrad.program.program import Program
 
+    check_backend(backend)
     if type(fn) is Tensor:
         from minigrad.program.recording import trace_tape
 
@@ -82,8 +84,21 @@ def source(
         assert frame is not None
         assert frame.f_back is not None
         around = {**frame.f_back.f_globals, **frame.f_back.f_locals}
-        return Program(trace_tape(fn, around, grad_of, order, update), static, raw)
-    return Program(trace_twice(fn, examples, static, grad_of, order, update), static, raw)
+        recording = trace_tape(fn, around, grad_of, order, update)
+    else:
+        recording = trace_twice(fn, examples, static, grad_of, order, update)
+    if backend == "numba":
+        from minigrad.program.numba_backend import NumbaProgram
+
+        return NumbaProgram(recording, static)
+    from minigrad.program.program import Program
+
+    return Program(recording, static, raw)
+
+
+def check_backend(backend: str) -> None:
+    if backend not in ("numpy", "numba"):
+        raise ValueError(f"there is no backend {backend!r}; take 'numpy' or 'numba'")
 
 
 def compile(
@@ -147,6 +162,5 @@ def compile(
     if not callable(fn):
         raise TypeError(f"compile(fn): fn is a function, and this is a {type(fn).__name__}")
     options = {"grad_of": 0 if grad and grad_of is None else grad_of, "order": order, "update": update}
-    if backend not in ("numpy", "numba"):
-        raise ValueError(f"there is no backend {backend!r}; take 'numpy' or 'numba'")
+    check_backend(backend)
     return CompiledFunction(fn, options, constants, donate, backend, fallback)

@@ -1,0 +1,389 @@
+"""A program as loops: what a compiler makes of lines that work on whole arrays.
+
+NumPy goes through memory once for each line, and each line leaves an array behind: at 20,640 rows that costs more than
+the arithmetic. Here the lines are taken as formulas for one entry (see entries.py), and lines that go through the same
+axis share one loop, so that a row is read once and what one line hands to the next is a number in a register. This is
+called fusion. It decides three things, in this order:
+
+1. **Which loop.** A line joins the loop of the lines it reads, if what it needs of them is there: the entries of the
+   same turn, finished. A sum over the axis of the loop is finished only behind it, and so what reads the sum begins
+   another loop. The rule is applied again inside of the loop, to the axes that are left.
+2. **What is kept.** What is read in the same turn only is a number. What is read in another loop is kept in an array,
+   of the axes in which the two loops differ.
+3. **What is left to NumPy.** Large products of matrices, since nothing written in a page is as fast as BLAS; and what
+   has no formula.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from minigrad.program.buffers import Apart
+from minigrad.program.entries import STARTS, Entries, Item, NoFormula, at, matrices, reads, viewing
+from minigrad.program.lines import Line
+from minigrad.program.simplify import LONGEST
+from minigrad.program.text import literal, named, names_read, numpys, renamed, unparse
+
+__all__ = ["Loops", "Printed"]
+
+SMALL = 4096  # turns of all loops of a line together, below which the order of the loops does not matter
+Printed = tuple[str, "Line | None"]  # a line of text, and the line of the program that it is part of
+
+
+@dataclass(eq=False)
+class Turns:
+    """A loop: ``for variable in range(size)``, and what it does at each turn."""
+
+    size: int
+    body: list[Any] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    read: set[tuple[str, int]] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Start:
+    """Where a sum is set to zero: before the outermost loop that adds to it."""
+
+    item: Item
+
+
+@dataclass(eq=False)
+class Call:
+    """A line that stays a call of NumPy's."""
+
+    line: Line
+    text: ast.expr
+
+
+class Loops:
+    """The lines of a program as loops, and calls of NumPy between them.
+
+    Attributes:
+        body: the outermost loops and calls, in order.
+        arrays: for each name how much of it is kept: the axes of the array, None for all of them as they are.
+        placed: for the result of an update the parameter whose memory it is written into.
+    """
+
+    def __init__(self, apart: Apart, arguments: Mapping[str, Any], in_place: bool = False) -> None:
+        self.arguments = arguments
+        self.entries = Entries(dict(apart.values), set(arguments))
+        self.values = self.entries.values
+        self.body: list[Any] = []
+        self.items: dict[str, list[Item]] = {}
+        self.whole = set(apart.returned)
+        for line in apart.lines:
+            self.add(line)
+        for line in apart.lines:
+            if line.name in self.whole and line.name in self.entries.views:
+                self.copied(line)
+        self.placed = self.in_place(apart) if in_place else {}
+        self.arrays = {name: self.kept(name) for name in self.items}
+
+    # ---------------------------------------------------------------------------------------------- formulas and calls
+    def add(self, line: Line) -> None:
+        """One line, as formulas where it has them."""
+        line = self.with_copies(line)
+        if self.is_view(line):
+            self.entries.views[line.name] = line.text
+            return
+        try:
+            for item in self.entries.items(line):
+                self.place(item, self.body, [])
+        except NoFormula:
+            text = self.spelled_out(as_numba_has_it(line.text))
+            self.whole.update(names_read(text))
+            self.body.append(Call(replace(line, text=text), text))
+
+    def is_view(self, line: Line) -> bool:
+        """Whether a line is read through: a view, or a constant with a formula."""
+        try:
+            if any(True for _ in names_read(line.text)):
+                return viewing(line.text) and bool(self.entries.affine(line.text))
+            value = np.asarray(line.value)
+            return bool(self.entries.constant(line.text, value, [ast.Constant(0)] * value.ndim))
+        except NoFormula:
+            return False
+
+    def with_copies(self, line: Line) -> Line:
+        """The line, with a line of their own for the reshapes in it that put axes together."""
+        found: dict[str, str] = {}
+        for node in list(ast.walk(line.text)):
+            match node:
+                case ast.Call(ast.Attribute(_, "reshape"), _, _) if node is not line.text and viewing(node):
+                    try:
+                        self.entries.affine(node)
+                    except NoFormula:
+                        name = f"{line.name}_{len(found) + 1}"
+                        value = self.entries.value(node)
+                        self.values[name] = value
+                        self.add(replace(line, name=name, text=node, value=value))
+                        found[unparse(node)] = name
+        return replace(line, text=exchanged(line.text, found)) if found else line
+
+    def spelled_out(self, text: ast.expr) -> ast.expr:
+        """A text that reads arrays, where it read views that have no line."""
+        while read := {n: self.entries.views[n] for n in names_read(text) if n in self.entries.views}:
+            text = renamed(text, read)
+        return text
+
+    def copied(self, line: Line) -> None:
+        """A view that is returned, as an array of its own."""
+        view = self.entries.views[line.name]
+        index = [self.entries.axis(n) for n in np.shape(line.value)]
+        value = self.entries.entry(named(line.name), index)
+        del self.entries.views[line.name]
+        self.place(self.entries.item(replace(line, text=view), index, value), self.body, [])
+
+    # ------------------------------------------------------------------------------------------------- which loop
+    def place(self, item: Item, body: list[Any], path: list[Turns]) -> None:
+        """Put an item where it belongs in `body`, which is inside of the loops of `path`."""
+        if not path:
+            self.items.setdefault(item.name, []).append(item)
+        left = [axis for axis in item.axes if axis not in item.bound]
+        if not left:
+            item.path = path
+            body.append(item)
+            return
+        needed = {name for name, _ in read_by(item)}
+        needed |= set() if item.starts else {item.name}
+        first = max((i for i, node in enumerate(body) if names_of(node) & needed), default=0)
+        loops = [(spot, node) for spot, node in enumerate(body) if spot >= first and isinstance(node, Turns)]
+        able = [(spot, node, axis) for spot, node in loops for axis in left if self.joins(item, node, axis, left)]
+        gains = [one for one in able if self.reads_the_same(item, one[1], one[2])]
+        other = [one for one in able if one[2] == left[0]][-1:]
+        if not gains and not other:
+            body.append(Turns(self.entries.sizes[left[0]]))
+        spot, node, axis = (gains or other or [(len(body) - 1, body[-1], left[0])])[0]
+        self.bind(item, axis, node, body, spot, path)
+
+    def bind(self, item: Item, axis: str, node: Turns, body: list[Any], spot: int, path: list[Turns]) -> None:
+        """Let a loop go through an axis of an item, and place the item inside."""
+        summed = item.how and item.position(axis) is None
+        if summed and item.starts and all(item.position(a) is not None for a in item.bound):
+            body.insert(spot, Start(item))
+        item.bound[axis] = node
+        node.names.add(item.name)
+        for name, index in read_by(item):
+            node.read.update((name, p) for p in positions_of(axis, index))
+        self.place(item, node.body, [*path, node])
+
+    def joins(self, item: Item, node: Turns, axis: str, left: Sequence[str]) -> bool:
+        """Whether an item can go through `axis` in a loop that is there: what it reads is finished at the same turn."""
+        sizes = self.entries.sizes
+        if sizes[axis] != node.size:
+            return False
+        if axis != left[0] and np.prod([sizes[a] for a in left], dtype=float) > SMALL:
+            return False
+        own = [] if item.starts else [(item.name, item.index)]
+        return all(
+            maker.position(through) is not None and maker.position(through) in positions_of(axis, index)
+            for name, index in [*read_by(item), *own]
+            if name in node.names
+            for maker in self.items[name]
+            for through, loop in maker.bound.items()
+            if loop is node
+        )
+
+    def reads_the_same(self, item: Item, node: Turns, axis: str) -> bool:
+        """Whether an item reads what is computed or read at each turn of a loop, too."""
+        return any(
+            name in node.names or any((name, p) in node.read for p in positions_of(axis, index))
+            for name, index in read_by(item)
+        )
+
+    # ------------------------------------------------------------------------------------------------- what is kept
+    def readers(self, name: str) -> list[Item]:
+        return [item for items in self.items.values() for item in items if any(n == name for n, _ in read_by(item))]
+
+    def kept(self, name: str) -> list[int] | None:
+        """The axes of an array that are kept; all of it (None) where it leaves the loops."""
+        makers = self.items[name]
+        if name in self.whole:
+            return None
+        paths = [item.path for item in [*makers, *self.readers(name)]]
+        shared = len(makers[0].path)
+        for path in paths:
+            same = [a is b for a, b in zip(makers[0].path, path, strict=False)]
+            shared = min(shared, same.index(False) if False in same else len(same))
+        gone = set(map(id, makers[0].path[:shared]))
+        shape = np.shape(self.values[name])
+        dropped = {makers[0].position(axis) for axis, loop in makers[0].bound.items() if id(loop) in gone}
+        return [p for p, n in enumerate(shape) if n != 1 and p not in dropped]
+
+    def in_place(self, apart: Apart) -> dict[str, str]:
+        """The results of an update that can be written over the parameter at once."""
+        order = list(items_in(self.body))
+        found = {}
+        for x, new in apart.updated.items():
+            made = self.items.get(new, [])
+            if len(made) != 1 or x in apart.returned or new not in self.whole or not np.ndim(self.values[x]):
+                continue
+            one = made[0]
+            if np.shape(self.values[x]) != np.shape(self.values[new]) or one.how:
+                continue
+            called = any(x in names_read(node.text) for node in self.body if isinstance(node, Call))
+            before = all(
+                (item.path is one.path or item.path == one.path)
+                and all(unparse_all(i, item) == unparse_all(one.index, one) for n, i in reads(item.value) if n == x)
+                if order.index(item) >= order.index(one)
+                else self.over_before(item, one)
+                for item in self.readers(x)
+            )
+            if before and not called and apart.returned.count(new) == 1:
+                found[new] = x
+        return found
+
+    def over_before(self, item: Item, one: Item) -> bool:
+        """Whether the loops of an item end before those of another begin, or read what that writes later."""
+        return not item.path or not one.path or item.path[0] is not one.path[0] or item.path == one.path
+
+    # ------------------------------------------------------------------------------------------------- the text
+    def allocations(self) -> Iterator[str]:
+        """The arrays that are kept, beside those that a call makes."""
+        for name, axes in self.arrays.items():
+            if ((axes is None and np.ndim(self.values[name])) or axes) and name not in self.placed:
+                yield f"{name} = {unparse(self.allocation(name))}"
+
+    def allocation(self, name: str) -> ast.expr:
+        value, axes = np.asarray(self.values[name]), self.arrays[name]
+        shape = value.shape if axes is None else tuple([value.shape[p] for p in axes])
+        size = literal(shape if len(shape) != 1 else shape[0])
+        kind = [] if value.dtype == np.float64 else [literal(value.dtype)]
+        return ast.Call(ast.Attribute(named("np"), "empty", ast.Load()), [size, *kind], [])
+
+    def print(self, taken: Collection[str]) -> Iterator[Printed]:
+        """The loops as text. No variable is called as one of `taken`."""
+        used = {*taken, *self.values, *self.arguments}
+        self.variables = [v for v in [*"ijklmnopqrst", *(f"i{n}" for n in range(20))] if v not in used]
+        items = [item for items in self.items.values() for item in items]
+        self.uses = Counter(name for item in items for name, _ in read_by(item))
+        yield from self.printed(self.body, [])
+
+    def printed(self, body: Sequence[Any], path: list[Turns]) -> Iterator[Printed]:
+        waiting: dict[str, ast.expr] = {}
+        for node in body:
+            if isinstance(node, Turns):
+                yield f"for {self.variables[len(path)]} in range({node.size}):", None
+                yield from ((f"    {text}", line) for text, line in self.printed(node.body, [*path, node]))
+            elif isinstance(node, Call):
+                yield f"{node.line.name} = {unparse(node.text)}", node.line
+            elif isinstance(node, Start):
+                yield self.started(node.item, path), None
+            else:
+                yield from self.written(node, waiting, body)
+
+    def started(self, item: Item, path: list[Turns]) -> str:
+        dtype = np.asarray(self.values[item.name]).dtype
+        start = STARTS[item.how]
+        first = self.entries.number_like(literal(float(start) if dtype.kind == "f" else start), dtype)
+        there = {axis for axis, loop in item.bound.items() if loop in path}
+        index = [e if set(names_read(e)) & self.entries.sizes.keys() <= there else ast.Slice() for e in item.index]
+        return f"{unparse(self.named(item, at(item.name, index), {}))} = {unparse(first)}"
+
+    def is_array(self, name: str) -> bool:
+        return bool(self.arrays[name] or (self.arrays[name] is None and np.ndim(self.values[name])))
+
+    def stored(self, name: str) -> str:
+        return self.placed.get(name, name)
+
+    def written(self, item: Item, waiting: dict[str, ast.expr], body: Sequence[Any]) -> Iterator[Printed]:
+        """An item as a line; one that a single line of this body reads waits until it is part of that."""
+        value = self.named(item, item.value, waiting)
+        target = unparse(self.named(item, at(item.name, item.index), waiting))
+        plain = not item.how and not self.is_array(item.name) and item.name not in self.whole
+        if plain and self.uses[item.name] == 1 and len(unparse(value)) < LONGEST // 2:
+            reader = self.readers(item.name)[0]
+            if reader in body and not set(names_read(value)) & set(self.placed.values()):
+                waiting[item.name] = value
+                return
+        says = unparse(value)
+        if item.how in ("maximum", "minimum"):
+            text = f"{target} = np.{item.how}({target}, {says})"
+        else:
+            text = f"{target} {({'add': '+', 'multiply': '*', '': ''})[item.how]}= {says}"
+        yield text, item.line
+
+    def named(self, item: Item, node: Any, waiting: dict[str, ast.expr]) -> Any:
+        """A formula with the variables of the loops, reading what is kept."""
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple) and isinstance(node.value, ast.Name):
+            name, index = node.value.id, [self.named(item, e, waiting) for e in node.slice.elts]
+            if name in waiting:
+                return waiting.pop(name)
+            if name in self.arrays:
+                axes = self.arrays[name]
+                index = index if axes is None else [index[p] for p in axes]
+                return entry_of(self.stored(name), index)
+            if name in self.arguments or index:
+                return ast.Subscript(named(name), one_or_all(index), ast.Load())
+            return named(name)
+        if isinstance(node, ast.Name) and node.id in item.bound:
+            return named(self.variables[item.path.index(item.bound[node.id])])
+        if isinstance(node, list):
+            return [self.named(item, part, waiting) for part in node]
+        if not isinstance(node, ast.AST) or not node._fields:
+            return node
+        return type(node)(**{k: self.named(item, v, waiting) for k, v in ast.iter_fields(node)})
+
+
+def as_numba_has_it(text: ast.expr) -> ast.expr:
+    """A product of matrices as np.dot, which is the one that numba hands to BLAS as it is."""
+    product = matrices(text)
+    return ast.Call(numpys("dot"), list(product[:2]), []) if product else text
+
+
+def read_by(item: Item) -> list[tuple[str, list[ast.expr]]]:
+    """What an item reads, also to know where it writes."""
+    return [r for e in [item.value, *item.index] for r in reads(e)]
+
+
+def positions_of(axis: str, index: Sequence[ast.expr]) -> list[int]:
+    """Where an axis is an index by itself."""
+    return [p for p, e in enumerate(index) if isinstance(e, ast.Name) and e.id == axis]
+
+
+def entry_of(name: str, index: list[ast.expr]) -> ast.expr:
+    return ast.Subscript(named(name), one_or_all(index), ast.Load()) if index else named(name)
+
+
+def one_or_all(index: list[ast.expr]) -> ast.expr:
+    return index[0] if len(index) == 1 else ast.Tuple(index, ast.Load())
+
+
+def unparse_all(index: Sequence[ast.expr], item: Item) -> list[str]:
+    """An index as text that is the same where the loops are the same."""
+    new = {axis: named(f"loop{item.path.index(loop)}") for axis, loop in item.bound.items()}
+    return [unparse(renamed(e, new)) for e in index]
+
+
+def names_of(node: Any) -> set[str]:
+    """The names that a part of a body computes."""
+    if isinstance(node, Turns):
+        return node.names
+    if isinstance(node, Start):
+        return set()
+    return {node.line.name} if isinstance(node, Call) else {node.name}
+
+
+def items_in(body: Sequence[Any]) -> Iterator[Item]:
+    for node in body:
+        if isinstance(node, Turns):
+            yield from items_in(node.body)
+        elif isinstance(node, Item):
+            yield node
+
+
+def exchanged(tree: Any, names: Mapping[str, str]) -> Any:
+    """A syntax tree with names in the place of the expressions that read like this."""
+    if isinstance(tree, list):
+        return [exchanged(part, names) for part in tree]
+    if isinstance(tree, ast.expr) and unparse(tree) in names:
+        return named(names[unparse(tree)])
+    if not isinstance(tree, ast.AST) or not tree._fields:
+        return tree
+    return type(tree)(**{k: exchanged(v, names) for k, v in ast.iter_fields(tree)})
