@@ -194,7 +194,12 @@ class CompiledFunction:
         if len(rows) != 1:
             raise ValueError(f"over={list(over)}: these arguments have {' and '.join(map(str, sorted(rows)))} rows")
         n = rows.pop()
-        starts = np.asarray([*range(0, n, batches), n] if isinstance(batches, int) else batches, np.intp)
+        bounds: Any = batches
+        if isinstance(batches, int):
+            bounds = np.append(np.arange(0, n, batches), n)
+        elif isinstance(batches, range):  # whose numbers NumPy would take one by one
+            bounds = np.arange(batches.start, batches.stop, batches.step)
+        starts = np.asarray(bounds, np.intp)
         if len(starts) < 2 or starts[0] < 0 or starts[-1] > n or np.any(np.diff(starts) < 1):
             raise ValueError(f"batches={batches!r}: each batch has rows, of the {n} that there are")
         if self.backend == "numba":
@@ -229,7 +234,7 @@ class CompiledFunction:
             np.ascontiguousarray(x) if n in over else np.array(x, order="C") if i in self.places(names) else x
             for i, (n, x) in enumerate(zip(names, given, strict=True))
         ]
-        sizes = set(np.diff(starts).tolist())
+        sizes = set(np.unique(np.diff(starts)).tolist())
         like_these = (
             tuple(over),
             tuple([signature(x[:1] if n in over else x) for n, x in zip(names, arrays, strict=True)]),

@@ -86,7 +86,7 @@ def linear(offset: int, terms: Sequence[tuple[int, ast.expr]]) -> ast.expr:
         elif factor:
             parts.append(term if factor == 1 else ast.BinOp(literal(factor), ast.Mult(), term))
     if offset or not parts:
-        parts.insert(0, literal(offset))
+        parts.append(literal(offset))
     total = parts[0]
     for part in parts[1:]:
         total = ast.BinOp(total, ast.Add(), part)
@@ -360,10 +360,11 @@ class Entries:
         A, B = self.array(a), self.array(b)
         if not A.ndim or not B.ndim or (dot and max(A.ndim, B.ndim) > 2):
             raise NoFormula(unparse(line.text))
-        if A.dtype != B.dtype or A.dtype.kind != "f":
+        if {A.dtype.kind, B.dtype.kind} - {"f", "i"}:
             raise NoFormula(unparse(line.text))
         rows, n, columns = A.shape[-2] if A.ndim > 1 else 1, A.shape[-1], B.shape[-1] if B.ndim > 1 else 1
-        if A.ndim == B.ndim == 2 and min(rows, columns, n) > 1 and rows * n * columns > LARGE:
+        blas = A.ndim == B.ndim == 2 and A.dtype == B.dtype and A.dtype.kind == "f"
+        if blas and min(rows, columns, n) > 1 and rows * n * columns > LARGE:
             raise NoFormula("BLAS")
         k = self.axis(n)
         index = [self.axis(m) for m in line.value.shape]

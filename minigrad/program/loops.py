@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.program.buffers import Apart
-from minigrad.program.entries import STARTS, Entries, Item, NoFormula, at, matrices, reads, viewing
+from minigrad.program.entries import STARTS, Entries, Item, NoFormula, at, linear, matrices, reads, viewing
 from minigrad.program.lines import Line
 from minigrad.program.simplify import LONGEST
 from minigrad.program.text import literal, named, names_read, numpys, renamed, unparse
@@ -96,7 +96,7 @@ class Loops:
             for item in self.entries.items(line):
                 self.place(item, self.body, [])
         except NoFormula:
-            text = self.spelled_out(as_numba_has_it(line.text))
+            text = self.spelled_out(self.with_dot(line.text))
             self.whole.update(names_read(text))
             self.body.append(Call(replace(line, text=text), text))
 
@@ -131,6 +131,13 @@ class Loops:
         while read := {n: self.entries.views[n] for n in names_read(text) if n in self.entries.views}:
             text = renamed(text, read)
         return text
+
+    def with_dot(self, text: ast.expr) -> ast.expr:
+        """A product of two matrices as np.dot, which is the one that numba hands to BLAS as it is."""
+        product = matrices(text)
+        if not product or any(np.ndim(self.entries.value(x)) > 2 for x in product[:2]):
+            return text
+        return ast.Call(numpys("dot"), list(product[:2]), [])
 
     def copied(self, line: Line) -> None:
         """A view that is returned, as an array of its own."""
@@ -257,8 +264,13 @@ class Loops:
         kind = [] if value.dtype == np.float64 else [literal(value.dtype)]
         return ast.Call(ast.Attribute(named("np"), "empty", ast.Load()), [size, *kind], [])
 
-    def print(self, taken: Collection[str]) -> Iterator[Printed]:
-        """The loops as text. No variable is called as one of `taken`."""
+    def print(self, taken: Collection[str], cut: Mapping[str, str] | None = None) -> Iterator[Printed]:
+        """The loops as text. No variable is called as one of `taken`.
+
+        Args:
+            cut: for an argument that has some of the rows of an array, what this is called; they begin at `start`.
+        """
+        self.cut = cut or {}
         used = {*taken, *self.values, *self.arguments}
         self.variables = [v for v in [*"ijklmnopqrst", *(f"i{n}" for n in range(20))] if v not in used]
         items = [item for items in self.items.values() for item in items]
@@ -319,6 +331,9 @@ class Loops:
                 axes = self.arrays[name]
                 index = index if axes is None else [index[p] for p in axes]
                 return entry_of(self.stored(name), index)
+            if name in self.cut:
+                first = linear(0, [(1, named("start")), (1, index[0])])
+                return ast.Subscript(named(self.cut[name]), one_or_all([first, *index[1:]]), ast.Load())
             if name in self.arguments or index:
                 return ast.Subscript(named(name), one_or_all(index), ast.Load())
             return named(name)
@@ -329,12 +344,6 @@ class Loops:
         if not isinstance(node, ast.AST) or not node._fields:
             return node
         return type(node)(**{k: self.named(item, v, waiting) for k, v in ast.iter_fields(node)})
-
-
-def as_numba_has_it(text: ast.expr) -> ast.expr:
-    """A product of matrices as np.dot, which is the one that numba hands to BLAS as it is."""
-    product = matrices(text)
-    return ast.Call(numpys("dot"), list(product[:2]), []) if product else text
 
 
 def read_by(item: Item) -> list[tuple[str, list[ast.expr]]]:

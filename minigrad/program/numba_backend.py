@@ -235,12 +235,14 @@ class Loop:
         yield from ((line, None) for part in parts for line in part.loops.allocations())
         yield "for step in range(values.size):", None
         yield "    start, stop = starts[step], starts[step + 1]", None
-        yield from ((f"    {name} = all_{name}[start:stop]", None) for name in over)
+        whole = [name for name in over if any(name in part.loops.whole for part in parts)]
+        cut = {name: f"all_{name}" for name in over if name not in whole}
+        yield from ((f"    {name} = all_{name}[start:stop]", None) for name in whole)
         several = len(parts) > 1
         for i, part in enumerate(parts):
             if several:
                 yield f"    {'elif' if i else 'if'} stop - start == {part.rows}:", None
-            yield from (("    " * (1 + several) + text, line) for text, line in part.body())
+            yield from (("    " * (1 + several) + text, line) for text, line in part.body(cut))
         yield f"return {', '.join(parts[0].returned)},", None
 
 
@@ -257,8 +259,8 @@ class Kernel:
         self.loops = Loops(apart, values_of(recording), in_place=True)
         self.taken = [*taken, *apart.values]
 
-    def body(self) -> Iterator[Printed]:
-        yield from self.loops.print(self.taken)
+    def body(self, cut: Mapping[str, str]) -> Iterator[Printed]:
+        yield from self.loops.print(self.taken, cut)
         yield f"values[step] = {self.value}", None
         for x, new in self.updated.items():
             if new not in self.loops.placed:
