@@ -119,7 +119,8 @@ function show(i, keepAddress) {
   }
   const [box, frame] = [boxes.get(stop.node).getBoundingClientRect(), graph.getBoundingClientRect()];
   graph.scrollBy(box.left + box.width / 2 - frame.left - frame.width / 2, box.top + box.height / 2 - frame.top - frame.height / 2);
-  if (!keepAddress) history.replaceState(null, "", `#step=${at + 1}`);
+  // Inside of a notebook's page this one has no address, and no history that it may write.
+  if (!keepAddress && location.protocol !== "about:") history.replaceState(null, "", `#step=${at + 1}`);
   if (parent !== window) parent.postMessage({ step: at }, "*"); // a notebook that shows the page anew comes back to it
 }
 
