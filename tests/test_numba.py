@@ -138,3 +138,45 @@ def test_the_loops_of_every_operation(name, data):
         wanted = gradients(value, xs, allow_unused=True) if value.requires_grad else [None] * len(xs)
         for a, x, d in zip(slopes, xs, wanted, strict=True):
             assert_close(a, np.zeros_like(x.data) if d is None else d.data, f"gradient of {name}")
+
+
+def test_rows_are_added_up_four_at_a_time():
+    x, y, W, b = rng.normal(size=(67, 4)), rng.normal(size=(67, 1)), rng.normal(size=(4, 1)), rng.normal(size=1)
+    program = source(loss, x, y, W, b, grad_of=("W", "b"), backend="numba")
+    assert "range(0, 64, 4)" in str(program)
+    assert "range(64, 67)" in str(program)
+    value, dW, db = as_python(program)(x, y, W, b)
+    want, (want_W, want_b) = source(loss, x, y, W, b, grad_of=("W", "b"))(x, y, W, b)
+    np.testing.assert_allclose(value, want, rtol=1e-12)
+    np.testing.assert_allclose(dW, want_W, rtol=1e-12)
+    np.testing.assert_allclose(db, want_b, rtol=1e-12)
+
+
+def entry_by_entry(x, y):
+    z = np.where(x > y, x / y, np.maximum(x, y)) + np.exp(-np.abs(x)) * np.sign(y)
+    parts = -x, np.sqrt(x), np.log(y), x**3, np.tanh(z), x[::-1] * y, np.minimum(x, 0), np.clip(x, -1, None)
+    return z, *parts, x.max(0), x.min(1), z.sum(), x.mean(1, keepdims=True), x.T, x.reshape(-1), np.prod(y)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_nan_infinity_and_the_sign_of_zero_stay(dtype):
+    run = minigrad.compile(entry_by_entry, backend="numba")
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.0, 1e-300], dtype)
+    x, y = special[rng.integers(0, 8, (2, 7, 5))]
+    for a, b in ((x, y), (y, x), (np.asfortranarray(x), np.repeat(y, 2, 1)[:, ::2])):
+        with np.errstate(all="ignore"):
+            wanted = [part.data for part in entry_by_entry(Tensor(a), Tensor(b))]
+            found = run(a, b)
+        for got, want in zip(found, wanted, strict=True):
+            assert got.dtype == dtype
+            np.testing.assert_allclose(got, want, rtol=1e-4 if dtype == np.float32 else 1e-12)
+        for got, want in list(zip(found, wanted, strict=True))[1:5]:  # which of 0 and -0 is the larger is not said
+            np.testing.assert_array_equal(np.signbit(got)[want == 0], np.signbit(want)[want == 0])
+
+
+def test_a_position_that_there_is_not():
+    run = minigrad.compile(lambda x, i: x[i] * 2, backend="numba")
+    x = rng.normal(size=(4, 3))
+    np.testing.assert_array_equal(run(x, np.array([3, -4])), 2 * x[[3, 0]])
+    with pytest.raises(IndexError, match="out of bounds"):
+        run(x, np.array([0, 4]))

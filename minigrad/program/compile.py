@@ -234,7 +234,7 @@ class CompiledFunction:
             np.ascontiguousarray(x) if n in over else np.array(x, order="C") if i in self.places(names) else x
             for i, (n, x) in enumerate(zip(names, given, strict=True))
         ]
-        sizes = set(np.unique(np.diff(starts)).tolist())
+        sizes = set(np.flatnonzero(np.bincount(np.diff(starts))).tolist())
         like_these = (
             tuple(over),
             tuple([signature(x[:1] if n in over else x) for n, x in zip(names, arrays, strict=True)]),

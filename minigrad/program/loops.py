@@ -3,14 +3,15 @@
 NumPy goes through memory once for each line, and each line leaves an array behind: at 20,640 rows that costs more than
 the arithmetic. Here the lines are taken as formulas for one entry (see entries.py), and lines that go through the same
 axis share one loop, so that a row is read once and what one line hands to the next is a number in a register. This is
-called fusion. It decides three things, in this order:
+called fusion. It decides four things, in this order:
 
 1. **Which loop.** A line joins the loop of the lines it reads, if what it needs of them is there: the entries of the
    same turn, finished. A sum over the axis of the loop is finished only behind it, and so what reads the sum begins
    another loop. The rule is applied again inside of the loop, to the axes that are left.
 2. **What is kept.** What is read in the same turn only is a number. What is read in another loop is kept in an array,
    of the axes in which the two loops differ.
-3. **What is left to NumPy.** Large products of matrices, since nothing written in a page is as fast as BLAS; and what
+3. **How many rows a turn takes.** Four, where rows are added up in an array: see `unrolls`.
+4. **What is left to NumPy.** Large products of matrices, since nothing written in a page is as fast as BLAS; and what
    has no formula.
 """
 
@@ -33,6 +34,7 @@ from minigrad.program.text import literal, named, names_read, numpys, renamed, u
 __all__ = ["Loops", "Printed"]
 
 SMALL = 4096  # turns of all loops of a line together, below which the order of the loops does not matter
+COPIES, MANY = 4, 64  # rows that a turn takes of a loop through many, if they are added up in an array
 Printed = tuple[str, "Line | None"]  # a line of text, and the line of the program that it is part of
 
 
@@ -271,32 +273,81 @@ class Loops:
             cut: for an argument that has some of the rows of an array, what this is called; they begin at `start`.
         """
         self.cut = cut or {}
-        used = {*taken, *self.values, *self.arguments}
-        self.variables = [v for v in [*"ijklmnopqrst", *(f"i{n}" for n in range(20))] if v not in used]
+        self.used = {*taken, *self.values, *self.arguments}
+        self.variables = [v for v in [*"ijklmnopqrst", *(f"i{n}" for n in range(20))] if v not in self.used]
         items = [item for items in self.items.values() for item in items]
         self.uses = Counter(name for item in items for name, _ in read_by(item))
         yield from self.printed(self.body, [])
 
-    def printed(self, body: Sequence[Any], path: list[Turns]) -> Iterator[Printed]:
-        waiting: dict[str, ast.expr] = {}
+    def printed(self, body: Sequence[Any], path: list[Turns], copies: int = 1) -> Iterator[Printed]:
+        waiting: dict[tuple[str, int], ast.expr] = {}
         for node in body:
             if isinstance(node, Turns):
-                yield f"for {self.variables[len(path)]} in range({node.size}):", None
-                yield from ((f"    {text}", line) for text, line in self.printed(node.body, [*path, node]))
+                inside = [*path, node]
+                if copies == 1 and self.unrolls(node, path):
+                    yield from self.turns(f"range(0, {node.size // COPIES * COPIES}, {COPIES})", inside, COPIES)
+                    if node.size % COPIES:
+                        yield from self.turns(f"range({node.size // COPIES * COPIES}, {node.size})", inside)
+                else:
+                    yield from self.turns(f"range({self.length(node, copies)})", inside, copies)
             elif isinstance(node, Call):
                 yield f"{node.line.name} = {unparse(node.text)}", node.line
             elif isinstance(node, Start):
-                yield self.started(node.item, path), None
+                yield self.started(node.item, path, copies), None
             else:
-                yield from self.written(node, waiting, body)
+                yield from self.written(node, waiting, body, copies)
 
-    def started(self, item: Item, path: list[Turns]) -> str:
+    def turns(self, through: str, path: list[Turns], copies: int = 1) -> Iterator[Printed]:
+        yield f"for {self.variables[len(path) - 1]} in {through}:", None
+        yield from ((f"    {text}", line) for text, line in self.printed(path[-1].body, path, copies))
+
+    def unrolls(self, node: Turns, path: Sequence[Turns]) -> bool:
+        """Whether a loop takes several rows a turn: it is long, and adds rows up in an array.
+
+        Each addition there would wait for the one before, through memory; several rows are added up in registers first.
+        """
+        items = list(items_in(node.body))
+        across = [item for item in items if self.is_across(item, node)]
+        local = [item for item in items if item not in across]
+        return (
+            not path
+            and node.size >= MANY
+            and all(item.how == "add" for item in across)
+            and any(self.is_array(item.name) for item in across)
+            and all(not self.is_array(item.name) or node in self.loops_of(item) for item in local)
+            and not {self.copy(item.name, r) for item in local for r in range(1, COPIES)} & self.used
+        )
+
+    def is_across(self, item: Item, node: Turns) -> bool:
+        """Whether an item adds up over the turns of a loop."""
+        return any(loop is node and item.position(axis) is None for axis, loop in item.bound.items())
+
+    def loops_of(self, item: Item) -> list[Turns]:
+        """The loops that choose which entry of what is kept an item writes."""
+        axes = self.arrays[item.name]
+        spots = {axis: item.position(axis) for axis in item.bound}
+        return [item.bound[axis] for axis, p in spots.items() if p is not None and (axes is None or p in axes)]
+
+    def copy(self, name: str, r: int) -> str:
+        """What a number of a loop is called for row r of those that a turn takes."""
+        return f"{name}_{r}" if r else name
+
+    def length(self, node: Turns, copies: int) -> str:
+        """The turns of a loop; not as a number where the compiler would write out the few turns instead of vectors."""
+        shapes = sorted((name, p) for name, p in node.read if name in self.arguments)
+        if copies == 1 or not shapes:
+            return str(node.size)
+        name, p = shapes[0]
+        return f"{self.cut.get(name, name)}.shape[{p}]"
+
+    def started(self, item: Item, path: list[Turns], copies: int) -> str:
         dtype = np.asarray(self.values[item.name]).dtype
         start = STARTS[item.how]
         first = self.entries.number_like(literal(float(start) if dtype.kind == "f" else start), dtype)
         there = {axis for axis, loop in item.bound.items() if loop in path}
         index = [e if set(names_read(e)) & self.entries.sizes.keys() <= there else ast.Slice() for e in item.index]
-        return f"{unparse(self.named(item, at(item.name, index), {}))} = {unparse(first)}"
+        targets = (unparse(self.named(item, at(item.name, index), {}, r)) for r in range(copies))
+        return f"{' = '.join(targets)} = {unparse(first)}"
 
     def is_array(self, name: str) -> bool:
         return bool(self.arrays[name] or (self.arrays[name] is None and np.ndim(self.values[name])))
@@ -304,33 +355,38 @@ class Loops:
     def stored(self, name: str) -> str:
         return self.placed.get(name, name)
 
-    def written(self, item: Item, waiting: dict[str, ast.expr], body: Sequence[Any]) -> Iterator[Printed]:
+    def written(
+        self, item: Item, waiting: dict[tuple[str, int], ast.expr], body: Sequence[Any], copies: int
+    ) -> Iterator[Printed]:
         """An item as a line; one that a single line of this body reads waits until it is part of that."""
-        value = self.named(item, item.value, waiting)
-        target = unparse(self.named(item, at(item.name, item.index), waiting))
+        values = [self.named(item, item.value, waiting, r) for r in range(copies)]
         plain = not item.how and not self.is_array(item.name) and item.name not in self.whole
-        if plain and self.uses[item.name] == 1 and len(unparse(value)) < LONGEST // 2:
+        if plain and self.uses[item.name] == 1 and len(unparse(values[0])) < LONGEST // 2:
             reader = self.readers(item.name)[0]
-            if reader in body and not set(names_read(value)) & set(self.placed.values()):
-                waiting[item.name] = value
+            if reader in body and not set(names_read(values[0])) & set(self.placed.values()):
+                waiting.update({(item.name, r): value for r, value in enumerate(values)})
                 return
-        says = unparse(value)
-        if item.how in ("maximum", "minimum"):
-            text = f"{target} = np.{item.how}({target}, {says})"
-        else:
-            text = f"{target} {({'add': '+', 'multiply': '*', '': ''})[item.how]}= {says}"
-        yield text, item.line
+        says = [*map(unparse, values)]
+        if copies > 1 and self.is_across(item, item.path[0]):
+            says = [" + ".join(says)]
+        for r, value in enumerate(says):
+            target = unparse(self.named(item, at(item.name, item.index), waiting, r))
+            if item.how in ("maximum", "minimum"):
+                yield f"{target} = np.{item.how}({target}, {value})", item.line
+            else:
+                yield f"{target} {({'add': '+', 'multiply': '*', '': ''})[item.how]}= {value}", item.line
 
-    def named(self, item: Item, node: Any, waiting: dict[str, ast.expr]) -> Any:
-        """A formula with the variables of the loops, reading what is kept."""
+    def named(self, item: Item, node: Any, waiting: dict[tuple[str, int], ast.expr], r: int = 0) -> Any:
+        """A formula with the variables of the loops, reading what is kept; for row r of those that a turn takes."""
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple) and isinstance(node.value, ast.Name):
-            name, index = node.value.id, [self.named(item, e, waiting) for e in node.slice.elts]
-            if name in waiting:
-                return waiting.pop(name)
+            name, index = node.value.id, [self.named(item, e, waiting, r) for e in node.slice.elts]
+            if (name, r) in waiting:
+                return waiting.pop((name, r))
             if name in self.arrays:
                 axes = self.arrays[name]
                 index = index if axes is None else [index[p] for p in axes]
-                return entry_of(self.stored(name), index)
+                own = r and item.path and any(maker.path[:1] == item.path[:1] for maker in self.items[name])
+                return entry_of(self.copy(name, r) if own and not index else self.stored(name), index)
             if name in self.cut:
                 first = linear(0, [(1, named("start")), (1, index[0])])
                 return ast.Subscript(named(self.cut[name]), one_or_all([first, *index[1:]]), ast.Load())
@@ -338,12 +394,14 @@ class Loops:
                 return ast.Subscript(named(name), one_or_all(index), ast.Load())
             return named(name)
         if isinstance(node, ast.Name) and node.id in item.bound:
-            return named(self.variables[item.path.index(item.bound[node.id])])
+            depth = item.path.index(item.bound[node.id])
+            variable = named(self.variables[depth])
+            return ast.BinOp(variable, ast.Add(), literal(r)) if r and not depth else variable
         if isinstance(node, list):
-            return [self.named(item, part, waiting) for part in node]
+            return [self.named(item, part, waiting, r) for part in node]
         if not isinstance(node, ast.AST) or not node._fields:
             return node
-        return type(node)(**{k: self.named(item, v, waiting) for k, v in ast.iter_fields(node)})
+        return type(node)(**{k: self.named(item, v, waiting, r) for k, v in ast.iter_fields(node)})
 
 
 def read_by(item: Item) -> list[tuple[str, list[ast.expr]]]:
