@@ -59,7 +59,7 @@ def test_arrays_and_datasets_are_data_too():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data": "bosten"}, "no data set or file 'bosten'; take california, diabetes, synthetic or"),
+        ({"data": "bosten"}, "no data set or file 'bosten'; take california, diabetes, digits, synthetic or"),
         ({"data": "california", "rows": 10}, "rows is for synthetic data; here the data are built-in data"),
         ({"data": "diabetes", "target": "age"}, "target is for files, a DataFrame and parts; here"),
         ({"data": "synthetic", "rows": 1}, "1 row cannot be split"),

@@ -88,7 +88,7 @@ def test_rows_with_a_gap_have_no_prediction(houses, capsys):
         ("predict houses.csv houses.csv", "a model is a file .npz or .json"),
         ("predict other.json houses.csv", "other.json is no model that minigrad saved"),
         ("predict absent.npz houses.csv", "absent.npz is no model that minigrad saved: No such file"),
-        ("predict model.npz other.csv", "a column that the model needs is not in it: size, kind=house"),
+        ("predict model.npz other.csv", "a column that the model needs is not in it: size, kind"),
         ("predict model.npz houses.csv -o houses.csv", "houses.csv is what the command reads: --force"),
         ("predict model.npz houses.csv -o other.json", "other.json is not of this command"),
         (" ".join([*TRAIN, "--save", "other.json"]), "other.json is not of this command: --force replaces it"),

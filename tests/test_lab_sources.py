@@ -158,7 +158,6 @@ def test_missing_values_of_a_stream(frame, tmp_path):
     ("settings", "message"),
     [
         ({"missing": "median"}, "a median needs all rows at once; for a stream take missing='mean'"),
-        ({"categorical": "b"}, "categorical needs all rows at once"),
         ({"rows": 3}, "rows is for synthetic data"),
         ({"drop": "nope"}, "has no column 'nope'"),
         ({"delimiter": "ab"}, "delimiter is one character"),

@@ -221,7 +221,7 @@ REFUSED = [
      "comma of '1,234' in column 'a' may be a decimal mark or group thousands: say --decimal , or --decimal ."),
     ("a,b\n1,2\n", {"target": "b", "missing": "zero"}, "no --missing 'zero'; take refuse or drop or mean or median"),
     ("a,b\n1,2\n", {"target": "b", "rows": 3}, "--rows is for synthetic data; here the data are files"),
-    ("a,b\n1,red\n2,blue\n", {"target": "b"}, "a target of text in 'b' .*: only numbers can be predicted"),
+    ("a,b\n1,red\n2,blue\n", {"target": "b"}, "a target of text in 'b' .*: --task classification predicts classes"),
     ("a;b;c\n1,5;1;2.5\n1;2,5;3.5\n", {"target": "b"},
      r"another decimal mark than the rest in 'c' \('2.5'\): write all with one mark, here ',', or --drop c"),
     ("a,b\n1,1\nn.a.,2\n3,3\n", {"target": "b"}, r"cells that are no numbers in 'a' \('n.a.' in row 2\): --na names"),

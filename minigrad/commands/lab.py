@@ -15,7 +15,18 @@ from minigrad import lab
 from minigrad.commands.outputs import refused, replacing
 from minigrad.commands.userfile import fail
 from minigrad.lab.errors import FileWarning, on_command_line
-from minigrad.lab.settings import BACKENDS, COMPARED, DTYPES, ENGINES, INITS, METHODS, MISSING, PRESETS, SCHEDULES
+from minigrad.lab.settings import (
+    BACKENDS,
+    COMPARED,
+    DTYPES,
+    ENGINES,
+    INITS,
+    METHODS,
+    MISSING,
+    PRESETS,
+    SCHEDULES,
+    TASKS,
+)
 
 EXAMPLES = """\
 examples:
@@ -28,6 +39,7 @@ examples:
   minigrad train --method sgd --epochs 2 --engine torch
   minigrad train --data houses.csv --target price --save price.npz --export torch
   minigrad compare --data diabetes --methods minibatch,momentum,adam --schedule cosine
+  minigrad compare --task classification --data digits
   minigrad compare --preset lab                     the settings of the lab report
 
 --from RUN takes the settings of the run in that folder, and gives the same bits; --resume RUN
@@ -36,8 +48,9 @@ exit codes: 0 all well, 1 a run diverged, 2 wrong usage or a file could not be w
 """
 
 DESCRIPTIONS = {
-    "train": "Fit a linear model by one method.",
-    "compare": "Fit a linear model by each of the methods: same rows, start and number of samples seen.",
+    "train": "Fit a linear model, of numbers or of classes, by one method.",
+    "compare": "Fit a linear model, of numbers or of classes, by each of the methods: same rows, start and "
+    "number of samples seen.",
 }
 
 
@@ -45,8 +58,9 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     """The arguments of `command`. Defaults that depend on data or method are None here and chosen by the lab."""
     parser.description, parser.epilog = DESCRIPTIONS[command], EXAMPLES
     add = parser.add_argument_group("data").add_argument
-    add("--data", default="california", help="california (default), diabetes, synthetic, or a file: CSV text, Parquet, "
-        "Feather, Excel, .npy or .npz, packed or not; - is standard input; \"part-*.csv\" several")  # fmt: skip
+    known = "california (default), diabetes, digits, synthetic, or a file: CSV, Parquet, Feather, Excel, .npy or .npz"
+    add("--data", default="california", help=f'{known}, packed or not; - is standard input; "part-*.csv" several')
+    add("--task", choices=TASKS, default=TASKS[0], help="predict numbers (default), or the classes of one target")
     add(
         "--stream",
         action=argparse.BooleanOptionalAction,
@@ -94,6 +108,7 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
         help="passes over the training rows (default: predicted to end within 1.5%% of the optimum)",
     )
     add("--batch-size", type=int, metavar="ROWS", help="rows a step of minibatch and what is below it (default 32)")
+    add("--alpha", type=float, help="of the penalty alpha/2 ‖W‖² in the loss of a classification (default 0.01)")
     add("--schedule", choices=SCHEDULES, default="constant", help="how lr becomes shorter (default constant)")
     add("--clip-norm", type=_limit, metavar="NORM", help="the largest norm of a step's gradient, or none (default)")
     add("--init", choices=INITS, default="zeros", help="the weights to start from (default zeros)")
@@ -258,13 +273,17 @@ def _report(runs: Sequence[lab.Run], quiet: bool) -> int:
     except OSError as error:  # `main` says it, when the picture is there
         trouble = error
     if folder:
-        try:
-            picture = lab.report.picture(runs, folder / "losses.png")
-        except OSError as error:
-            code = fail(2, f"the picture {folder / 'losses.png'} could not be written: {error.strerror}")
-        else:
-            if not trouble:
-                print(f"picture: {picture}")
+        drawings = {"losses.png": lab.report.picture}
+        if runs[0].classes:
+            drawings["confusion.png"] = lab.report.classes_picture
+        for name, draw in drawings.items():
+            try:
+                picture = draw(runs, folder / name)
+            except OSError as error:
+                code = fail(2, f"the picture {folder / name} could not be written: {error.strerror}")
+            else:
+                if not trouble:
+                    print(f"picture: {picture}")
         if not trouble and folder.exists():
             how = "" if util.find_spec("tensorboard") else "python -m pip install tensorboard, and then "
             print(f"curves:  {how}tensorboard --logdir {shlex.quote(str(folder))}")

@@ -18,8 +18,9 @@ examples:
   minigrad predict price.npz new-houses.csv -o prices.csv
   zcat sensors.gz | minigrad predict model.json -
 
-The table needs the columns that the model was trained on, by name and in any order; others do not matter. A category
-that training has not seen counts as the first. A row with a missing value has an empty prediction.
+The table needs the columns that the model was trained on, by name and in any order; others do not matter. A row with a
+missing value, or a category that training has not seen, has an empty prediction, and is counted. Of classes there is
+the most probable one, and the probability of each.
 exit codes: 0 all well, 2 a file cannot be read or written, or wrong usage
 """
 
@@ -46,17 +47,21 @@ def run(options: argparse.Namespace) -> int:
                 return fail(2, f"predict: {reason}")
             text = tables.TextOptions(options.delimiter, options.decimal, None, options.encoding, None)
             frame, name, _, _ = tables.frame_of(options.data, text)
-            predictions = found.predict(found.features(frame, name))
+            notes: list[str] = []
+            features = found.features(frame, name, notes)
         except LabError as error:
             return fail(2, str(error))
-    empty = int(np.isnan(predictions).any(axis=1).sum())
+    for note in notes:
+        fail(0, note)
+    empty = int(np.isnan(features).any(axis=1).sum())
     if empty:
-        fail(0, f"{counted(empty, 'row')} of {len(predictions):,} without a prediction, because a value is missing")
-    written = model.table(predictions, found.target_names)
+        why = "because of that or a missing value" if notes else "because a value is missing"
+        fail(0, f"{counted(empty, 'row')} of {len(features):,} without a prediction, {why}")
+    written = model.table(found, features)
     if options.output is None:
         print(written, end="")
         return 0
     with replacing(options.output) as file:
         file.write(written)
-    print(f"{counted(len(predictions), 'prediction')}: {options.output}")
+    print(f"{counted(len(features), 'prediction')}: {options.output}")
     return 0

@@ -32,6 +32,6 @@ def run(options: argparse.Namespace) -> int:
     if not rows:
         print(f"there are no runs in {options.logdir}")
         return 0
-    header = ["run", "data", "method", "state", "lr", "epochs", "train MSE", "above optimum"]
+    header = ["run", "data", "method", "state", "lr", "epochs", "train loss", "above optimum"]
     report.listing(header, rows, sys.stdout, names=4)
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,11 +19,11 @@ import numpy.typing as npt
 from minigrad.engine.words import counted
 from minigrad.lab import tables
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
-from minigrad.lab.settings import MISSING
+from minigrad.lab.settings import MISSING, TASKS
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
-BUILT_IN = ("california", "diabetes", "synthetic")
+BUILT_IN = ("california", "diabetes", "digits", "synthetic")
 MOST_BYTES = 2**33  # of synthetic data; a descent on more would take days
 BLOCK = 2**18  # numbers of a table in a file that are in memory at once
 CALIFORNIA_FILE = Path(__file__).with_name("california_housing.csv.gz")
@@ -47,10 +47,11 @@ def blocks(x: FloatArray) -> Iterator[slice]:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A table for regression: `features` (rows, p) and `targets` (rows, q), finite, float64, with names.
+    """A table: `features` (rows, p) and `targets` (rows, q), finite, float64, with names.
 
-    Where a value is missing it is NaN, if `missing` says what to do about that: "drop", "mean" or "median". `notes`
-    say how the table came to be.
+    Of a classification the targets are those of `tables.Columns`, and so are `categories` and `classes`. Where a value
+    is missing it is NaN, if `missing` says what to do about that: "drop", "mean" or "median". `notes` say how the
+    table came to be.
 
     >>> from minigrad import lab
     >>> table = lab.load("diabetes")
@@ -65,6 +66,8 @@ class Dataset:
     target_names: tuple[str, ...]
     missing: str = "refuse"
     notes: tuple[str, ...] = ()
+    categories: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or self.targets.ndim != 2 or len(self.features) != len(self.targets):
@@ -77,7 +80,7 @@ class Dataset:
             raise LabError(f"{self.name}: {rows} cannot be split into training and test rows; 2 or more are needed")
         if not self.features.shape[1] or not self.targets.shape[1]:
             raise LabError(f"{self.name}: at least one feature and one target column are needed")
-        for names, table in ((self.feature_names, self.features), (self.target_names, self.targets)):
+        for names, table in ((self.feature_names, self.features), (self._targets, self.targets)):
             bad = np.argwhere(np.isinf(table))
             if len(bad):
                 row, column = bad[0]
@@ -86,12 +89,20 @@ class Dataset:
         if self.missing == "refuse":
             self._refuse()
 
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        """The names of the columns of `targets`."""
+        return self.target_names * self.targets.shape[1] if self.classes else self.target_names
+
     def _refuse(self) -> None:
         """Raise LabError if a value is missing."""
         gaps = np.isnan(np.column_stack([self.features, self.targets]))
         if gaps.any():
             rows = gaps.any(1)
-            raise gaps_refused(self, gaps.sum(0), int(rows.sum()), len(gaps), int(np.flatnonzero(rows)[0]) + 1)
+            counts = gaps.sum(0)[
+                : self.features.shape[1] + len(self.target_names)
+            ]  # classes have one gap in all columns
+            raise gaps_refused(self, counts, int(rows.sum()), len(gaps), int(np.flatnonzero(rows)[0]) + 1)
 
     def __repr__(self) -> str:
         (rows, p), q = self.features.shape, self.targets.shape[1]
@@ -147,6 +158,16 @@ def diabetes() -> Dataset:
     return Dataset("diabetes", table.data, table.target[:, np.newaxis], tuple(table.feature_names), ("progression",))
 
 
+def digits() -> Dataset:
+    """The digits that scikit-learn embeds: 1,797 rows, 64 features, the gray values of 8 x 8 pixels; 10 classes."""
+    from sklearn.datasets import load_digits
+
+    table = load_digits()
+    classes = tuple(map(str, range(10)))
+    hot = np.eye(10)[table.target]
+    return Dataset("digits", table.data, hot, tuple(table.feature_names), ("digit",), classes=classes)
+
+
 def synthetic(rows: int = 50, features: int = 13, outputs: int = 3, seed: int = 0) -> Dataset:
     """Normal features; targets linear in them with normal coefficients, plus noise of deviation 0.5."""
     for name, value in (("rows", rows), ("features", features), ("outputs", outputs)):
@@ -178,6 +199,7 @@ def load(
     rows: int | None = None,
     outputs: int | None = None,
     seed: int = 0,
+    task: str = TASKS[0],
 ) -> Dataset:
     """The data meant: a built-in name, the path of a file, a DataFrame, a pair (X, y) of arrays, or a Dataset.
 
@@ -188,13 +210,14 @@ def load(
         target, features, drop: names of columns, as a list or separated by commas: those to predict, and those to
             predict from, by default all others that are not dropped.
         categorical: columns that become columns of 0 and 1, one for each of their values but the first; "auto" takes
-            the columns of text that have few.
+            the columns of text that have few. A mapping from columns to their values says these beforehand.
         missing: "refuse"; "drop" leaves out the rows in which a value is missing; "mean" or "median" puts that of the
             training rows in its place.
         delimiter, decimal, header, encoding, na: how to read text, where its first lines do not tell: the separator,
             the decimal mark, whether the first line has the names, the encoding, and what else stands for a missing
             value.
         rows, features, outputs: the shape of the synthetic data.
+        task: "regression", or "classification", for which the target is one column of classes, of text or of numbers.
 
     Raises LabError.
 
@@ -209,10 +232,17 @@ def load(
         "rows": rows, "outputs": outputs,
     }  # fmt: skip
     columns, text = options(kind, given)
+    if task not in TASKS:
+        raise unknown("task", task, TASKS)
+    classes = data.classes if isinstance(data, Dataset) else data == "digits" if kind == BUILT_IN_DATA else None
+    if (kind == SYNTHETIC or classes is not None) and bool(classes) != (task == TASKS[1]):
+        other = TASKS[0 if task == TASKS[1] else 1]
+        raise LabError(f"the data {getattr(data, 'name', data)} are for {option('task', other)}")
     if isinstance(data, Dataset):
         return data
     if kind == BUILT_IN_DATA:
-        return california() if data == "california" else diabetes()
+        return {"california": california, "diabetes": diabetes, "digits": digits}[data]()
+    columns["task"] = task
     if kind == SYNTHETIC:
         sizes: dict[str, Any] = {"rows": rows, "features": features, "outputs": outputs}
         return synthetic(**{name: size for name, size in sizes.items() if size is not None}, seed=seed)
@@ -225,8 +255,8 @@ def load(
     elif kind == FRAME:
         name, table = "table", tables.of_frame(data, **columns)
     else:
-        name, table = "arrays", tables.of_pair(data)
-    return Dataset(name, *table[:4], missing, tuple(table.notes))
+        name, table = "arrays", tables.of_pair(data, task)
+    return Dataset(name, *table[:4], missing, tuple(table.notes), *table[5:])
 
 
 def options(kind: str, table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -286,6 +316,35 @@ class Prepared:
     notes: list[str]
     mean: FloatArray
     deviation: FloatArray
+    categories: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, rows in zip(self.classes, class_counts(self.y_train), strict=False):
+            if not rows:
+                raise LabError(
+                    f"{self.name}: none of the training rows is of the class {name!r}: leave out its rows, "
+                    f"or take another {option('seed')}"
+                )
+
+
+def output_names(target_names: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """The names of the columns of y: the targets, or the classes of one, of two only the second."""
+    names = classes[1:] if len(classes) == 2 else classes
+    return tuple(f"{target_names[0]}={name}" for name in names) or tuple(target_names)
+
+
+def told(target_names: Sequence[str], classes: Sequence[str]) -> str:
+    """The targets, or the classes of one, in half a sentence."""
+    if classes:
+        return f"{len(classes)} classes of {target_names[0]} ({tables.listed(classes, 10)})"
+    return f"{counted(len(target_names), 'target')} ({', '.join(target_names)})"
+
+
+def class_counts(y: FloatArray) -> list[int]:
+    """How many rows are of each class, from y (n, q) as `tables.Columns` has it."""
+    counts = [sum(int(y[rows, k].sum()) for rows in blocks(y)) for k in range(y.shape[1])]
+    return counts if len(counts) > 1 else [len(y) - counts[0], counts[0]]
 
 
 def split(rows: int, seed: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -357,7 +416,7 @@ def standardised(clip: float | None, outside: int, of: int, rows: int, constant:
         share = f"{outside:,} of {of:,} training values, in {counted(rows, 'row')}"
         notes.append(f"features clipped at ±{clip:g}: {share}")
     if len(constant):
-        notes.append(f"left out, because constant in the training rows: {', '.join(constant)}")
+        notes.append(f"left out, because constant in the training rows: {tables.listed(constant)}")
         warnings.warn(notes[-1], LabWarning, stacklevel=3)
     return notes
 
@@ -397,7 +456,7 @@ def prepare(
     notes = [
         *dataset.notes,
         f"{dataset.name}: {len(dataset.features):,} rows, {counted(len(names), 'feature')}, "
-        f"{counted(y_train.shape[1], 'target')} ({', '.join(dataset.target_names)})",
+        f"{told(dataset.target_names, dataset.classes)}",
         f"split at random (seed {seed}): {counted(len(x_train), 'training row')}, {counted(len(x_test), 'test row')}",
         *dropped,
         *filled,
@@ -412,5 +471,8 @@ def prepare(
         tuple(map(str, names[varies])),
         dataset.target_names,
         notes,
-        *(np.ldexp(part, exponent)[varies] for part in (mean, deviation)),
+        np.ldexp(mean, exponent)[varies],
+        np.ldexp(deviation, exponent)[varies],
+        categories=dataset.categories,
+        classes=dataset.classes,
     )

@@ -161,21 +161,22 @@ class TapeEngine:
 
 
 @cache
-def program(clipped: bool, backend: str) -> Any:
+def program(clipped: bool, backend: str, loss_of: str = "squares", alpha: float = 0.0) -> Any:
     """The step as a program: of any rate, so that one is traced for all runs."""
     rule = clipped_update if clipped else update
-    return compile(loss, grad_of=("W", "b"), update=rule, donate=("W", "b"), backend=backend)
+    return compile(objective(loss_of, alpha), grad_of=("W", "b"), update=rule, donate=("W", "b"), backend=backend)
 
 
 class ProgramEngine:
     """The same steps, as the program that the tape prints; with numba, stretches of steps at once."""
 
     def __init__(
-        self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, backend: str = "numpy"
-    ) -> None:
+        self, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, backend: str = "numpy",
+        loss_of: str = "squares", alpha: float = 0.0,
+    ) -> None:  # fmt: skip
         self.W, self.b = weights.copy(), bias.copy()
         self.lr, self.clip_norm = lr, clip_norm
-        self.run = program(clip_norm is not None, backend)
+        self.run = program(clip_norm is not None, backend, loss_of, alpha)
         if backend == "numba":
             self.steps = self.many
 
@@ -246,14 +247,19 @@ def check_engine(name: str, method: str) -> None:
 
 
 def make_engine(
-    name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, method: str = "minibatch"
-) -> Engine:
-    """The engine called `name`, started at copies of weights (p, q) and bias (q,)."""
+    name: str, weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None, method: str = "minibatch",
+    loss_of: str = "squares", alpha: float = 0.0, weighted: bool = False,
+) -> Engine:  # fmt: skip
+    """The engine called `name`, started at copies of weights (p, q) and bias (q,), for an `objective`."""
     check_engine(name, method)
     if name == "minigrad":
-        return TapeEngine(weights, bias, lr, clip_norm, METHODS[method])
+        return TapeEngine(weights, bias, lr, clip_norm, METHODS[method], objective(loss_of, alpha, weighted))
+    if weighted or (name == "torch" and loss_of != "squares"):
+        what = "weighted rows" if weighted else "classes"
+        raise LabError(f"{option('engine', name)} knows no {what}; take {option('engine', 'minigrad')}")
     if name in ("compiled", "numba"):
-        return ProgramEngine(weights, bias, lr, clip_norm, "numba" if name == "numba" else "numpy")
+        backend = "numba" if name == "numba" else "numpy"
+        return ProgramEngine(weights, bias, lr, clip_norm, backend, loss_of, alpha)
     engine: Engine = torch_ref().Torch(weights, bias, lr, clip_norm)
     return engine
 

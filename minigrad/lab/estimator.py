@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from minigrad.lab.data import FloatArray, check_scale
-from minigrad.lab.descent import TapeEngine, check_engine, descend, make_engine, objective, rows_a_step
+from minigrad.lab.descent import TapeEngine, check_engine, descend, make_engine, rows_a_step
 from minigrad.lab.errors import LabError, unknown
 from minigrad.lab.newton import CrossEntropy, probabilities
 from minigrad.lab.settings import METHODS, MINIBATCH
@@ -90,13 +90,10 @@ class _Descent(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         if not one_epoch and self.epochs is None:
             self._doubt(exact, epochs, exact.predicted(*start, self.lr_, batch_size, epochs, *how), batch_size)
         rows = targets if weight is None else np.column_stack([targets, weight]).astype(X.dtype)
-        engine = make_engine(self.engine, *start, self.lr_, self.clip_norm, self.method)
-        if isinstance(engine, TapeEngine):
-            engine.loss = objective(loss_of, self.alpha, weight is not None)
-            if self._memory:
-                engine.recall(self._memory)
-        elif loss_of != "squares" or weight is not None:
-            raise LabError(f"engine={self.engine!r} descends unweighted squares only; take engine='minigrad'")
+        of: Any = loss_of, self.alpha, weight is not None
+        engine = make_engine(self.engine, *start, self.lr_, self.clip_norm, self.method, *of)
+        if isinstance(engine, TapeEngine) and self._memory:
+            engine.recall(self._memory)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is noticed below, and said better
             for now in descend(engine, X, rows, epochs=epochs, batch_size=batch_size, rng=self._rng):
                 weights, bias = engine.parameters()

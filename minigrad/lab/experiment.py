@@ -14,20 +14,33 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import checkpoint, linear, mse_loss
+from minigrad import checkpoint
 from minigrad.lab import parallel
 from minigrad.lab.cluster import crew
 from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
 from minigrad.lab.descent import Engine, Milestone, TapeEngine, check_engine, descend, make_engine, rates, rows_a_step
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
+from minigrad.lab.newton import CrossEntropy, confusion
 from minigrad.lab.progress import Progress
 from minigrad.lab.report import Comparison, History, Run
 from minigrad.lab.runs import RESULTS, SETTINGS, keep, noticed, repeatable
 from minigrad.lab.runs import result as ended
-from minigrad.lab.settings import COMPARED, DTYPES, ENGINES, INITS, METHODS, PRESETS, SCHEDULES, Method, Settings
+from minigrad.lab.settings import (
+    ALPHA,
+    COMPARED,
+    DTYPES,
+    ENGINES,
+    INITS,
+    METHODS,
+    PRESETS,
+    SCHEDULES,
+    TASKS,
+    Method,
+    Settings,
+)
 from minigrad.lab.store import ready
-from minigrad.lab.theory import FAR, LeastSquares, mse, percent
+from minigrad.lab.theory import FAR, LeastSquares, Optimum, percent
 
 CHECKPOINT = "checkpoint.npz"  # in the folder of a method: where it goes on
 EVERY = 2.0  # seconds from one checkpoint to the next
@@ -48,6 +61,8 @@ class Interrupted(KeyboardInterrupt):
 def compare(
     data: Any = "california",
     *,
+    task: str = TASKS[0],
+    alpha: float | None = None,
     methods: Sequence[str] = COMPARED,
     lr: float | Mapping[str, float] | None = None,
     schedule: str = "constant",
@@ -83,9 +98,16 @@ def compare(
     [('batch', 2), ('minibatch', 4)]
     """
     arguments = {**{name: value for name, value in locals().items() if name != "table"}, **table}
-    _check_names(methods, init=init, dtype=dtype, engine=engine, preset=preset, schedule=schedule)
+    _check_names(methods, task=task, init=init, dtype=dtype, engine=engine, preset=preset, schedule=schedule)
     for method in methods:
         check_engine(engine, method)
+    if alpha is not None and not 0 <= alpha < math.inf:
+        raise LabError(f"{option('alpha')} must be a number from 0 on, got {alpha}")
+    classes = task == TASKS[1]
+    for name, value, wrong in (("alpha", alpha, not classes), ("preset", preset, classes)):
+        if wrong and value is not None:
+            raise LabError(f"{option(name)} is for {option('task', TASKS[0 if classes else 1])}")
+    alpha = (ALPHA if alpha is None else alpha) if classes else 0.0
     if seed < 0:
         raise LabError(f"{option('seed')} must be 0 or more, got {seed}")
     if epochs is not None and epochs > MOST_EPOCHS:
@@ -104,8 +126,9 @@ def compare(
     if workers is not None or scheduler or backend or local_steps != 1:
         team = crew(workers, scheduler, backend)
         parallel.check(methods, engine, local_steps)
-    prepared = ready(data, clip_features=clip_features, seed=seed, dtype=dtype, progress=progress, **table)
-    exact = LeastSquares(prepared.x_train, prepared.y_train)
+    prepared = ready(data, clip_features=clip_features, seed=seed, dtype=dtype, progress=progress, task=task, **table)
+    rows = prepared.x_train, prepared.y_train
+    exact = CrossEntropy(*rows, alpha) if classes else LeastSquares(*rows)
     if team and batch_size is None:
         batch_size = min(parallel.BATCH, exact.rows)
     start = _start(exact, init, seed, dtype)
@@ -119,7 +142,8 @@ def compare(
         numbers = numbers | {name: value for name, value in given.items() if value is not None}
         numbers = _numbers(method, exact, start, schedule, **numbers)
         common: dict[str, Any] = {"clip_features": clip_features, "init": init, "seed": seed, "dtype": dtype}
-        plans.append(Settings(prepared.name, method, engine, **common, **numbers, local_steps=local_steps))
+        common |= {"local_steps": local_steps, "task": task, "alpha": alpha}
+        plans.append(Settings(prepared.name, method, engine, **common, **numbers))
     for plan in plans:
         if engine != "minigrad" and plan.batch_size > rows_in_memory(prepared.x_train):
             raise LabError(
@@ -142,16 +166,22 @@ def compare(
 def train(
     data: Any = "california",
     *,
+    task: str = TASKS[0],
     method: str = "minibatch",
     lr: float | None = None,
     **settings: Any,
 ) -> Run:
-    """Fit a linear model by gradient descent on the mean squared error, and keep honest books about it.
+    """Fit a linear model by gradient descent on the mean squared error, or on the cross-entropy of classes, and keep
+    honest books about it.
 
     Args:
-        data: what `lab.load` takes, with all that it takes: "california", "diabetes", "synthetic" (with `rows`,
-            `features`, `outputs`), the path of a table or a DataFrame (with `target`, the columns to predict), a pair
-            (X, y) of arrays.
+        data: what `lab.load` takes, with all that it takes: "california", "diabetes", "digits", "synthetic" (with
+            `rows`, `features`, `outputs`), the path of a table or a DataFrame (with `target`, the columns to predict),
+            a pair (X, y) of arrays.
+        task: "regression"; or "classification" of a target of classes: logistic regression for two of them, and for
+            more softmax regression.
+        alpha: of the penalty alpha/2 ‖W‖² that the loss of a classification has, by default 0.01. Without one, classes
+            that can be told apart without a mistake have no least loss.
         parts: in the place of `data`, any iterable of batches, each a pair (X, y) of arrays or a DataFrame (with
             `target`).
         stream: read the table block by block, and keep its rows in files, so that it need not fit in memory. By default
@@ -192,7 +222,7 @@ def train(
     >>> f"{run.above_optimum:.1%} above the optimum", run.weights.shape
     ('0.0% above the optimum', (13, 3))
     """
-    return compare(data, methods=[method], lr=lr, **settings).runs[0]
+    return compare(data, task=task, methods=[method], lr=lr, **settings).runs[0]
 
 
 def _merged(own: Signature, others: Signature) -> Signature:
@@ -210,13 +240,13 @@ def _check_names(methods: Sequence[str], **given: str | None) -> None:
     if not methods or len(set(methods)) < len(methods):
         raise LabError("methods must name at least one method, and none twice")
     known = {"method": METHODS, "init": INITS, "dtype": DTYPES, "engine": ENGINES, "preset": (*PRESETS, None)}
-    known["schedule"] = SCHEDULES
+    known |= {"schedule": SCHEDULES, "task": TASKS}
     for name, value in (*given.items(), *(("method", method) for method in methods)):
         if value not in known[name]:
             raise unknown(name, value, filter(None, known[name]))
 
 
-def _start(exact: LeastSquares, init: str, seed: int, dtype: str) -> tuple[FloatArray, FloatArray]:
+def _start(exact: Optimum, init: str, seed: int, dtype: str) -> tuple[FloatArray, FloatArray]:
     """The weights (p, q) and bias (q,) that every method starts from."""
     weights, bias = np.zeros_like(exact.weights, dtype), np.zeros_like(exact.bias, dtype)
     if init == "random":
@@ -231,7 +261,7 @@ def _how(method: str, schedule: str) -> tuple[Method, Sequence[float]]:
 
 def _numbers(
     method: str,
-    exact: LeastSquares,
+    exact: Optimum,
     start: tuple[FloatArray, FloatArray],
     schedule: str,
     *,
@@ -266,7 +296,7 @@ def _numbers(
     }
 
 
-def _unfinished(plan: Settings, exact: LeastSquares, start: tuple[FloatArray, FloatArray], names: Sequence[str]) -> str:
+def _unfinished(plan: Settings, exact: Optimum, start: tuple[FloatArray, FloatArray], names: Sequence[str]) -> str:
     """That the epochs by default are not enough, why, and what would be."""
     alike = [names[i] for i in exact.dependent()]
     needed = exact.needed_epochs(*start, plan.lr, plan.batch_size, *_how(plan.method, plan.schedule))
@@ -281,7 +311,7 @@ def _unfinished(plan: Settings, exact: LeastSquares, start: tuple[FloatArray, Fl
 def _carry_out(
     plans: Sequence[Settings],
     table: Prepared,
-    exact: LeastSquares,
+    exact: Optimum,
     start: tuple[FloatArray, FloatArray],
     arguments: dict[str, Any],
     team: parallel.Crew | None = None,
@@ -321,7 +351,7 @@ def _carry_out(
 def _run(
     plan: Settings,
     table: Prepared,
-    exact: LeastSquares,
+    exact: Optimum,
     start: tuple[FloatArray, FloatArray],
     folder: Path | None,
     show: Progress,
@@ -332,9 +362,12 @@ def _run(
     engine: Engine
     if team:
         method = METHODS[plan.method]
-        engine = parallel.Parallel(team, parts, plan.local_steps, *start, plan.lr, plan.clip_norm, method)
+        engine = parallel.Parallel(
+            team, parts, plan.local_steps, *start, plan.lr, plan.clip_norm, method,
+            loss_of=exact.loss_of, alpha=exact.alpha,
+        )  # fmt: skip
     else:
-        engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm, plan.method)
+        engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm, plan.method, exact.loss_of, exact.alpha)
     weights, bias = start
     now = Milestone(0, 0, 0, 0.0)
     looks: list[tuple[int, float, float]] = []
@@ -364,8 +397,11 @@ def _run(
     def look() -> None:
         nonlocal weights, bias
         weights, bias = engine.parameters()
-        train = exact.loss(weights, bias) if exact.streamed else mse(table.x_train, table.y_train, weights, bias)
-        test = mse(table.x_test, table.y_test, weights, bias)
+        if isinstance(exact, LeastSquares) and exact.streamed:  # it is quadratic: no row has to be read
+            train = exact.loss(weights, bias)
+        else:
+            train = exact.measure(table.x_train, table.y_train, weights, bias)
+        test = exact.measure(table.x_test, table.y_test, weights, bias)
         looks.append((now.samples, train, test))
         if log:
             log.losses(*looks[-1])
@@ -379,7 +415,7 @@ def _run(
             look()
         if log and isinstance(engine, TapeEngine):
             x, y = table.x_train[: plan.batch_size], table.y_train[: plan.batch_size]
-            log.graph(mse_loss(linear(x, engine.W, engine.b), y), W=engine.W, b=engine.b, x=x, y=y)
+            log.graph(engine.loss(x, y, engine.W, engine.b), W=engine.W, b=engine.b, x=x, y=y)
         try:
             for now in descend(
                 engine, table.x_train, table.y_train,
@@ -405,6 +441,9 @@ def _run(
         now.steps, now.seconds, diverged, table.notes, own, table.mean, table.deviation,
         *((engine.account(), (engine.compute, engine.exchange)) if isinstance(engine, parallel.Parallel) else ()),
     )  # fmt: skip
+    if table.classes:
+        run = replace(run, classes=table.classes, confusion=confusion(table.x_test, table.y_test, weights, bias))
+    run = replace(run, categories=table.categories)
     return run, interrupted
 
 
@@ -424,6 +463,6 @@ def _why(plan: Settings, now: Milestone, first: float, last: float) -> str:
     bound = f", where the largest stable step is {plan.step_bound:.3g}" if plan.step_bound < math.inf else ""
     return (
         f"{plan.method} diverged in epoch {now.epoch}, after {now.samples:,} samples: "
-        f"the training MSE went from {first:.3g} to {last:.3g} with lr {plan.lr:.3g}"
+        f"the training loss went from {first:.3g} to {last:.3g} with lr {plan.lr:.3g}"
         f"{bound}; try {' or '.join(remedies)}"
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from minigrad.lab.data import FloatArray
+from minigrad.lab.data import FloatArray, blocks
 from minigrad.lab.errors import LabError, option
+from minigrad.lab.settings import TASKS
 from minigrad.lab.theory import Optimum
 
 MOST_WEIGHTS = 3000  # whose Hessian, of as many rows and columns, is solved in seconds
@@ -15,20 +17,48 @@ CLOSE = 1e-13  # of the loss: a step that promises to lower it by less ends the 
 
 def probabilities(x: FloatArray, weights: FloatArray, bias: FloatArray) -> FloatArray:
     """Of each class: x (n, p), W (p, q), b (q,) gives (n, q); where q is 1 it is that of the second of two classes."""
-    scores = np.asarray(x @ weights + bias, np.float64)
+    return shares(np.asarray(x @ weights + bias, np.float64))
+
+
+def shares(scores: FloatArray) -> FloatArray:
+    """The same from scores (n, q), NaN where they are."""
     if scores.shape[1] == 1:
-        return np.asarray(np.exp(-np.logaddexp(0.0, -scores)))
-    return np.asarray(np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)))
+        part = np.exp(-np.abs(scores))
+        return np.asarray(np.where(scores > 0, 1.0, part) / (1 + part))
+    top = scores - scores.max(axis=1, keepdims=True)
+    parts = np.exp(top)
+    return np.asarray(parts / parts.sum(axis=1, keepdims=True))
 
 
 def log_loss(
-    x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray, weight: FloatArray | float = 1.0
+    x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray, weight: FloatArray | None = None
 ) -> float:
     """The mean over rows of -ln p of the class that y (n, q) names: 1 in its column, or for q = 1 that of two."""
-    scores = np.asarray(x @ weights + bias, np.float64)
-    if scores.shape[1] == 1:
-        return float(np.mean(weight * np.logaddexp(0.0, np.where(y > 0.5, -scores, scores))[:, 0]))
-    return float(np.mean(weight * (np.logaddexp.reduce(scores, axis=1) - (scores * y).sum(1))))
+    total = 0.0
+    for rows in blocks(x):
+        scores, named = np.asarray(x[rows] @ weights + bias, np.float64), y[rows]
+        if scores.shape[1] == 1:
+            losses = np.logaddexp(0.0, np.where(named > 0.5, -scores, scores))[:, 0]
+        else:
+            losses = np.logaddexp.reduce(scores, axis=1) - (scores * named).sum(1)
+        total += float(losses.sum() if weight is None else weight[rows] @ losses)
+    return total / len(x)
+
+
+def predicted(scores: FloatArray) -> npt.NDArray[np.intp]:
+    """The number of the most probable class, (n,), from scores (n, q)."""
+    return np.asarray((scores[:, 0] > 0).astype(np.intp) if scores.shape[1] == 1 else scores.argmax(1))
+
+
+def confusion(x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray) -> npt.NDArray[np.int64]:
+    """How many rows of each class (in rows) are taken for each class (in columns): the confusion matrix."""
+    q = max(y.shape[1], 2)
+    counts = np.zeros(q * q, np.int64)
+    for rows in blocks(x):
+        with np.errstate(over="ignore", invalid="ignore"):  # of a descent that diverged
+            taken = predicted(x[rows] @ weights + bias)
+        counts += np.bincount(q * predicted(y[rows] - 0.5) + taken, minlength=q * q)
+    return counts.reshape(q, q)
 
 
 class CrossEntropy(Optimum):
@@ -43,11 +73,13 @@ class CrossEntropy(Optimum):
             there are more than 3,000 weights.
     """
 
+    task = TASKS[1]
+    word = "loss"
+
     def __init__(self, x: FloatArray, y: FloatArray, alpha: float, weight: FloatArray | None = None) -> None:
-        self.rows, self.alpha = len(x), alpha
-        z = np.column_stack([x, np.ones(len(x))]).astype(np.float64)
-        w = np.ones(len(x)) if weight is None else weight
-        (n, columns), q = z.shape, y.shape[1]
+        self.rows, self.alpha, self.streamed = len(x), alpha, isinstance(x, np.memmap)
+        q, columns = y.shape[1], x.shape[1] + 1
+        self.loss_of = "logistic" if q == 1 else "softmax"
         if columns * q > MOST_WEIGHTS:
             raise LabError(
                 f"{columns - 1:,} features and {q} classes are {columns * q:,} weights; Newton's method takes at most "
@@ -59,8 +91,7 @@ class CrossEntropy(Optimum):
         theta = np.zeros((columns, q))
         self.least = self.measure(x, y, theta[:-1], theta[-1], weight)
         for _ in range(MOST_STEPS):
-            error, hessian = self._derivatives(z, y, w, theta, penalty)
-            gradient = (z.T @ (w[:, np.newaxis] * error)).ravel() / n + penalty * theta.ravel()
+            gradient, hessian, _ = self._derivatives(x, y, weight, theta, penalty)
             try:
                 step = np.linalg.solve(hessian + still, gradient)
             except np.linalg.LinAlgError:
@@ -81,34 +112,46 @@ class CrossEntropy(Optimum):
                 "the classes can be told apart without a mistake, so that the loss falls for ever: "
                 f"{option('alpha', 1e-3)} keeps the weights small"
             )
-        error, hessian = self._derivatives(z, y, w, theta, penalty)
+        _, hessian, (squares, largest, noise) = self._derivatives(x, y, weight, theta, penalty)
         self.weights, self.bias = theta[:-1], theta[-1]
         self.eigenvalues, self._directions = np.linalg.eigh(hessian)
         curvature = 0.25 if q == 1 else 0.5
-        squared = w[:, np.newaxis] * z**2
-        self.full_batch_bound = 2 / (
-            curvature * float(np.linalg.eigvalsh(z.T @ (w[:, np.newaxis] * z) / n)[-1]) + alpha
-        )
-        self.one_sample_bound = 2 / (curvature * float(squared.sum(1).max()) + alpha)
-        noise = squared.T @ (w[:, np.newaxis] * error**2) / n
+        self.full_batch_bound = 2 / (curvature * float(np.linalg.eigvalsh(squares)[-1]) + alpha)
+        self.one_sample_bound = 2 / (curvature * largest + alpha)
         self._noise, self._spread = float(noise.sum()), float(np.sqrt(noise).sum())
 
     def _derivatives(
-        self, z: FloatArray, y: FloatArray, w: FloatArray, theta: FloatArray, penalty: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """p - y, which is the derivative by the scores, and the Hessian; weights count row by row of theta."""
-        (n, columns), q = z.shape, y.shape[1]
-        p = probabilities(z[:, :-1], theta[:-1], theta[-1])
-        hessian = np.empty((columns, q, columns, q))
+        self, x: FloatArray, y: FloatArray, weight: FloatArray | None, theta: FloatArray, penalty: FloatArray
+    ) -> tuple[FloatArray, FloatArray, tuple[FloatArray, float, FloatArray]]:
+        """Gradient and Hessian, where weights count row by row of theta.
+
+        And of the rows z the mean of z zᵀ, the largest square, and the mean square of each entry of their gradients.
+        """
+        (columns, q), n = theta.shape, len(x)
+        gradient, noise = np.zeros((columns, q)), np.zeros((columns, q))
+        hessian, squares, largest = np.zeros((columns, q, columns, q)), np.zeros((columns, columns)), 0.0
+        for rows in blocks(x):
+            z = np.column_stack([x[rows], np.ones(len(x[rows]))]).astype(np.float64)
+            w = np.ones(len(z)) if weight is None else weight[rows]
+            p = probabilities(z[:, :-1], theta[:-1], theta[-1])
+            error, wz = p - y[rows], w[:, np.newaxis] * z / n
+            for k in range(q):
+                for other in range(k, q):
+                    part = p[:, k] * ((k == other) - p[:, other])
+                    hessian[:, k, :, other] += wz.T @ (part[:, np.newaxis] * z)
+            gradient += wz.T @ error
+            squares += wz.T @ z
+            noise += (w[:, np.newaxis] * wz * z).T @ error**2
+            largest = max(largest, float((w * (z**2).sum(1)).max()))
         for k in range(q):
-            for other in range(k, q):
-                part = p[:, k] * ((k == other) - p[:, other])
-                hessian[:, k, :, other] = hessian[:, other, :, k] = z.T @ ((w * part / n)[:, np.newaxis] * z)
-        return p - y, hessian.reshape(columns * q, columns * q) + np.diag(penalty)
+            for other in range(k):
+                hessian[:, k, :, other] = hessian[:, other, :, k]
+        flat = hessian.reshape(columns * q, columns * q) + np.diag(penalty)
+        return gradient.ravel() + penalty * theta.ravel(), flat, (squares, largest, noise)
 
     def measure(
         self, x: FloatArray, y: FloatArray, weights: FloatArray, bias: FloatArray, weight: FloatArray | None = None
     ) -> float:
         """The log loss of any weights on any rows, with the penalty."""
         penalty = self.alpha / 2 * float(np.vdot(weights, weights))
-        return log_loss(x, y, weights, bias, 1.0 if weight is None else weight) + penalty
+        return log_loss(x, y, weights, bias, weight) + penalty

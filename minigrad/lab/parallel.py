@@ -33,7 +33,7 @@ import numpy.typing as npt
 import minigrad
 from minigrad.engine.words import counted
 from minigrad.lab.data import BLOCK, FloatArray, Prepared
-from minigrad.lab.descent import TapeEngine, shuffled
+from minigrad.lab.descent import TapeEngine, objective, shuffled
 from minigrad.lab.errors import LabError, option
 from minigrad.lab.settings import METHODS
 from minigrad.lab.store import kept
@@ -112,6 +112,8 @@ class Task(NamedTuple):
     lr: float
     clip_norm: float | None
     local: bool
+    loss_of: str = "squares"
+    alpha: float = 0.0
     version: str = minigrad.__version__
 
 
@@ -127,7 +129,9 @@ def work(parts: Sequence[Part], task: Task) -> tuple[list[Answer], float]:
     answers = []
     with np.errstate(over="ignore", invalid="ignore"):  # a loss that explodes is noticed where it is looked at
         for part in parts:
-            engine = TapeEngine(task.weights, task.bias, task.lr, task.clip_norm)
+            engine = TapeEngine(
+                task.weights, task.bias, task.lr, task.clip_norm, loss=objective(task.loss_of, task.alpha)
+            )
             rows = 0
             for step in range(task.first, task.last):
                 x, y = part.batch(task.key, step, task.steps)
@@ -225,8 +229,12 @@ class Parallel(TapeEngine):
     `exchanges`, their number.
     """
 
-    def __init__(self, crew: Crew, parts: Sequence[Part], local_steps: int, *settings: Any) -> None:
+    def __init__(
+        self, crew: Crew, parts: Sequence[Part], local_steps: int, *settings: Any,
+        loss_of: str = "squares", alpha: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__(*settings)
+        self.of = loss_of, alpha
         crew.hold(parts)
         self.crew, self.local_steps = crew, local_steps
         self.compute = self.exchange = 0.0
@@ -245,7 +253,7 @@ class Parallel(TapeEngine):
             began = perf_counter()
             task = Task(
                 *self.parameters(), self.key, first, min(first + self.local_steps, bounds[-1]), self.count,
-                self.lr, self.clip_norm, self.local_steps > 1,
+                self.lr, self.clip_norm, self.local_steps > 1, *self.of,
             )  # fmt: skip
             groups = self.crew.ask(task)
             answers: list[Any] = [None] * sum(len(found) for found, _ in groups)

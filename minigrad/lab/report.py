@@ -6,8 +6,8 @@ import io
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from minigrad.engine.words import counted, html_table
-from minigrad.lab.data import FloatArray
+from minigrad.lab.data import FloatArray, output_names
 from minigrad.lab.model import Model
-from minigrad.lab.settings import METHODS, Settings
-from minigrad.lab.theory import FAR, LeastSquares, percent
+from minigrad.lab.settings import METHODS, TASKS, Settings
+from minigrad.lab.theory import FAR, Optimum, percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The losses of a run, an entry a look: `samples` seen, and `train` and `test` MSE of equal weights.
+    """The losses of a run, an entry a look: `samples` seen, and of equal weights the loss on `train` and `test` rows.
+
+    It is the MSE, and of a classification the log loss with the penalty.
 
     >>> from minigrad import lab
     >>> history = lab.train("synthetic", method="batch", epochs=2).history
@@ -48,7 +50,9 @@ class Run:
     `weights` (p, q) and `bias` (q,) belong to the standardised features, `mean` and `deviation` (p,) standardised them.
     `seconds` are those spent in steps. `diverged` is None, or says why the run was stopped. `notes` say what was
     done to the data. `folder` has the event file, when one was asked for. Where workers
-    computed, `shared` says who, and `work` has the seconds of computing and of exchange.
+    computed, `shared` says who, and `work` has the seconds of computing and of exchange. `categories` are the values
+    of features that were made columns of 0 and 1 of. Of a classification there are the `classes`, and `confusion`, how
+    many test rows of each class (in rows) were taken for each (in columns).
 
     >>> from minigrad import lab
     >>> run = lab.train("synthetic", epochs=1)
@@ -60,7 +64,7 @@ class Run:
     history: History
     weights: FloatArray
     bias: FloatArray
-    exact: LeastSquares
+    exact: Optimum
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
     steps: int
@@ -72,12 +76,16 @@ class Run:
     deviation: FloatArray
     shared: str | None = None
     work: tuple[float, float] | None = None
+    categories: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    confusion: npt.NDArray[np.int64] | None = None
 
     @property
     def model(self) -> Model:
         """The model that was learned, to be saved or to predict with."""
         scaling = self.mean, self.deviation, self.settings.clip_features
-        return Model(self.weights, self.bias, *scaling, self.feature_names, self.target_names)
+        names: Any = self.feature_names, self.target_names, self.categories, self.classes
+        return Model(self.weights, self.bias, *scaling, *names)
 
     @property
     def method(self) -> str:
@@ -95,17 +103,46 @@ class Run:
         return int(self.history.samples[-1])
 
     @property
-    def train_mse(self) -> float:
+    def train_loss(self) -> float:
         return float(self.history.train[-1])
 
     @property
-    def test_mse(self) -> float:
+    def test_loss(self) -> float:
         return float(self.history.test[-1])
 
     @property
+    def train_mse(self) -> float:
+        """`train_loss`, which is an MSE."""
+        self._only(TASKS[0])
+        return self.train_loss
+
+    @property
+    def test_mse(self) -> float:
+        """`test_loss`, which is an MSE."""
+        self._only(TASKS[0])
+        return self.test_loss
+
+    @property
+    def log_loss(self) -> float:
+        """The log loss on the test rows: `test_loss` without the penalty."""
+        self._only(TASKS[1])
+        return self.test_loss - self.exact.alpha / 2 * float(np.vdot(self.weights, self.weights))
+
+    @property
+    def accuracy(self) -> float:
+        """The part of the test rows that are taken for what they are."""
+        self._only(TASKS[1])
+        counts: Any = self.confusion
+        return float(np.trace(counts) / counts.sum())
+
+    def _only(self, task: str) -> None:
+        if self.settings.task != task:
+            raise AttributeError(f"only a run of task={task!r} has this, and here it is {self.settings.task!r}")
+
+    @property
     def above_optimum(self) -> float:
-        """How far the training MSE is above the exact optimum, in parts of it (0.01 is 1 %)."""
-        return self.train_mse / self.exact.mse - 1 if self.exact.mse else math.inf
+        """How far the training loss is above the exact optimum, in parts of it (0.01 is 1 %)."""
+        return self.train_loss / self.exact.least - 1 if self.exact.least else math.inf
 
     @property
     def microseconds_per_step(self) -> float:
@@ -186,12 +223,12 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1)
 
 def _relative(run: Run) -> bool:
     """Whether distances can be told in parts of the optimum: not where that is zero up to rounding."""
-    return bool(run.exact.mse > 1e-12 * run.history.train[0])
+    return bool(run.exact.least > 1e-12 * run.history.train[0])
 
 
 def _above(run: Run) -> str:
     if not _relative(run):
-        return f"{run.train_mse - run.exact.mse:+.2g}"
+        return f"{run.train_loss - run.exact.least:+.2g}"
     percent = round(100 * run.above_optimum, 2) + 0.0  # no -0.00
     return f"{percent:+.2f} %" if percent < 1e4 else f"{percent:+.2g} %"
 
@@ -201,15 +238,21 @@ def titled(runs: Sequence[Run]) -> str:
     return f"{settings.data}, {counted(settings.epochs, 'epoch')}, engine {settings.engine}, {settings.dtype}"
 
 
-HEADER = ["method", "lr", "samples\nseen", "steps", "train\nMSE", "test\nMSE", "above\noptimum", "seconds", "µs/step"]
+def header(runs: Sequence[Run]) -> list[str]:
+    """What stands above `results`."""
+    word, classes = runs[0].exact.word, bool(runs[0].classes)
+    test = ["test\nlog loss", "test\naccuracy"] if classes else [f"test\n{word}"]
+    return ["method", "lr", "samples\nseen", "steps", f"train\n{word}", *test, "above\noptimum", "seconds", "µs/step"]
 
 
 def results(runs: Sequence[Run]) -> list[list[str]]:
-    """One row a run, below HEADER."""
+    """One row a run, below its `header`."""
+    classes = bool(runs[0].classes)
     return [
         [
             run.name, f"{run.settings.lr:.3g}", f"{run.samples:,}", f"{run.steps:,}",
-            f"{run.train_mse:.6g}", f"{run.test_mse:.6g}", _above(run),
+            f"{run.train_loss:.6g}", f"{run.log_loss if classes else run.test_loss:.6g}",
+            *([f"{100 * run.accuracy:.2f} %"] if classes else []), _above(run),
             f"{run.seconds:.2f}", f"{run.microseconds_per_step:.1f}",
         ]
         for run in runs
@@ -219,18 +262,24 @@ def results(runs: Sequence[Run]) -> list[list[str]]:
 WEIGHTS = "weights, per standard deviation of the feature"
 
 
-def weights(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
-    """A head, and the learned weight of each named feature, and the bias, beside the exact ones."""
+def weights(runs: Sequence[Run]) -> tuple[str, list[str], list[list[str]]]:
+    """A title, a head, and the learned weight of each named feature, and the bias, beside the exact ones."""
     exact = runs[0].exact
-    several = len(runs[0].target_names) > 1
+    outputs = output_names(runs[0].target_names, runs[0].classes)
+    several = len(outputs) > 1
     columns = [np.vstack([exact.weights, exact.bias]), *(np.vstack([run.weights, run.bias]) for run in runs)]
     digits = max(0, 4 - math.floor(math.log10(np.abs(columns[0]).max() or 1.0)))
     rows = [
         [name, *([target] if several else []), *(_number(column[i, k], digits) for column in columns)]
-        for k, target in enumerate(runs[0].target_names)
+        for k, target in enumerate(outputs)
         for i, name in enumerate([*runs[0].feature_names, "bias"])
     ]
-    return ["feature", *(["target"] if several else []), "exact", *(run.method for run in runs)], rows
+    head = ["feature", *(["target"] if several else []), "exact", *(run.method for run in runs)]
+    if len(rows) <= MOST_WEIGHTS:
+        return WEIGHTS, head, rows
+    largest = np.argsort(-np.abs(columns[0].T.ravel()), kind="stable")[:MOST_WEIGHTS]
+    title = f"{WEIGHTS}: of {len(rows):,} the {MOST_WEIGHTS} that are largest at the optimum"
+    return title, head, [rows[i] for i in sorted(largest)]
 
 
 def _number(value: float, digits: int) -> str:
@@ -240,17 +289,20 @@ def _number(value: float, digits: int) -> str:
 def account(runs: Sequence[Run]) -> list[str]:
     """In sentences: what was done to the data, the floor, the steps and their bounds."""
     exact, settings = runs[0].exact, runs[0].settings
+    least = f"exact least squares: train MSE {exact.least:.6g}"
+    if runs[0].classes:
+        least = f"exact optimum, by Newton's method: loss {exact.least:.6g}, which is log loss + {exact.alpha:g}/2 ‖W‖²"
     return [
         *runs[0].notes,
         "start: all weights zero" if settings.init == "zeros" else f"start: random weights (seed {settings.seed})",
-        f"exact least squares: train MSE {exact.mse:.6g}; no weights do better on these rows{_doubt(exact)}",
+        f"{least}; no weights do better on these rows{_doubt(exact)}",
         f"largest stable lr: {exact.full_batch_bound:.3g} for the full batch (2/lambda_max), "
         f"{exact.one_sample_bound:.3g} for one sample",
         *(_steps(run) for run in runs),
     ]
 
 
-def _doubt(exact: LeastSquares) -> str:
+def _doubt(exact: Optimum) -> str:
     if exact.error <= 1e-9:
         return ""
     digits = max(0, math.floor(-math.log10(exact.error)))
@@ -284,16 +336,16 @@ def show(runs: Sequence[Run], brief: bool = False, file: TextIO | None = None) -
             for sentence in account(runs):
                 console.print(f"- {sentence}", markup=False)
             console.print()
-        table = _table(HEADER, results(runs))
+        table = _table(header(runs), results(runs))
         if console.measure(table, options=console.options.update(width=1000)).maximum > console.width:
-            names = [name.replace("\n", " ") for name in HEADER]  # one column a run
+            names = [name.replace("\n", " ") for name in header(runs)]  # one column a run
             first, *body = zip(names, *results(runs), strict=True)
             table = _table(first, body)
         console.print(titled(runs), style="bold", markup=False)
         console.print(table)
         if not brief:
-            head, rows = weights(runs)
-            console.print(WEIGHTS, style="bold")
+            title, head, rows = weights(runs)
+            console.print(title, style="bold")
             console.print(_table(head, rows, head.index("exact")))
     _print(captured.get(), file)
 
@@ -316,7 +368,7 @@ def page(runs: Sequence[Run]) -> str:
     if not runs:
         return "<p>no runs</p>"
     said = "".join(f"<li>{escape(line)}</li>" for line in account(runs))
-    tables = html_table(titled(runs), HEADER, results(runs)) + html_table(WEIGHTS, *weights(runs))
+    tables = html_table(titled(runs), header(runs), results(runs)) + html_table(*weights(runs))
     return f"<ul>{said}</ul>{tables}" + "".join(f"<p>{escape(run.diverged)}</p>" for run in runs if run.diverged)
 
 
@@ -342,6 +394,8 @@ STYLES = {
     "adam": ("#333333", 1.6, 0.12, "left"),
 }
 DASHES = (0, (3, 2))
+MOST_WEIGHTS = 60  # in a table
+MOST_CELLS = 20  # classes in a row of a picture whose counts can be read
 
 
 def picture(runs: Sequence[Run], path: str | Path) -> Path:
@@ -371,23 +425,24 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
         left.plot(samples, train, linewidth=width, **look)
         left.plot(samples, test, linewidth=max(1.0, width / 2), linestyle=DASHES, **look)
         _name(left, run.method, samples, train)
-        above = train - exact.mse
-        above[above < 1e-9 * exact.mse] = np.nan  # from here down it is rounding
-        above *= 100 / exact.mse if relative else 1
+        above = train - exact.least
+        above[above < 1e-9 * exact.least] = np.nan  # from here down it is rounding
+        above *= 100 / exact.least if relative else 1
         right.plot(samples, above, linewidth=width, **look)
         _name(right, run.method, samples, above)
-    left.set_title(f"{plan.data}: mean squared error", loc="left", weight="bold", parse_math=False)
+    what = "log loss, with the penalty" if runs[0].classes else "mean squared error"
+    left.set_title(f"{plan.data}: {what}", loc="left", weight="bold", parse_math=False)
     left.plot([], [], color="grey", linewidth=2, label="training rows")
     left.plot([], [], color="grey", linewidth=1.2, linestyle=DASHES, label="test rows")
     left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.1))
-    if exact.mse > 1e-6 * start:  # else the axis would be all depth
-        left.axhline(exact.mse, color="black", linewidth=1)
+    if exact.least > 1e-6 * start:  # else the axis would be all depth
+        left.axhline(exact.least, color="black", linewidth=1)
         left.annotate(
-            f"exact optimum of the training rows, {exact.mse:.4g}", (0.01, exact.mse),
+            f"exact optimum of the training rows, {exact.least:.4g}", (0.01, exact.least),
             xycoords=("axes fraction", "data"), xytext=(0, -4), textcoords="offset points",
             va="top", fontsize=9,
         )  # fmt: skip
-        left.set_ylim(exact.mse * (exact.mse / start) ** 0.1)
+        left.set_ylim(exact.least * (exact.least / start) ** 0.1)
     unit = ", in percent" if relative else ""
     right.set_title(f"training loss above the exact optimum{unit}", loc="left", weight="bold")
     # The axis of samples is linear from 0 to the first look of any run and logarithmic from there.
@@ -396,7 +451,11 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
     _logarithmic(right, first, "{:g} %" if relative else "{:g}")
     if any(run.diverged for run in runs):
         left.set_ylim(top=20 * start)
-        right.set_ylim(top=20 * start * (100 / exact.mse if relative else 1))
+        right.set_ylim(top=20 * start * (100 / exact.least if relative else 1))
+    return _drawn(figure, path)
+
+
+def _drawn(figure: Any, path: Path) -> Path:
     drawn = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it in the picture
@@ -404,6 +463,37 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
     with path.open("xb") as file:
         file.write(drawn.getvalue())
     return path
+
+
+def classes_picture(runs: Sequence[Run], path: str | Path) -> Path:
+    """Draw the confusion matrix of each run on the test rows as a PNG at `path`, which must not exist. Returns it."""
+    from matplotlib.figure import Figure
+
+    names = runs[0].classes
+    across = min(len(runs), 4)
+    down = -(-len(runs) // across)
+    figure = Figure(figsize=(4.2 * across, 4.9 * down), dpi=120, layout="constrained")
+    for axes, run in zip(figure.subplots(down, across, squeeze=False).flat, runs, strict=False):
+        counts: Any = run.confusion
+        share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        axes.set_title(
+            f"{run.method}: accuracy {100 * run.accuracy:.2f} %\n"
+            f"log loss {run.log_loss:.4g} on {counts.sum():,} test rows",
+            fontsize=10,
+        )
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        if len(names) <= MOST_CELLS:
+            look: dict[str, Any] = {"labels": [name[:12] for name in names], "parse_math": False, "fontsize": 8}
+            axes.set_xticks(range(len(names)), **look, rotation=0 if max(map(len, names)) < 4 else 45)
+            axes.set_yticks(range(len(names)), **look)
+            for i, k in zip(*counts.nonzero(), strict=True):
+                colour = "white" if share[i, k] > 0.5 else "black"
+                axes.text(k, i, f"{counts[i, k]:,}", ha="center", va="center", fontsize=8, color=colour)
+    for axes in figure.axes[len(runs) :]:
+        axes.remove()
+    return _drawn(figure, Path(path))
 
 
 def _name(axes: Any, method: str, x: Any, y: Any) -> None:

@@ -68,7 +68,7 @@ def result(run: Run) -> dict[str, Any]:
     state = "diverged" if run.diverged else "done" if done else "stopped"
     return {
         "state": state, "epochs": run.settings.epochs, "lr": run.settings.lr, "samples": run.samples,
-        "train": run.train_mse, "test": run.test_mse, "above": run.above_optimum, "seconds": run.seconds,
+        "train": run.train_loss, "test": run.test_loss, "above": run.above_optimum, "seconds": run.seconds,
     }  # fmt: skip
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MISSING = ("refuse", "drop", "mean", "median")
+TASKS = ("regression", "classification")
+ALPHA = 0.01  # of a classification, unless one says otherwise
 INITS = ("zeros", "random")
 DTYPES = ("float64", "float32")
 BACKENDS = ("dask", "processes", "threads", "serial")
@@ -88,3 +90,5 @@ class Settings:
     predicted: float  # how far above the optimum it is to end, in parts of it; 0 where nothing is predicted
     schedule: str = "constant"  # of lr
     local_steps: int = 1  # between two exchanges
+    task: str = "regression"
+    alpha: float = 0.0  # of the penalty alpha/2 ‖W‖², which a classification has

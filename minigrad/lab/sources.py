@@ -22,6 +22,7 @@ import numpy as np
 from minigrad.lab import data as in_memory
 from minigrad.lab import tables
 from minigrad.lab.errors import LabError, option
+from minigrad.lab.settings import TASKS
 from minigrad.lab.tables import Columns, TextOptions, need, reading
 
 LARGE = 2**28  # bytes of a file that is read in blocks unless one says otherwise
@@ -38,27 +39,78 @@ def files(data: Any) -> list[Path]:
     return [Path(found) for found in sorted(glob.glob(str(data), recursive=True)) if Path(found).is_file()]
 
 
-def of_files(paths: Sequence[Path], text: TextOptions, notes: list[str], **columns: Any) -> Iterator[Columns]:
-    """The rows of several files with the same columns, in blocks. Raises LabError."""
+def of_files(
+    paths: Sequence[Path], text: TextOptions, notes: list[str], *, survey: bool = False, **columns: Any
+) -> Iterator[Any]:
+    """The rows of several files with the same columns, in blocks; for a `survey` as DataFrames. Raises LabError."""
     text = text.checked()
     for path in paths:
         name = "standard input" if str(path) == "-" else str(path)
-        for table in _picked(_frames(path, name, text, notes), name, notes, **columns):
+        frames = _tidied(_frames(path, name, text, notes), notes)
+        if survey:
+            yield from (frame for frame, _, _ in frames)
+            continue
+        for frame, decimal, before in frames:
+            table = tables.picked(frame, name, [] if before else notes, decimal=decimal, before=before, **columns)
             yield table
-            columns = {"target": table.target_names, "features": table.feature_names, "drop": None, "categorical": None}
+            columns |= settled(table)
 
 
-def of_batches(batches: Iterable[Any], notes: list[str], **columns: Any) -> Iterator[Columns]:
-    """The rows of batches, each a pair (X, y) of arrays or a DataFrame. Raises LabError."""
+def settled(table: Columns) -> dict[str, Any]:
+    """Which columns the rows after these have: those that were found in these."""
+    made = {f"{column}={level}": column for column, levels in table.categories.items() for level in levels}
+    features = list(dict.fromkeys(made.get(name, name) for name in table.feature_names))
+    known = {name: table.categories[name] for name in features if name in table.categories}
+    return {"target": table.target_names, "features": features, "drop": None, "categorical": known}
+
+
+def values(frames: Iterable[Any], columns: dict[str, Any]) -> dict[str, Any]:
+    """The values of the categorical columns that are meant, and the classes of the target. Raises LabError."""
+    found: dict[str, set[str]] = {}
+    classes = columns["task"] == TASKS[1]
+    for frame in frames:
+        if not found:
+            given = dict(columns)
+            if classes and columns["target"]:
+                targets = tables.named(columns["target"], list(frame.columns), "the table", "target")
+                given["classes"] = tables.levels_of(tables.labels_of(frame[targets[0]])[1])
+            first = tables.picked(frame, "the table", [], **given)
+            found = {name: set() for name in [*first.categories, *(first.target_names if classes else ())]}
+        for name, labels in found.items():
+            labels.update(tables.labels_of(frame[name])[1])
+            if len(labels) > tables.MOST_LEVELS:
+                raise LabError(f"{name!r} has more than {tables.MOST_LEVELS:,} values, which are the most")
+    levels = {name: tables.levels_of(labels) for name, labels in found.items()}
+    targets = [*levels][-1:] if classes else []
+    if targets and len(levels[targets[0]]) < 2:
+        raise LabError(f"{targets[0]!r} has one value only, and a classification needs two classes or more")
+    return {
+        "categorical": {name: found for name, found in levels.items() if name not in targets},
+        "classes": levels[targets[0]] if targets else None,
+    }
+
+
+def of_batches(batches: Iterable[Any], notes: list[str], *, survey: bool = False, **columns: Any) -> Iterator[Any]:
+    """The rows of batches, each a pair (X, y) of arrays or a DataFrame; for a `survey` DataFrames. Raises LabError."""
     names = None
+    said = {name: value for name, value in columns.items() if name in ("task", "classes")}
     for i, batch in enumerate(batches, 1):
+        if survey and tables.is_frame(batch):
+            yield tables.tidied(tables.as_pandas(batch), [])
+            continue
         if tables.is_frame(batch):
             table = tables.of_frame(batch, **columns)
-            columns |= {"target": table.target_names, "features": table.feature_names, "drop": None}
+            columns |= settled(table)
         elif isinstance(batch, tuple | list) and len(batch) == 2:
-            if given := [option(name) for name, value in columns.items() if value]:
+            if given := [option(name) for name, value in columns.items() if value and name not in said]:
                 raise LabError(f"{given[0]} is for parts that are DataFrames; a pair (X, y) says itself what is y")
-            table = tables.of_pair(batch)
+            if survey:  # of pairs, only the classes are asked for
+                import pandas as pd
+
+                yield pd.DataFrame({"x": 0.0, "y": np.ravel(batch[1])})
+                columns["target"] = "y"
+                continue
+            table = tables.of_pair(batch, **said)
         else:
             raise LabError(f"parts are pairs (X, y) of arrays or DataFrames, and part {i} is a {type(batch).__name__}")
         names = names or table[2:4]
@@ -69,8 +121,8 @@ def of_batches(batches: Iterable[Any], notes: list[str], **columns: Any) -> Iter
         yield table
 
 
-def _picked(frames: Frames, name: str, notes: list[str], **columns: Any) -> Iterator[Columns]:
-    """The columns meant of the blocks of one file: which they are is decided on the first."""
+def _tidied(frames: Frames, notes: list[str]) -> Iterator[tuple[Any, str | None, int]]:
+    """Blocks without empty rows and unnamed columns, which are decided on the first; with the rows before each."""
     kept: list[int] | None = None
     before = 0
     for frame, decimal in frames:
@@ -78,11 +130,8 @@ def _picked(frames: Frames, name: str, notes: list[str], **columns: Any) -> Iter
         frame = tables.filled(frame, notes if kept is None else [])
         if kept is None:
             kept, names = tables.labels(frame, notes)
-        frame = frame.iloc[:, kept].set_axis(names, axis=1)
-        table = tables.picked(frame, name, [], decimal=decimal, before=before, **columns)
-        columns |= {"target": table.target_names, "features": table.feature_names, "drop": None}
+        yield frame.iloc[:, kept].set_axis(names, axis=1), decimal, before
         before += rows
-        yield table
 
 
 def _frames(path: Path, name: str, text: TextOptions, notes: list[str]) -> Frames:

@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from inspect import signature
@@ -27,8 +27,9 @@ import numpy.typing as npt
 from minigrad.engine.words import counted
 from minigrad.lab import data as in_memory
 from minigrad.lab import sources
-from minigrad.lab.data import FloatArray, Prepared, blocks, check_scale, gaps_refused, standardised
-from minigrad.lab.errors import LabError, option
+from minigrad.lab.data import FloatArray, Prepared, blocks, check_scale, gaps_refused, standardised, told
+from minigrad.lab.errors import LabError, option, unknown
+from minigrad.lab.settings import TASKS
 from minigrad.lab.tables import Columns, TextOptions
 
 TEST_SHARE = 0.2
@@ -71,21 +72,33 @@ def ready(
     if parts is None and not paths:
         dataset = in_memory.load(data, seed=seed, **table)
         name, notes = dataset.name, [*dataset.notes]
-        names = dataset.feature_names, dataset.target_names
+        more: Any = dataset.feature_names, dataset.target_names, notes, dataset.categories, dataset.classes
         whole = np.asarray(dataset.features, np.float64), np.asarray(dataset.targets, np.float64)
-        read: Any = (Columns(*rows, *names, notes) for rows in [whole])
+        read: Any = (Columns(*rows, *more) for rows in [whole])
     else:
         if parts is not None and data != "california":
             raise LabError("data and parts are both given, and only one of them can be meant")
+        task = table.pop("task", TASKS[0])
+        if task not in TASKS:
+            raise unknown("task", task, TASKS)
         columns, text = in_memory.options(in_memory.FILE if paths else in_memory.PARTS, table)
-        if columns["categorical"]:
-            out = option("drop", columns["categorical"])
-            raise LabError(f"{option('categorical')} needs all rows at once, to see which values there are; take {out}")
-        if parts is not None:
-            name, read = "parts", sources.of_batches(parts, notes, **columns)
-        else:
-            name = "stdin" if str(data) == "-" else Path(data).name
-            read = sources.of_files(paths, TextOptions(**text), notes, **columns)
+        columns["task"] = task
+        name = "parts" if parts is not None else "stdin" if str(data) == "-" else Path(data).name
+
+        def reading(notes: list[str], **columns: Any) -> Any:
+            if parts is not None:
+                return sources.of_batches(parts, notes, **columns)
+            return sources.of_files(paths, TextOptions(**text), notes, **columns)
+
+        if columns["task"] == TASKS[1] or (columns["categorical"] and not isinstance(columns["categorical"], Mapping)):
+            if name == "stdin" or isinstance(parts, Iterator):
+                what = option("categorical") if columns["categorical"] else option("task", TASKS[1])
+                raise LabError(
+                    f"{what} reads a stream twice, at first to see which values there are, and {name} can be read "
+                    "once: write it to a file first" + ("" if name == "stdin" else ", or give a list")
+                )
+            columns |= sources.values(reading([], **columns, survey=True), columns)
+        read = reading(notes, **columns)
     folder = Path(tempfile.mkdtemp(prefix="minigrad-", dir=_roomy()))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -172,11 +185,12 @@ class _Writer(ExitStack):
         x, y = block.features, block.targets
         if not self.files:
             self.feature_names, self.target_names = block.feature_names, block.target_names
+            self.categories, self.classes = block.categories, block.classes
             self.features, self.targets = _Columns(x.shape[1]), _Columns(y.shape[1])
             self.gaps = np.zeros(x.shape[1] + y.shape[1], np.int64)
             for key in product("xy", SETS):
                 self.files[key] = self.enter_context(self._path(*key).open("wb"))
-        for names, part in ((self.feature_names, x), (self.target_names, y)):
+        for names, part in ((self.feature_names, x), (self.target_names * y.shape[1], y)):
             if len(bad := np.argwhere(np.isinf(part))):
                 row, column = bad[0]
                 where = f"row {self.read + row + 1}, column {names[column]!r}"
@@ -207,7 +221,10 @@ class _Writer(ExitStack):
     def ready(self, clip: float | None, dtype: np.dtype[Any], notes: list[str]) -> Prepared:
         """The rows, standardised in their files. Raises LabError where nothing can be learned from them."""
         if self.missing == "refuse" and self.dropped:
-            raise gaps_refused(self, self.gaps, self.dropped, self.read, self.first_gap, ["mean"])
+            counts = self.gaps[
+                : len(self.feature_names) + len(self.target_names)
+            ]  # classes have one gap in all columns
+            raise gaps_refused(self, counts, self.dropped, self.read, self.first_gap, ["mean"])
         if not all(self.sizes.values()) or self.sizes["train"] < 2:
             rows = counted(sum(self.sizes.values()), "complete row")
             raise LabError(f"{self.name}: {rows} cannot be split into training and test rows as a stream")
@@ -236,13 +253,13 @@ class _Writer(ExitStack):
         x_test = self._mapped("x", "test", len(varies), standardise, dtype)
         values_outside = rows_outside = 0
         x_train = self._mapped("x", "train", len(varies), standardise, dtype)
-        y_train, y_test = (self._mapped("y", part, len(self.target_names), np.asarray, dtype) for part in SETS)
+        y_train, y_test = (self._mapped("y", part, len(self.targets.count), np.asarray, dtype) for part in SETS)
         names = np.array(self.feature_names)
         (train, p), test = x_train.shape, len(x_test)
         said = [
             *notes,
             f"{self.name}: {self.read:,} rows, {counted(len(names), 'feature')}, "
-            f"{counted(len(self.target_names), 'target')} ({', '.join(self.target_names)}); read as a stream",
+            f"{told(self.target_names, self.classes)}; read as a stream",
             f"split at random (seed {self.seed}): {counted(train, 'training row')}, {counted(test, 'test row')}",
         ]
         if self.dropped:
@@ -255,7 +272,7 @@ class _Writer(ExitStack):
         said += standardised(clip, values_outside, train * p, rows_outside, names[~varies])
         return Prepared(
             self.name, x_train, y_train, x_test, y_test, tuple(map(str, names[varies])), self.target_names, said,
-            mean, scale,
+            mean, scale, self.categories, self.classes,
         )  # fmt: skip
 
     def _mapped(self, axis: str, part: str, columns: int, change: Any, dtype: np.dtype[Any]) -> FloatArray:

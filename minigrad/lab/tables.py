@@ -13,7 +13,7 @@ import lzma
 import re
 import sys
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
@@ -24,8 +24,10 @@ import numpy.typing as npt
 
 from minigrad.engine.words import counted, shortened
 from minigrad.lab.errors import LabError, option, unknown
+from minigrad.lab.settings import TASKS
 
 Floats = npt.NDArray[np.float64]
+CLASSIFICATION = TASKS[1]
 
 # What stands for a missing value.
 NA = (
@@ -65,17 +67,25 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 UNNAMED = "Unnamed: "  # is how pandas begins the name of a column that has none, also when it writes the table again
+MOST_LEVELS = 1_000  # that any column may have
+PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 MOST_CATEGORIES = 50  # that "auto" makes of a column; more are rather names or numbers
 
 
 class Columns(NamedTuple):
-    """Columns of numbers, (rows, p) and (rows, q), NaN where a value is missing, with names; and what was noticed."""
+    """Columns of numbers, (rows, p) and (rows, q), NaN where a value is missing, with names; and what was noticed.
+
+    `categories` are the values of each feature that was made columns of 0 and 1 of, the measure first. Where there are
+    `classes`, the targets are a column of 0 and 1 for each, or for two of them only that of the second.
+    """
 
     features: Floats
     targets: Floats
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
     notes: list[str]
+    categories: Mapping[str, Sequence[Any]] = {}
+    classes: tuple[str, ...] = ()
 
 
 def is_frame(data: Any) -> bool:
@@ -91,30 +101,45 @@ def names_of(part: Any, letter: str, count: int) -> tuple[str, ...]:
     return tuple(map(str, names)) if names is not None else tuple(f"{letter}{i}" for i in range(count))
 
 
-def of_pair(data: Any) -> Columns:
+def of_pair(data: Any, task: str = TASKS[0], classes: Sequence[str] | None = None) -> Columns:
     """A pair (X, y) of arrays, or of what has names as well: a DataFrame, a Series."""
+    found: tuple[str, ...] = ()
     try:
-        x, y = (np.asarray(part, np.float64) for part in data)
+        x, y = np.asarray(data[0], np.float64), np.asarray(data[1])
+        if task == CLASSIFICATION:
+            if y.size != len(y):
+                raise LabError(f"the classes y have one column, and these are of shape {y.shape}")
+            import pandas as pd
+
+            y, found = of_classes(pd.Series(y.ravel()), "y", "(X, y)", classes)
+        y = np.asarray(y, np.float64)
     except (TypeError, ValueError) as error:
-        raise LabError(f"X and y must be arrays of numbers: {error}") from error
+        if isinstance(error, LabError):
+            raise
+        raise LabError(f"X and y must be arrays of numbers, or y of classes: {error}") from error
     y = y[:, np.newaxis] if y.ndim == 1 else y
     if x.ndim != 2 or y.ndim != 2:
         raise LabError(f"X needs 2 axes, (rows, features), and y 1 or 2; got shapes {x.shape} and {y.shape}")
-    names = names_of(data[0], "x", x.shape[1]), names_of(data[1], "y", y.shape[1])
-    return Columns(x, y, *names, [])
+    names = names_of(data[0], "x", x.shape[1]), names_of(data[1], "y", 1 if found else y.shape[1])
+    return Columns(x, y, *names, [], {}, found)
 
 
 def of_frame(data: Any, **columns: Any) -> Columns:
     """The columns meant of a table that is in memory."""
+    notes: list[str] = []
+    return picked(tidied(as_pandas(data), notes), "the table", notes, **columns)
+
+
+def as_pandas(data: Any) -> Any:
+    """A table with named columns as a DataFrame of pandas."""
     import pandas as pd
 
     if hasattr(data, "collect"):  # polars has frames that are not computed yet
         data = data.collect()
-    if not isinstance(data, pd.DataFrame):
-        names = getattr(data, "column_names", data.columns)  # pyarrow's `columns` have no names
-        data = pd.DataFrame({name: data[name].to_numpy() for name in names})
-    notes: list[str] = []
-    return picked(tidied(data, notes), "the table", notes, **columns)
+    if isinstance(data, pd.DataFrame):
+        return data
+    names = getattr(data, "column_names", data.columns)  # pyarrow's `columns` have no names
+    return pd.DataFrame({name: data[name].to_numpy() for name in names})
 
 
 class TextOptions(NamedTuple):
@@ -450,11 +475,15 @@ def picked(
     target: str | Sequence[str] | None,
     features: str | Sequence[str] | None,
     drop: str | Sequence[str] | None,
-    categorical: str | Sequence[str] | None,
+    categorical: str | Sequence[str] | Mapping[str, Sequence[Any]] | None,
+    task: str = TASKS[0],
+    classes: Sequence[str] | None = None,
     decimal: str | None = None,
     before: int = 0,
 ) -> Columns:
     """The columns meant of a table that is tidied, as numbers; it has so many rows before these.
+
+    Of `categorical` features the values may be given, and of a target the `classes`; else they are those that are here.
 
     Raises LabError, which names all columns that cannot be.
     """
@@ -471,17 +500,30 @@ def picked(
         raise LabError(f"{name}: column {both[0]!r} is to be two things at once: see target, features and drop")
     if not kept:
         raise LabError(f"{name}: no column is left as a feature; all are targets or dropped")
+    if task == CLASSIFICATION and len(targets) > 1:
+        raise LabError(f"{name}: {option('task', task)} has one target, and {option('target')} names {len(targets)}")
     auto = categorical == "auto"
-    wanted = [] if auto or not categorical else named(categorical, there, name, "categorical")
+    levels = dict(categorical) if isinstance(categorical, Mapping) else {}
+    wanted = (
+        []
+        if auto or not categorical
+        else named(categorical if isinstance(categorical, str) else list(categorical), there, name, "categorical")
+    )
     if absent := [column for column in wanted if column not in kept]:
         raise LabError(f"{name}: column {absent[0]!r} of {option('categorical')} is no feature")
     values: dict[str, dict[str, Floats]] = {}
     trouble: dict[str, dict[str, str]] = {}
+    categories: dict[str, tuple[str, ...]] = {}
+    found_classes: tuple[str, ...] = ()
     for column in kept + targets:
+        if task == CLASSIFICATION and column in targets:
+            found_y, found_classes = of_classes(frame[column], column, name, classes)
+            values[column] = {f"{column}={i}": part for i, part in enumerate(found_y.T)}
+            continue
         found = None if column in wanted else numbers(frame[column], decimal or ".", before)
         few = auto and column in kept and 2 * frame[column].nunique() <= min(2 * MOST_CATEGORIES, len(frame))
         if found is None or (isinstance(found, tuple) and found[0] == TEXT and few):
-            values[column] = one_hot(frame[column], column, notes)
+            values[column], categories[column] = one_hot(frame[column], column, notes, levels.get(column), before)
         elif isinstance(found, tuple):
             kind = TARGET if found[0] == TEXT and column in targets else found[0]
             trouble.setdefault(kind, {})[column] = found[1]
@@ -498,7 +540,7 @@ def picked(
     if not parts[0]:
         raise LabError(f"{name}: no column is left as a feature; those there are have one value only")
     x, y = (np.column_stack(list(part.values())) for part in parts)
-    return Columns(x, y, tuple(parts[0]), tuple(parts[1]), notes)
+    return Columns(x, y, tuple(parts[0]), tuple(targets), notes, categories, found_classes)
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
@@ -562,7 +604,7 @@ def remedy(kind: str, columns: dict[str, str], decimal: str | None) -> str:
     out = f"{option('drop', names)} leaves {'it' if len(columns) == 1 else 'them'} out"
     advice = {
         TEXT: f"{option('categorical', names)} makes columns of 0 and 1, one a value, {out}",
-        TARGET: "only numbers can be predicted",
+        TARGET: f"{option('task', CLASSIFICATION)} predicts classes",
         DATES: f"{out}; or make numbers of the dates first, such as the days since the first",
         CELLS: f"{option('na')} names what stands for a missing value, {out}" if decimal else out,
         OTHER_MARK: f"write all with one mark, here {decimal or '.'!r}, or {out}",
@@ -571,14 +613,59 @@ def remedy(kind: str, columns: dict[str, str], decimal: str | None) -> str:
     return f"{kind} in {', '.join(f'{name!r} ({example})' for name, example in columns.items())}: {advice}"
 
 
-def one_hot(column: Any, name: str, notes: list[str]) -> dict[str, Floats]:
-    """A column of 0 and 1 for each value but the first, NaN where it is missing."""
-    there = column.notna().to_numpy()
-    levels = sorted(column[there].unique().tolist(), key=lambda value: (isinstance(value, str), value))
-    if len(levels) > 1000:
-        raise LabError(f"{option('categorical')}: {name!r} has {len(levels):,} values, and 1,000 are the most")
-    if len(levels) < 2:
+def labels_of(column: Any) -> tuple[npt.NDArray[np.bool_], npt.NDArray[Any]]:
+    """Where a column has a value, and these values as texts: 3.0 is 3, as in a column without gaps."""
+    there = column.notna().to_numpy(dtype=bool, copy=True)
+    values = column[there]
+    if values.dtype.kind == "f":
+        values = values.map({value: str(int(value)) if value % 1 == 0 else str(value) for value in values.unique()})
+    return there, values.astype(str).str.strip().to_numpy(dtype=object)
+
+
+def levels_of(labels: Iterable[str]) -> tuple[str, ...]:
+    """The values among these texts, in the order of numbers where they are numbers."""
+    found = sorted(set(labels))
+    return tuple(sorted(found, key=float) if all(map(PLAIN.fullmatch, found)) else found)
+
+
+def one_hot(
+    column: Any, name: str, notes: list[str], levels: Sequence[Any] | None = None, before: int = 0
+) -> tuple[dict[str, Floats], tuple[str, ...]]:
+    """A column of 0 and 1 for each value but the first, NaN where it is missing; and the values."""
+    there, labels = labels_of(column)
+    known = levels_of(labels) if levels is None else tuple(map(str, levels))
+    if len(known) > MOST_LEVELS:
+        raise LabError(f"{option('categorical')}: {name!r} has {len(known):,} values, and {MOST_LEVELS:,} are the most")
+    if len(other := np.flatnonzero(~np.isin(labels, known))):
+        row = np.flatnonzero(there)[other[0]] + 1 + before
+        raise LabError(f"{option('categorical')}: {labels[other[0]]!r} in row {row} is none of the values of {name!r}")
+    if len(known) < 2:
         notes.append(f"{name}: left out, because it has one value only")
-        return {}
-    notes.append(f"{name}: columns of 0 and 1 for each of its {len(levels)} values but {str(levels[0])!r}, the measure")
-    return {f"{name}={level}": np.where(there, column == level, np.nan).astype(np.float64) for level in levels[1:]}
+        return {}, known
+    notes.append(f"{name}: columns of 0 and 1 for each of its {len(known)} values but {known[0]!r}, the measure")
+    return {f"{name}={level}": marked(there, labels, level) for level in known[1:]}, known
+
+
+def marked(there: npt.NDArray[np.bool_], labels: npt.NDArray[Any], level: str) -> Floats:
+    """1 where the label is `level` and else 0, NaN where there is none."""
+    found = np.full(len(there), np.nan)
+    found[there] = labels == level
+    return found
+
+
+def of_classes(
+    column: Any, target: str, name: str, classes: Sequence[str] | None = None
+) -> tuple[Floats, tuple[str, ...]]:
+    """The classes of a column, and for each a column of 0 and 1, or only for the second of two."""
+    there, labels = labels_of(column)
+    known = levels_of(labels) if classes is None else tuple(classes)
+    if classes is None and (len(known) < 2 or len(known) > min(MOST_LEVELS, max(len(labels) // 2, 2))):
+        what = f"{counted(len(known), 'value')} in {counted(len(labels), 'row')}"
+        raise LabError(
+            f"{name}: {target!r} has {what}, and a classification needs two classes or more, with rows to "
+            "learn each from"
+        )
+    if strange := sorted(set(labels) - set(known)):
+        raise LabError(f"{name}: {target!r} has the value {strange[0]!r}, and the classes are {listed(known)}")
+    parts = [marked(there, labels, level) for level in (known[1:] if len(known) == 2 else known)]
+    return np.column_stack(parts), known

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from minigrad.lab.data import FloatArray, blocks
-from minigrad.lab.settings import METHODS, Method
+from minigrad.lab.settings import METHODS, TASKS, Method
 
 # A default step is this part of its bound. Full batch: just short of the edge, where the steep and the flat
 # directions shrink about equally fast. Smaller: half the bound, where the expected error shrinks fastest.
@@ -113,6 +113,13 @@ class Optimum:
     and `one_sample_bound`, the largest stable steps on all rows and on the steepest one.
     """
 
+    task = TASKS[0]
+    loss_of = "squares"  # for `descent.objective`
+    word = "MSE"
+    alpha = 0.0
+    streamed = False
+    error = 0.0  # the relative one that rounding may leave in the optimum
+
     rows: int
     weights: FloatArray
     bias: FloatArray
@@ -182,10 +189,6 @@ class Optimum:
         gap = self._directions.T @ gap.reshape(len(self._directions), -1)
         return np.asarray((gap**2).sum(1) * self.eigenvalues / 2)
 
-    def loss(self, weights: FloatArray, bias: FloatArray) -> float:
-        """The MSE at `weights` and `bias`, up to rounding: it is quadratic, so that no row has to be read for it."""
-        return self.least + float(self._excess(weights, bias).sum())
-
     def _left(
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int,
         method: Method = PLAIN, shape: Sequence[float] = CONSTANT,
@@ -243,14 +246,20 @@ class Optimum:
         return min(self.needed_epochs(weights, bias, lr, batch_size, *how) or most, most)
 
     @property
+    def _flattest(self) -> int:
+        """The number of the smallest eigenvalue that is not zero."""
+        least = len(self.eigenvalues) * np.finfo(float).eps * self.eigenvalues[-1]
+        return int(np.searchsorted(self.eigenvalues, least, side="right"))
+
+    @property
     def condition(self) -> float:
         """The condition number of the Hessian: its largest eigenvalue over its smallest that is not zero."""
-        there = self.eigenvalues[self.eigenvalues > len(self.eigenvalues) * np.finfo(float).eps * self.eigenvalues[-1]]
-        return float(there[-1] / there[0])
+        return float(self.eigenvalues[-1] / self.eigenvalues[self._flattest])
 
     def dependent(self) -> list[int]:
         """The features that nearly make up each other: those that share in the flattest direction of the loss."""
-        part = np.abs(self._directions[: len(self.weights), 0])
+        direction = self._directions[:, self._flattest].reshape(len(self.weights) + 1, -1)
+        part = np.linalg.norm(direction[:-1], axis=1)
         return [int(i) for i in np.argsort(-part, kind="stable") if part[i] > 0.25 * part.max()]
 
 
@@ -300,6 +309,10 @@ class LeastSquares(Optimum):
         # And the root of it in each weight, added up.
         self._spread = 2 / self.outputs * float(np.sqrt(spread / len(x)).sum())
 
+    def loss(self, weights: FloatArray, bias: FloatArray) -> float:
+        """The MSE at `weights` and `bias`, up to rounding: it is quadratic, so that no row has to be read for it."""
+        return self.least + float(self._excess(weights, bias).sum())
+
     def __repr__(self) -> str:
         return (
             f"<LeastSquares: MSE {self.mse:.6g}, largest stable lr {self.full_batch_bound:.3g} "
@@ -320,6 +333,6 @@ class LeastSquares(Optimum):
         return float(np.mean(weight[:, np.newaxis] * (x @ weights + bias - y) ** 2))
 
     @property
-    def error(self) -> float:
-        """The relative error that rounding may leave in the optimum: normal equations multiply it by the condition."""
+    def error(self) -> float:  # type: ignore[override]
+        """Normal equations multiply that of rounding by the condition."""
         return self.condition * np.finfo(float).eps if self.streamed else 0.0
