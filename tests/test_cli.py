@@ -42,7 +42,7 @@ def test_compare_reports_and_logs(capsys):
         "batch/checkpoint.npz", "batch/events", "losses.png", "minibatch/checkpoint.npz", "minibatch/events",
         "results.json", "settings.json", "sgd/checkpoint.npz", "sgd/events",
     ]  # fmt: skip
-    assert "sgd: epoch 3/3, train MSE " in err
+    assert "sgd: epoch 3/3, train loss " in err
 
 
 def test_commands_are_the_functions(capsys):
@@ -67,7 +67,7 @@ def test_every_option_reaches_the_lab(capsys, monkeypatch):
         " --delimiter h --decimal i --no-header --encoding j --stream --clip-features none --epochs 4"
         " --workers 2 --scheduler m --backend threads --local-steps 8"
         " --batch-size 5 --schedule step --methods adam,sgd --clip-norm 6 --init random --seed 7 --dtype float32"
-        " --engine torch --preset lab --logdir l --lr batch=8,sgd=9 -q"
+        " --engine torch --preset lab --logdir l --lr batch=8,sgd=9 --task classification --alpha 1 -q"
     )
     assert main(["compare", *given.split()]) == 2
     assert seen == {
@@ -77,6 +77,7 @@ def test_every_option_reaches_the_lab(capsys, monkeypatch):
         "clip_features": None, "epochs": 4, "schedule": "step", "methods": ["adam", "sgd"],
         "batch_size": 5, "clip_norm": 6.0, "init": "random", "seed": 7, "dtype": "float32", "engine": "torch",
         "preset": "lab", "logdir": "l", "lr": {"batch": 8.0, "sgd": 9.0}, "progress": False,
+        "task": "classification", "alpha": 1.0,
     }  # fmt: skip
 
 
@@ -279,7 +280,7 @@ def test_output_into_a_pipe_is_plain_text(start):
     out, err = process.communicate()
     assert process.returncode == 0, err
     assert "\x1b" not in out + err
-    assert "minibatch: epoch 3/3, train MSE " in err
+    assert "minibatch: epoch 3/3, train loss " in err
     assert max(map(len, out.splitlines())) <= 100
 
 

@@ -61,10 +61,10 @@ class Interrupted(KeyboardInterrupt):
 def compare(
     data: Any = "california",
     *,
-    task: str = TASKS[0],
-    alpha: float | None = None,
     methods: Sequence[str] = COMPARED,
     lr: float | Mapping[str, float] | None = None,
+    task: str = TASKS[0],
+    alpha: float | None = None,
     schedule: str = "constant",
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -166,7 +166,6 @@ def compare(
 def train(
     data: Any = "california",
     *,
-    task: str = TASKS[0],
     method: str = "minibatch",
     lr: float | None = None,
     **settings: Any,
@@ -222,7 +221,7 @@ def train(
     >>> f"{run.above_optimum:.1%} above the optimum", run.weights.shape
     ('0.0% above the optimum', (13, 3))
     """
-    return compare(data, task=task, methods=[method], lr=lr, **settings).runs[0]
+    return compare(data, methods=[method], lr=lr, **settings).runs[0]
 
 
 def _merged(own: Signature, others: Signature) -> Signature:
