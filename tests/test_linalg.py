@@ -71,6 +71,16 @@ def numbers(shapes, dtype=np.float64, seed=0):
     return [np.random.default_rng((seed, *s)).normal(size=s).round(2).astype(dtype) for s in shapes]
 
 
+def test_the_condition_of_a_singular_matrix():
+    x = Tensor(np.diag([2.0, 0.0]), requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = LA.cond(x)
+        assert np.isposinf(y.data)
+        assert not np.isfinite(gradients(y, x)[0].data).all()
+    with pytest.raises(LA.LinAlgError, match="Singular"):
+        LA.cond(x, 1)
+
+
 def test_all_are_called_here():
     names = {name for name, *_ in CALLS}
     here = {name for name, f in COMPOSITIONS.items() if f.__module__.endswith((".decompositions", ".matrices"))}

@@ -83,6 +83,7 @@ CALLS = [
     ("linspace", lambda x, y: np.linspace(x, y, 3, axis=-1, retstep=True), [(2,), (2, 1)]),
     ("linspace", lambda x: np.linspace(x, 2, 4, endpoint=False), [()]),
     ("logspace", lambda x, b: np.logspace(x, 2, 3, base=np.exp(b)), [(2,), ()]),
+    ("logspace", lambda x, b: np.logspace(x, 2, 3, base=np.exp(b), axis=1), [(3, 1), (3,)]),
     ("matvec", lambda x, y: matvec(x, y), [(2, 4, 3), (3,)]),
     ("logical_xor", lambda x: np.logical_xor(x > 0, MASK) * x, [M]),
     ("nancumprod", lambda x: np.nancumprod(np.where(MASK, np.nan, x), 0), [M]),
@@ -365,6 +366,35 @@ def test_all_of_numpy_that_asks_has_an_answer():
                 function(*[x] * function.nin)
             else:
                 x.__array_function__(function, (Tensor,), (x,), {})
+
+
+def test_where_new_answers_would_be_other_ones():
+    """Half precision whose sums are too large for it, samples that take no part, masks, single numbers."""
+    ones = np.ones(70000, np.float16)
+    assert np.average(Tensor(ones)).data == 1
+    assert [x.item() for x in np.average(Tensor([[1.0, 3.0]]), returned=True)] == [2.0, 2.0]
+    with np.errstate(invalid="ignore"):
+        holes = np.array([1.0, np.nan, 2.0, np.inf, 0.5])
+        np.testing.assert_array_equal(np.gradient(Tensor(holes)).data, np.gradient(holes))
+    assert np.copy(Tensor(MASK)).data.tolist() == MASK.tolist()
+    assert cumulative_sum(Tensor(3.0)).data.tolist() == [3.0]
+    assert np.max(Tensor([1, 5]), initial=2.5, where=[True, False]).dtype == np.int64
+    with np.errstate(divide="ignore"):
+        assert np.isposinf(np.cov(Tensor([1.0, 3.0]), ddof=2).data)
+    for product in (matvec, vecmat):
+        with pytest.raises(ValueError, match=r"x. needs the axes of a matrix"):
+            product(Tensor([1.0]), Tensor([1.0]))
+    for name in ("partition", "argpartition"):
+        with pytest.raises(ValueError, match=f"{name}: kth=3 is no place among 2 entries"):
+            getattr(np, name)(Tensor([1.0, 2.0]), 3)
+    with pytest.raises(ValueError, match=r"cumulative_sum: x has shape \(1, 1\), and axis= says"):
+        cumulative_sum(Tensor([[1.0]]))
+    with pytest.raises(ValueError, match=r"bincount: 2 numbers need as many weights, and these have \(3,\)"):
+        np.bincount([0, 1], Tensor([1.0, 2.0, 3.0]))
+    x = Tensor([3.0, 1.0, 3.0], requires_grad=True)
+    y, index, inverse, counts = np.unique(x, True, True, True)
+    assert [index.tolist(), inverse.tolist(), counts.tolist()] == [[1, 0], [1, 0, 1], [1, 2]]
+    assert gradients(y, x, gradient=np.array([1.0, 10.0]))[0].data.tolist() == [10.0, 1.0, 0.0]
 
 
 def test_methods_of_ufuncs():

@@ -181,7 +181,7 @@ def matvec(x1, x2):
     >>> matvec([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
     Tensor([3., 7.])
     """
-    return np.matmul(lifted(operand(x1)), np.expand_dims(x2, -1))[..., 0]
+    return np.matmul(matrices("matvec", "x1", x1), np.expand_dims(x2, -1))[..., 0]
 
 
 @composition(*since("vecmat"))
@@ -191,7 +191,13 @@ def vecmat(x1, x2):
     >>> vecmat([1.0, 1.0], [[1.0, 2.0], [3.0, 4.0]])
     Tensor([4., 6.])
     """
-    return np.matmul(np.expand_dims(x1, -2), lifted(operand(x2)))[..., 0, :]
+    return np.matmul(np.expand_dims(x1, -2), matrices("vecmat", "x2", x2))[..., 0, :]
+
+
+def matrices(name, argument, x):
+    if np.ndim(x) < 2:
+        raise ValueError(f"{name}: {argument} needs the axes of a matrix, and has shape {np.shape(x)}")
+    return lifted(operand(x))
 
 
 @composition(np.tensordot, np.linalg.tensordot)

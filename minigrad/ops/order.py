@@ -254,7 +254,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     total = np.sum(w)
     x = x - np.sum(x * w, 1, keepdims=True) / total
     extra = ddof if aweights is None else ddof * np.sum(w * aweights) / total
-    return np.squeeze((x * w) @ x.T / (total - extra))
+    return np.squeeze((x * w) @ x.T / np.maximum(total - extra, 0))
 
 
 @composition(np.corrcoef)
@@ -293,7 +293,10 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     Tensor(1.5)
     """
     x = lifted(operand(a))
-    w = lifted(np.ones_like(x, float if x.dtype.kind in "iub" else None) if weights is None else operand(weights))
+    if weights is None:
+        y = np.mean(x, axis, keepdims=keepdims)
+        return (y, lifted(np.full(y.shape, x.size // max(y.size, 1), y.dtype))) if returned else y
+    w = lifted(operand(weights))
     if w.shape != x.shape:
         axes = () if axis is None else normalize_axis_tuple(axis, x.ndim)
         if w.shape != tuple([x.shape[i] for i in axes]):

@@ -172,8 +172,8 @@ class cumprod:
 
 def cumulative(name, accumulate, neutral, x, axis, dtype, include_initial):
     """`accumulate` along one axis, behind the number that it begins with if that is to be included."""
-    x = lifted(operand(x))
-    if axis is None and x.ndim != 1:
+    x = np.atleast_1d(lifted(operand(x)))
+    if axis is None and x.ndim > 1:
         raise ValueError(f"{name}: x has shape {x.shape}, and axis= says along which of {x.ndim} axes")
     axis = 0 if axis is None else axis
     y = accumulate(x, axis, dtype)

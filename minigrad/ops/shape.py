@@ -404,7 +404,8 @@ def copy(a, order="K"):
     >>> copy([1.0, 2.0])
     Tensor([1., 2.])
     """
-    return +lifted(operand(a))
+    x = lifted(operand(a))
+    return +x if x.dtype.kind != "b" else x.astype(bool)
 
 
 @composition(np.full_like)

@@ -153,6 +153,9 @@ def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
     >>> logspace(0.0, 2.0, 3)
     Tensor([  1.,  10., 100.])
     """
+    if np.ndim(base):
+        start, stop, base = np.broadcast_arrays(start, stop, base)
+        base = np.expand_dims(base, axis)
     y = np.power(base, linspace(start, stop, num, endpoint, axis=axis))
     return y if dtype is None else y.astype(dtype)
 
@@ -233,7 +236,10 @@ def slopes(y, place, edge_order):
     h = diff(place) if np.ndim(place) else np.broadcast_to(operand(place), len(y) - 1)
     h = h.astype(y.dtype).reshape((-1,) + (1,) * (y.ndim - 1))
     steep = (y[1:] - y[:-1]) / h
-    inner = (h[1:] * steep[:-1] + h[:-1] * steep[1:]) / (h[1:] + h[:-1])
+    if np.ndim(place):
+        inner = (h[1:] * steep[:-1] + h[:-1] * steep[1:]) / (h[1:] + h[:-1])
+    else:  # where the sample between the two takes no part, though it be nan
+        inner = (y[2:] - y[:-2]) / (h[1:] + h[:-1])
     ends = steep[:1], steep[-1:]
     if edge_order == 2:  # as far beyond the next slope as that is beyond the one inside
         ends = 2 * steep[:1] - inner[:1], 2 * steep[-1:] - inner[-1:]

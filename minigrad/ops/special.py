@@ -22,32 +22,32 @@ FROM_NUMPY |= {
 ROOT_2PI = math.sqrt(2 * math.pi)
 
 
+def ufunc(block):
+    """The operation that answers to scipy.special's ufunc of that name, which computes in single precision or double."""
+    block.wide, block.numpy = "ebiu", getattr(block, "numpy", [getattr(special, block.__name__)])
+    return op(block)
+
+
 # ------------------------------------------------------------------------------------------------------ gamma functions
-@op
+@ufunc
 class gammaln:
     "y = ln |Γ(x)|"
-    wide = "ebiu"
-    numpy = [special.gammaln]
     domain = {"x": POSITIVE}
     def forward(x):             return special.gammaln(x)
     def d_x(g, y, x):           return g * special.psi(x)
 
 
-@op
+@ufunc
 class gamma:
     "y = Γ(x), which is (x - 1)! for whole numbers"
-    wide = "ebiu"
-    numpy = [special.gamma]
     domain = {"x": POSITIVE}
     def forward(x):             return special.gamma(x)
     def d_x(g, y, x):           return g * y * special.psi(x)
 
 
-@op
+@ufunc
 class digamma:
     "y = Γ′(x) / Γ(x)"
-    wide = "ebiu"
-    numpy = [special.psi]
     domain = {"x": POSITIVE}
     def forward(x):             return special.psi(x)
     def d_x(g, y, x):           return g * hurwitz(x, s=2)
@@ -64,22 +64,18 @@ class hurwitz:
     def d_x(g, y, x, *, s):     return g * -s * hurwitz(x, s=s + 1)
 
 
-@op
+@ufunc
 class beta:
     "y = Γ(a) Γ(b) / Γ(a + b)"
-    wide = "ebiu"
-    numpy = [special.beta]
     domain = {"a": POSITIVE, "b": POSITIVE}
     def forward(a, b):          return special.beta(a, b)
     def d_a(g, y, a, b):        return g * y * (special.psi(a) - special.psi(a + b))
     def d_b(g, y, a, b):        return g * y * (special.psi(b) - special.psi(a + b))
 
 
-@op
+@ufunc
 class betaln:
     "y = ln |Γ(a) Γ(b) / Γ(a + b)|"
-    wide = "ebiu"
-    numpy = [special.betaln]
     domain = {"a": POSITIVE, "b": POSITIVE}
     def forward(a, b):          return special.betaln(a, b)
     def d_a(g, y, a, b):        return g * (special.psi(a) - special.psi(a + b))
@@ -87,20 +83,17 @@ class betaln:
 
 
 # ----------------------------------------------------------------------------------------- modified Bessel functions
-@op
+@ufunc
 class i0:
     "y = I₀(x)"
-    wide = "ebiu"
     numpy = [special.i0, np.i0]
     def forward(x):             return special.i0(x)
     def d_x(g, y, x):           return g * special.i1(x)
 
 
-@op
+@ufunc
 class i1:
     "y = I₁(x)"
-    wide = "ebiu"
-    numpy = [special.i1]
     def forward(x):             return special.i1(x)
     def d_x(g, y, x):  # its slope at 0 is 1/2, and so is that of I₁(x) / x
         nought = np.equal(x, 0)
@@ -108,21 +101,17 @@ class i1:
 
 
 # ----------------------------------------------------------------------------------------------- normal distribution
-@op
+@ufunc
 class ndtr:
     "y = Φ(x), how much of the normal distribution is below x"
-    wide = "ebiu"
-    numpy = [special.ndtr]
     def forward(x):             return special.ndtr(x)
     @silently
     def d_x(g, y, x):           return g * np.exp(-x * x / 2) / ROOT_2PI
 
 
-@op
+@ufunc
 class log_ndtr:
     "y = ln Φ(x), also where Φ(x) is too small for a float"
-    wide = "ebiu"
-    numpy = [special.log_ndtr]
     def forward(x):             return special.log_ndtr(x)
     def d_x(g, y, x):  # on either side of 0 the quotient of density and Φ is exact in another form
         left = np.less(x, 0)
@@ -131,33 +120,27 @@ class log_ndtr:
         return g * np.where(left, far, near) / ROOT_2PI
 
 
-@op
+@ufunc
 class erfcx:
     "y = exp(x²) erfc(x), also where erfc(x) is too small for a float"
-    wide = "ebiu"
-    numpy = [special.erfcx]
     domain = {"x": (-2.0, np.inf)}
     def forward(x):             return special.erfcx(x)
     @silently
     def d_x(g, y, x):           return g * (2 * x * y - 2 / math.sqrt(math.pi))
 
 
-@op
+@ufunc
 class ndtri:
     "y = the x for which Φ(x) is p"
-    wide = "ebiu"
-    numpy = [special.ndtri]
     domain = {"p": (0.0, 1.0)}
     def forward(p):             return special.ndtri(p)
     @silently
     def d_p(g, y, p):           return g * np.exp(y * y / 2) * ROOT_2PI
 
 
-@op
+@ufunc
 class erfinv:
     "y = the z for which erf(z) is x"
-    wide = "ebiu"
-    numpy = [special.erfinv]
     domain = {"x": (-1.0, 1.0)}
     def forward(x):             return special.erfinv(x)
     @silently
@@ -165,22 +148,18 @@ class erfinv:
 
 
 # ----------------------------------------------------------------------------------------- probabilities, logarithms
-@op
+@ufunc
 class logit:
     "y = ln(p / (1 - p))"
-    wide = "ebiu"
-    numpy = [special.logit]
     domain = {"p": (0.0, 1.0)}
     def forward(p):             return special.logit(p)
     @silently
     def d_p(g, y, p):           return g / (p * (1 - p))
 
 
-@op
+@ufunc
 class xlogy:
     "y = a ln b, and 0 where a is 0; there the derivative to a is ln b, but 0 where that is none, as in torch"
-    wide = "ebiu"
-    numpy = [special.xlogy]
     domain = {"b": POSITIVE}
     def forward(a, b):          return special.xlogy(a, b)
     @silently
@@ -191,11 +170,9 @@ class xlogy:
     def d_b(g, y, a, b):        return g * a / b
 
 
-@op
+@ufunc
 class xlog1py:
     "y = a ln(1 + b), and 0 where a is 0; there the derivative to a is ln(1 + b), but 0 where that is none, as in torch"
-    wide = "ebiu"
-    numpy = [special.xlog1py]
     domain = {"b": (-1.0, np.inf)}
     def forward(a, b):          return special.xlog1py(a, b)
     @silently
@@ -206,22 +183,18 @@ class xlog1py:
     def d_b(g, y, a, b):        return g * a / (1 + b)
 
 
-@op
+@ufunc
 class entr:
     "y = -x ln x, and 0 where x is 0"
-    wide = "ebiu"
-    numpy = [special.entr]
     domain = {"x": POSITIVE}
     def forward(x):             return special.entr(x)
     @silently
     def d_x(g, y, x):           return -g * (np.log(x) + 1)
 
 
-@op
+@ufunc
 class rel_entr:
     "y = a ln(a / b), and 0 where a is 0"
-    wide = "ebiu"
-    numpy = [special.rel_entr]
     domain = {"a": POSITIVE, "b": POSITIVE}
     def forward(a, b):          return special.rel_entr(a, b)
     @silently
