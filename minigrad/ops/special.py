@@ -23,7 +23,7 @@ ROOT_2PI = math.sqrt(2 * math.pi)
 
 
 def ufunc(block):
-    """The operation that answers to scipy.special's ufunc of that name, which computes in single precision or double."""
+    """The operation that answers to scipy.special's ufunc of that name. It computes in single precision or double."""
     block.wide, block.numpy = "ebiu", getattr(block, "numpy", [getattr(special, block.__name__)])
     return op(block)
 
