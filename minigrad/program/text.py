@@ -32,26 +32,44 @@ def named(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
+# Trees are never changed once they are made. So a node keeps what was found out about it, and trees may share nodes.
 def renamed(tree: Any, names: Mapping[str, Any]) -> Any:
-    """A copy of a syntax tree with other expressions in the place of names; what is assigned to gets another name."""
+    """A syntax tree with other expressions in the place of names; what is assigned to gets another name."""
     if isinstance(tree, list):
         return [renamed(part, names) for part in tree]
     if isinstance(tree, ast.Name):
         new = names.get(tree.id, tree)
         return new if isinstance(tree.ctx, ast.Load) or new is tree else ast.Name(new.id, tree.ctx)
-    if not isinstance(tree, ast.AST) or not tree._fields:
+    if not isinstance(tree, ast.AST) or names.keys().isdisjoint(names_in(tree)):
         return tree
     return tree.__class__(**{field: renamed(value, names) for field, value in ast.iter_fields(tree)})
 
 
+def names_in(tree: Any) -> tuple[str, ...]:
+    """The names in a syntax tree, one as often as it is there."""
+    found: tuple[str, ...] | None = tree.__dict__.get("names_in")
+    if found is None:
+        if isinstance(tree, ast.Name):
+            found = (tree.id,)
+        else:
+            values = [getattr(tree, field, None) for field in tree._fields]
+            parts = [part for value in values for part in (value if isinstance(value, list) else (value,))]
+            found = tuple([name for part in parts if isinstance(part, ast.AST) for name in names_in(part)])
+        tree.names_in = found
+    return found
+
+
 def names_read(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id not in LIBRARIES:
-            yield node.id
+    return (name for name in names_in(tree) if name not in LIBRARIES)
 
 
-def unparse(tree: ast.AST) -> str:
-    return ast.unparse(tree if isinstance(tree, ast.expr) else ast.fix_missing_locations(tree))
+def unparse(tree: Any) -> str:
+    if not isinstance(tree, ast.expr):
+        return ast.unparse(ast.fix_missing_locations(tree))
+    known: dict[str, Any] = tree.__dict__
+    if "text" not in known:
+        known["text"] = ast.unparse(tree)
+    return str(known["text"])
 
 
 def numbered(name: str) -> Iterator[str]:
