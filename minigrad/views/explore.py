@@ -534,7 +534,7 @@ def explore(output: Tensor, gradient: Any = None, *, live: bool = False) -> Any:
 
         return shown(Changed(trace))
     if live:
-        message = "explore: live=True needs anywidget (pip install anywidget, or the extra `widget`); this is the page"
+        message = "explore: live=True needs anywidget (python -m pip install 'minigrad-tape[widget]'); this is the page"
         warnings.warn(message, stacklevel=2)
     return Page(trace)
 
