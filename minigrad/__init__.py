@@ -1,6 +1,7 @@
 """minigrad: a small tape-based reverse-mode autodiff engine in NumPy, made to be read."""
 
 from importlib import import_module as _import_module
+from sys import modules as _modules
 from types import ModuleType as _ModuleType
 
 from minigrad import views as _views
@@ -47,3 +48,7 @@ def __getattr__(name):
 
 def __dir__():
     return sorted({*globals(), *_views.names(), *_LATER})
+
+
+if "hypothesis" in _modules:  # which asks for it itself where it comes later
+    _import_module("_minigrad_plugins.hypothesis_plugin").register()

@@ -289,3 +289,36 @@ def test_what_is_decorated_can_be_used_as_before():
     with pytest.raises(AttributeError, match="'Double' has no attribute 'other'"):
         Double.other  # noqa: B018
     assert gradients(signature="()->()")(np.sin)(0.0) == 0
+
+
+# --------------------------------------------------------------------------------------------------------- Hypothesis
+FROM_TYPE = """
+from hypothesis import find, given, strategies as st
+tensor = find(st.from_type(minigrad.Tensor), lambda x: x.size > 1 and x.requires_grad)
+assert type(tensor) is minigrad.Tensor
+shape = find(st.from_type(minigrad.testing.Shape), lambda shape: len(shape) == 4)
+assert shape == (1, 1, 1, 1)
+assert find(st.from_type(minigrad.testing.DType), lambda dtype: True).kind == "f"
+@given(...)
+def test(x: minigrad.Tensor):
+    assert type(x) is minigrad.Tensor
+test()
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import hypothesis.strategies, _minigrad_plugins.hypothesis_plugin as p; p.register()\n"
+        "import sys; assert {'minigrad', 'numpy'}.isdisjoint(sys.modules)\nimport minigrad, minigrad.testing\n",
+        "import minigrad, minigrad.testing, sys; assert 'hypothesis' not in sys.modules\n"
+        "import hypothesis, _minigrad_plugins.hypothesis_plugin as p; p.register()\n",
+    ],
+    ids=["Hypothesis first", "minigrad first"],
+)
+def test_hypothesis_draws_from_types(first, tmp_path):
+    """`register` is what the entry point calls, which is there where minigrad is installed: see test_wheel.py."""
+    command = [sys.executable, "-W", "error", "-c", first + FROM_TYPE]
+    environment = {**HERE, "HYPOTHESIS_NO_PLUGINS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -110,6 +110,11 @@ def test_pytest_finds_its_plugin(installed, tmp_path):
     assert " passed" in run(*command, cwd=tmp_path, env={**here, "PYTHONPATH": str(installed)})
 
 
+def test_hypothesis_finds_its_types(installed, tmp_path):
+    program = "import hypothesis.strategies as st, minigrad; print(st.from_type(minigrad.Tensor))"
+    assert elsewhere(installed, tmp_path, program) == "tensors()\n"
+
+
 def test_trains_on_the_data_it_carries(installed, tmp_path):
     program = (
         "from minigrad.cli import main\n"

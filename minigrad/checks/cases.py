@@ -26,6 +26,39 @@ MANY = 50  # entries, with which a trial takes long
 ANY = -np.inf, np.inf
 
 
+def by_input(
+    what: str, values: Mapping[Any, Any] | Sequence[Any] | None, names: Sequence[str], default: Any
+) -> list[Any]:
+    """For each input its value: `values` are in order, or by name or position, and then need not be there.
+
+    Raises:
+        UsageError: there is no such input, or there are too few values.
+    """
+    if not isinstance(values, Mapping):
+        found = list(values if values is not None else [default] * len(names))
+        if len(found) != len(names):
+            raise UsageError(f"{what}: {len(found)} are given for {len(names)} inputs")
+        return found
+    if unknown := [str(key) for key in values if key not in names and key not in range(len(names))]:
+        known = f"the inputs are {', '.join(names)}, or by position 0 to {len(names) - 1}"
+        raise UsageError(f"{what}: {', '.join(sorted(unknown))} is no input; {known}")
+    return [values.get(name, values.get(position, default)) for position, name in enumerate(names)]
+
+
+def domains_of(signature: str, domain: Mapping[Any, Any] | Sequence[Any] | None, names: Sequence[str]) -> list[Any]:
+    """The domain of each input, those that are left out any floats; or a UsageError."""
+    letters = {axis.rstrip("?") for group in groups(signature) for axis in group}
+    found = by_input("domain", domain, names, ANY)
+    for name, values in zip(names, found, strict=True):
+        interval = isinstance(values, tuple) and len(values) == 2 and values[0] < values[1]
+        if not (interval or values is bool or callable(values) or (isinstance(values, str) and values in letters)):
+            raise UsageError(
+                f"domain of {name}: {values!r}; needed is an open interval (low, high) with low < high, bool for a "
+                "mask, or a letter of the signature for integers that index its axis"
+            )
+    return found
+
+
 class Form:
     """The inputs that a function takes: a signature, and what is known of each.
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.checks.cases import ANY, Form, designed, groups, square
+from minigrad.checks.cases import Form, designed, domains_of, groups, square
 from minigrad.checks.contract import (
     BROADCASTING,
     CONTRACT,
@@ -152,19 +152,9 @@ def form_of(
         )
     parameters = [subject.parameter(i) for i in range(len(groups(signature)))]
     names = [getattr(p, "name", "") for p in parameters]
-    if unknown := domain.keys() - set(names):
-        raise UsageError(f"domain: {', '.join(sorted(unknown))} is no input; the inputs are {', '.join(names)}")
-    letters = {axis.rstrip("?") for group in groups(signature) for axis in group}
-    for name, values in domain.items():
-        interval = isinstance(values, tuple) and len(values) == 2 and values[0] < values[1]
-        if not (interval or values is bool or callable(values) or (isinstance(values, str) and values in letters)):
-            raise UsageError(
-                f"domain of {name}: {values!r}; needed is an open interval (low, high) with low < high, bool for a "
-                "mask, or a letter of the signature for integers that index its axis"
-            )
     form = Form(
         signature,
-        [domain.get(name, ANY) for name in names],
+        domains_of(signature, domain, names),
         constant=known.constant if known else (),
         optional=[i for i, p in enumerate(parameters) if p is not None and p.default is None],
         batched=known is not None and known.batched,
