@@ -68,9 +68,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def reports() -> dict[str, Any]:
-    """What was found in this process."""
+    """What was found in this process: of each test its report, or why there is none."""
     testing = sys.modules.get("minigrad.testing.decorator")
-    return {test: report.to_dict() for test, report in testing.Gradients.session.named.items()} if testing else {}
+    found = testing.Gradients.session.named if testing else {}
+    return {
+        test: {"error": str(one)} if isinstance(one, ValueError) else {"report": one.to_dict()}
+        for test, one in found.items()
+    }
 
 
 class Writing:
@@ -96,7 +100,7 @@ class Writing:
         whole = {
             "format": "minigrad-report",
             "version": 1,
-            "checks": [{"test": test, "report": report} for test, report in found],
+            "checks": [{"test": test, **one} for test, one in found],
         }
         with replacing(self.path) as file:
             file.write(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")

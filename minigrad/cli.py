@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn, TextIO
 
@@ -101,12 +101,21 @@ def nowhere(stream: TextIO) -> None:
 
 def obey(arguments: Sequence[str] | None) -> int:
     """Run the command line, and return the exit code. What concerns standard output is left to the caller."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    called = next((word for word in arguments if not word.startswith("-")), None)
-    try:
-        options = parser(called).parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    called = next((word for word in words if not word.startswith("-")), None)
+
+    def run() -> int:
+        options = parser(called).parse_args(words)
         code: int = import_module(COMMANDS.get(options.command, (VIEWS,))[0]).run(options)
         return code
+
+    return guarded(run)
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """The exit code of `run`; what it raises is said in a sentence, where that is not a mistake of ours."""
+    try:
+        return run()
     except SystemExit as end:  # argparse, after --help or wrong usage
         sys.stdout.flush()
         raise end

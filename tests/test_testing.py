@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import os
@@ -18,7 +19,7 @@ import pytest
 import minigrad
 from minigrad import Function, check
 from minigrad.checks.contract import BROADCASTING, CONTRACT
-from minigrad.testing import Gradients, decorator, gradients
+from minigrad.testing import Gradients, conformance, decorator, gradients
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[1]
@@ -115,7 +116,10 @@ def test_the_report_keeps_to_its_schema(done):
     whole = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(whole, SCHEMA)
-    found = {one["test"]: one["report"] for one in whole["checks"]}
+    *found, bad = sorted(whole["checks"], key=lambda one: "error" in one)
+    assert bad["test"] == "test_it.py::TestMore::test_bad"
+    assert "one group of axes for each input" in bad["error"]
+    found = {one["test"]: one["report"] for one in found}
     assert {name: report["ok"] for name, report in found.items()} == {
         "test_it.py::MSE": False,
         "test_it.py::Unit::test_dot": True,
@@ -322,3 +326,97 @@ def test_hypothesis_draws_from_types(first, tmp_path):
     environment = {**HERE, "HYPOTHESIS_NO_PLUGINS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# -------------------------------------------------------------------------------------------------------- conformance
+FOREIGN = """
+import numpy as np
+
+class Plain:
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return np.sin(x)
+    def backward(ctx, g):
+        return g * np.cos(*ctx.saved_tensors)
+
+random = np.random.default_rng(0)
+
+def shaken(x):
+    return 2 * x + 1e-9 * random.uniform(-1, 1, x.shape)
+
+def vjp(g, x):
+    return [FACTOR * g + 1e-9 * random.uniform(-1, 1, x.shape)]
+
+FACTOR = 2
+right = shaken, vjp
+wrong = shaken, lambda g, x: [2.1 * part for part in vjp(g, x)]
+"""
+
+
+@pytest.fixture
+def conform(tmp_path, capsys):
+    (tmp_path / "foreign.py").write_text(FOREIGN)
+
+    def run(name, *options):
+        code = conformance.main([f"{tmp_path / 'foreign.py'}:{name}", "--max-examples", "0", *options])
+        return code, capsys.readouterr()
+
+    return run
+
+
+def rows(text):
+    """The table: promise and verdict."""
+    return {cells[2].strip(): cells[1].strip() for line in text.splitlines() if len(cells := line.split("│")) == 5}
+
+
+def test_a_table_of_a_foreign_implementation(conform):
+    code, said = conform("Plain", "--signature", "()->()")
+    found = rows(said.out)
+    assert code == 0
+    assert found["gradient of x"] == found["changes nothing that it is given"] == "ok"
+    assert found["right when only some inputs need a gradient"] == "not checked"
+    assert list(found) == gradients(signature="()->()")(lambda x: x).tests
+    assert "check of Plain: ok" in said.out
+    code, said = conform("Plain", "--signature", "()->()", "--json")
+    jsonschema.validate(json.loads(said.out), SCHEMA["$defs"]["report"] | {"$defs": SCHEMA["$defs"]})
+
+
+def test_what_is_not_deterministic(conform):
+    """Within its tolerance it is right, and what is wrong by more is wrong."""
+    signature = "--signature", "(n)->(n)"
+    code, said = conform("right", *signature)
+    assert code == 1
+    assert rows(said.out)["the same at the second call and at the hundredth"] == "fault"
+    assert conform("right", *signature, "--nondet-tol", "1e-8")[0] == 0
+    code, said = conform("wrong", *signature, "--nondet-tol", "1e-8")
+    assert code == 1
+    assert rows(said.out)["gradient of x"] == "fault"
+    assert rows(said.out)["the same at the second call and at the hundredth"] == "ok"
+
+
+def test_exit_code_2_of_what_cannot_be_checked(conform):
+    assert conform("nothing")[0] == 2
+    code, said = conform("Plain")
+    assert code == 2
+    assert "has no signature" in said.err
+    assert conform("random", "--signature", "()->()")[0] == 2
+
+
+@pytest.mark.parametrize("library", ["jax", "autograd"])
+def test_functions_of_other_libraries(library):
+    module = pytest.importorskip(library)
+    numpy = importlib.import_module(f"{library}.numpy")
+    before = library == "jax" and module.config.jax_enable_x64
+
+    def scaled(x, at):
+        return numpy.sin(x)[at]
+
+    try:
+        target = conformance.adapted(scaled)
+        inputs = np.array([0.5, 1.5, 2.5]), np.array([0, 0, 1])
+        assert outcomes_of(target, inputs=inputs)["gradient of x"] == "passed"
+        doubled = target[0], lambda g, *xs: target[1](2 * g, *xs)
+        assert "check of scaled" in outcomes_of(doubled, inputs=inputs)["gradient of x"]
+    finally:
+        if library == "jax":
+            module.config.update("jax_enable_x64", before)

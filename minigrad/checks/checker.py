@@ -52,6 +52,7 @@ def check(
     surrogate: Any = None,
     seed: int = 0,
     max_examples: int | None = None,
+    nondet_tol: float = 0.0,
     verbose: bool = False,
 ) -> Report:
     """Check a backward, and say what is wrong with it.
@@ -75,6 +76,7 @@ def check(
             gradient reversal, clipping).
         seed: draws other inputs.
         max_examples: how many inputs are drawn at most, behind the designed ones; 20 if left out.
+        nondet_tol: how far apart results of equal calls may be, value or gradient, where sums run in any order.
         verbose: let the report show every promise, and how sure it is.
 
     Returns:
@@ -89,12 +91,13 @@ def check(
     target, source = unpacked(target)
     signature = signature or lent(source, against)
     several = [params] if params is not None else getattr(source, "params", None) or [{}]
-    for what, number in ("seed", seed), ("max_examples", max_examples):
+    for what, number in ("seed", seed), ("max_examples", max_examples), ("nondet_tol", nondet_tol):
         if number is not None and number < 0:
             raise UsageError(f"{what} must be 0 or more, got {number}")
     with Search(seed, EXAMPLES if max_examples is None else max_examples) as search:
         for one in several if inputs is None else several[:1]:
             search.subject = subject_of(target, one)
+            search.subject.nondet_tol = nondet_tol
             if surrogate is not None:
                 search.subject.reference = reference_of(surrogate)
             if inputs is not None:

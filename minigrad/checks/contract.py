@@ -128,18 +128,18 @@ def fits(shape: Sequence[int], lengths: Sequence[int | None]) -> bool:
 
 def repeatable(trial: Trial) -> Iterator[Fault]:
     """The same inputs give the same result, at the second call and at the hundredth."""
-    g = trial.cotangents[0]
+    g, within = trial.cotangents[0], trial.subject.nondet_tol
 
     def once() -> list[Any]:
         call = trial.run()
         return copied([call.y, *call.backward(np.array(g))])
 
     first = attempt(once, "a second call")
-    if any(not alike(a, b) for a, b in zip(trial.returned[0], first[1:], strict=False)) or not alike(trial.y, first[0]):
+    if not all(alike(a, b, within) for a, b in zip([trial.y, *trial.returned[0]], first, strict=False)):
         first = [trial.y, *trial.returned[0]]
     later = [attempt(once, f"call number {k}") for k in range(2, trial.calls)]
     for position in range(len(first)):
-        same = [alike(first[position], results[position]) for results in later]
+        same = [alike(first[position], results[position], within) for results in later]
         if not all(same):
             number = same.index(False) + 4  # of the backward: two for the two cotangents, and one
             name = trial.names[position - 1] if position else None
@@ -166,14 +166,14 @@ def repeatable(trial: Trial) -> Iterator[Fault]:
     one = attempt(lambda: copied(call.backward(np.array(g))), "backward, when forward has run once more in between")
     two = attempt(lambda: copied(call.backward(np.array(g))), "a second backward of the same call")
     for i, (a, b, c) in enumerate(zip(first[1:], one, two, strict=True)):
-        if not alike(a, b):
+        if not alike(a, b, within):
             yield Fault(
                 "first-call",
                 trial.names[i],
                 f"the gradient of {trial.names[i]} changes when forward runs again before the backward: the last call "
                 "overwrites what the first one kept. Save it with ctx.save_for_backward.",
             )
-        elif not alike(a, c):
+        elif not alike(a, c, within):
             yield Fault(
                 "saved",
                 trial.names[i],
@@ -397,7 +397,7 @@ def for_some(trial: Trial) -> Iterator[Fault]:
             yield Fault("partial", trial.names[wanted[0]], text)
             return
         for i in wanted:
-            if len(grads) != len(needs) or not alike(grads[i], trial.returned[0][i]):
+            if len(grads) != len(needs) or not alike(grads[i], trial.returned[0][i], trial.subject.nondet_tol):
                 yield Fault(
                     "partial",
                     trial.names[i],
@@ -426,7 +426,7 @@ def in_any_layout(trial: Trial) -> Iterator[Fault]:
                 yield Fault("layout", None, f"it raises when the {what} {layout}: {told(error)}")
                 return
             for i in trial.able:
-                if not alike(grads[i], trial.returned[0][i]):
+                if not alike(grads[i], trial.returned[0][i], trial.subject.nondet_tol):
                     yield Fault(
                         "layout",
                         trial.names[i],
@@ -464,7 +464,9 @@ def twice(trial: Trial) -> Iterator[Fault]:
         x = trial.inputs[i]
         got = np.zeros(x.shape) if second is None else second
         for closer in (1.0, CLOSER):  # what is wrong only for large steps has been leapt over
-            true, blur, terms = numerical_gradient(slopes, wide[i], weights, closer=closer)
+            true, blur, terms = numerical_gradient(
+                slopes, wide[i], weights, closer=closer, noise=trial.subject.nondet_tol
+            )
             off = abs(got - true[0])
             # The terms of a second derivative may cancel whatever the inputs are: each is as large as a first, per x.
             size = float(abs(weights[0]) @ abs(slopes(wide[i]))) / abs(x[x != 0]).min(initial=np.inf)
@@ -510,7 +512,9 @@ def shared(trial: Trial) -> Iterator[Fault]:
 
         size = max(float(abs(wide[i]).max(initial=0)) for i in trial.able) or 1.0
         with np.errstate(all="ignore"):
-            slope, error, jump = derivative(along, np.zeros((), trial.wide), (), size / 8)
+            slope, error, jump = derivative(
+                along, np.zeros((), trial.wide), (), size / 8, noise=trial.truth.nondet_tol * float(abs(g).sum())
+            )
             got, terms = 0.0, 0.0
             for i, mask in tied.items():
                 part = (trial.gradient(i)[0].reshape(mask.shape))[mask]  # type: ignore[index]
@@ -548,7 +552,7 @@ def differences(trial: Trial, other: Subject) -> Iterator[Fault]:
         for i in trial.able:
             size = size + (abs(trial.jacobian(i).value) @ abs(trial.inputs[i].reshape(-1))).reshape(y.shape)
     unit = max(np.finfo(y.dtype).eps, np.finfo(trial.y.dtype).eps)
-    if (abs(y - trial.y) > LONG * unit * size).any():
+    if (abs(y - trial.y) > LONG * unit * size + trial.subject.nondet_tol).any():
         worst = np.unravel_index((abs(y - trial.y) / size).argmax(), y.shape)
         at = f" at entry {tuple(map(int, worst))}" if worst else ""
         text = f"the value{at} is {trial.y[worst]:.6g}, and that of {other.name} is {y[worst]:.6g}"
@@ -624,8 +628,8 @@ def wanders(results: list[Any]) -> bool:
     return bool(turns.max(initial=0) > len(results) // 8)
 
 
-def alike(a: Any, b: Any) -> bool:
-    """Equal up to the last digits, which memory layout and threads may change."""
+def alike(a: Any, b: Any, within: float = 0.0) -> bool:
+    """Equal up to the last digits, which memory layout and threads may change, and `within` so much besides."""
     if a is None or b is None:
         return a is b
     if a.shape != b.shape or a.dtype != b.dtype:
@@ -633,7 +637,7 @@ def alike(a: Any, b: Any) -> bool:
     if a.dtype.kind != "f":
         return bool(np.array_equal(a, b))
     finite = np.isfinite(a)
-    limit = 64 * np.finfo(a.dtype).eps * abs(a[finite]).max(initial=0)
+    limit = 64 * np.finfo(a.dtype).eps * abs(a[finite]).max(initial=0) + within
     with np.errstate(all="ignore"):
         return bool(np.where(finite, abs(a - b) <= limit, (a == b) | (np.isnan(a) & np.isnan(b))).all())
 

@@ -113,9 +113,11 @@ class Subject:
         direct: whether a backward is called directly, so that what it returns is seen as it is.
         wide: the dtype in which `evaluate` may be asked for a reference, the widest that can be had.
         any_layout: whether its arrays may be read-only, or run backwards.
+        nondet_tol: how far apart the results of equal calls may be.
     """
 
     direct = any_layout = True
+    nondet_tol = 0.0
     wide: Any = np.longdouble
     reference: Subject | None = None
 

@@ -183,7 +183,7 @@ class Trial:
             return y if y.dtype == self.wide else y.astype(self.wide)
 
         step = self.step or step_without_size(wide[i], wide)
-        value, error, jump = numerical_jacobian(f, wide[i], step, entries, closer)
+        value, error, jump = numerical_jacobian(f, wide[i], step, entries, closer, self.truth.nondet_tol)
         shapes = [np.shape(x) for x in inputs if isinstance(x, np.ndarray)]
         if entries is None and self.case.elementwise and self.y.shape == np.broadcast_shapes(*shapes):
             positions = np.broadcast_to(np.arange(wide[i].size).reshape(wide[i].shape), self.y.shape).reshape(-1, 1)
@@ -213,7 +213,7 @@ class Trial:
         steep = abs(jacobian.value).max(initial=0)
         kinks = (jumps > RESOLVED * steep) & (jacobian.error - jumps / 2 < jumps / 8)
         units = [np.finfo(a.dtype).eps for a in (x, self.y, got) if a is not None]
-        allowed = error + np.finfo(x.dtype).tiny + TERMS * max(units) * terms
+        allowed = error + np.finfo(x.dtype).tiny + TERMS * max(units) * terms + self.subject.nondet_tol
         if got is not None and not self.finite.all():  # 0 · inf: nothing that could be asked for
             allowed = np.where(np.isfinite(got), allowed, np.inf)
         found = Discrepancy(got, true, error, allowed, terms, kinks.any(axis=0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 from minigrad.checks.checker import check
 from minigrad.checks.subject import UsageError
@@ -18,6 +19,9 @@ examples:
 
 A function may bring its own signature and domain: attributes `signature` and `domain` of the class. Those of torch_ref
 and the operations of minigrad have them, and lend their signature to what is checked against them.
+
+`python -m minigrad.testing.conformance` takes what comes from JAX and HIPS autograd as well, and prints a
+table of all promises; `minigrad.testing.gradients` makes a test of each in pytest.
 exit codes: 0 nothing is wrong, 1 something is, 2 it cannot be loaded or checked
 """
 
@@ -42,6 +46,8 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     )
     add("--against", metavar="FILE.py:NAME", help="another that must give the same values and gradients")
     add("--seed", type=int, default=0, help="draws other inputs (default 0)")
+    add("--max-examples", type=int, metavar="N", help="inputs that are drawn, behind the designed ones (default 20)")
+    add("--nondet-tol", type=float, default=0.0, metavar="X", help="how far apart the results of equal calls may be")
     add("-v", "--verbose", action="store_true", help="show every promise, and how sure it is")
     add("--json", action="store_true", help="the report as JSON")
 
@@ -61,21 +67,29 @@ domain_of.__name__ = "domain"  # which argparse puts into "invalid ... value"
 
 def run(options: argparse.Namespace) -> int:
     target = load_object(options.target)
-    against = load_object(options.against) if options.against else None
     try:
-        report = check(
-            target,
-            signature=options.signature,
-            domain=dict(options.domain) or None,
-            against=against,
-            seed=options.seed,
-            verbose=options.verbose,
-        )
+        report = check(target, **chosen(options), verbose=options.verbose)
     except UsageError as error:  # what the function itself raises is in the report
-        return fail(2, str(error).replace("signature=", "--signature "))
+        return refused(error)
     if options.json:
         print(report.to_json())
     else:
         report.show()
     sys.stdout.flush()
     return 0 if report else 1
+
+
+def chosen(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `check`."""
+    return {
+        "signature": options.signature,
+        "domain": dict(options.domain) or None,
+        "against": load_object(options.against) if options.against else None,
+        "seed": options.seed,
+        "max_examples": options.max_examples,
+        "nondet_tol": options.nondet_tol,
+    }
+
+
+def refused(error: UsageError) -> int:
+    return fail(2, str(error).replace("signature=", "--signature "))

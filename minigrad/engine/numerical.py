@@ -57,7 +57,12 @@ def numerical_derivative(
 
 @np.errstate(all="ignore")  # a step may leave the domain; what is not finite there is not used
 def derivative(
-    f: Callable[[Array], Array], x: Array, index: tuple[int, ...], step: float | None = None, closer: float = 1
+    f: Callable[[Array], Array],
+    x: Array,
+    index: tuple[int, ...],
+    step: float | None = None,
+    closer: float = 1,
+    noise: float = 0,
 ) -> Estimate:
     """The same with the jump, from steps `closer` times smaller."""
     middle = f(x)
@@ -83,7 +88,7 @@ def derivative(
             jumps.append((above - middle) / (up - centre) - (middle - below) / (centre - down))
         slope, correction = extrapolate(np.stack(slopes), steps**2)
         jump, _ = extrapolate(np.stack(jumps), steps)
-        rounding = eps * (abs(above) + abs(below)) / (up - down)
+        rounding = (eps * (abs(above) + abs(below)) + 2 * noise) / (up - down)
         error = SAFETY * (correction + rounding) + abs(jump) / 2
         # Where it moves by more than rounding and does not converge, smaller steps may show any slope: steps this large
         # have leapt over waves, or across a jump.
@@ -133,16 +138,27 @@ def numerical_jacobian(
     step: float | None = None,
     entries: Iterable[tuple[int, ...]] | None = None,
     closer: float = 1,
+    noise: float = 0,
 ) -> Estimate:
-    """The derivatives of each entry of f(x) by `entries` of x, or by all of them: matrices (f(x).size, entries)."""
-    columns = [derivative(f, x, index, step, closer) for index in (np.ndindex(x.shape) if entries is None else entries)]
+    """The derivatives of each entry of f(x) by `entries` of x, or by all of them: matrices (f(x).size, entries).
+
+    Two evaluations of one f(x) may be apart by `noise`.
+    """
+    columns = [
+        derivative(f, x, index, step, closer, noise) for index in (np.ndindex(x.shape) if entries is None else entries)
+    ]
     if not columns:
         return Estimate(*np.zeros((3, f(x).size, 0), x.dtype))
     return Estimate(*(np.stack([a.reshape(-1) for a in part], axis=1) for part in zip(*columns, strict=True)))
 
 
 def numerical_gradient(
-    f: Callable[[Array], Array], x: Array, cotangents: Array, step: float | None = None, closer: float = 1
+    f: Callable[[Array], Array],
+    x: Array,
+    cotangents: Array,
+    step: float | None = None,
+    closer: float = 1,
+    noise: float = 0,
 ) -> tuple[Array, Array, Array]:
     """The gradients by x of Σ g · f(x), for each g along the first axis of `cotangents`, (k, *f(x).shape).
 
@@ -156,6 +172,6 @@ def numerical_gradient(
     array([[2., 4.]])
     """
     g = cotangents.reshape(len(cotangents), -1).astype(x.dtype)
-    slope, error, _ = numerical_jacobian(f, x, step, closer=closer)
+    slope, error, _ = numerical_jacobian(f, x, step, closer=closer, noise=noise)
     shape = (len(g), *x.shape)
     return (g @ slope).reshape(shape), (abs(g) @ error).reshape(shape), (abs(g) @ abs(slope)).reshape(shape)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from minigrad.checks.checker import check, first_case
 from minigrad.checks.contract import BROADCASTING, CONTRACT, GRADIENTS
-from minigrad.checks.report import SAME, Report
+from minigrad.checks.report import SAME, Report, Verdict
 from minigrad.checks.subject import UsageError, as_called
 
 __all__ = ["Gradients", "Session", "gradients"]
@@ -20,6 +20,7 @@ __all__ = ["Gradients", "Session", "gradients"]
 T = TypeVar("T")
 __unittest = True  # unittest leaves the frames of such modules out of its tracebacks
 
+NAMING = "inputs", "signature", "domain", "params", "against", "seed"
 CHECKED, GRADIENT = "can be checked", "gradient of "
 OF_ITS_INPUT = frozenset({GRADIENTS, *(promise.text for promise in CONTRACT if promise.names)})
 
@@ -29,8 +30,8 @@ class Session:
 
     def __init__(self, max_examples: int | None = None) -> None:
         self.max_examples = max_examples
-        self.reports: dict[Gradients, Report] = {}
-        self.named: dict[str, Report] = {}
+        self.reports: dict[Gradients, Report | UsageError] = {}
+        self.named: dict[str, Report | UsageError] = {}
 
 
 class Gradients:
@@ -74,7 +75,7 @@ class Gradients:
     @property
     def tests(self) -> list[str]:
         """The names of the tests, which are the same in every process."""
-        chosen = {key: value for key, value in self.options.items() if key not in ("surrogate", "max_examples")}
+        chosen = {key: value for key, value in self.options.items() if key in NAMING}
         try:
             subject, case = first_case(self.target, **chosen)
         except UsageError:  # its test says why
@@ -85,6 +86,26 @@ class Gradients:
         promises = [promise.text for promise in CONTRACT]
         return [*(f"{GRADIENT}{names[i]}" for i in case.able), *promises, *same, BROADCASTING]
 
+    def judge(self, promise: str) -> Verdict:
+        """What came of the test of that name: its status is "ok", "fault" or "not checked", and `sure` says why."""
+        report = self.report(promise)
+        if isinstance(report, UsageError):
+            return Verdict(promise, "fault", str(report))
+        verdicts = {verdict.name: verdict for verdict in report.verdicts}
+        named = [fault.name for fault in report.faults]
+        if not promise.startswith(GRADIENT):
+            verdict = verdicts[promise]
+            if verdict.status == "not checked":
+                ended = f"not looked at: {', '.join(named)}" if named else "not applicable"
+                return verdict._replace(sure=verdict.sure or ended)
+            return verdict
+        verdict, ours = verdicts[GRADIENTS], (promise.removeprefix(GRADIENT), None)
+        broken = {fault for name in OF_ITS_INPUT for fault in verdicts[name].faults}
+        faults = tuple(name for name, f in zip(named, report.faults, strict=True) if f.input in ours and name in broken)
+        if verdict.status == "not checked":  # what ended the check is no pass of a gradient that was not looked at
+            faults = faults or tuple(named)
+        return Verdict(promise, "fault" if faults else "ok", verdict.sure, faults)
+
     def test(self, promise: str) -> Callable[[], None]:
         """The test of that name: it returns, is skipped, or fails with what is wrong.
 
@@ -92,38 +113,28 @@ class Gradients:
         """
 
         def run() -> None:
-            report = self.report(promise)
-            verdict = {v.name: v for v in report.verdicts}.get(GRADIENTS if promise.startswith(GRADIENT) else promise)
-            faults = set(verdict.faults) if verdict else set()
-            if promise.startswith(GRADIENT):
-                name = promise.removeprefix(GRADIENT)
-                broken = {fault for v in report.verdicts if v.name in OF_ITS_INPUT for fault in v.faults}
-                faults = {f.name for f in report.faults if f.input in (name, None) and f.name in broken}
-                if verdict and verdict.status == "not checked":
-                    faults = faults or {fault.name for fault in report.faults}
-            elif verdict and verdict.status == "not checked":
-                ended = f"not looked at: {', '.join(fault.name for fault in report.faults)}" if report.faults else ""
-                raise unittest.SkipTest(verdict.sure or ended or "not applicable")
-            if faults:
-                fail(repr(report.of(faults)))
+            verdict, report = self.judge(promise), self.report(promise)
+            if verdict.status == "not checked":
+                raise unittest.SkipTest(verdict.sure)
+            if verdict.status == "fault":
+                fail(repr(report.of(verdict.faults)) if isinstance(report, Report) else str(report))
 
         known = {"__signature__": Signature(), "pytestmark": vars(self).get("pytestmark", [])}
         code = getattr(self.target, "forward", self.target)
         vars(run).update(known | ({"__wrapped__": code} if hasattr(code, "__code__") else {}))
         return run
 
-    def report(self, promise: str) -> Report:
-        """That of `check`, which runs once in a session."""
-        session = self.session
-        if self not in session.reports:
-            chosen = {"max_examples": session.max_examples, **self.options}
+    def report(self, promise: str) -> Report | UsageError:
+        """That of `check`, which runs once in a session; or the reason why it does not."""
+        reports = self.session.reports
+        if self not in reports:
             try:
-                session.reports[self] = check(self.target, **chosen)
+                reports[self] = check(self.target, **{"max_examples": self.session.max_examples, **self.options})
             except UsageError as error:
-                fail(str(error))
+                reports[self] = error
             running = os.environ.get("PYTEST_CURRENT_TEST", "")
-            session.named[running.partition(f"[{promise}]")[0]] = session.reports[self]
-        return session.reports[self]
+            self.session.named[running.partition(f"[{promise}]")[0]] = reports[self]
+        return reports[self]
 
 
 def gradients(
@@ -136,6 +147,7 @@ def gradients(
     surrogate: Any = None,
     seed: int = 0,
     max_examples: int | None = None,
+    nondet_tol: float = 0.0,
 ) -> Callable[[T], T]:
     """A decorator that makes a test for each gradient and each promise of a backward.
 
@@ -144,7 +156,7 @@ def gradients(
     skipped. The check runs once for all of them.
 
     Args:
-        inputs, signature, domain, params, against, surrogate, seed, max_examples: as `minigrad.check` has them.
+        inputs, signature, domain, params, against, surrogate, seed, max_examples, nondet_tol: as `check` has them.
 
     Returns:
         A decorator of a Function (the class) or of a function of Tensors, or of what else `check` takes. What it
