@@ -16,7 +16,8 @@
 # - say why gradients add up where a value is used twice, and why the sweep runs backwards.
 #
 # You need Python and the derivative of a product.
-#
+
+# %% [markdown]
 # ## A program of four lines
 #
 # From $x = 3$ we want to predict $y = 4$ with a straight line of slope $w$ and intercept $b$. The squared error is the

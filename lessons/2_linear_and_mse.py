@@ -16,7 +16,8 @@
 # - check a derivation with a few lines of code, and choose shapes that let no mistake through.
 #
 # You need lesson 1, sums over indices, and the product of matrices.
-#
+
+# %% [markdown]
 # ## A way to check everything
 #
 # Each derivation below is followed by the code that checks it. The judge is the central difference

@@ -16,7 +16,8 @@
 # - name the usual mistakes, and say why a check at one point lets some of them pass.
 #
 # You need lesson 2.
-#
+
+# %% [markdown]
 # ## The contract
 #
 # A `Function` is an operation with two static methods, as in PyTorch. `forward(ctx, ...)` gets arrays and returns one
@@ -262,7 +263,8 @@ def check_3():
 # %% [markdown]
 # `minigrad grade 3_function.py Linear MSE Sigmoid Softmax` gives marks for the classes in this file, each input's
 # gradient by itself (a notebook will do as well). `minigrad grade --list` has more to write.
-#
+
+# %% [markdown]
 # ## Read next
 #
 # - `minigrad/function.py`: how a `Function` gets onto the tape. A body that keeps to operators and methods also runs

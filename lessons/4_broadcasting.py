@@ -16,7 +16,8 @@
 # - recognise the accident that turns $n$ differences into $n^2$, and have it caught.
 #
 # You need lessons 1 and 2, and NumPy's rules of broadcasting.
-#
+
+# %% [markdown]
 # ## Broadcasting is using a value many times
 #
 # In `X @ W + b` the product has shape $(n, q)$ and the bias $(q,)$. NumPy reads each entry of `b` once per row, $n$
@@ -89,7 +90,8 @@ for shape, large in [((2,), (3, 2)), ((3, 1), (3, 2)), ((), (3, 2)), ((1, 4, 1),
 # %% [markdown]
 # minigrad calls its `unbroadcast` in one place, on the way from an operation to its inputs. So no rule in the table of
 # operations has to mention broadcasting: `add` may say `d_b = g`.
-#
+
+# %% [markdown]
 # ## In a backward of your own, the sum is up to you
 #
 # A `Function` (lesson 3) is not repaired. A gradient of another shape than its input is an error:
@@ -117,7 +119,8 @@ else:
 # %% [markdown]
 # A gradient that has the right shape and a wrong value is worse. `grad.mean(0)` for a bias is right for a single row,
 # and too small by the factor $n$ otherwise. No error stops it; a check with several rows does.
-#
+
+# %% [markdown]
 # ## The accident
 #
 # Predictions of shape $(n,)$ and targets of shape $(n, 1)$ are the same numbers to us. To NumPy, their difference is a
@@ -251,7 +254,8 @@ def check_3():
 
 # %% [markdown]
 # `minigrad grade 4_broadcasting.py Multiply` gives marks for the third; a notebook will do as well.
-#
+
+# %% [markdown]
 # ## Read next
 #
 # - `minigrad/broadcasting.py`: the whole of it, one function.

@@ -17,7 +17,8 @@
 #
 # You need lesson 2. The data come with the package: the California census of 1990, 20,640 blocks of houses, 8 features,
 # and the median value of a house in units of 100,000 dollars.
-#
+
+# %% [markdown]
 # ## The data, split before anything is measured
 
 # %%
@@ -259,7 +260,8 @@ assert deviation[occupancy] < 0.7 * leaky[occupancy]
 
 # %% [markdown]
 # Two more belong to the backward, the wrong divisor and `None` for the gradient of `y`; lesson 3 catches them.
-#
+
+# %% [markdown]
 # ## Exercises
 #
 # **Exercise 1.** The right loss of an epoch, from the losses of its batches and their sizes (two arrays).

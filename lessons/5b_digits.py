@@ -17,7 +17,8 @@
 #
 # You need lessons 1 and 2. Lesson 5 helps: the loop is its mini-batch descent. The data are 1,797 handwritten digits
 # that come with scikit-learn, each of them 8 by 8 points.
-#
+
+# %% [markdown]
 # ## The data
 
 # %%

@@ -16,7 +16,8 @@
 # - print the program that the tape has recorded, and find in it the formulas of lesson 2.
 #
 # You need lessons 1 to 3.
-#
+
+# %% [markdown]
 # ## The sweep is a computation, too
 #
 # The rule of the product says `g * b`. In lesson 1, `g` and `b` were numbers, and the rule computed a number. Given

@@ -16,7 +16,8 @@
 # - look into its attention, sample from it, and say what the temperature does.
 #
 # You need lessons 1, 2 and 5b.
-#
+
+# %% [markdown]
 # ## The task
 #
 # A language model guesses the next letter. It reads `.anna.` from the left, where the dot stands for beginning and end.

@@ -100,7 +100,8 @@ assert found[0] > 0.5 * found[-1]
 # %% [markdown]
 # The last line is the remedy of deep networks, the GPT of lesson 7 among them. With `h + f(h)` the derivative is
 # $1 + f'$, so there is always a way on which nothing gets lost.
-#
+
+# %% [markdown]
 # ## Units that are dead
 #
 # A relu hands on a cotangent where its input is positive. If the input of a unit is negative for *every* image, the
@@ -149,7 +150,8 @@ for lr in (0.2, 20.0):
 # %% [markdown]
 # Remedies: a smaller step, a smaller step in the beginning, or a bend that is never quite flat, such as `nn.LeakyReLU`
 # or `nn.GELU`.
-#
+
+# %% [markdown]
 # ## A loss that explodes
 #
 # Somewhere a number overflows and becomes `inf`. A few operations later it is `nan`, and from there on everything is.
@@ -190,7 +192,8 @@ assert message.startswith("exp ")
 # `strict` costs time, so turn it on for the step that fails. If no line is to blame, the step is too long (lesson 5 has
 # the bound), or single batches have a gradient that is much longer than the others. Then it helps to shorten those:
 # exercise 3.
-#
+
+# %% [markdown]
 # ## Normalisation that is not what it was
 #
 # *Batch norm* brings each unit to mean 0 and deviation 1, over the batch. That helps training. But a prediction must
@@ -270,7 +273,8 @@ assert right(model) < 0.9
 
 # %% [markdown]
 # The optimizer has noticed, and says so once.
-#
+
+# %% [markdown]
 # ## A backward that is wrong
 #
 # The last suspect is a rule. This tanh has a backward that puts the input where the output belongs:
@@ -314,7 +318,8 @@ assert not report
 # | good in training, bad in use | what is done to the data, and `model.eval()` | the same preparation for both |
 # | the loss rises and swings | whether `zero_grad` is called | call it |
 # | slower than it should be | `check`, and the explorer | the right rule |
-#
+
+# %% [markdown]
 # ## Exercises
 #
 # **Exercise 1.** A relu lets half of the numbers through. How large should the weights of a layer with `n` inputs be,

@@ -18,7 +18,8 @@
 #
 # Il vous faut Python et la dérivée d'un produit. Le code est celui de la version anglaise, commentaires compris.
 # Avec `MINIGRAD_LANG=fr` dans l'environnement, les vérifications répondent en français.
-#
+
+# %% [markdown]
 # ## Un programme de quatre lignes
 #
 # À partir de $x = 3$, on veut prédire $y = 4$ par une droite de pente $w$ et d'ordonnée à l'origine $b$. Le carré de

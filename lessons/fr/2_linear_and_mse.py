@@ -18,7 +18,8 @@
 #   erreur.
 #
 # Il vous faut la leçon 1, les sommes indexées et le produit de matrices.
-#
+
+# %% [markdown]
 # ## De quoi tout vérifier
 #
 # Chaque calcul ci-dessous est suivi du code qui le vérifie. L'arbitre est la différence centrée

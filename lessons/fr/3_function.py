@@ -16,7 +16,8 @@
 # - nommer les erreurs courantes, et dire pourquoi une vérification en un seul point en laisse passer.
 #
 # Il vous faut la leçon 2.
-#
+
+# %% [markdown]
 # ## Le contrat
 #
 # Une `Function` est une opération faite de deux méthodes statiques, comme dans PyTorch. `forward(ctx, ...)` reçoit des
@@ -267,7 +268,8 @@ def check_3():
 # %% [markdown]
 # `minigrad grade 3_function.py Linear MSE Sigmoid Softmax` note les classes de ce fichier, le gradient de chaque entrée
 # séparément (un notebook convient aussi). `minigrad grade --list` en propose d'autres.
-#
+
+# %% [markdown]
 # ## À lire ensuite
 #
 # - `minigrad/function.py` : comment une `Function` s'inscrit sur la bande. Un corps qui s'en tient aux opérateurs et

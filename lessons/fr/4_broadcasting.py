@@ -16,7 +16,8 @@
 # - reconnaître l'accident qui fait de $n$ différences $n^2$, et le faire détecter.
 #
 # Il vous faut les leçons 1 et 2, et les règles de diffusion (*broadcasting*) de NumPy.
-#
+
+# %% [markdown]
 # ## Diffuser, c'est utiliser une valeur plusieurs fois
 #
 # Dans `X @ W + b`, le produit est de taille $(n, q)$ et le biais de taille $(q,)$. NumPy lit chaque coefficient de `b`
@@ -90,7 +91,8 @@ for shape, large in [((2,), (3, 2)), ((3, 1), (3, 2)), ((), (3, 2)), ((1, 4, 1),
 # %% [markdown]
 # minigrad appelle son `unbroadcast` à un seul endroit, sur le chemin d'une opération à ses entrées. Aucune règle de la
 # table des opérations n'a donc à parler de diffusion : `add` peut dire `d_b = g`.
-#
+
+# %% [markdown]
 # ## Dans une passe arrière à vous, la somme est votre affaire
 #
 # Une `Function` (leçon 3) n'est pas réparée. Un gradient qui n'a pas les dimensions de son entrée est une erreur :
@@ -118,7 +120,8 @@ else:
 # %% [markdown]
 # Un gradient de bonnes dimensions et de valeur fausse est pire. Pour un biais, `grad.mean(0)` est juste avec une seule
 # ligne, et $n$ fois trop petit sinon. Aucune erreur ne l'arrête ; une vérification sur plusieurs lignes, si.
-#
+
+# %% [markdown]
 # ## L'accident
 #
 # Des prédictions de taille $(n,)$ et des cibles de taille $(n, 1)$ sont pour nous les mêmes nombres. Pour NumPy, leur
@@ -254,7 +257,8 @@ def check_3():
 
 # %% [markdown]
 # `minigrad grade 4_broadcasting.py Multiply` note le troisième ; un notebook convient aussi.
-#
+
+# %% [markdown]
 # ## À lire ensuite
 #
 # - `minigrad/broadcasting.py` : tout est là, une seule fonction.

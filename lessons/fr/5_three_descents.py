@@ -20,7 +20,8 @@
 # Il vous faut la leçon 2, et les valeurs propres. Les données sont fournies avec minigrad : le recensement de
 # Californie de 1990, 20 640 îlots de maisons, 8 caractéristiques, et la valeur médiane d'une maison en centaines de
 # milliers de dollars.
-#
+
+# %% [markdown]
 # ## Les données, séparées avant toute mesure
 
 # %%
@@ -268,7 +269,8 @@ assert deviation[occupancy] < 0.7 * leaky[occupancy]
 # %% [markdown]
 # Deux autres erreurs relèvent de la passe arrière, le mauvais diviseur et `None` pour le gradient de `y` ; la leçon 3
 # les détecte.
-#
+
+# %% [markdown]
 # ## Exercices
 #
 # **Exercice 1.** La bonne perte d'une époque, à partir des pertes de ses lots et de leurs tailles (deux tableaux).

@@ -17,7 +17,8 @@
 #
 # Il vous faut les leçons 1 et 2. La leçon 5 aide : la boucle est sa descente par mini-lots. Les données sont 1 797
 # chiffres manuscrits fournis avec scikit-learn, chacun de 8 points sur 8.
-#
+
+# %% [markdown]
 # ## Les données
 
 # %%

@@ -16,7 +16,8 @@
 # - afficher le programme que la bande a enregistré, et y retrouver les formules de la leçon 2.
 #
 # Il vous faut les leçons 1 à 3.
-#
+
+# %% [markdown]
 # ## Le parcours est un calcul, lui aussi
 #
 # La règle du produit dit `g * b`. Dans la leçon 1, `g` et `b` étaient des nombres, et la règle calculait un nombre. Si

@@ -16,7 +16,8 @@
 # - regarder dans son attention, tirer des prénoms au sort, et dire ce que fait la température.
 #
 # Il vous faut les leçons 1, 2 et 5b.
-#
+
+# %% [markdown]
 # ## La tâche
 #
 # Un modèle de langue devine la lettre suivante. Il lit `.anna.` par la gauche, où le point marque le début et la fin.

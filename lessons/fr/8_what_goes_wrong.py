@@ -102,7 +102,8 @@ assert found[0] > 0.5 * found[-1]
 # %% [markdown]
 # La dernière ligne est le remède des réseaux profonds, le GPT de la leçon 7 compris. Avec `h + f(h)`, la dérivée est
 # $1 + f'$ : il reste toujours un chemin sur lequel rien ne se perd.
-#
+
+# %% [markdown]
 # ## Des unités mortes
 #
 # Un relu transmet un cotangent là où son entrée est positive. Si l'entrée d'une unité est négative pour *toutes* les
@@ -151,7 +152,8 @@ for lr in (0.2, 20.0):
 # %% [markdown]
 # Les remèdes : un pas plus court, un pas plus court au début, ou un coude qui n'est jamais tout à fait plat, comme
 # `nn.LeakyReLU` ou `nn.GELU`.
-#
+
+# %% [markdown]
 # ## Une perte qui explose
 #
 # Quelque part, un nombre déborde et devient `inf`. Quelques opérations plus loin, c'est `nan`, et à partir de là tout
@@ -192,7 +194,8 @@ assert message.startswith("exp ")
 # `strict` coûte du temps : activez-le pour le pas qui échoue. Si aucune ligne n'est fautive, c'est que le pas est trop
 # long (la leçon 5 donne la borne), ou que certains lots ont un gradient bien plus long que les autres. Il est alors
 # utile de raccourcir ceux-là : c'est l'exercice 3.
-#
+
+# %% [markdown]
 # ## Une normalisation qui n'est plus la même
 #
 # La *normalisation par lot* (*batch norm*) ramène chaque unité à une moyenne de 0 et un écart type de 1, sur le lot.
@@ -273,7 +276,8 @@ assert right(model) < 0.9
 
 # %% [markdown]
 # L'optimiseur l'a remarqué, et le dit une fois.
-#
+
+# %% [markdown]
 # ## Une passe arrière fausse
 #
 # Le dernier suspect est une règle. Ce tanh a une passe arrière qui met l'entrée à la place de la sortie :
@@ -317,7 +321,8 @@ assert not report
 # | bon à l'entraînement, mauvais ensuite | ce que subissent les données, et `model.eval()` | la même préparation |
 # | la perte monte et oscille | si `zero_grad` est appelé | l'appeler |
 # | plus lent qu'il ne faudrait | `check`, et l'explorateur | la bonne règle |
-#
+
+# %% [markdown]
 # ## Exercices
 #
 # **Exercice 1.** Un relu laisse passer la moitié des nombres. De quelle taille doivent être les poids d'une couche à
