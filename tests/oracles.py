@@ -124,7 +124,7 @@ def added_windows(x: torch.Tensor, stride: Pair, dilation: Pair, shape: tuple[in
     """The adjoint of `windows`."""
 
     def cut(image: torch.Tensor) -> torch.Tensor:
-        return windows(image, tuple(x.shape[-4:-2]), stride, dilation)
+        return windows(image, tuple(x.shape[-4:-2]), stride, dilation)[..., : x.shape[-2], : x.shape[-1]]
 
     return torch.autograd.functional.vjp(cut, torch.zeros(shape, dtype=x.dtype), x, create_graph=True)[1]
 
