@@ -71,6 +71,12 @@ def numbers(shapes, dtype=np.float64, seed=0):
     return [np.random.default_rng((seed, *s)).normal(size=s).round(2).astype(dtype) for s in shapes]
 
 
+def test_norms_of_nothing():
+    for ord, slope in (1, 0.0), (2, 0.0), (3, np.nan), (0.5, np.nan):
+        x = Tensor(np.zeros(2), requires_grad=True)
+        np.testing.assert_array_equal(gradients(LA.norm(x, ord), x)[0].data, [slope, slope])
+
+
 def test_the_condition_of_a_singular_matrix():
     x = Tensor(np.diag([2.0, 0.0]), requires_grad=True)
     with np.errstate(all="ignore"):

@@ -376,6 +376,10 @@ def test_where_new_answers_would_be_other_ones():
     with np.errstate(invalid="ignore"):
         holes = np.array([1.0, np.nan, 2.0, np.inf, 0.5])
         np.testing.assert_array_equal(np.gradient(Tensor(holes)).data, np.gradient(holes))
+    assert np.tile(Tensor([1.0]), Tensor([2, 1])).shape == (2, 1)
+    for branches in ([Tensor([1.0])], [None, 1.0], [Tensor([1.0]), None]):
+        with pytest.raises(TypeError, match="where: one of two branches is missing"):
+            np.where(Tensor([1.0]) > 0, *branches)
     assert np.copy(Tensor(MASK)).data.tolist() == MASK.tolist()
     assert cumulative_sum(Tensor(3.0)).data.tolist() == [3.0]
     assert np.max(Tensor([1, 5]), initial=2.5, where=[True, False]).dtype == np.int64

@@ -496,7 +496,11 @@ class where:
     def d_a(g, y, condition, a, b):         return np.where(condition, g, 0)
     def d_b(g, y, condition, a, b):         return np.where(condition, 0, g)
     def public(where, condition, a=None, b=None):
-        return np.nonzero(condition) if a is b is None else where(condition, a, b)
+        if a is b is None:
+            return np.nonzero(condition)
+        if a is None or b is None:
+            raise TypeError("where: one of two branches is missing; give both, or the condition alone for positions")
+        return where(condition, a, b)
 
 
 # ---------------------------------------------------- steps: constant nearly everywhere, and so without a derivative

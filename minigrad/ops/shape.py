@@ -4,8 +4,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from minigrad.engine.numeric import refuse_other_arrays
+from minigrad.engine.state import off_tape
 from minigrad.ops.operation import lifted, operand
 from minigrad.ops.registry import composition, op
+from minigrad.tensor import Tensor
 
 
 def sizes_or_tuple(arguments):
@@ -376,6 +378,7 @@ def tile(A, reps):
     >>> tile([1.0, 2.0], 2)
     Tensor([1., 2., 1., 2.])
     """
+    reps = off_tape(reps, "tile") if type(reps) is Tensor else reps
     x, reps = lifted(operand(A)), tuple(np.atleast_1d(reps).tolist())
     shape = (1,) * (len(reps) - x.ndim) + x.shape
     reps = (1,) * (x.ndim - len(reps)) + reps
