@@ -16,7 +16,10 @@ SCHEMA = '"format": "minigrad-report"'  # by which a file is known as one that m
 FOUND = "minigrad_reports"  # what a worker of pytest-xdist hands over
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    # pytest compiles the assertions of all that a plugin's distribution has anew, which makes `import minigrad` slower,
+    # and has no other way to decline. (Where it was imported before, the word in its docstring saves a warning.)
+    getattr(pluginmanager.rewrite_hook, "_must_rewrite", set()).difference_update(("minigrad", "_minigrad_plugins"))
     group = parser.getgroup("minigrad", "gradients")
     group.addoption(
         "--minigrad-max-examples",

@@ -1,4 +1,4 @@
-"""minigrad: a small tape-based reverse-mode autodiff engine in NumPy, made to be read."""
+"""minigrad: a small tape-based reverse-mode autodiff engine in NumPy, made to be read. (PYTEST_DONT_REWRITE)"""
 
 from importlib import import_module as _import_module
 from sys import modules as _modules

@@ -170,6 +170,27 @@ def test_nothing_is_imported_until_it_is_used(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+ASSERTIONS = """
+import numpy as np
+from minigrad import check
+report = check(lambda x, y: x.detach() * y, (np.ones(2), np.ones(2)))
+def test_message():
+    assert report, "mine"
+def test_more():
+    assert 1 and report
+"""
+
+
+def test_in_a_longer_assertion_a_report_is_its_first_line(here):
+    done = here(file=ASSERTIONS)
+    lines = [line[4:].strip() for line in done.outlines if line.startswith("E ")]
+    assert lines == [
+        "AssertionError: mine",
+        "assert check of <lambda>: missing of x",
+        "assert (1 and check of <lambda>: missing of x)",
+    ]
+
+
 def test_tests_can_be_chosen(here):
     done = here("-v", "-k", "target or bad", "test_it.py::MSE", "test_it.py::TestMore", file=FILE)
     chosen = re.findall("test_it.py::(.*) [A-Z]+ ", done.stdout.str())

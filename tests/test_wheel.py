@@ -99,14 +99,17 @@ def test_imports_from_another_folder(installed, tmp_path):
 
 
 def test_pytest_finds_its_plugin(installed, tmp_path):
+    """And does not compile the package anew, nor warn where it was imported before."""
     (tmp_path / "test_it.py").write_text(
         "from minigrad.testing import gradients\n"
         "test_it = gradients(2.0)(lambda x: x * x)\n"
         "def test_option(pytestconfig):\n"
         "    assert pytestconfig.pluginmanager.hasplugin('minigrad')\n"
+        "    assert 'Rewriting' not in type(gradients.__globals__['__loader__']).__name__\n"
     )
-    command = sys.executable, "-W", "error", "-m", "pytest", "-W", "error", "-q", "--minigrad-max-examples=1"
+    program = "import minigrad, pytest, sys\nsys.exit(pytest.main(['-W', 'error', '-q', '--minigrad-max-examples=1']))"
     here = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = sys.executable, "-W", "error", "-c", program
     assert " passed" in run(*command, cwd=tmp_path, env={**here, "PYTHONPATH": str(installed)})
 
 

@@ -141,7 +141,9 @@ class Report:
         return not self.faults
 
     def __repr__(self) -> str:
-        return "\n".join("".join(text for text, _ in line).rstrip() for line in lines(self))
+        text = "\n".join("".join(text for text, _ in line).rstrip() for line in lines(self))
+        # In an assertion that says more than `assert report`, pytest would escape the ends of lines and cut the text.
+        return text.partition("\n")[0] if sys._getframe(1).f_globals["__name__"] == "_pytest._io.saferepr" else text
 
     def _repr_html_(self) -> str:
         spans = [
