@@ -40,7 +40,7 @@ def test_compare_reports_and_logs(capsys):
     assert f"picture: {folder}/losses.png\n" in out
     assert [re.sub(r"events\..*", "events", name) for name in files(folder)] == [
         "batch/checkpoint.npz", "batch/events", "losses.png", "minibatch/checkpoint.npz", "minibatch/events",
-        "results.json", "settings.json", "sgd/checkpoint.npz", "sgd/events",
+        "path.png", "results.json", "settings.json", "sgd/checkpoint.npz", "sgd/events",
     ]  # fmt: skip
     assert "sgd: epoch 3/3, train loss " in err
 
@@ -336,7 +336,8 @@ def test_results_are_printed_whatever_becomes_of_the_files(capsys, monkeypatch):
         r"minigrad: warning: the log in (runs/\S+)/minibatch ends here: No such file or directory\n"
         r"minigrad: warning: \1/minibatch/checkpoint.npz could not be written: No such file or directory\n"
         r"minigrad: warning: \1/results.json could not be written: No such file or directory\n"
-        r"minigrad: the picture \1/losses.png could not be written: No such file or directory\n",
+        r"minigrad: the picture \1/losses.png could not be written: No such file or directory\n"
+        r"minigrad: the picture \1/path.png could not be written: No such file or directory\n",
         err,
     )
 

@@ -165,7 +165,7 @@ def test_a_worker_killed_in_mid_epoch_changes_no_bit(cluster, monkeypatch, local
             self.client.gather = kill
         answers = ask(self, task)
         if killed and len(killed) == 1 and task.last >= task.steps:
-            self.client.wait_for_workers(2, timeout=60)  # the nanny has started another one
+            self.client.wait_for_workers(2, timeout=300)  # the nanny has started another one
             killed.append(set(self.client.run(os.getpid).values()))
         return answers
 

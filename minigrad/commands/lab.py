@@ -137,7 +137,9 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     add("--no-log", action="store_const", const=None, dest="logdir", help="write no files")
     add("--from", metavar="RUN", help="repeat the run in this folder, with the settings that are kept there")
     add("--resume", metavar="RUN", help="go on with the run in this folder, which was killed or stopped by Ctrl-C")
+    add("--animate", metavar="FILE.html", help="write a page that shows the ways of the methods in motion")
     parser.set_defaults(defaults=parser.get_default)
+    add("--force", action="store_true", help="replace what stands where a file is to be written, whatever it is")
     add("-q", "--quiet", action="store_true", help="no progress, and of the report only the table of results")
     if command == "train":
         add("--save", metavar="FILE", help="write the model there, .npz or .json, for `minigrad predict`")
@@ -146,7 +148,6 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
             choices=("torch",),
             help="write it as a Python file for PyTorch as well, FILE_torch.py beside it",
         )
-        add("--force", action="store_true", help="replace what stands there, whatever it is")
         parser.add_argument("--method", choices=METHODS, default="minibatch", help="default minibatch")
         parser.add_argument("--lr", type=float, help="the step (default: from the data, as the report says)")
     else:
@@ -192,7 +193,9 @@ def run(options: argparse.Namespace) -> int:
     if repeated and resumed:
         return fail(2, "--from repeats a run and --resume goes on with it: only one can be meant")
     word, repeated = ("--resume", resumed) if resumed else ("--from", repeated)
-    save, export, force = (given.pop(name, None) for name in ("save", "export", "force"))
+    save, export, force, animate = (given.pop(name, None) for name in ("save", "export", "force", "animate"))
+    if animate and (reason := refused(animate, "minigrad animation", bool(force), given["data"])):
+        return fail(2, reason)
     if reason := _not_saved(save, export, force, given["data"]):
         return fail(2, reason)
     if repeated:
@@ -233,6 +236,8 @@ def run(options: argparse.Namespace) -> int:
             where = f"in the run of {last.method}, after {last.samples:,} samples"
             return fail(130, f"stopped by Ctrl-C {where}; {kept}")
     code = _report(runs, quiet) or (2 if lost else 0)
+    from minigrad.lab.landscape import animation
+
     if save and not runs[0].diverged:
         print(f"model:   {runs[0].model.save(save)}")
         if export:
@@ -240,6 +245,10 @@ def run(options: argparse.Namespace) -> int:
                 file.write(runs[0].model.torch())
             print(f"torch:   {_exported(save)}")
         sys.stdout.flush()
+    if animate:
+        with replacing(Path(animate)) as file:
+            file.write(animation(runs))
+        print(f"page:    {animate}")
     diverged = [run.diverged for run in runs if run.diverged]
     for reason in diverged:
         fail(1, reason)
@@ -253,7 +262,7 @@ def _exported(save: str) -> Path:
 def _not_saved(save: str | None, export: str | None, force: bool | None, data: str) -> str | None:
     """Why the model cannot be saved as is wanted, said before the descent."""
     if not save:
-        return f"--{'export' if export else 'force'} goes with --save" if export or force else None
+        return "--export goes with --save" if export else None
     if not save.endswith((".npz", ".json")):
         return f"--save takes a file .npz or .json, and not {save}"
     if not Path(save).parent.is_dir():
@@ -273,7 +282,7 @@ def _report(runs: Sequence[lab.Run], quiet: bool) -> int:
     except OSError as error:  # `main` says it, when the picture is there
         trouble = error
     if folder:
-        drawings = {"losses.png": lab.report.picture}
+        drawings = {"losses.png": lab.report.picture, "path.png": lab.report.path_picture}
         if runs[0].classes:
             drawings["confusion.png"] = lab.report.classes_picture
         for name, draw in drawings.items():

@@ -21,6 +21,7 @@ from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
 from minigrad.lab.descent import Engine, Milestone, TapeEngine, check_engine, descend, make_engine, rates, rows_a_step
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
+from minigrad.lab.landscape import landscape, place
 from minigrad.lab.newton import CrossEntropy, confusion
 from minigrad.lab.progress import Progress
 from minigrad.lab.report import Comparison, History, Run
@@ -336,7 +337,7 @@ def _carry_out(
             if folder:
                 keep(folder, RESULTS, {run.method: ended(run) for run in result.runs})
             if interrupted:
-                raise Interrupted(result)
+                break
             if METHODS[plan.method].adaptive and not run.diverged and run.above_optimum > FAR:  # nothing foretold it
                 warnings.warn(
                     f"{plan.method}: {plan.epochs:,} epochs ended {percent(run.above_optimum)} above the optimum; try "
@@ -344,6 +345,12 @@ def _carry_out(
                     LabWarning,
                     stacklevel=3,
                 )
+    around = landscape(
+        exact, exact.steepest(*start), result.runs, table.x_train, table.y_train, stream(plans[0].seed, "noise")
+    )
+    result.runs[:] = [replace(run, landscape=around) for run in result.runs]
+    if interrupted:
+        raise Interrupted(result)
     return result
 
 
@@ -369,7 +376,8 @@ def _run(
         engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm, plan.method, exact.loss_of, exact.alpha)
     weights, bias = start
     now = Milestone(0, 0, 0, 0.0)
-    looks: list[tuple[int, float, float]] = []
+    looks: list[tuple[int, float, float, float, float]] = []
+    directions = exact.steepest(*start)
     rng = stream(plan.seed, plan.method)
     saved = folder and folder / plan.method / CHECKPOINT
     if saved and saved.exists():
@@ -401,9 +409,9 @@ def _run(
         else:
             train = exact.measure(table.x_train, table.y_train, weights, bias)
         test = exact.measure(table.x_test, table.y_test, weights, bias)
-        looks.append((now.samples, train, test))
+        looks.append((now.samples, train, test, *place(exact, directions, weights, bias)))
         if log:
-            log.losses(*looks[-1])
+            log.losses(*looks[-1][:3])
         show(plan, now, train)
 
     with (
@@ -434,9 +442,10 @@ def _run(
                     last = time.monotonic()
         except KeyboardInterrupt:
             interrupted = True
-    samples, train, test = map(np.array, zip(*looks, strict=True))
+    samples, train, test, *path = map(np.array, zip(*looks, strict=True))
+    history = History(samples, train, test, np.column_stack(path))
     run = Run(
-        plan, History(samples, train, test), weights, bias, exact, table.feature_names, table.target_names,
+        plan, history, weights, bias, exact, table.feature_names, table.target_names,
         now.steps, now.seconds, diverged, table.notes, own, table.mean, table.deviation,
         *((engine.account(), (engine.compute, engine.exchange)) if isinstance(engine, parallel.Parallel) else ()),
     )  # fmt: skip

@@ -155,3 +155,14 @@ class CrossEntropy(Optimum):
         """The log loss of any weights on any rows, with the penalty."""
         penalty = self.alpha / 2 * float(np.vdot(weights, weights))
         return log_loss(x, y, weights, bias, weight) + penalty
+
+    def section(self, directions: FloatArray, a: FloatArray, b: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+        """The loss at each a and b along two directions, on the rows x and y."""
+        z = np.column_stack([x, np.ones(len(x))])
+        first, second = (z @ direction for direction in directions)
+        scores = x @ self.weights + self.bias
+        still, zero = np.eye(y.shape[1]), np.zeros(y.shape[1])
+        losses = [[log_loss(scores + s * first + t * second, y, still, zero) for t in b] for s in a]
+        W, (d, e) = self.weights, directions[:, :-1]
+        penalty = [[float(((W + s * d + t * e) ** 2).sum()) for t in b] for s in a] if self.alpha else 0.0
+        return np.asarray(losses) + self.alpha / 2 * np.asarray(penalty)

@@ -112,9 +112,9 @@ class Task(NamedTuple):
     lr: float
     clip_norm: float | None
     local: bool
+    version: str = minigrad.__version__
     loss_of: str = "squares"
     alpha: float = 0.0
-    version: str = minigrad.__version__
 
 
 def work(parts: Sequence[Part], task: Task) -> tuple[list[Answer], float]:
@@ -234,7 +234,7 @@ class Parallel(TapeEngine):
         loss_of: str = "squares", alpha: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__(*settings)
-        self.of = loss_of, alpha
+        self.of: dict[str, Any] = {"loss_of": loss_of, "alpha": alpha}
         crew.hold(parts)
         self.crew, self.local_steps = crew, local_steps
         self.compute = self.exchange = 0.0
@@ -253,7 +253,7 @@ class Parallel(TapeEngine):
             began = perf_counter()
             task = Task(
                 *self.parameters(), self.key, first, min(first + self.local_steps, bounds[-1]), self.count,
-                self.lr, self.clip_norm, self.local_steps > 1, *self.of,
+                self.lr, self.clip_norm, self.local_steps > 1, **self.of,
             )  # fmt: skip
             groups = self.crew.ask(task)
             answers: list[Any] = [None] * sum(len(found) for found, _ in groups)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from minigrad.engine.words import counted, html_table
 from minigrad.lab.data import FloatArray, output_names
+from minigrad.lab.landscape import Landscape
 from minigrad.lab.model import Model
 from minigrad.lab.settings import METHODS, TASKS, Settings
 from minigrad.lab.theory import FAR, Optimum, percent
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 class History:
     """The losses of a run, an entry a look: `samples` seen, and of equal weights the loss on `train` and `test` rows.
 
-    It is the MSE, and of a classification the log loss with the penalty.
+    It is the MSE, and of a classification the log loss with the penalty. `path` (looks, 2) is where the weights were
+    along the two steepest directions of the loss, from the optimum.
 
     >>> from minigrad import lab
     >>> history = lab.train("synthetic", method="batch", epochs=2).history
@@ -41,6 +43,7 @@ class History:
     samples: npt.NDArray[np.int64]
     train: FloatArray
     test: FloatArray
+    path: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,7 @@ class Run:
     categories: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     confusion: npt.NDArray[np.int64] | None = None
+    landscape: Landscape | None = None
 
     @property
     def model(self) -> Model:
@@ -463,6 +467,57 @@ def _drawn(figure: Any, path: Path) -> Path:
     with path.open("xb") as file:
         file.write(drawn.getvalue())
     return path
+
+
+def path_picture(runs: Sequence[Run], path: str | Path) -> Path:
+    """Draw the ways of the runs and the noise of the gradient as a PNG at `path`, which must not exist. Returns it.
+
+    Left: the ways on the contours of the loss, along the two directions in which it is steepest; from one contour to
+    the next it is three times as far above the optimum. Right: what the gradient of a batch is long at the optimum,
+    where that of all rows is zero, by the size of the batch.
+    """
+    from matplotlib.figure import Figure
+
+    found = runs[0].landscape
+    assert found is not None
+    figure = Figure(figsize=(12, 5.4), dpi=120)
+    figure.subplots_adjust(left=0.07, right=0.985, bottom=0.11, top=0.92, wspace=0.2)
+    left, right = figure.subplots(1, 2)
+    (a, b), top = found.along, float(found.above.max())
+    if top:
+        left.contour(a, b, found.above.T, levels=[top / 3**k for k in range(9, -1, -1)], colors="0.8", linewidths=0.8)
+    for run in runs:
+        colour, width, *_ = STYLES[run.method]
+        steps = run.history.path
+        inside = np.cumprod(np.isfinite(steps).all(1) & (np.abs(steps) < 1e3 * (np.abs(found.along).max() or 1)).all(1))
+        steps = steps[: int(inside.sum())]
+        left.plot(*steps.T, color=colour, linewidth=width, marker=".", markersize=5, label=run.name)
+    left.plot(
+        0, 0, marker="+", color="black", markersize=12, markeredgewidth=2, linestyle="none", label="exact optimum"
+    )
+    left.set_xlim(a[0], a[-1])
+    left.set_ylim(b[0], b[-1])
+    left.set_title(f"{runs[0].settings.data}: the ways to the optimum", loc="left", weight="bold", parse_math=False)
+    left.set_xlabel("along the steepest direction of the loss")
+    left.set_ylabel("along the second steepest")
+    left.legend(frameon=False, fontsize=9)
+    if found.noise:
+        sizes, measured, predicted = (
+            np.sqrt(column) if i else np.array(column) for i, column in enumerate(zip(*found.noise, strict=True))
+        )
+        right.plot(sizes, predicted, color="0.6", linewidth=1.5, label="as that of one row foretells, about 1/√rows")
+        right.plot(sizes, measured, "o", color="#1b6ca8", label="measured on the tape, root mean square")
+        right.set_xscale("log", base=2)
+        right.set_yscale("log", base=2)
+        for axis in (right.xaxis, right.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:,.4g}")
+        right.legend(frameon=False, fontsize=9, loc="lower left")
+    right.set_title("noise: length of the gradient at the optimum", loc="left", weight="bold")
+    right.set_xlabel("rows a step")
+    right.grid(color="0.92")
+    right.set_axisbelow(True)
+    right.spines[["top", "right"]].set_visible(False)
+    return _drawn(figure, Path(path))
 
 
 def classes_picture(runs: Sequence[Run], path: str | Path) -> Path:

@@ -142,6 +142,31 @@ class Optimum:
         smallest = self.rows // math.ceil(self.rows / batch_size)  # batches differ by at most one row
         return (self.rows - smallest) / (smallest * max(self.rows - 1, 1))
 
+    def noise(self, batch_size: int) -> float:
+        """The mean square of what the gradient of a batch is long at the optimum, drawn without replacement."""
+        return (self.rows - batch_size) / (batch_size * max(self.rows - 1, 1)) * self._noise
+
+    def steepest(self, weights: FloatArray, bias: FloatArray) -> FloatArray:
+        """The two directions (2, p + 1, q), of length 1, in which the loss is steepest at the optimum.
+
+        Where the Hessian is the same for each output, they are those of the outputs that `weights` and `bias` lie in.
+        """
+        gap = np.vstack([weights - self.weights, bias - self.bias])
+        found = []
+        for direction in self._directions[:, :-3:-1].T:
+            direction = direction.reshape(len(gap), -1)
+            if direction.shape[1] < gap.shape[1]:
+                part = direction.T @ gap
+                length = float(np.linalg.norm(part))
+                direction = direction @ (part / length if length else np.eye(1, gap.shape[1]))
+            found.append(direction if np.vdot(direction, gap) >= 0 else -direction)
+        return np.array(found)
+
+    def section(self, directions: FloatArray, a: FloatArray, b: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+        """The loss, up to a constant, at each a and b along the two `steepest` directions, which is quadratic."""
+        steep = self.eigenvalues[:-3:-1]
+        return np.asarray(np.add.outer(steep[0] * a**2, steep[1] * b**2) / 2)
+
     def step_bound(self, batch_size: int, method: Method = PLAIN) -> float:
         """The largest step for which the expected squared distance to the optimum shrinks.
 
