@@ -180,3 +180,14 @@ def test_a_position_that_there_is_not():
     np.testing.assert_array_equal(run(x, np.array([3, -4])), 2 * x[[3, 0]])
     with pytest.raises(IndexError, match="out of bounds"):
         run(x, np.array([0, 4]))
+
+
+def test_a_sum_of_equal_entries_counts_them():
+    x, g = rng.normal(size=4), rng.normal(size=(3, 0))
+
+    def sums(x, g):
+        wide = np.broadcast_to(x, (3, 4))
+        return wide.sum(0), wide.mean(1), wide.prod(0), wide.T @ np.ones(3), np.broadcast_to(g, (2, 3, 0)).sum((0, 2))
+
+    for got, want in zip(as_python(source(sums, x, g, backend="numba"))(x, g), sums(x, g), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)

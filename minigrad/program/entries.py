@@ -17,15 +17,16 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from minigrad.program.lines import Line
 from minigrad.program.program import owner
-from minigrad.program.simplify import VIEWS, evaluate
-from minigrad.program.text import is_uniform, literal, named, names_read, number, numpys, unparse
+from minigrad.program.simplify import OPERATIONS, VIEWS, evaluate
+from minigrad.program.symbol import Body
+from minigrad.program.text import is_uniform, libraries, literal, named, names_read, number, numpys, renamed, unparse
 
 __all__ = ["Entries", "Item", "reads"]
 
@@ -122,7 +123,7 @@ class Entries:
         if isinstance(node, ast.Name):
             return self.values[node.id]
         names = set(names_read(node))
-        return evaluate(node, {name: self.values[name] for name in names})
+        return evaluate(node, {name: self.values[name] for name in names if name in self.values})
 
     def array(self, node: ast.expr) -> Any:
         """The same, of which there is one: not the several results of a decomposition."""
@@ -201,7 +202,9 @@ class Entries:
             NoFormula: it has none.
         """
         text: Any = line.text
-        if line.draws or line.body is not None or not isinstance(line.value, np.ndarray | np.generic):
+        if line.body is not None:
+            return self.of_statements(line, line.body)
+        if line.draws or not isinstance(line.value, np.ndarray | np.generic):
             raise NoFormula(unparse(text))
         if line.value.dtype.kind not in "fiub":
             raise NoFormula(unparse(text))
@@ -215,13 +218,123 @@ class Entries:
         index = [self.axis(n) for n in line.value.shape]
         return [self.item(line, index, self.scalar(line, text, index))]
 
-    def item(self, line: Line, index: list[ast.expr], value: ast.expr, how: str = "", name: str = "") -> Item:
-        names = dict.fromkeys(n for e in [*index, value] for n in names_read(e) if n in self.sizes)
+    def item(
+        self,
+        line: Line,
+        index: list[ast.expr],
+        value: ast.expr,
+        how: str = "",
+        name: str = "",
+        through: Sequence[ast.expr] = (),
+    ) -> Item:
+        """An item that goes through the axes of its index, and through more: a sum may be of equal entries."""
+        names = dict.fromkeys(n for e in [*index, value, *through] for n in names_read(e) if n in self.sizes)
         made = Item(name or line.name, line, index, list(names), value, how)
         made.axes = self.in_order(made)
         if how and all(made.position(axis) is not None for axis in made.axes):
             made.how = ""  # nothing to add up
         return made
+
+    def of_statements(self, line: Line, body: Body) -> list[Item]:
+        """A forward of several statements, which write into parts of arrays that they have made."""
+        text, result = line.text, body.result
+        assert isinstance(text, ast.Call)
+        match result:
+            case ast.Call(ast.Attribute(ast.Name() as summed, "astype"), _, _):
+                result = summed
+            case ast.Name():
+                pass
+            case _:
+                raise NoFormula(unparse(text))
+        places: dict[str, ast.expr] = {}
+        new: dict[str, ast.expr] = dict(zip(body.inputs, text.args, strict=True))
+        space = {**libraries(), **{name: self.value(x) for name, x in new.items()}}
+        found: list[Item] = []
+        for statement in body.statements:
+            with np.errstate(all="ignore"):
+                exec(unparse(statement), space)
+            match statement:
+                case ast.Assign([ast.Name(own)], ast.Subscript(numbers, where)) if not any(
+                    name in new for name in names_read(numbers)
+                ):  # np.arange(size).reshape(shape)[where], which are the positions of [where] in memory
+                    places[own] = where
+                case ast.Expr(
+                    ast.Call(
+                        ast.Attribute(_, "at"),
+                        [
+                            ast.Call(ast.Attribute(ast.Name(own), "reshape")),
+                            ast.Call(ast.Attribute(ast.Name(there), "reshape")),
+                            ast.Call(ast.Attribute(value, "reshape")),
+                        ],
+                    )
+                ) if there in places and "np.add.at(" in unparse(statement):
+                    found.append(
+                        self.part(line, new[own], renamed(places[there], new), renamed(value, new), "add", True)
+                    )
+                case ast.Assign([ast.Name(own)], made):
+                    same = own == result.id and space[own].dtype == line.value.dtype
+                    name = line.name if same else f"{line.name}_{own}"
+                    if own in new:
+                        raise NoFormula(unparse(text))
+                    self.values[name] = value = space[own]
+                    part = replace(line, name=name, text=renamed(made, new), value=value, body=None)
+                    computed = any(name in self.values for name in names_read(part.text))
+                    found += self.items(part) if computed else [self.filled(part)]
+                    new[own] = named(name)
+                case ast.Assign([ast.Subscript(ast.Name(own), where)], value):
+                    found.append(self.part(line, new[own], renamed(where, new), renamed(value, new)))
+                case ast.AugAssign(ast.Subscript(ast.Name(own), where), ast.Add(), value):
+                    found.append(self.part(line, new[own], renamed(where, new), renamed(value, new), "add"))
+                case ast.AugAssign(ast.Subscript(ast.Name(own), where), op, value):
+                    place = ast.Subscript(named(own), where, ast.Load())
+                    whole = renamed(ast.BinOp(place, op, value), new)
+                    found.append(self.part(line, new[own], renamed(where, new), whole))
+                case _:
+                    raise NoFormula(unparse(statement))
+        if unparse(new[result.id]) != line.name:
+            axes = [self.axis(n) for n in line.value.shape]
+            value = ast.Call(literal(line.value.dtype), [self.entry(new[result.id], axes)], [])
+            found.append(self.item(line, axes, value))
+        return found
+
+    def filled(self, line: Line) -> Item:
+        """An array that is made to be written into."""
+        value, text = np.asarray(line.value), line.text
+        match text:
+            case ast.Call(ast.Attribute(ast.Name("np"), "zeros" | "empty"), _, _):
+                start: Any = 0
+            case ast.Call(ast.Attribute(ast.Name("np"), "ones"), _, _):
+                start = 1
+            case ast.Call(ast.Attribute(ast.Name("np"), "full"), [_, fill, *_], []) if not any(
+                True for _ in names_read(fill)
+            ):
+                start = evaluate(fill, {})
+            case _:
+                raise NoFormula(unparse(text))
+        first = self.number_like(literal(value.dtype.type(start).item()), value.dtype)
+        return self.item(line, [self.axis(n) for n in value.shape], first)
+
+    def part(
+        self, line: Line, of: ast.expr, where: ast.expr, value: ast.expr, how: str = "", often: bool = False
+    ) -> Item:
+        """What is written into ``of[where]``; only np.add.at may name a place twice and means both."""
+        if not isinstance(of, ast.Name) or of.id in self.arguments or of.id in self.views:
+            raise NoFormula(unparse(of))
+        shape = self.array(of).shape
+        place = ast.Subscript(of, where, ast.Load())
+        if any(True for _ in names_read(where)):
+            if not often:
+                raise NoFormula(unparse(place))
+            axes = [self.axis(n) for n in self.array(place).shape]
+            index = self.positions(shape, where, axes)
+        else:
+            _, offsets, steps = self.affine(place)
+            axes = [self.axis(n) for n in self.array(arrays_always(place)).shape]
+            index = [linear(o, [(s[p], i) for s, i in zip(steps, axes, strict=True)]) for p, o in enumerate(offsets)]
+        part = replace(line, value=np.asarray(self.values[of.id]))
+        item = self.item(part, index, self.operand(part, value, axes), how, of.id, axes)
+        item.how, item.starts = how, False
+        return item
 
     def in_order(self, item: Item) -> list[str]:
         """The axes of an item, the one with the largest steps through memory first."""
@@ -241,6 +354,11 @@ class Entries:
         return ast.Call(literal(np.dtype(dtype)), [node], [])
 
     def operand(self, line: Line, node: ast.expr, index: Sequence[ast.expr]) -> ast.expr:
+        if isinstance(node, OPERATIONS) and any(True for _ in names_read(node)) and not viewing(node):
+            shape = self.array(node).shape
+            inner = list(index)[len(index) - len(shape) :]
+            inner = [ast.Constant(0) if n == 1 else i for n, i in zip(shape, inner, strict=True)]
+            return self.scalar(line, node, inner)
         found = self.entry(node, index)
         plain = isinstance(found, ast.Constant) or (isinstance(found, ast.UnaryOp) and plain_number(found))
         return self.number_like(found, np.float32) if plain and line.value.dtype == np.float32 else found
@@ -347,10 +465,10 @@ class Entries:
             value = ast.Call(literal(dtype), [value], [])
         how, count = SUMS[name], math.prod(of.shape[p] for p in over)
         if name != "mean":
-            return [self.item(line, out, value, how)]
+            return [self.item(line, out, value, how, through=index)]
         total = f"{line.name}_sum"
         self.values[total] = line.value
-        first = self.item(line, out, value, how, total)
+        first = self.item(line, out, value, how, total, index)
         new = [self.axis(n) for n in line.value.shape]
         mean = ast.BinOp(at(total, new), ast.Div(), self.number_like(literal(count), dtype))
         return [first, self.item(line, new, mean)]
@@ -373,7 +491,7 @@ class Entries:
         i, j = inner[: A.ndim > 1], inner[len(inner) - (B.ndim > 1) :]
         left = self.entry(a, [*stack, *i, k][-A.ndim :])
         right = self.entry(b, [*stack, k, *j][-B.ndim :])
-        return self.item(line, index, ast.BinOp(left, ast.Mult(), right), "add")
+        return self.item(line, index, ast.BinOp(left, ast.Mult(), right), "add", through=[k])
 
     def rearranged(self, line: Line, inner: ast.expr) -> Item:
         """A reshape that puts axes together, as a copy: an axis for each of the array's, and the index has the sums."""
@@ -394,7 +512,7 @@ class Entries:
                 spot += 1
         if spot != len(old):
             raise NoFormula(unparse(line.text))
-        return self.item(line, index, self.entry(inner, axes))
+        return self.item(line, index, self.entry(inner, axes), through=axes)
 
 
 # ------------------------------------------------------------------------------------------------------- the patterns

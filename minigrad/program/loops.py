@@ -161,7 +161,11 @@ class Loops:
             return
         needed = {name for name, _ in read_by(item)}
         needed |= set() if item.starts else {item.name}
-        first = max((i for i, node in enumerate(body) if names_of(node) & needed), default=0)
+        held = {name for name in [item.name] if not item.starts}  # which others read as it was before
+        first = max(
+            (i for i, node in enumerate(body) if names_of(node) & needed or held & read_in(node)),
+            default=0,
+        )
         loops = [(spot, node) for spot, node in enumerate(body) if spot >= first and isinstance(node, Turns)]
         able = [(spot, node, axis) for spot, node in loops for axis in left if self.joins(item, node, axis, left)]
         gains = [one for one in able if self.reads_the_same(item, one[1], one[2])]
@@ -190,6 +194,16 @@ class Loops:
         if axis != left[0] and np.prod([sizes[a] for a in left], dtype=float) > SMALL:
             return False
         own = [] if item.starts else [(item.name, item.index)]
+        before = [other for other in items_in(node.body) if own and item.name in {name for name, _ in read_by(other)}]
+        there = {axis for other in before for axis, loop in other.bound.items() if loop is node}
+        if any(
+            positions_of(through, index) != positions_of(axis, item.index)
+            for other in before
+            for name, index in read_by(other)
+            if name == item.name
+            for through in there & other.bound.keys()
+        ):
+            return False
         return all(
             maker.position(through) is not None and maker.position(through) in positions_of(axis, index)
             for name, index in [*read_by(item), *own]
@@ -312,14 +326,14 @@ class Loops:
         return (
             not path
             and node.size >= MANY
-            and all(item.how == "add" for item in across)
+            and all(item.how == "add" and item.starts for item in across)
             and any(self.is_array(item.name) for item in across)
             and all(not self.is_array(item.name) or node in self.loops_of(item) for item in local)
             and not {self.copy(item.name, r) for item in local for r in range(1, COPIES)} & self.used
         )
 
     def is_across(self, item: Item, node: Turns) -> bool:
-        """Whether an item adds up over the turns of a loop."""
+        """Whether an item adds up over the turns of a loop, or writes at another place than its turn."""
         return any(loop is node and item.position(axis) is None for axis, loop in item.bound.items())
 
     def loops_of(self, item: Item) -> list[Turns]:
@@ -435,6 +449,14 @@ def names_of(node: Any) -> set[str]:
     if isinstance(node, Start):
         return set()
     return {node.line.name} if isinstance(node, Call) else {node.name}
+
+
+def read_in(node: Any) -> set[str]:
+    """The names that a part of a body reads."""
+    if isinstance(node, Call):
+        return set(names_read(node.text))
+    found = items_in([node])
+    return {name for item in found for name, _ in read_by(item)}
 
 
 def items_in(body: Sequence[Any]) -> Iterator[Item]:
