@@ -124,7 +124,7 @@ class Loops:
                         name = f"{line.name}_{len(found) + 1}"
                         value = self.entries.value(node)
                         self.values[name] = value
-                        self.add(replace(line, name=name, text=node, value=value))
+                        self.add(replace(line, name=name, text=node, value=value, body=None))
                         found[unparse(node)] = name
         return replace(line, text=exchanged(line.text, found)) if found else line
 
