@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, count, islice
@@ -59,6 +60,7 @@ class Operation(Op):
         self.statics = {p.name: p for p in statics}
         self.defaults = {p.name: p.default for p in statics if p.default is not p.empty}
         self.optional = () if self.variadic else tuple(p.default for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.most = sys.maxsize if self.variadic else len(self.inputs)
         self.required = len(self.inputs) - 1 if self.variadic else self.optional.count(inspect.Parameter.empty)
         self.numpy: list[Any] = getattr(block, "numpy", [getattr(np, self.name)] if hasattr(np, self.name) else [])
         words, renamed = getattr(block, "words", next(iter(self.numpy), None)), getattr(block, "renamed", {})
@@ -98,20 +100,17 @@ class Operation(Op):
 
     def bind(self, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort the arguments of a call into inputs and static arguments, defaults filled in."""
-        taken, extra, given = inputs, (), params
-        if not self.variadic and len(inputs) > len(self.inputs):
-            taken, extra = inputs[: len(self.inputs)], inputs[len(self.inputs) :]
+        taken, given, once = inputs, params, True
+        if len(inputs) > self.most:
+            taken, extra = inputs[: self.most], inputs[self.most :]
             given = dict(zip(self.positional, extra, strict=False)) | params
+            once = len(given) == len(extra) + len(params)  # none too many, none twice
         for name, value in given.items():
             kind = type(value)
             if kind not in STATIC and (kind is not tuple or not STATIC.issuperset(map(type, value))):
                 given[name] = self.static(name, value)
-        found = {**self.defaults, **given}
-        if (
-            len(taken) >= self.required
-            and len(given) == len(extra) + len(params)  # none too many, none twice
-            and found.keys() == self.statics.keys()  # none missing, none unknown
-        ):
+        found = self.defaults | given
+        if len(taken) >= self.required and once and found.keys() == self.statics.keys():  # none missing, none unknown
             return taken + self.optional[len(taken) :], found
         if not self.call.fits(inputs, params):
             return self.bind(*self.call.translated(inputs, params))
