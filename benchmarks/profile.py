@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.step import HAND, IN_PLACE, LR, OPERATIONS, SIDES, problem
-from minigrad import Tensor, compile, linear, mse_loss, tape
+from minigrad import Tensor, compile, linear, mse_loss
 from minigrad.backprop import sweep
 from minigrad.bench.harness import ROUNDS, Cell, Table, command, measure, positive, repeated, say
 
@@ -23,8 +23,7 @@ PARTS = {  # what takes time: for the tape and compiled, the program that has it
     "the NumPy of the backward": (("rules",), ("ran_backward", "ran_forward")),
     "the NumPy of the update": (("update",), ("ran", "ran_backward")),
     "recording the forward": (("recorded", "forward"), None),
-    "listing the tape": (("listed", "recorded"), None),
-    "walking along it": (("swept", "listed", "rules"), None),
+    "walking along the tape": (("swept", "recorded", "rules"), None),
     "handing over the gradients": (("backward", "swept"), None),
     "updating Tensors": (("tape", "backward", "update"), None),
     "finding the program and its buffers": (None, ("compiled", "ran")),
@@ -56,9 +55,6 @@ def programs(batch: int) -> dict[str, Callable[[], Any]]:
     def recorded() -> Tensor:
         return mse_loss(linear(x, W, b), y)
 
-    def listed() -> Any:
-        return tape(recorded())
-
     def swept() -> Any:
         return sweep(recorded(), None, (), False)
 
@@ -66,7 +62,7 @@ def programs(batch: int) -> dict[str, Callable[[], Any]]:
         recorded().backward()
         W.grad = b.grad = None
 
-    return {f.__name__: f for f in (forward, rules, update, recorded, listed, swept, backward)}
+    return {f.__name__: f for f in (forward, rules, update, recorded, swept, backward)}
 
 
 def compiled(batch: int) -> dict[str, Callable[[], Any]]:

@@ -84,7 +84,7 @@ class Optimizer:
 
     def settings(self, group: Mapping[str, Any]) -> Group:
         """The settings of a group that this optimizer knows, by name."""
-        return {name: group[name] for name in self.defaults}
+        return dict(zip(self.defaults, map(group.__getitem__, self.defaults), strict=True))
 
     def check(self, **settings: Any) -> None:
         """Raise ValueError for a setting that makes no sense."""
