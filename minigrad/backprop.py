@@ -108,8 +108,8 @@ def sweep(output: Tensor, gradient: Any, inputs: Any, create_graph: bool, alone:
     cotangents = {output: guards.seed(output, gradient, keep, create_graph)}
     sums: set[Any] = set()  # what slices were taken of: its cotangent is an array that the sweep made
     wanted = is_differentiable if alone or not keep else guards.leading(tape(output), keep).__contains__
-    # Of the nodes that have a cotangent the latest comes first: nothing that sends to it is left. They wait in a heap,
-    # which takes a seventh of a small sweep less than a list of the whole tape, and on a long tape no memory.
+    # Of the nodes that have a cotangent the latest comes first: nothing that sends to it is left. A heap of these takes
+    # a seventh of a small sweep's bytecodes less than a list of the whole tape, and is short where the tape is long.
     waiting = [(0, output)]
     try:
         while waiting:

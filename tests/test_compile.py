@@ -13,6 +13,7 @@ import pytest
 
 import minigrad
 from minigrad import Function, Tensor, linear, mse_loss
+from minigrad.engine.trees import leaves
 from minigrad.lab.descent import ProgramEngine, TapeEngine, descend
 from minigrad.ops.images import windows
 from minigrad.program.recording import TraceError
@@ -390,6 +391,25 @@ def test_the_history_of_a_result_does_not_end_in_silence():
 def test_transforms_of_many_entries(transform):
     f, x = transform(lambda x: (x @ x.T) ** 2), np.random.default_rng(0).normal(size=(9, 3))
     np.testing.assert_array_equal(minigrad.compile(f)(x), f(x))
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda x, v: minigrad.jvp(lambda x: np.sin(x) * x.sum(), (x,), (v,)),
+        lambda x, v: minigrad.vjp(lambda x: np.sin(x) * x.sum(), x)[1](v),
+        lambda x, v: minigrad.hvp(lambda x: np.sum(np.exp(x) * x), (x,), (v,)),
+        lambda x, v: minigrad.hessian_diag(lambda x: np.sum(np.exp(x) * v))(x),
+        lambda x, v: minigrad.jacobian(lambda x, v: (x[0] * v, None), argnums=(0, 1))(x[:1], v),
+    ],
+)
+def test_transforms_along_a_direction(transform):
+    """The program is made of the first numbers, and has to be right for others."""
+    program, (x, v, w) = minigrad.compile(transform), np.random.default_rng(0).normal(size=(3, 4))
+    for point, direction in ((x, v), (v, w)):
+        assert leaves(program(point, direction)) == [
+            y if y is None else pytest.approx(y, rel=1e-13) for y in leaves(transform(point, direction))
+        ]
 
 
 # ------------------------------------------------------------------------------------------------------- the options
