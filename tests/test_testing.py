@@ -15,8 +15,11 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from hypothesis import find
+from hypothesis import strategies as st
 
 import minigrad
+from _minigrad_plugins import hypothesis_plugin
 from minigrad import Function, check
 from minigrad.checks.contract import BROADCASTING, CONTRACT
 from minigrad.testing import Gradients, conformance, decorator, gradients
@@ -317,34 +320,32 @@ def test_what_is_decorated_can_be_used_as_before():
 
 
 # --------------------------------------------------------------------------------------------------------- Hypothesis
-FROM_TYPE = """
-from hypothesis import find, given, strategies as st
-tensor = find(st.from_type(minigrad.Tensor), lambda x: x.size > 1 and x.requires_grad)
-assert type(tensor) is minigrad.Tensor
-shape = find(st.from_type(minigrad.testing.Shape), lambda shape: len(shape) == 4)
-assert shape == (1, 1, 1, 1)
-assert find(st.from_type(minigrad.testing.DType), lambda dtype: True).kind == "f"
-@given(...)
-def test(x: minigrad.Tensor):
-    assert type(x) is minigrad.Tensor
-test()
+def drawn_from_types():
+    assert type(find(st.from_type(minigrad.Tensor), lambda x: x.size > 1 and x.requires_grad)) is minigrad.Tensor
+    assert find(st.from_type(minigrad.testing.Shape), lambda shape: len(shape) == 4) == (1, 1, 1, 1)
+    assert find(st.from_type(minigrad.testing.DType), lambda dtype: True).kind == "f"
+
+
+def test_hypothesis_draws_from_types():
+    """Where minigrad came first; `register` is what the entry point calls: see test_wheel.py."""
+    hypothesis_plugin.register()
+    drawn_from_types()
+
+
+FIRST = """
+import sys
+from hypothesis import find, strategies as st
+import _minigrad_plugins.hypothesis_plugin as plugin
+plugin.register()
+assert {"minigrad", "numpy"}.isdisjoint(sys.modules)
+import minigrad, minigrad.testing
 """
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        "import hypothesis.strategies, _minigrad_plugins.hypothesis_plugin as p; p.register()\n"
-        "import sys; assert {'minigrad', 'numpy'}.isdisjoint(sys.modules)\nimport minigrad, minigrad.testing\n",
-        "import minigrad, minigrad.testing, sys; assert 'hypothesis' not in sys.modules\n"
-        "import hypothesis, _minigrad_plugins.hypothesis_plugin as p; p.register()\n",
-    ],
-    ids=["Hypothesis first", "minigrad first"],
-)
-def test_hypothesis_draws_from_types(first, tmp_path):
-    """`register` is what the entry point calls, which is there where minigrad is installed: see test_wheel.py."""
-    command = [sys.executable, "-W", "error", "-c", first + FROM_TYPE]
+def test_hypothesis_draws_from_types_that_come_later(tmp_path):
+    program = f"{FIRST}{inspect.getsource(drawn_from_types)}\ndrawn_from_types()"
     environment = {**HERE, "HYPOTHESIS_NO_PLUGINS": "1"}
+    command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
