@@ -64,7 +64,7 @@ def record(op: Any, inputs: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
     y = new(Tensor)  # not Tensor(array), whose checks cost as much as a small addition: it is an array already
     y.array = array if type(array) is ndarray else as_numeric(array)  # NumPy gives a scalar where no axis is left
     y.grad = y.hooks = y.cut = None
-    y.made_at = state.place or caller(3)  # the frames below that are this one, the operation's, and caller's own
+    y.code, y.instruction = state.place or caller(3)  # frames below: this one, the operation's, and caller's own
     y.serial = next_serial()
     y.recorded = on_tape = recorded and state.recording
     y.differentiable = on_tape and differentiable

@@ -18,7 +18,7 @@ from minigrad.engine.conversions import Converted
 from minigrad.engine.hooks import Handle, Hooks, hooks_of
 from minigrad.engine.installed import Installed
 from minigrad.engine.numeric import as_numeric, may_require_grad, replacement
-from minigrad.engine.places import Place, caller
+from minigrad.engine.places import Place, Placed, caller
 from minigrad.engine.state import here, off_tape
 
 __all__ = ["Tensor"]
@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 next_serial = count().__next__
 
 
-class Tensor(Converted, Installed):
+class Tensor(Placed, Converted, Installed):
     """An array that takes part in differentiation.
 
     Args:
@@ -73,7 +73,6 @@ class Tensor(Converted, Installed):
         "grad",
         "hooks",  # what register_hook and retain_grad asked for
         "inputs",  # a tuple, what the operation was given: Tensors, arrays, numbers; () for a leaf
-        "made_at",  # (code, instruction offset), see places.caller
         "op",  # the operation that made it; None for a leaf
         "params",  # the operation's static arguments
         "recorded",  # True when operations on this tensor go on the tape
@@ -91,7 +90,7 @@ class Tensor(Converted, Installed):
         self.cut: Any = None
         self.inputs, self.values, self.params = (), (), {}
         self.serial = next_serial()
-        self.made_at = here.state.place or caller(2)
+        self.code, self.instruction = here.state.place or caller(2)
         self.requires_grad = requires_grad
 
     @property

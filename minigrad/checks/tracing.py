@@ -21,13 +21,13 @@ from minigrad.engine.numeric import as_numeric
 from minigrad.engine.numerical import numerical_jacobian
 from minigrad.engine.op import Op
 from minigrad.engine.outputs import packed
-from minigrad.engine.places import caller
+from minigrad.engine.places import Placed, caller
 from minigrad.engine.state import Watch, here
 from minigrad.function import Application, Context
 from minigrad.tensor import Tensor, next_serial
 
 Array = np.ndarray[Any, Any]
-SLOTS = [name for name in Tensor.__slots__ if name != "__weakref__"]
+SLOTS = [name for name in (*Placed.__slots__, *Tensor.__slots__) if name != "__weakref__"]
 
 
 class Untraceable(Exception):

@@ -45,6 +45,24 @@ def raised_at(error: BaseException) -> tuple[CodeType, int]:
     return users[-1] if users else (frames[-1][0].f_code, frames[-1][1])
 
 
+class Placed:
+    """What knows the line that made it: as two attributes, where a pair for each node would be one more object for
+    Python's collector to walk through, a sixth of its time on a tape of a million."""
+
+    __slots__ = "code", "instruction"
+    code: CodeType
+    instruction: int
+
+    @property
+    def made_at(self) -> tuple[CodeType, int]:
+        """The code and the offset of the instruction, see `caller`."""
+        return self.code, self.instruction
+
+    @made_at.setter
+    def made_at(self, place: tuple[CodeType, int]) -> None:
+        self.code, self.instruction = place
+
+
 class Place(NamedTuple):
     """A stretch of source code. Lines count from 1, columns from 0 in bytes of UTF-8, as in `ast`."""
 
