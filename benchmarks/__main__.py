@@ -1,34 +1,37 @@
 """All benchmarks, or those that are named: tables on standard output, progress on standard error.
 
-A complete run writes benchmarks/results/DATE.json, with all figures, the versions and the machine, and draws
-docs/benchmarks.png, the picture in the README. With --output FILE, any run writes FILE, and draws beside it if `step`
-is among the benchmarks.
+A name is one of ours, or a file anywhere, path/to/file.py, with a function run(rounds) that returns a Table. A complete
+run writes benchmarks/results/DATE.json, with all rounds, the versions and the machine, and the picture in the README,
+docs/benchmarks.png. With --compare nothing is measured: it says what changed between two files.
+
+exit codes: 0 all well, 1 --compare found a ratio that is worse, 2 wrong usage or a broken file, 130 Ctrl-C
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from datetime import date
-from importlib import import_module, metadata
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from types import ModuleType
 
-import numpy as np
-
-from minigrad.bench.harness import ROUNDS, Table, positive, say
+from minigrad.bench import instructions
+from minigrad.bench.harness import Table, say
 from minigrad.bench.peers import has
+from minigrad.bench.results import ResultsError, changes
+from minigrad.commands.bench import keep, outputs, refusal, rounds_of
+from minigrad.commands.userfile import UserFileError, load_file, running
 
 NAMES = "step", "sgd", "mlp", "conv", "scaling", "higher_order", "programs", "gpt", "overhead", "checkers"
-LIBRARIES = "minigrad", "numpy", "numba", "torch", "jax", "jaxlib", "autograd", "mygrad", "scikit-learn"
+ALONE = "grading", "parallel"  # by name only: they want whole cores, and time them by the clock on the wall
 ROOT = Path(__file__).parents[1]
+PROGRAM = "python -m benchmarks"
+AXIS = "time of a training step over that of the same step by hand in NumPy"
+TOLERANCE = 5.0  # per cent
 
 
 def question(name: str) -> str:
@@ -36,45 +39,20 @@ def question(name: str) -> str:
     return (import_module(f"benchmarks.{name}").__doc__ or "").partition("\n")[0]
 
 
-def versions() -> dict[str, str]:
-    """Of the libraries that took part."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload, index]
-    return found | {"blas of numpy": f"{blas['name']} {blas['version']}"}
+def benchmark(name: str) -> Callable[[int], Table]:
+    """The function `run` of one of ours, or of a file; a UserFileError if there is none."""
+    module: ModuleType = load_file(name) if name.endswith(".py") else import_module(f"benchmarks.{name}")
+    if not callable(getattr(module, "run", None)):
+        raise UserFileError(f"{name} is no benchmark: it has no function run(rounds) that returns a Table")
 
+    def run(rounds: int) -> Table:
+        with running(name):
+            table = module.run(rounds)
+        if not isinstance(table, Table):
+            raise UserFileError(f"{name}: run returned a {type(table).__name__}, and no Table")
+        return table
 
-def machine() -> dict[str, Any]:
-    """The processor, its cores, the operating system and Python: what a figure depends on, and no more."""
-    processor, system = platform.processor(), platform.system()
-    with suppress(OSError):  # there are other systems than Linux
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
-        system = f"{system}, {platform.freedesktop_os_release()['PRETTY_NAME']}"
-    return {
-        "processor": processor,
-        "architecture": platform.machine(),
-        "cores": os.cpu_count(),
-        "system": system,
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-    }
-
-
-def write(path: Path, rounds: int, tables: dict[str, tuple[Table, float]]) -> None:
-    """Keep what was measured."""
-    found = {
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "versions": versions(),
-        "rounds": rounds,
-        "benchmarks": {name: table.json() | {"seconds": round(took, 1)} for name, (table, took) in tables.items()},
-    }
-    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    say(f"figures: {path}")
+    return run if name.endswith(".py") else module.run
 
 
 def unused(folder: Path) -> Path:
@@ -84,48 +62,93 @@ def unused(folder: Path) -> Path:
     return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("names", nargs="*", metavar="name", help=f"default: all of {', '.join(NAMES)}")
-    parser.add_argument("--rounds", type=positive, default=ROUNDS, help=f"fewer are faster (default {ROUNDS})")
-    parser.add_argument("--list", action="store_true", help="say what each benchmark measures, and stop")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the figures, as JSON")
-    options = parser.parse_args(arguments)
-    unknown = [name for name in options.names if name not in NAMES]
-    if unknown:
-        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
-    if options.list:
-        width = max(map(len, NAMES))
-        print("\n".join(f"{name:{width}}  {question(name)}" for name in options.names or NAMES))
-        return 0
-    output, picture = options.output, options.output and options.output.with_suffix(".png")
-    if output and not output.parent.is_dir():
-        parser.error(f"--output: there is no folder {output.parent}")
-    if not (output or options.names):
-        output, picture = unused(ROOT / "benchmarks" / "results"), ROOT / "docs" / "benchmarks.png"
+def fail(code: int, reason: str) -> int:
+    print(f"{PROGRAM}: {reason}", file=sys.stderr)
+    return code
 
-    tables: dict[str, tuple[Table, float]] = {}
-    names = list(dict.fromkeys(options.names)) or NAMES
+
+def compared(a: Path, b: Path, tolerance: float) -> int:
+    """Print what changed; 1 if something is worse."""
     try:
-        for i, name in enumerate(names, 1):
+        table, worse = changes(a, b, tolerance)
+    except ResultsError as error:
+        return fail(2, str(error))
+    print(table)
+    return 1 if worse else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog=PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = found.add_argument
+    ours = f"default: all of {', '.join(NAMES)}; by name only: {', '.join(ALONE)}"
+    add("names", nargs="*", metavar="name | file.py", help=ours)
+    outputs(add)
+    add("--list", action="store_true", help="say what each benchmark measures, and stop")
+    add("--compare", nargs=2, type=Path, metavar=("A.json", "B.json"), help="say what changed from A to B, and stop")
+    add(
+        "--tolerance", type=float, default=TOLERANCE, metavar="PERCENT",
+        help=f"a change that is none, for --compare (default {TOLERANCE:g})",
+    )  # fmt: skip
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, and return the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(arguments)
+    known = *NAMES, *ALONE
+    unknown = [name for name in options.names if name not in known and not name.endswith(".py")]
+    if unknown:
+        return fail(
+            2, f"there is no benchmark {unknown[0]!r}; there are {', '.join(known)}, and files: path/to/file.py"
+        )
+    if options.compare:
+        return compared(*options.compare, options.tolerance)
+    names = list(dict.fromkeys(options.names)) or NAMES
+    if options.list:
+        width = max(map(len, known))
+        print("\n".join(f"{name:{width}}  {question(name)}" for name in options.names or known))
+        return 0
+    files = [name for name in names if name.endswith(".py")]
+    if reason := refusal(options, *files):
+        return fail(2, reason)
+    if options.instructions and not instructions.are_counted():
+        return instructions.restarted(["-m", "benchmarks", *arguments])
+    if not options.names and not (options.json or options.csv or options.output):
+        options.json, options.output = unused(ROOT / "benchmarks" / "results"), ROOT / "docs" / "benchmarks.png"
+    if options.output and not has("matplotlib"):
+        options.output = None
+    return measured(names, options)
+
+
+def measured(names: Sequence[str], options: argparse.Namespace) -> int:
+    """Run the benchmarks of these names; what was measured before one of them broke, or a Ctrl-C, is kept, too."""
+    tables: dict[str, tuple[Table, float]] = {}
+    code, reason = 0, ""
+    try:
+        runs = {name: benchmark(name) for name in names}  # broken files are known before anything is measured
+        for i, (name, run) in enumerate(runs.items(), 1):
             say(f"[{i}/{len(names)}] {name}")
             began = perf_counter()
-            table = import_module(f"benchmarks.{name}").run(options.rounds)
-            tables[name] = table, perf_counter() - began
+            table = run(rounds_of(options))
+            if instructions.are_counted():
+                table.notes.append(instructions.NOTE)
+            tables[Path(name).stem if name.endswith(".py") else name] = table, perf_counter() - began
             print(table, end="\n\n", flush=True)
         missed = [f"{name}: {target}" for name, (table, _) in tables.items() for target in table.missed]
         print("\n  ".join(["Targets that were missed:", *missed]) if missed else "All targets were kept.")
-    finally:
-        if output and tables:  # what was measured before a Ctrl-C is kept, too
-            write(output, options.rounds, tables)
-    if picture and "step" in tables and has("matplotlib"):
-        from minigrad.bench.picture import draw
-
-        draw(tables["step"][0], picture)
-        say(f"picture: {picture}")
-    return 0
+    except KeyboardInterrupt:
+        code, reason = 130, "stopped by Ctrl-C"
+    except UserFileError as error:
+        code, reason = 2, str(error)
+    except ModuleNotFoundError as error:
+        code, reason = 2, f"this needs {error.name}, which is not installed: python -m pip install '.[bench]'"
+    if tables:
+        files = [name for name in names if name.endswith(".py")]
+        keep(options, tables, Path(files[0]).resolve().parent if files else ROOT, AXIS)
+    return fail(code, reason) if reason else 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ COMMANDS = {  # name: (module, what it does), beside those of the views
     "predict": ("minigrad.commands.predict", "what a model that `train --save` wrote says of a table"),
     "runs": ("minigrad.commands.runs", "what lies in the log folder"),
     "check": ("minigrad.commands.check", "what is wrong with a backward that you have written"),
+    "bench": ("minigrad.commands.bench", "what value and gradient of a function cost, here and in other libraries"),
     "grade": ("minigrad.commands.grade", "marks for students' files of Functions, with what is wrong"),
     "progress": ("minigrad.commands.progress", "which exercises of the lessons are solved"),
     "source": ("minigrad.commands.source", "a function or the lab's training step as a NumPy program"),

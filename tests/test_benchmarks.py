@@ -252,8 +252,8 @@ def test_a_table_keeps_its_figures():
     kept = json.loads(json.dumps(TABLE.json()))
     assert kept["header"] == TABLE.header
     assert kept["rows"] == [
-        [1, "one", 1.5, {"value": 1.0, "relation": "<=", "bound": None, "missed": False}],
-        [20640, "three", 123.4, {"value": 12.5, "relation": "<=", "bound": 2.5, "missed": True}],
+        [1, "one", 1.5, {"value": 1.0, "relation": "<=", "bound": None, "rounds": [], "missed": False}],
+        [20640, "three", 123.4, {"value": 12.5, "relation": "<=", "bound": 2.5, "rounds": [], "missed": True}],
     ]
 
 

@@ -1,6 +1,7 @@
 """More benchmarks: all sides of each do the same, tables say what was missed, what was measured is kept. No clocks."""
 
 import json
+import re
 import socket
 import sys
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from benchmarks import __main__ as everything
 from benchmarks import conv, gpt, higher_order, profile, programs, scaling, sgd, step
-from minigrad.bench import harness, picture
+from minigrad.bench import harness, picture, results
 from minigrad.bench.harness import Ratio, Table
+from minigrad.bench.results import OURS
 
 
 # ------------------------------------------------------------------------------------------------------------- sgd.py
@@ -236,34 +238,36 @@ def fakes(monkeypatch):
     fake("first", 1.5)
     fake("second", 2.5)
     monkeypatch.setattr(everything, "NAMES", ("first", "second"))
+    monkeypatch.setattr(everything, "ALONE", ())
     return asked
 
 
 def test_every_benchmark_is_in_the_list():
     files = {path.stem for path in Path(everything.__file__).parent.glob("*.py")}
-    no_benchmarks = {"__init__", "__main__", "planted", "profile"}
-    no_benchmarks |= {"grading", "parallel"}  # of many processes, whose wall time a machine at work does not tell
-    assert set(everything.NAMES) == files - no_benchmarks
-    for name in everything.NAMES:
+    known = *everything.NAMES, *everything.ALONE
+    assert set(known) == files - {"__init__", "__main__", "planted", "profile"}
+    for name in known:
+        assert callable(everything.benchmark(name))
         assert everything.question(name).endswith((".", "?"))
 
 
 def test_a_run_prints_tables_and_keeps_figures(fakes, tmp_path, capsys):
-    assert everything.main(["--rounds", "3", "--output", str(tmp_path / "found.json")]) == 0
+    assert everything.main(["--rounds", "3", "--json", str(tmp_path / "found.json")]) == 0
     assert fakes == [("first", 3), ("second", 3)]
     printed, progress = capsys.readouterr()
     assert "About first." in printed
     assert printed.endswith("Targets that were missed:\n  second: ours: over by hand 2.50 <= 2 miss\n")
     assert "[2/2] second" in progress
-    found = json.loads((tmp_path / "found.json").read_text())
+    found = json.loads((tmp_path / "found.json").read_text())[OURS]
     assert list(found["benchmarks"]) == ["first", "second"]
     assert found["benchmarks"]["second"]["rows"][0][1]["missed"] is True
     assert found["rounds"] == 3
     assert found["versions"]["numpy"] == np.__version__
+    assert found["commit"] is None or re.fullmatch("[0-9a-f]{40,}", found["commit"]["id"])
 
 
 def test_the_machine_is_described_without_its_name_or_paths():
-    text = json.dumps([everything.machine(), everything.versions()])
+    text = json.dumps([results.machine(), results.versions()])
     assert "processor" in text
     for private in (socket.gethostname(), str(Path.home()), sys.prefix, str(Path(__file__).parents[1])):
         assert private not in text
@@ -291,9 +295,8 @@ def test_what_was_measured_before_an_interruption_is_kept(fakes, monkeypatch, tm
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys.modules["benchmarks.second"], "run", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        everything.main(["--output", str(tmp_path / "found.json")])
-    assert list(json.loads((tmp_path / "found.json").read_text())["benchmarks"]) == ["first"]
+    assert everything.main(["--json", str(tmp_path / "found.json")]) == 130
+    assert list(results.read(tmp_path / "found.json")["benchmarks"]) == ["first"]
 
 
 @pytest.mark.parametrize(
@@ -301,21 +304,32 @@ def test_what_was_measured_before_an_interruption_is_kept(fakes, monkeypatch, tm
     [
         (["third"], "there is no benchmark 'third'; there are first, second"),
         (["--rounds", "0"], "0 is not a number from 1 on"),
-        (["--output", "nowhere/found.json"], "there is no folder nowhere"),
+        (["--rounds", "3", "--quick"], "--quick is --rounds 8"),
+        (["--json", "nowhere/found.json"], "there is no folder nowhere"),
+        (["-o", "found.json"], "a picture is a .png or .svg"),
+        (["missing.py"], "there is no file 'missing.py'"),
+        (["--json", "mine.txt"], "mine.txt is not of this command: --force replaces it"),
+        (["--csv", "mine.txt"], "mine.txt is not of this command"),
+        (["--compare", "mine.txt", "mine.txt"], "mine.txt holds no results with their rounds"),
+        (["--compare", "missing.json", "mine.txt"], "missing.json: No such file"),
     ],
 )
 def test_wrong_usage_of_all(fakes, wrong, message, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stop:
-        everything.main(wrong)
-    assert stop.value.code == 2
+    (tmp_path / "mine.txt").write_text("{}")
+    try:
+        code = everything.main(wrong)
+    except SystemExit as stop:  # from argparse
+        code = stop.code
+    assert code == 2
     assert message in capsys.readouterr().err
+    assert (tmp_path / "mine.txt").read_text() == "{}"
     assert not fakes
 
 
 def test_the_list_says_what_each_measures(fakes, capsys):
     assert everything.main(["--list"]) == 0
-    assert capsys.readouterr().out == "first   How fast is first?\nsecond  How fast is second?\n"
+    assert capsys.readouterr().out.startswith("first   How fast is first?\nsecond  How fast is second?\n")
     assert not fakes
 
 
@@ -325,7 +339,7 @@ def test_the_picture_has_a_dot_for_every_side_and_batch(tmp_path):
         1024: {"by hand": 1.0, "minigrad": 0.5, "others": 2.0},
     }
     rows = [[batch, name, Ratio(value)] for batch, found in ratios.items() for name, value in found.items()]
-    figure = picture.draw(Table("", ["batch", "side", "over by hand"], [[], *rows]), tmp_path / "steps.png")
+    figure = picture.draw(Table("", ["batch", "side", "over by hand"], [[], *rows]), tmp_path / "steps.png", "time")
     assert (tmp_path / "steps.png").read_bytes().startswith(b"\x89PNG")
     assert [panel.get_title() for panel in figure.axes] == ["batch 1", "batch 1,024"]
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]

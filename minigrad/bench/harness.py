@@ -16,6 +16,7 @@ What makes the figures comparable:
   own. The garbage collector is emptied before the clock starts and left on while it runs, so each side pays
   for the cyclic garbage that it makes itself. What existed before (the modules, all sides) is out of the
   collector's sight.
+- **Instructions instead of seconds,** where the machine has other work: `--instructions` (`instructions.py`).
 - **A heap that has seen data.** glibc gives memory above a threshold back to the system at each `free`, and
   fetches it back, page by page, at the next step: at 20,640 rows that costs more than the arithmetic. The
   threshold is 128 KB in a process that has just started and rises for good once a larger array is freed, as
@@ -30,19 +31,23 @@ import gc
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from statistics import median, quantiles
 from time import process_time
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigrad.bench import instructions
+
 __all__ = [
     "ROUNDS",
     "Cell",
     "Range",
     "Ratio",
+    "Stopped",
     "Table",
+    "Time",
     "Timings",
     "advance",
     "assert_agreement",
@@ -57,15 +62,34 @@ Side = Iterator[Any]
 LARGEST_THRESHOLD = 32 << 20  # bytes; glibc raises its threshold no further (DEFAULT_MMAP_THRESHOLD_MAX)
 
 
+class Time(float):
+    """The median time of a step in microseconds, which remembers the seconds of each round."""
+
+    rounds: tuple[float, ...]
+
+    def __new__(cls, rounds: Iterable[float]) -> Time:
+        found = tuple(rounds)
+        self = super().__new__(cls, 1e6 * median(found))
+        self.rounds = found
+        return self
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, after some rounds: `timings` has those that were complete."""
+
+    def __init__(self, timings: Timings) -> None:
+        self.timings = timings
+
+
 class Timings:
     """Seconds a step for each side, one figure a round: `seconds[name][round]`."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.seconds: dict[str, list[float]] = {name: [] for name in names}
 
-    def microseconds(self, name: str) -> float:
+    def microseconds(self, name: str) -> Time:
         """The median time of a step."""
-        return 1e6 * median(self.seconds[name])
+        return Time(self.seconds[name])
 
     def ratios(self, name: str, reference: str) -> list[float]:
         """How many times as long a step of `name` takes as one of `reference`, round by round."""
@@ -73,7 +97,8 @@ class Timings:
 
     def ratio(self, name: str, reference: str, relation: str = "<=", bound: float | None = None) -> Ratio:
         """The median of these ratios, and what was promised of it."""
-        return Ratio(median(self.ratios(name, reference)), relation, bound)
+        ratios = self.ratios(name, reference)
+        return Ratio(median(ratios), relation, bound, tuple(ratios))
 
     def quartiles(self, name: str, reference: str) -> Range:
         ratios = self.ratios(name, reference)
@@ -147,11 +172,18 @@ def slice_length(side: Side, seconds: float) -> int:
 
 
 def measure(sides: Mapping[str, Side], rounds: int = 40, seconds: float = 0.005) -> Timings:
-    """Run every side for about `seconds` in each of `rounds` rounds."""
+    """Run every side for about `seconds` in each of `rounds` rounds.
+
+    Raises:
+        Stopped: by Ctrl-C, when there was a complete round.
+    """
     settle_malloc()
-    names = list(sides)
+    names, timings = list(sides), Timings(sides)
+    if instructions.are_counted():  # one to a nanosecond
+        for name, side in sides.items():
+            timings.seconds[name] = [1e-9 * n for n in instructions.counted(side, rounds)]
+        return timings
     steps = {name: slice_length(side, seconds) for name, side in sides.items()}
-    timings = Timings(names)
     gc.collect()
     gc.freeze()
     try:
@@ -160,6 +192,12 @@ def measure(sides: Mapping[str, Side], rounds: int = 40, seconds: float = 0.005)
                 gc.collect()
                 advance(sides[name], steps[name] // 4 + 1)
                 timings.seconds[name].append(clock(sides[name], steps[name]) / steps[name])
+    except KeyboardInterrupt:
+        complete = min(map(len, timings.seconds.values()))
+        if not complete:
+            raise
+        timings.seconds = {name: found[:complete] for name, found in timings.seconds.items()}
+        raise Stopped(timings) from None
     finally:
         gc.unfreeze()
     return timings
@@ -167,11 +205,15 @@ def measure(sides: Mapping[str, Side], rounds: int = 40, seconds: float = 0.005)
 
 # --------------------------------------------------------------------------------------------------- what was found
 class Ratio(NamedTuple):
-    """A measured figure, and the bound that it is to keep; None where nothing was promised."""
+    """A measured figure, and the bound that it is to keep; None where nothing was promised.
+
+    `relation` says which way is better, and `rounds` has the figure of each round where there are several.
+    """
 
     value: float
     relation: str = "<="
     bound: float | None = None
+    rounds: tuple[float, ...] = ()
 
     @property
     def missed(self) -> bool:
@@ -224,19 +266,24 @@ class Table:
         self.title, self.header, self.notes = title, list(header), list(notes)
         self.rows = [list(row) for row in rows]
 
+    def figures(self) -> Iterator[tuple[str, str, Time | Ratio | float]]:
+        """Each figure, after what stands before it: the words and counts that its row begins with, and the column."""
+        for row in filter(None, self.rows):
+            case = ", ".join(map(written, takewhile(lambda cell: isinstance(cell, str | int), row)))
+            for name, cell in zip(self.header, row, strict=True):
+                if isinstance(cell, float | Ratio):
+                    yield case, name, cell
+
     @property
     def missed(self) -> list[str]:
         """The targets that were not kept."""
-        found = []
-        for row in filter(None, self.rows):
-            words = ", ".join(written(cell) for cell in row if isinstance(cell, str | int))
-            for name, cell in zip(self.header, row, strict=True):
-                if isinstance(cell, Ratio) and cell.missed:
-                    found.append(f"{words}: {name} {cell}")
-        return found
+        cells = self.figures()
+        return [f"{case}: {name} {cell}" for case, name, cell in cells if isinstance(cell, Ratio) and cell.missed]
 
     def json(self) -> dict[str, Any]:
         def kept(cell: Cell) -> Any:
+            if isinstance(cell, Time):
+                return {"value": float(cell), "rounds": cell.rounds}
             if isinstance(cell, Ratio):
                 return cell._asdict() | {"missed": cell.missed}
             return cell._asdict() if isinstance(cell, Range) else cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,24 +108,30 @@ def of_object(fn: Any, options: argparse.Namespace) -> Any:
         return Program(trace_tape(fn, variables(options.what), grad_of, order), {}, options.raw)
     if not callable(fn):
         raise UserFileError(f"{options.what} is a {type(fn).__name__}, and no function or Tensor")
-    given = dict(example(text) for text in options.arg)
+    inputs = examples(fn, options.what, options.arg, names or ())
+    return source(fn, *inputs, grad_of=grad_of, order=order, raw=options.raw)
+
+
+def examples(fn: Any, what: str, texts: Sequence[str], grad_of: Sequence[str]) -> list[Any]:
+    """An example for each argument of `fn`: those of --arg, or what its file has under their names."""
+    given = dict(example(text) for text in texts)
     there = getattr(fn, "__globals__", {})
-    examples = []
+    found = []
     there_are = [p.name for p in parameters(fn)]
-    for option, said in (("--arg", given), ("--grad-of", names or ())):
+    for option, said in (("--arg", given), ("--grad-of", grad_of)):
         if wrong := [name for name in said if re.split(r"\W", name)[0] not in there_are]:
-            raise UserFileError(f"{option}: {options.what} has no argument {wrong[0]!r}; it has {', '.join(there_are)}")
+            raise UserFileError(f"{option}: {what} has no argument {wrong[0]!r}; it has {', '.join(there_are)}")
     for p in parameters(fn):
-        found = given.get(p.name, there.get(p.name))
-        if not isinstance(found, np.ndarray | np.generic | Tensor | list | tuple | dict | float | int):
+        value = given.get(p.name, there.get(p.name))
+        if not isinstance(value, np.ndarray | np.generic | Tensor | list | tuple | dict | float | int):
             if p.default is not p.empty:
                 break
             raise UserFileError(
-                f"{options.what}: there is no example for the argument {p.name!r}: the file has no array of that name; "
+                f"{what}: there is no example for the argument {p.name!r}: the file has no array of that name; "
                 f"say --arg {p.name}=SHAPE"
             )
-        examples.append(found)
-    return source(fn, *examples, grad_of=grad_of, order=order, raw=options.raw)
+        found.append(value)
+    return found
 
 
 def variables(spec: str) -> dict[str, Any]:

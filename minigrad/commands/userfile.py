@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -12,7 +13,7 @@ from runpy import run_path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["UserFileError", "fail", "load_file", "load_object", "run_script"]
+__all__ = ["UserFileError", "fail", "load_file", "load_object", "run_script", "running"]
 
 
 MACHINERY = ("importlib", "runpy", __file__)  # whose lines are no help
@@ -91,6 +92,11 @@ def run_script(path: str | Path) -> dict[str, Any]:
             return {}
 
 
+def running(path: str) -> AbstractContextManager[None]:
+    """While it is entered, what the file at `path` raises is told as the user's error, with the user's own lines."""
+    return _Importing(Path(path).parent, path, "did not run to its end")
+
+
 def _load_module(name: str) -> ModuleType:
     try:
         with _Importing(Path(), name):
@@ -104,8 +110,8 @@ def _load_module(name: str) -> ModuleType:
 class _Importing:
     """While it is entered, imports look into `folder`, and what goes wrong is told as the user's error."""
 
-    def __init__(self, folder: Path, what: str) -> None:
-        self.folder, self.what = str(folder.resolve()), what
+    def __init__(self, folder: Path, what: str, why: str = "cannot be loaded") -> None:
+        self.folder, self.what = str(folder.resolve()), f"{what} {why}"
 
     def __enter__(self) -> None:
         sys.path.insert(0, self.folder)
@@ -115,4 +121,4 @@ class _Importing:
         if isinstance(error, Exception | SystemExit):
             own = [f for f in traceback.extract_tb(frames) if not any(part in f.filename for part in MACHINERY)]
             lines = traceback.format_list(own) + traceback.format_exception_only(error)
-            raise UserFileError(f"{self.what} cannot be loaded:\n{''.join(lines).rstrip()}") from error
+            raise UserFileError(f"{self.what}:\n{''.join(lines).rstrip()}") from error
