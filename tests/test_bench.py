@@ -53,8 +53,11 @@ def test_the_csv_has_a_line_for_each_round():
     lines = list(csv.DictReader(text.splitlines()))
     ours = [line for line in lines if line["case"] == "ours"]
     assert [(line["figure"], line["round"], float(line["value"])) for line in ours] == [
-        ("µs", "1", 3e-6), ("µs", "2", 4e-6), ("over hand", "1", pytest.approx(3)), ("over hand", "2", pytest.approx(2)),
-    ]  # fmt: skip
+        ("µs", "1", 3e-6),
+        ("µs", "2", 4e-6),
+        ("over hand", "1", pytest.approx(3)),
+        ("over hand", "2", pytest.approx(2)),
+    ]
 
 
 def test_the_commit_and_whether_it_is_dirty(tmp_path):

@@ -275,6 +275,7 @@ def test_the_machine_is_described_without_its_name_or_paths():
 
 def test_a_complete_run_has_a_file_of_its_own(fakes, monkeypatch, tmp_path):
     (tmp_path / "benchmarks").mkdir()  # the folder of results goes when its last file goes
+    (tmp_path / "docs").mkdir()
     monkeypatch.setattr(everything, "ROOT", tmp_path)
     for _ in range(3):
         everything.main(["--rounds", "1"])

@@ -87,10 +87,11 @@ def keep(options: argparse.Namespace, tables: Mapping[str, tuple[Table, float]],
             with replacing(path) as file:
                 file.write(text())
             say(f"figures: {path}")
-    for table, _ in tables.values():
-        if options.output and can_draw(table):
+    if options.output:
+        drawable = [table for table, _ in tables.values() if can_draw(table)]
+        for table in drawable[:1]:  # one file, one picture
             draw(table, options.output, what)
-            say(f"picture: {options.output}")
+        say(f"picture: {options.output}" if drawable else "there is no picture: no table has sides and a reference")
 
 
 # --------------------------------------------------------------------------------------------------------- the command
