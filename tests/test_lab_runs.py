@@ -31,7 +31,12 @@ def test_a_run_is_repeated_to_the_bit(capsys):
     folder = only("runs/*-synthetic")
     assert main(["train", "--from", str(folder), "--no-log", "-q", "--save", "again.json"]) == 0
     assert Path("first.json").read_text() == Path("again.json").read_text()
-    other = json.loads(folder.joinpath("settings.json").read_text()) | {"seed": 4}
+    strange = json.loads(folder.joinpath("settings.json").read_text()) | {"sede": 4}
+    folder.joinpath("settings.json").write_text(json.dumps(strange))
+    assert main(["train", "--from", str(folder), "--no-log"]) == 2
+    assert "its settings name 'sede', which is none" in capsys.readouterr().err
+    del strange["sede"]
+    other = strange | {"seed": 4}
     folder.joinpath("settings.json").write_text(json.dumps(other))
     assert main(["train", "--from", str(folder), "--no-log", "-q", "--save", "other.json"]) == 0
     assert Path("first.json").read_text() != Path("other.json").read_text()

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import util
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,8 @@ def run(options: argparse.Namespace) -> int:
             known = kept_runs.settings(repeated)
         except lab.LabError as error:
             return fail(2, str(error))
+        if strange := sorted(set(known) - set(signature(lab.compare).parameters)):
+            return fail(2, f"{repeated}: its settings name {strange[0]!r}, which is none")
         given = {**known, "logdir": given["logdir"], **({"resume": resumed} if resumed else {})}
         if command == "train":
             method, *others = given.pop("methods")

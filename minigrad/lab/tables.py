@@ -179,6 +179,8 @@ def reading(name: str) -> Iterator[None]:
         raise
     except Exception as error:  # the system's, and those of eight readers, each of which has kinds of its own
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, csv.Error) and "field limit" in reason:
+            reason = f"a cell has more than {csv.field_size_limit():,} characters: is a quote missing that ends it?"
         raise LabError(f"cannot read {name}: {shortened(reason, 200)}") from error
 
 
