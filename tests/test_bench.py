@@ -195,12 +195,12 @@ def test_a_function_in_every_library(file, tmp_path, capsys):
 
 
 def test_all_libraries_find_the_gradients_of_the_tape():
-    """jax and numba among them, where they are installed; what is wrong in one of them is named."""
+    """JAX among them, where it is installed; numba has tests of its own. What is wrong in one is named."""
     names = {"np": np}
     exec("def f(x, W):\n    return np.sum(np.tanh(x @ W) ** 2)", names)
     inputs = [np.random.default_rng(0).normal(size=shape) for shape in ((3, 2), (2, 2))]
     expected = sides.on_the_tape(names["f"], inputs, (0, 1))()
-    for name, side in sides.SIDES.items():
+    for name, side in ((name, side) for name, side in sides.SIDES.items() if "numba" not in name):
         try:
             found = side(names["f"], inputs, (0, 1))()
         except ModuleNotFoundError:
