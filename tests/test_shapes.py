@@ -380,6 +380,9 @@ def test_where_new_answers_would_be_other_ones():
     for branches in ([Tensor([1.0])], [None, 1.0], [Tensor([1.0]), None]):
         with pytest.raises(TypeError, match="where: one of two branches is missing"):
             np.where(Tensor([1.0]) > 0, *branches)
+    for call in (np.logical_and, np.hypot, np.fmod):
+        with pytest.raises(TypeError, match=r"input 1 \(b\): needs an array of numbers, and got NoneType"):
+            call(Tensor([1.0]), None)
     assert np.copy(Tensor(MASK)).data.tolist() == MASK.tolist()
     assert cumulative_sum(Tensor(3.0)).data.tolist() == [3.0]
     assert np.max(Tensor([1, 5]), initial=2.5, where=[True, False]).dtype == np.int64

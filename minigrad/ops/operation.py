@@ -18,8 +18,7 @@ from minigrad.engine.op import Op
 from minigrad.ops.calling import STATIC, Calling, in_order, static
 from minigrad.tensor import Tensor
 
-WEAK = frozenset({float, int, bool, np.float64, np.float32, NoneType})  # enter an operation as they are
-STRONG = frozenset({NoneType})
+WEAK = frozenset({float, int, bool, np.float64, np.float32})  # enter an operation as they are
 WIDE = frozenset(map(np.dtype, "fdgFDG"))  # from single precision on
 DOUBLE = np.dtype("d")
 
@@ -83,7 +82,7 @@ class Operation(Op):
         self.has_constants = any(self.rule(block, name) is None for name in self.inputs)
         self.signature: str = getattr(block, "signature", ",".join(["()"] * len(self.inputs)) + "->()")
         meet = len(self.inputs) > 1 and not hasattr(block, "signature")
-        self.plain = WEAK if meet else STRONG
+        self.plain = (WEAK if meet else frozenset()) | ({NoneType} if None in self.optional else set())
         self.wide: str = getattr(block, "wide", "")
         self.batched: bool = getattr(block, "batched", False)
         self.domain: dict[str, Any] = getattr(block, "domain", {})
