@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from minigrad.engine.words import counted, html_table
 from minigrad.lab.data import FloatArray, output_names
-from minigrad.lab.landscape import Landscape
 from minigrad.lab.model import Model
 from minigrad.lab.settings import METHODS, TASKS, Settings
 from minigrad.lab.theory import FAR, Optimum, percent
@@ -25,6 +24,8 @@ from minigrad.lab.theory import FAR, Optimum, percent
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from minigrad.lab.landscape import Landscape
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +216,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1)
     """A table whose first `names` columns are names and whose others are numbers."""
     from rich import box
     from rich.table import Table
+
+    from minigrad.lab.landscape import Landscape
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
