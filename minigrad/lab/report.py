@@ -216,8 +216,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1)
     """A table whose first `names` columns are names and whose others are numbers."""
     from rich import box
     from rich.table import Table
-
-    from minigrad.lab.landscape import Landscape
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
