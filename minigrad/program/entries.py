@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +26,18 @@ from minigrad.program.lines import Line
 from minigrad.program.program import owner
 from minigrad.program.simplify import OPERATIONS, VIEWS, evaluate
 from minigrad.program.symbol import Body
-from minigrad.program.text import is_uniform, libraries, literal, named, names_read, number, numpys, renamed, unparse
+from minigrad.program.text import (
+    is_uniform,
+    libraries,
+    literal,
+    named,
+    names_read,
+    number,
+    numbered,
+    numpys,
+    renamed,
+    unparse,
+)
 
 __all__ = ["Entries", "Item", "reads"]
 
@@ -101,10 +112,11 @@ class Entries:
         values: the example arrays by name.
         sizes: how many values each axis goes through.
         views: the lines that are views, which are read through.
+        taken: names that nothing else may have.
     """
 
-    def __init__(self, values: dict[str, Any], arguments: set[str]) -> None:
-        self.values, self.arguments = values, arguments
+    def __init__(self, values: dict[str, Any], arguments: set[str], taken: Collection[str] = ()) -> None:
+        self.values, self.arguments, self.taken = values, arguments, taken
         self.sizes: dict[str, int] = {}
         self.views: dict[str, ast.expr] = {}
         self.checks = False
@@ -117,6 +129,10 @@ class Entries:
         name = f"axis{len(self.sizes)}"
         self.sizes[name] = size
         return named(name)
+
+    def fresh(self, name: str) -> str:
+        """The name for a part of a line, with a number if the program has one like it."""
+        return next(n for n in numbered(name) if n not in self.values and n not in self.taken)
 
     def value(self, node: ast.expr) -> Any:
         """What an expression is for the examples."""
@@ -271,9 +287,13 @@ class Entries:
                     found.append(
                         self.part(line, new[own], renamed(places[there], new), renamed(value, new), "add", True)
                     )
+                case ast.Expr(
+                    ast.Call(ast.Attribute(ast.Attribute(_, "add"), "at"), [ast.Name(own), where, value])
+                ) if own in new:
+                    found.append(self.part(line, new[own], renamed(where, new), renamed(value, new), "add", True))
                 case ast.Assign([ast.Name(own)], made):
                     same = own == result.id and space[own].dtype == line.value.dtype
-                    name = line.name if same else f"{line.name}_{own}"
+                    name = line.name if same else self.fresh(f"{line.name}_{own}")
                     if own in new:
                         raise NoFormula(unparse(text))
                     self.values[name] = value = space[own]
@@ -466,7 +486,7 @@ class Entries:
         how, count = SUMS[name], math.prod(of.shape[p] for p in over)
         if name != "mean":
             return [self.item(line, out, value, how, through=index)]
-        total = f"{line.name}_sum"
+        total = self.fresh(f"{line.name}_sum")
         self.values[total] = line.value
         first = self.item(line, out, value, how, total, index)
         new = [self.axis(n) for n in line.value.shape]

@@ -72,9 +72,11 @@ class Loops:
         placed: for the result of an update the parameter whose memory it is written into.
     """
 
-    def __init__(self, apart: Apart, arguments: Mapping[str, Any], in_place: bool = False) -> None:
+    def __init__(
+        self, apart: Apart, arguments: Mapping[str, Any], taken: Collection[str] = (), in_place: bool = False
+    ) -> None:
         self.arguments = arguments
-        self.entries = Entries(dict(apart.values), set(arguments))
+        self.entries = Entries(dict(apart.values), set(arguments), taken)
         self.values = self.entries.values
         self.body: list[Any] = []
         self.items: dict[str, list[Item]] = {}
@@ -98,7 +100,7 @@ class Loops:
             for item in self.entries.items(line):
                 self.place(item, self.body, [])
         except NoFormula:
-            text = self.spelled_out(self.with_dot(line.text))
+            text = self.spelled_out(self.in_numbas_words(line.text))
             self.whole.update(names_read(text))
             self.body.append(Call(replace(line, text=text), text))
 
@@ -121,7 +123,7 @@ class Loops:
                     try:
                         self.entries.affine(node)
                     except NoFormula:
-                        name = f"{line.name}_{len(found) + 1}"
+                        name = self.entries.fresh(f"{line.name}_{len(found) + 1}")
                         value = self.entries.value(node)
                         self.values[name] = value
                         self.add(replace(line, name=name, text=node, value=value, body=None))
@@ -134,8 +136,12 @@ class Loops:
             text = renamed(text, read)
         return text
 
-    def with_dot(self, text: ast.expr) -> ast.expr:
-        """A product of two matrices as np.dot, which is the one that numba hands to BLAS as it is."""
+    def in_numbas_words(self, text: ast.expr) -> ast.expr:
+        """A call as numba takes it: of two matrices np.dot, which it hands to BLAS as it is; a sort of one axis."""
+        match text:
+            case ast.Call(ast.Attribute(ast.Name("np"), "argsort") as function, [x, *_]):
+                stable = ast.keyword("kind", ast.Constant("mergesort"))
+                return ast.Call(function, [x], [stable]) if np.ndim(self.entries.value(x)) == 1 else text
         product = matrices(text)
         if not product or any(np.ndim(self.entries.value(x)) > 2 for x in product[:2]):
             return text

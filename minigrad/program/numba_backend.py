@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -38,9 +39,9 @@ class NumbaProgram(Program):
     def __init__(self, recording: Recording, static: Mapping[str, Any]) -> None:
         self.describe(recording, static)
         apart = taken_apart(recording, ["checked"])
-        self.lines, self.helpers, self.nesting = apart.lines, [*map(with_tuples, apart.helpers)], recording.result
+        self.lines, self.helpers, self.nesting = apart.lines, [*map(in_numbas_words, apart.helpers)], recording.result
         self.result = ast.Tuple(list(arrays_in(apart.result)), ast.Load())
-        self.loops = Loops(apart, values_of(recording))
+        self.loops = Loops(apart, values_of(recording), ["checked"])
         self.printed = list(self.inside())
         self.text = "\n".join(self.print()) + "\n"
         self.outside = [a.held for a in self.arguments if a.held is not None]
@@ -160,14 +161,19 @@ def flat(tree: Sequence[tuple[str, Any]], arrays: Sequence[Any]) -> Iterator[Any
 
 
 # ------------------------------------------------------------------------------------------------- numba's spelling
-def with_tuples(tree: Any) -> Any:
-    """A function in which shapes are tuples, as numba wants them."""
+def in_numbas_words(tree: Any) -> Any:
+    """A function as numba takes it: its shapes are tuples, and astype has no keywords."""
     if isinstance(tree, list):
-        return [with_tuples(part) for part in tree]
+        return [in_numbas_words(part) for part in tree]
     if not isinstance(tree, ast.AST) or not tree._fields:
         return tree
-    kind = ast.Tuple if isinstance(tree, ast.List) else type(tree)
-    return kind(**{k: with_tuples(v) for k, v in ast.iter_fields(tree)})
+    fields = {k: in_numbas_words(v) for k, v in ast.iter_fields(tree)}
+    match tree:
+        case ast.List():
+            return ast.Tuple(**fields)
+        case ast.Call(ast.Attribute(_, "astype")):
+            fields["keywords"] = []
+    return type(tree)(**fields)
 
 
 def refusal(line: Line, reason: str) -> str:
@@ -181,20 +187,30 @@ def refusal(line: Line, reason: str) -> str:
 def jitted(compiled: Any, examples: Sequence[Any], first: int, printed: Sequence[Printed]) -> Any:
     """A function of numba's, compiled for arguments like the examples; `printed` begins on line `first` of its text."""
     import numba  # the extra `numba`
-    from numba.core.errors import NumbaError, NumbaWarning
+    from numba.core.errors import NumbaWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NumbaWarning)  # of speed, and of what it is experimental about
         try:
             compiled.compile(tuple(map(numba.typeof, examples)))
-        except NumbaError as error:
-            for n in map(int, re.findall(r"line (\d+)", str(error))):
+        except Exception as error:  # of any class: numba lets its own assertions out, too
+            says = str(error) or f"{type(error).__name__} inside of numba"
+            for n in lines_of(error, compiled.py_func.__code__.co_filename):
                 text, line = printed[n - first] if first <= n < first + len(printed) else ("", None)
                 if line is not None:
-                    reason = next((s for s in str(error).splitlines() if "nopython" not in s and s.strip()), "")
+                    reason = next((s for s in says.splitlines() if "nopython" not in s and s.strip()), "")
                     raise TraceError(refusal(line, f"`{text.partition('  # ')[0].strip()}`; {reason}")) from error
-            raise TraceError(f"numba cannot compile this program: {error}") from error
+            raise TraceError(f"numba cannot compile this program: {says}") from error
     return compiled
+
+
+def lines_of(error: Exception, file: str) -> Iterator[int]:
+    """The lines of a file that an error of numba's is about: those that it names, or that numba was at."""
+    yield from map(int, re.findall(rf'{re.escape(file)}"?(?:, line | \()(\d+)', str(error)))
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        loc: Any = frame.f_locals.get("loc")
+        if getattr(loc, "filename", "") == file:
+            yield loc.line
 
 
 # -------------------------------------------------------------------------------------------------- a whole descent
@@ -207,13 +223,17 @@ class Loop:
     """
 
     def __init__(self, recordings: Mapping[int, Recording], over: Sequence[str]) -> None:
-        parts = [Kernel(rows, recording, over) for rows, recording in recordings.items()]
+        taken = ["checked", "starts", "values", "start", "stop", "step", *(f"all_{n}" for n in over)]
+        parts: list[Kernel] = []
+        for rows, recording in recordings.items():
+            parts.append(Kernel(rows, recording, taken))
+            taken += parts[-1].names
         self.sizes = set(recordings)
         first = next(iter(recordings.values()))
         self.tree, self.result, self.dtype = first.tree, first.result[1:], leaves(first.result)[0].dtype
         self.outside = [a.held for a in first.arguments if a.held is not None]
         given = [f"all_{a.name}" if a.name in over else a.name for a in first.arguments]
-        self.printed = list(self.inside(over, parts))
+        self.printed = list(self.inside(over, parts, taken))
         self.text = "\n".join(self.print(first.name, given, parts)) + "\n"
         examples = [bare(a.value) for a in first.arguments] + [np.zeros(2, np.intp), np.zeros(1, self.dtype)]
         line = next(i for i, text in enumerate(self.text.splitlines()) if text.startswith("def descend("))
@@ -232,7 +252,7 @@ class Loop:
         yield from with_machine_code(head, any(part.loops.entries.checks for part in parts))
         yield from (commented(f"    {text}", line) if line else f"    {text}" for text, line in self.printed)
 
-    def inside(self, over: Sequence[str], parts: Sequence[Kernel]) -> Iterator[Printed]:
+    def inside(self, over: Sequence[str], parts: Sequence[Kernel], taken: Sequence[str]) -> Iterator[Printed]:
         yield from ((line, None) for part in parts for line in part.loops.allocations())
         yield "for step in range(values.size):", None
         yield "    start, stop = starts[step], starts[step + 1]", None
@@ -243,25 +263,26 @@ class Loop:
         for i, part in enumerate(parts):
             if several:
                 yield f"    {'elif' if i else 'if'} stop - start == {part.rows}:", None
-            yield from (("    " * (1 + several) + text, line) for text, line in part.body(cut))
+            yield from (("    " * (1 + several) + text, line) for text, line in part.body(cut, taken))
         yield f"return {', '.join(parts[0].returned)},", None
 
 
 class Kernel:
-    """The step for batches of one number of rows."""
+    """The step for batches of one number of rows, in names that are not `taken`: other steps stand beside it."""
 
-    def __init__(self, rows: int, recording: Recording, over: Sequence[str]) -> None:
-        taken = ["checked", "starts", "values", "start", "stop", "step", *(f"all_{n}" for n in over)]
+    def __init__(self, rows: int, recording: Recording, taken: Sequence[str]) -> None:
         apart = taken_apart(recording, taken)
         self.rows, self.updated, self.value = rows, apart.updated, apart.returned[0]
-        self.helpers = [*map(with_tuples, apart.helpers)]
+        self.helpers = [*map(in_numbas_words, apart.helpers)]
         back = {new: x for x, new in apart.updated.items()}
         self.returned = [back.get(name, name) for name in apart.returned[1:]]
-        self.loops = Loops(apart, values_of(recording), in_place=True)
-        self.taken = [*taken, *apart.values]
+        arguments = values_of(recording)
+        self.loops = Loops(apart, arguments, taken, in_place=True)
+        own = self.loops.entries.values.keys() - arguments.keys()
+        self.names = [*sorted(own), *(helper.name for helper in apart.helpers if isinstance(helper, ast.FunctionDef))]
 
-    def body(self, cut: Mapping[str, str]) -> Iterator[Printed]:
-        yield from self.loops.print(self.taken, cut)
+    def body(self, cut: Mapping[str, str], taken: Sequence[str]) -> Iterator[Printed]:
+        yield from self.loops.print(taken, cut)
         yield f"values[step] = {self.value}", None
         for x, new in self.updated.items():
             if new not in self.loops.placed:
