@@ -191,3 +191,98 @@ def test_a_sum_of_equal_entries_counts_them():
 
     for got, want in zip(as_python(source(sums, x, g, backend="numba"))(x, g), sums(x, g), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+# --------------------------------------------------------------------------------------------- expressions at random
+ONE = {
+    "tanh": np.tanh,
+    "bell": lambda a: np.exp(-a * a),
+    "abs": abs,
+    "relu": lambda a: np.maximum(a, 0),
+    "mask": lambda a: np.where(a > 0.1, a, -0.5 * a),
+    "sum 0": lambda a: a.sum(0),
+    "sum -1": lambda a: a.sum(-1, keepdims=True),
+    "sum": lambda a: a.sum(),
+    "mean": lambda a: a.mean(0),
+    "means": lambda a: a.mean(-1, keepdims=True) if a.size else a,
+    "max": lambda a: a.max(-1),
+    "min": lambda a: a.min(0, keepdims=True),
+    "softmax": minigrad.softmax,
+    "T": lambda a: a.T,
+    "tail": lambda a: a[1:],
+    "back": lambda a: a[..., ::-1],
+    "first": lambda a: a[0],
+    "take": lambda a: a[np.array([0, -1, 0])],
+    "column": lambda a: a[:, np.newaxis],
+    "flat": lambda a: a.reshape(-1),
+    "pad": lambda a: np.pad(a, 1),
+    "differences": lambda a: np.diff(a, axis=0),
+}
+TWO = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: 0.5 - a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / (1 + b * b),
+    "maximum": np.maximum,
+    "where": lambda a, b: np.where(a > b, b, 2 * a),
+    "matmul": lambda a, b: a @ b,
+    "of itself": lambda a, b: a.T @ b,
+    "concatenate": lambda a, b: np.concatenate([a, b]),
+}
+FEW = [0, 1, 1, 2, 3, 3, 5]  # entries along an axis; the first axis may be one that is taken four rows a turn
+
+
+def expression(seed):
+    """A function of some arrays, which takes a few steps to its result, and the arrays."""
+    draw = np.random.default_rng(seed)
+    rows, n, m = draw.choice([*FEW, 67]), draw.choice(FEW), draw.choice(FEW)
+    dtype = draw.choice([np.float64, np.float32])
+    inputs = [draw.normal(size=s).astype(dtype) for s in ((rows, n), (n, m), (n,), (rows, 1), ())]
+    steps, known = [], list(inputs)
+    while len(steps) < 6:
+        name = draw.choice([*ONE, *TWO])
+        of = draw.integers(0, len(known), 1 if name in ONE else 2).tolist()
+        try:
+            y = (ONE | TWO)[name](*[known[i] for i in of])
+        except (ValueError, IndexError):  # these shapes do not go together
+            continue
+        if np.size(y) < 500 and np.ndim(y) < 4 and y.dtype == dtype and not np.abs(y).max(initial=0) > 1e3:
+            steps.append((name, of))
+            known.append(np.asarray(getattr(y, "data", y)))
+
+    def parts(*arrays):
+        known = list(arrays)
+        for name, of in steps:
+            known.append((ONE | TWO)[name](*[known[i] for i in of]))
+        return known[len(arrays) :]
+
+    return parts, inputs, [f"{name} of {', '.join(map(str, of))}" for name, of in steps]
+
+
+def weighed(parts):
+    """A number that each of the steps has a part in."""
+    return lambda *arrays: sum((0.3 + 0.1 * i) * (y * y).sum() for i, y in enumerate(parts(*arrays)))
+
+
+def assert_loops(seed, run):
+    """The loops of an expression, in the hands of `run`, find what the tape finds, and its gradients."""
+    parts, inputs, steps = expression(seed)
+    if seed % 2:
+        got = run(source(parts, *inputs, backend="numba"))(*inputs)
+        wanted = parts(*map(Tensor, inputs))
+    else:
+        tensors = [Tensor(x, requires_grad=True) for x in inputs]
+        value = weighed(parts)(*tensors)
+        got = run(source(weighed(parts), *inputs, grad_of=[*range(len(inputs))], backend="numba"))(*inputs)
+        slopes = gradients(value, tensors, allow_unused=True)
+        wanted = [value, *(np.zeros_like(x) if g is None else g for x, g in zip(inputs, slopes, strict=True))]
+    for i, (a, b) in enumerate(zip(got, wanted, strict=True)):
+        b = getattr(b, "data", b)
+        assert np.shape(a) == np.shape(b)
+        assert_close(a, b, f"result {i} of expression {seed}, {steps}")
+
+
+@pytest.mark.parametrize("first", range(0, 2000 if settings.default.max_examples > 1000 else 40, 10))
+def test_the_loops_of_expressions(first):
+    for seed in range(first, first + 10):
+        assert_loops(seed, as_python)

@@ -18,6 +18,7 @@ import ast
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,11 @@ class Item:
     starts: bool = True
     path: list[Any] = field(default_factory=list)
     bound: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def read(self) -> list[tuple[str, list[ast.expr]]]:
+        """The entries that it reads, also to know where it writes."""
+        return [r for e in [self.value, *self.index] for r in reads(e)]
 
     def position(self, axis: str) -> int | None:
         """Which axis of the array this axis is, None if it is summed over or only a part of an index."""

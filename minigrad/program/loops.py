@@ -165,7 +165,7 @@ class Loops:
             item.path = path
             body.append(item)
             return
-        needed = {name for name, _ in read_by(item)}
+        needed = {name for name, _ in item.read}
         needed |= set() if item.starts else {item.name}
         held = {name for name in [item.name] if not item.starts}  # which others read as it was before
         first = max(
@@ -188,7 +188,7 @@ class Loops:
             body.insert(spot, Start(item))
         item.bound[axis] = node
         node.names.add(item.name)
-        for name, index in read_by(item):
+        for name, index in item.read:
             node.read.update((name, p) for p in positions_of(axis, index))
         self.place(item, node.body, [*path, node])
 
@@ -200,19 +200,19 @@ class Loops:
         if axis != left[0] and np.prod([sizes[a] for a in left], dtype=float) > SMALL:
             return False
         own = [] if item.starts else [(item.name, item.index)]
-        before = [other for other in items_in(node.body) if own and item.name in {name for name, _ in read_by(other)}]
+        before = [other for other in items_in(node.body) if own and item.name in {name for name, _ in other.read}]
         there = {axis for other in before for axis, loop in other.bound.items() if loop is node}
         if any(
             positions_of(through, index) != positions_of(axis, item.index)
             for other in before
-            for name, index in read_by(other)
+            for name, index in other.read
             if name == item.name
             for through in there & other.bound.keys()
         ):
             return False
         return all(
             maker.position(through) is not None and maker.position(through) in positions_of(axis, index)
-            for name, index in [*read_by(item), *own]
+            for name, index in [*item.read, *own]
             if name in node.names
             for maker in self.items[name]
             for through, loop in maker.bound.items()
@@ -223,19 +223,20 @@ class Loops:
         """Whether an item reads what is computed or read at each turn of a loop, too."""
         return any(
             name in node.names or any((name, p) in node.read for p in positions_of(axis, index))
-            for name, index in read_by(item)
+            for name, index in item.read
         )
 
     # ------------------------------------------------------------------------------------------------- what is kept
     def readers(self, name: str) -> list[Item]:
-        return [item for items in self.items.values() for item in items if any(n == name for n, _ in read_by(item))]
+        return [item for items in self.items.values() for item in items if any(n == name for n, _ in item.read)]
 
     def kept(self, name: str) -> list[int] | None:
         """The axes of an array that are kept; all of it (None) where it leaves the loops."""
         makers = self.items[name]
         if name in self.whole:
             return None
-        paths = [item.path for item in [*makers, *self.readers(name)]]
+        readers = self.readers(name)
+        paths = [item.path for item in [*makers, *readers]]
         shared = len(makers[0].path)
         for path in paths:
             same = [a is b for a, b in zip(makers[0].path, path, strict=False)]
@@ -243,7 +244,10 @@ class Loops:
         gone = set(map(id, makers[0].path[:shared]))
         shape = np.shape(self.values[name])
         dropped = {makers[0].position(axis) for axis, loop in makers[0].bound.items() if id(loop) in gone}
-        return [p for p, n in enumerate(shape) if n != 1 and p not in dropped]
+        written = [item.index for item in makers]
+        indices = [*written, *(index for item in readers for n, index in item.read if n == name)]
+        looked_up = {p for index in indices for p, e in enumerate(index) if isinstance(e, ast.Call)}
+        return [p for p, n in enumerate(shape) if (n != 1 or p in looked_up) and p not in dropped]
 
     def in_place(self, apart: Apart) -> dict[str, str]:
         """The results of an update that can be written over the parameter at once."""
@@ -296,7 +300,7 @@ class Loops:
         self.used = {*taken, *self.values, *self.arguments}
         self.variables = [v for v in [*"ijklmnopqrst", *(f"i{n}" for n in range(20))] if v not in self.used]
         items = [item for items in self.items.values() for item in items]
-        self.uses = Counter(name for item in items for name, _ in read_by(item))
+        self.uses = Counter(name for item in items for name, _ in item.read)
         yield from self.printed(self.body, [])
 
     def printed(self, body: Sequence[Any], path: list[Turns], copies: int = 1) -> Iterator[Printed]:
@@ -380,7 +384,8 @@ class Loops:
     ) -> Iterator[Printed]:
         """An item as a line; one that a single line of this body reads waits until it is part of that."""
         values = [self.named(item, item.value, waiting, r) for r in range(copies)]
-        plain = not item.how and not self.is_array(item.name) and item.name not in self.whole
+        alone = len(self.items[item.name]) == 1
+        plain = alone and not item.how and not self.is_array(item.name) and item.name not in self.whole
         if plain and self.uses[item.name] == 1 and len(unparse(values[0])) < LONGEST // 2:
             reader = self.readers(item.name)[0]
             if reader in body and not set(names_read(values[0])) & set(self.placed.values()):
@@ -424,11 +429,6 @@ class Loops:
         return type(node)(**{k: self.named(item, v, waiting, r) for k, v in ast.iter_fields(node)})
 
 
-def read_by(item: Item) -> list[tuple[str, list[ast.expr]]]:
-    """What an item reads, also to know where it writes."""
-    return [r for e in [item.value, *item.index] for r in reads(e)]
-
-
 def positions_of(axis: str, index: Sequence[ast.expr]) -> list[int]:
     """Where an axis is an index by itself."""
     return [p for p, e in enumerate(index) if isinstance(e, ast.Name) and e.id == axis]
@@ -462,7 +462,7 @@ def read_in(node: Any) -> set[str]:
     if isinstance(node, Call):
         return set(names_read(node.text))
     found = items_in([node])
-    return {name for item in found for name, _ in read_by(item)}
+    return {name for item in found for name, _ in item.read}
 
 
 def items_in(body: Sequence[Any]) -> Iterator[Item]:
