@@ -134,7 +134,8 @@ CHECKED = f"""\
 def checked(position, length):
     if position < -length or position >= length:
         raise IndexError("a position is out of bounds")
-    return position"""
+    place = np.int64(position)
+    return place + length if place < 0 else place"""
 
 
 def values_of(recording: Recording) -> dict[str, Any]:
