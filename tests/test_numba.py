@@ -15,8 +15,10 @@ from test_source_ops import has_rule, others
 
 import minigrad
 from minigrad import Tensor, gradients, source
+from minigrad.engine.trees import leaves
 from minigrad.lab.descent import ProgramEngine, TapeEngine, descend
 from minigrad.ops.registry import REGISTRY
+from minigrad.program import entries
 from minigrad.program.recording import TraceError
 
 pytest.importorskip("numba", reason="the extra numba is not installed")
@@ -25,7 +27,8 @@ pytestmark = MEAN_OF_NOTHING
 rng = np.random.default_rng(0)
 
 
-def test_batches_of_two_sizes_in_one_loop():
+def test_batches_of_two_sizes_in_one_loop(monkeypatch):
+    monkeypatch.setattr(entries, "LARGE", 40)  # a product in 8 rows is left to BLAS and one in 3 is a loop: other names
     x, y, W, b = rng.normal(size=(43, 4)), rng.normal(size=(43, 2)), rng.normal(size=(4, 2)), rng.normal(size=2)
     kept = W.copy(), b.copy()
     machine = minigrad.compile(loss, grad_of=("W", "b"), update=sgd, backend="numba")
@@ -61,13 +64,26 @@ def erf(x):
     return minigrad.erf(x)
 
 
-def test_what_numba_cannot_take_is_named():
-    line = erf.__code__.co_firstlineno + 1
-    with pytest.raises(TraceError, match=rf"numba cannot take erf at .*test_numba.py:{line}.*fallback=True"):
-        minigrad.compile(erf, backend="numba")(np.ones((2, 3)))
+def argsort(x):
+    return np.argsort(x, 0)  # of several axes: an assertion inside of numba, without a word or a line
+
+
+@pytest.mark.parametrize("f", [erf, argsort])
+def test_what_numba_cannot_take_is_named(f):
+    line = f.__code__.co_firstlineno + 1
+    with pytest.raises(TraceError, match=rf"numba cannot take {f.__name__} at .*_numba.py:{line}.*fallback=True"):
+        minigrad.compile(f, backend="numba")(np.ones((2, 3)))
     x = rng.normal(size=(2, 3))
-    allowed = minigrad.compile(erf, backend="numba", fallback=True)
-    np.testing.assert_array_equal(allowed(x), minigrad.erf(x).data)
+    allowed = minigrad.compile(f, backend="numba", fallback=True)
+    np.testing.assert_array_equal(allowed(x), np.asarray(f(x)))
+
+
+def test_masks_and_sorts():
+    def f(x):
+        return (x[np.arange(4) % 2 == 0] ** 2).sum() + (np.sort(x) * np.arange(4)).sum()
+
+    x = rng.normal(size=4)
+    np.testing.assert_allclose(minigrad.compile(minigrad.grad(f), backend="numba")(x), minigrad.grad(f)(x))
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
@@ -125,16 +141,16 @@ def test_the_loops_of_every_operation(name, data):
     other = [a for a in others(operation, call) if a is not None]
     y = weighed(1.0, *map(Tensor, example))[1]
     differentiable = y.dtype.kind == "f" and any(has_rule(operation, i) for i in call.leaves)
-    leaves = [present.index(i) + 1 for i in call.leaves] if differentiable else []
+    own = [present.index(i) + 1 for i in call.leaves] if differentiable else []
     g = call.cotangent(y.shape, y.dtype) if differentiable else np.ones(y.shape)
     of = 0 if differentiable else 1
-    run = as_python(source(lambda *a: weighed(*a)[of], g, *example, grad_of=leaves or None, backend="numba"))
+    run = as_python(source(lambda *a: weighed(*a)[of], g, *example, grad_of=own or None, backend="numba"))
     for inputs in (example, other):
-        tensors = [Tensor(a, requires_grad=i + 1 in leaves) for i, a in enumerate(inputs)]
+        tensors = [Tensor(a, requires_grad=i + 1 in own) for i, a in enumerate(inputs)]
         value = weighed(Tensor(g), *tensors)[of]
         got, *slopes = run(g, *inputs)
         assert_close(got, value.data, name)
-        xs = [tensors[i - 1] for i in leaves]
+        xs = [tensors[i - 1] for i in own]
         wanted = gradients(value, xs, allow_unused=True) if value.requires_grad else [None] * len(xs)
         for a, x, d in zip(slopes, xs, wanted, strict=True):
             assert_close(a, np.zeros_like(x.data) if d is None else d.data, f"gradient of {name}")
@@ -163,7 +179,8 @@ def test_nan_infinity_and_the_sign_of_zero_stay(dtype):
     run = minigrad.compile(entry_by_entry, backend="numba")
     special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5, -2.0, 1e-300], dtype)
     x, y = special[rng.integers(0, 8, (2, 7, 5))]
-    for a, b in ((x, y), (y, x), (np.asfortranarray(x), np.repeat(y, 2, 1)[:, ::2])):
+    others = (np.asfortranarray(x), np.repeat(y, 2, 1)[:, ::2]) if dtype == np.float64 else (y, x)
+    for a, b in ((x, y), others):
         with np.errstate(all="ignore"):
             wanted = [part.data for part in entry_by_entry(Tensor(a), Tensor(b))]
             found = run(a, b)
@@ -276,13 +293,46 @@ def assert_loops(seed, run):
         got = run(source(weighed(parts), *inputs, grad_of=[*range(len(inputs))], backend="numba"))(*inputs)
         slopes = gradients(value, tensors, allow_unused=True)
         wanted = [value, *(np.zeros_like(x) if g is None else g for x, g in zip(inputs, slopes, strict=True))]
-    for i, (a, b) in enumerate(zip(got, wanted, strict=True)):
+    for i, (a, b) in enumerate(zip(leaves(got), wanted, strict=True)):
         b = getattr(b, "data", b)
         assert np.shape(a) == np.shape(b)
         assert_close(a, b, f"result {i} of expression {seed}, {steps}")
 
 
-@pytest.mark.parametrize("first", range(0, 2000 if settings.default.max_examples > 1000 else 40, 10))
-def test_the_loops_of_expressions(first):
-    for seed in range(first, first + 10):
-        assert_loops(seed, as_python)
+@pytest.mark.parametrize("seed", range(2000 if settings.default.max_examples > 1000 else 14))
+def test_the_loops_of_expressions(seed):
+    assert_loops(seed, as_python)
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_the_machine_code_of_expressions(seed):
+    assert_loops(seed, lambda program: program)
+
+
+def a_title_of_two_lines(x):
+    m_sum = np.exp(x)
+    m = m_sum.mean()
+    return m * m_sum.sum()
+
+
+FOUND = {
+    "a part of a line has the name of another": (a_title_of_two_lines, 4),
+    "several lines write into one entry": (lambda x: (np.tanh(x)[np.array([0, -1, 0])] ** 2).sum(), 1),
+    "a position behind an offset": (lambda x: (x[1:][np.array([0, -1, 0])] ** 2).sum(), 3),
+    "four rows of a choice": (lambda x: np.where(x.reshape(67, 2) > 0, x[:2], x.reshape(67, 2)).sum(), 134),
+}
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_what_expressions_have_found(what):
+    f, n = FOUND[what]
+    x = rng.normal(size=n)
+    run = as_python(source(f, x, grad_of=0, backend="numba"))
+    for a, b in zip(run(x), minigrad.value_and_grad(f)(x), strict=True):
+        assert_close(a, b, what)
+
+
+def test_a_position_in_an_axis_of_one_entry():
+    run = as_python(source(lambda x, i: np.tanh(x)[i], np.ones(1), np.array([0, 0]), backend="numba"))
+    with pytest.raises(IndexError, match="out of bounds"):
+        run(np.ones(1), np.array([0, 3]))

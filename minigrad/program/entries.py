@@ -95,13 +95,18 @@ def at(name: str, index: Sequence[ast.expr]) -> ast.expr:
     return ast.Subscript(named(name), ast.Tuple(list(index), ast.Load()), ast.Load())
 
 
+def looked_up(index: ast.expr) -> bool:
+    """Whether an index is a position out of an array."""
+    return any(isinstance(node, ast.Call) for node in ast.walk(index))
+
+
 def linear(offset: int, terms: Sequence[tuple[int, ast.expr]]) -> ast.expr:
     """``offset + factor * term + ...``"""
     parts: list[ast.expr] = []
     for factor, term in terms:
         if isinstance(term, ast.Constant) and isinstance(term.value, int):
             offset += factor * term.value
-        elif factor:
+        elif factor or looked_up(term):  # which is out of bounds wherever it is
             parts.append(term if factor == 1 else ast.BinOp(literal(factor), ast.Mult(), term))
     if offset or not parts:
         parts.append(literal(offset))
@@ -163,7 +168,7 @@ class Entries:
             return self.constant(node, value, index)
         value = self.array(node)
         index = list(index)[len(index) - value.ndim :]
-        index = [ast.Constant(0) if n == 1 else i for n, i in zip(value.shape, index, strict=True)]
+        index = [ast.Constant(0) if n == 1 and not looked_up(i) else i for n, i in zip(value.shape, index, strict=True)]
         if isinstance(node, ast.Name) and node.id not in self.views:
             if node.id in self.arguments or value.ndim:
                 return at(node.id, index)

@@ -21,12 +21,13 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from minigrad.program.buffers import Apart
-from minigrad.program.entries import STARTS, Entries, Item, NoFormula, at, linear, matrices, reads, viewing
+from minigrad.program.entries import STARTS, Entries, Item, NoFormula, at, linear, looked_up, matrices, reads, viewing
 from minigrad.program.lines import Line
 from minigrad.program.simplify import LONGEST
 from minigrad.program.text import literal, named, names_read, numpys, renamed, unparse
@@ -35,6 +36,7 @@ __all__ = ["Loops", "Printed"]
 
 SMALL = 4096  # turns of all loops of a line together, below which the order of the loops does not matter
 COPIES, MANY = 4, 64  # rows that a turn takes of a loop through many, if they are added up in an array
+SHORT = 40  # lines of a loop that may be written out for each of these rows: numba takes 10 ms for a line
 Printed = tuple[str, "Line | None"]  # a line of text, and the line of the program that it is part of
 
 
@@ -246,8 +248,8 @@ class Loops:
         dropped = {makers[0].position(axis) for axis, loop in makers[0].bound.items() if id(loop) in gone}
         written = [item.index for item in makers]
         indices = [*written, *(index for item in readers for n, index in item.read if n == name)]
-        looked_up = {p for index in indices for p, e in enumerate(index) if isinstance(e, ast.Call)}
-        return [p for p, n in enumerate(shape) if (n != 1 or p in looked_up) and p not in dropped]
+        used = {p for p, n in enumerate(shape) if n != 1 or any(looked_up(index[p]) for index in indices)}
+        return sorted(used - dropped)
 
     def in_place(self, apart: Apart) -> dict[str, str]:
         """The results of an update that can be written over the parameter at once."""
@@ -336,6 +338,7 @@ class Loops:
         return (
             not path
             and node.size >= MANY
+            and len(items) <= SHORT
             and all(item.how == "add" and item.starts for item in across)
             and any(self.is_array(item.name) for item in across)
             and all(not self.is_array(item.name) or node in self.loops_of(item) for item in local)
@@ -391,10 +394,9 @@ class Loops:
             if reader in body and not set(names_read(values[0])) & set(self.placed.values()):
                 waiting.update({(item.name, r): value for r, value in enumerate(values)})
                 return
-        says = [*map(unparse, values)]
         if copies > 1 and self.is_across(item, item.path[0]):
-            says = [" + ".join(says)]
-        for r, value in enumerate(says):
+            values = [reduce(lambda total, value: ast.BinOp(total, ast.Add(), value), values)]
+        for r, value in enumerate(map(unparse, values)):
             target = unparse(self.named(item, at(item.name, item.index), waiting, r))
             if item.how in ("maximum", "minimum"):
                 yield f"{target} = np.{item.how}({target}, {value})", item.line
