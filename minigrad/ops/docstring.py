@@ -19,6 +19,7 @@ NO_NUMBERS = "TypeError: an input holds no real numbers, or there is no such arg
 NO_AXIS = "AxisError: there is no such axis; it is a ValueError and an IndexError."
 NO_REDUCTION = 'ValueError: `reduction` is none of "mean", "sum" and "none".'
 MISFIT = "ValueError: the shapes do not fit."
+WIDTH = 120
 
 
 def of_operation(operation: Any) -> str:
@@ -78,6 +79,7 @@ def whole(text: str, shapes: str, dtypes: str, errors: list[str]) -> str:
     told = [head]
     for word, sentence in ("Shapes", shapes), ("Dtypes", dtypes):
         if f"{word}: " not in head:
-            told.append(textwrap.fill(f"{word}: {sentence}", 120))
+            line = f"{word}: {sentence}"
+            told.append(line if len(line) <= WIDTH else textwrap.fill(line, WIDTH))  # which is slow
     told.append("\n".join(["Raises:", *(f"    {error}" for error in errors), *([own] if own else [])]))
     return "\n\n".join([*told, *([prompt + example] if prompt else [])])
