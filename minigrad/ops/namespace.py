@@ -15,7 +15,7 @@ from minigrad.engine.state import off_tape
 from minigrad.engine.trees import bare, mapped
 from minigrad.ops import elementwise, reduce
 from minigrad.ops.calling import whole_name
-from minigrad.ops.registry import FROM_NUMPY, OF_UFUNCS, REFUSED, WRITERS
+from minigrad.ops.registry import FROM_NUMPY, OF_UFUNCS, REFUSED, WRITERS, since
 from minigrad.tensor import Tensor
 
 
@@ -39,7 +39,7 @@ of_form: tuple[Any, ...] = (
 by_value: tuple[Any, ...] = (
     np.allclose, np.isclose, np.array_equal, np.array_equiv, np.nonzero, np.argwhere, np.flatnonzero, np.isin,
     np.nanargmax, np.nanargmin, np.lexsort, np.digitize, np.ix_, np.unravel_index, np.ravel_multi_index, np.isreal,
-    np.iscomplex, np.gcd, np.lcm, np.linalg.matrix_rank,
+    np.iscomplex, np.gcd, np.lcm, np.linalg.matrix_rank, *since("in1d"),
 )  # fmt: skip
 OFF_TAPE = {f: lambda *args, f=f, **kwargs: f(*bare(args), **bare(kwargs)) for f in of_form}
 OFF_TAPE |= {f: off_the_tape(f) for f in by_value}
