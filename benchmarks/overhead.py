@@ -100,7 +100,7 @@ def without_places(chain: Chain) -> Side:
     noting = minigrad.backprop.caller
     forward = on_the_tape(chain, backward=False)
     while True:
-        minigrad.backprop.caller = lambda depth: None  # type: ignore[assignment, return-value]
+        minigrad.backprop.caller = lambda depth: (None, 0)  # type: ignore[assignment, return-value]
         try:
             result = next(forward)
         finally:  # before the next side runs

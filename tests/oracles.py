@@ -114,17 +114,17 @@ def standardized(x: Any, weight: Any, bias: Any, axes: Any, eps: float, channels
 Pair = tuple[int, int]
 
 
-def windows(x: torch.Tensor, size: Pair, stride: Pair, dilation: Pair) -> torch.Tensor:
-    (h, w), (down, along) = size, dilation
+def windows(x: torch.Tensor, size: Pair, stride: Pair, dilation: Pair, count: Any = (None, None)) -> torch.Tensor:
+    (h, w), (down, along), (rows, columns) = size, dilation, count
     y = x.unfold(-2, (h - 1) * down + 1, stride[0]).unfold(-2, (w - 1) * along + 1, stride[1])
-    return y[..., ::down, ::along].movedim((-2, -1), (-4, -3))
+    return y[..., :rows, :columns, ::down, ::along].movedim((-2, -1), (-4, -3))
 
 
 def added_windows(x: torch.Tensor, stride: Pair, dilation: Pair, shape: tuple[int, ...]) -> torch.Tensor:
     """The adjoint of `windows`."""
 
     def cut(image: torch.Tensor) -> torch.Tensor:
-        return windows(image, tuple(x.shape[-4:-2]), stride, dilation)[..., : x.shape[-2], : x.shape[-1]]
+        return windows(image, tuple(x.shape[-4:-2]), stride, dilation, x.shape[-2:])
 
     return torch.autograd.functional.vjp(cut, torch.zeros(shape, dtype=x.dtype), x, create_graph=True)[1]
 

@@ -302,8 +302,8 @@ EXPECTED = {
     ],
     "mse_loss": [
         "L = Σ (input - target)² / N, the mean over all N entries",
-        "i̅n̅p̅u̅t̅ = 2 / size(input) · (input - target) · ȳ",
-        "t̅a̅r̅g̅e̅t̅ = 2 / size(input) · (target - input) · ȳ",
+        "i̅n̅p̅u̅t̅ = 2 / size(input) · ȳ · (input - target)",
+        "t̅a̅r̅g̅e̅t̅ = 2 / size(input) · ȳ · (target - input)",
     ],
 }
 

@@ -35,9 +35,9 @@ def test_the_lab_logs_its_tape(tmp_path):
     assert list(nodes[f"backward/{loss.name}"].input) == [loss.name]
     assert [dim.size for dim in nodes["W"].attr["_output_shapes"].list.shape[0].dim] == list(run.weights.shape)
     assert {node.device for node in nodes.values()} == {"/forward", "/backward"}
-    assert attributes(nodes["backward/W"])["formula"] == f"W̄ = xᵀ {'t̅2̅'}"
-    assert re.fullmatch(r"experiment\.py:\d+", attributes(linear)["line"])
-    assert attributes(linear)["code"] == "linear(x, engine.W, engine.b)"
+    assert attributes(nodes["backward/W"])["formula"] == f"W̄ = xᵀ {'y̅h̅a̅t̅'}"
+    assert re.fullmatch(r"descent\.py:\d+", attributes(linear)["line"])
+    assert attributes(linear)["code"] == "linear(x, W, b)"
     assert list(nodes["backward/W"].input) == [f"backward/{linear.name}"]
 
 

@@ -143,7 +143,7 @@ class Report:
     def __repr__(self) -> str:
         text = "\n".join("".join(text for text, _ in line).rstrip() for line in lines(self))
         # In an assertion that says more than `assert report`, pytest would escape the ends of lines and cut the text.
-        return text.partition("\n")[0] if sys._getframe(1).f_globals["__name__"] == "_pytest._io.saferepr" else text
+        return text.partition("\n")[0] if sys._getframe(1).f_globals.get("__name__") == "_pytest._io.saferepr" else text
 
     def _repr_html_(self) -> str:
         spans = [

@@ -21,19 +21,21 @@ NEAR = (1, 1)
 class windows:
     """y[..., i, j, r, s] = x[..., r * stride + i * dilation, s * stride + j * dilation]
 
-    All windows of `size` over the last two axes. Its adjoint adds them up where they overlap.
+    All windows of `size` over the last two axes, or the first `count` of them along each. Its adjoint adds them up
+    where they overlap.
     """
     helper = True
     params = [
         {"size": (2, 3), "stride": (2, 1), "dilation": NEAR}, {"size": (1, 2), "stride": (1, 3), "dilation": NEAR},
         {"size": (2, 2), "stride": (1, 1), "dilation": (1, 3)},
+        {"size": (2, 1), "stride": (1, 1), "dilation": NEAR, "count": (1, 3)},
     ]  # fmt: skip
     signature = "(n,3,4)->()"
-    def forward(x, *, size, stride, dilation):
+    def forward(x, *, size, stride, dilation, count=(None, None)):
         reach = (size[0] - 1) * dilation[0] + 1, (size[1] - 1) * dilation[1] + 1
         y = sliding_window_view(x, reach, (-2, -1))[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
-        return np.moveaxis(y, (-2, -1), (-4, -3))
-    def d_x(g, y, x, *, size, stride, dilation):
+        return np.moveaxis(y[..., : count[0], : count[1], :, :], (-2, -1), (-4, -3))
+    def d_x(g, y, x, *, size, stride, dilation, count):
         return overlap_add(g, stride=stride, dilation=dilation, shape=x.shape)
 
 
@@ -54,9 +56,8 @@ class overlap_add:
             y[..., top : top + rows * height : height, left : left + columns * width : width] += x[..., i, j, :, :]
         return y
     def d_x(g, y, x, *, stride, dilation, shape):
-        found = windows(g, size=x.shape[-4:-2], stride=stride, dilation=dilation)
-        rows, columns = x.shape[-2:]
-        return found if found.shape == x.shape else found[..., :rows, :columns]  # the shape may have room for more
+        # The shape may have room for more windows than there were.
+        return windows(g, size=x.shape[-4:-2], stride=stride, dilation=dilation, count=x.shape[-2:])
 
 
 @op
