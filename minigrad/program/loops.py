@@ -91,6 +91,13 @@ class Loops:
         self.placed = self.in_place(apart) if in_place else {}
         self.arrays = {name: self.kept(name) for name in self.items}
 
+    def result(self, text: ast.expr) -> ast.expr:
+        """What is returned, which needs no copy where it is a number."""
+        match text:
+            case ast.Call(ast.Attribute(ast.Name(name) as y, "copy")) if name in self.items and not self.is_array(name):
+                return y
+        return text
+
     # ---------------------------------------------------------------------------------------------- formulas and calls
     def add(self, line: Line) -> None:
         """One line, as formulas where it has them."""

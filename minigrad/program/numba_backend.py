@@ -40,8 +40,8 @@ class NumbaProgram(Program):
         self.describe(recording, static)
         apart = taken_apart(recording, ["checked"])
         self.lines, self.helpers, self.nesting = apart.lines, [*map(in_numbas_words, apart.helpers)], recording.result
-        self.result = ast.Tuple(list(arrays_in(apart.result)), ast.Load())
         self.loops = Loops(apart, values_of(recording), ["checked"])
+        self.result = ast.Tuple([self.loops.result(y) for y in arrays_in(apart.result)], ast.Load())
         self.printed = list(self.inside())
         self.text = "\n".join(self.print()) + "\n"
         self.outside = [a.held for a in self.arguments if a.held is not None]
