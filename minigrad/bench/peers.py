@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,8 +22,7 @@ def torch() -> Any:
 
 def jax() -> Any:
     """JAX with float64; compiled functions run in the thread that calls them."""
-    import jax
-
+    library = import_module("jax")  # whose types say one thing where it is installed, and another where not
     for name, value in ("jax_enable_x64", True), ("jax_cpu_enable_async_dispatch", False):
-        jax.config.update(name, value)  # type: ignore[no-untyped-call]
-    return jax
+        library.config.update(name, value)
+    return library
