@@ -511,7 +511,7 @@ def path_picture(runs: Sequence[Run], path: str | Path) -> Path:
         right.set_xscale("log", base=2)
         right.set_yscale("log", base=2)
         for axis in (right.xaxis, right.yaxis):
-            axis.set_major_formatter(lambda value, _: f"{value:,.4g}")
+            axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:.2g}")
         right.legend(frameon=False, fontsize=9, loc="lower left")
     right.set_title("noise: length of the gradient at the optimum", loc="left", weight="bold")
     right.set_xlabel("rows a step")
