@@ -9,8 +9,9 @@ import pytest
 
 from minigrad import lab
 from minigrad.cli import main
-from minigrad.lab.landscape import animation, place
+from minigrad.lab.landscape import place
 from minigrad.lab.newton import CrossEntropy
+from minigrad.lab.report import animation
 from minigrad.lab.theory import LeastSquares
 
 RNG = np.random.default_rng(5)

@@ -239,8 +239,6 @@ def run(options: argparse.Namespace) -> int:
             where = f"in the run of {last.method}, after {last.samples:,} samples"
             return fail(130, f"stopped by Ctrl-C {where}; {kept}")
     code = _report(runs, quiet) or (2 if lost else 0)
-    from minigrad.lab.landscape import animation
-
     if save and not runs[0].diverged:
         print(f"model:   {runs[0].model.save(save)}")
         if export:
@@ -250,7 +248,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
     if animate:
         with replacing(Path(animate)) as file:
-            file.write(animation(runs))
+            file.write(lab.report.animation(runs))
         print(f"page:    {animate}")
     diverged = [run.diverged for run in runs if run.diverged]
     for reason in diverged:

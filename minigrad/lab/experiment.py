@@ -345,8 +345,9 @@ def _carry_out(
                     LabWarning,
                     stacklevel=3,
                 )
+    ways = [run.history.path for run in result.runs]
     around = landscape(
-        exact, exact.steepest(*start), result.runs, table.x_train, table.y_train, stream(plans[0].seed, "noise")
+        exact, exact.steepest(*start), ways, table.x_train, table.y_train, stream(plans[0].seed, "noise")
     )
     result.runs[:] = [replace(run, landscape=around) for run in result.runs]
     if interrupted:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.lab.data import FloatArray
 from minigrad.lab.descent import TapeEngine, objective
 from minigrad.lab.theory import Optimum
-
-if TYPE_CHECKING:
-    from minigrad.lab.report import Run
 
 POINTS = 41  # of the grid, along each direction
 DRAWS = 32  # batches of a size, from which the noise of the gradient is measured
@@ -48,10 +42,11 @@ def place(exact: Optimum, directions: FloatArray, weights: FloatArray, bias: Flo
 
 
 def landscape(
-    exact: Optimum, directions: FloatArray, runs: Sequence[Run], x: FloatArray, y: FloatArray, rng: np.random.Generator
-) -> Landscape:
-    """The loss around the ways of `runs`, and the noise of its gradient, on rows x (n, p) and y (n, q)."""
-    paths = np.vstack([run.history.path for run in runs])
+    exact: Optimum, directions: FloatArray, ways: Sequence[FloatArray], x: FloatArray, y: FloatArray,
+    rng: np.random.Generator,
+) -> Landscape:  # fmt: skip
+    """The loss around the `ways` of descents, and the noise of its gradient, on rows x (n, p) and y (n, q)."""
+    paths = np.vstack(ways)
     paths = paths[(np.abs(paths) <= 3 * np.abs(paths[0]).max()).all(axis=1)]  # a descent may have left for ever
     low, high = (limit(np.vstack([paths, [[0.0, 0.0]]]), axis=0) for limit in (np.min, np.max))
     room = 0.15 * max(*(high - low), 1e-9)
@@ -78,46 +73,3 @@ def measured(exact: Optimum, x: FloatArray, y: FloatArray, rng: np.random.Genera
                 part.zero_grad()
         found.append((size, squares / draws, exact.noise(size)))
     return found
-
-
-def animation(runs: Sequence[Run]) -> str:
-    """A page of its own with the ways of `runs` in motion, over samples seen; it needs no network."""
-    from minigrad.lab.report import STYLES
-    from minigrad.views.explore import digest
-
-    found: Any = runs[0].landscape
-    style, script, template = (
-        resources.files("minigrad.lab").joinpath("page", f"animation.{kind}").read_text("utf-8")
-        for kind in ("css", "js", "html")
-    )
-    data = {
-        "along": rounded(found.along), "above": rounded(found.above), "least": runs[0].exact.least,
-        "runs": [
-            {
-                "name": run.name, "colour": STYLES[run.method][0], "samples": run.history.samples.tolist(),
-                "path": rounded(run.history.path), "loss": rounded(run.history.train),
-            }
-            for run in runs
-        ],
-    }  # fmt: skip
-    word = runs[0].exact.word
-    parts = {
-        "policy": f"default-src 'none'; script-src {digest(script)}; style-src {digest(style)}; base-uri 'none'",
-        "title": escaped(f"{runs[0].settings.data}: descents to the least {word}"),
-        "style": style,
-        "script": script,
-        "data": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
-    }
-    for name, part in parts.items():
-        template = template.replace("{{" + name + "}}", part)
-    return template
-
-
-def rounded(numbers: FloatArray) -> Any:
-    """Numbers to six digits, null where there is none."""
-    found = np.vectorize(lambda x: float(f"{x:.6g}") if np.isfinite(x) else None, otypes=[object])(numbers)
-    return found.tolist()
-
-
-def escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

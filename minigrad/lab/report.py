@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import sys
 import warnings
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
+from minigrad.engine.pages import page_of
 from minigrad.engine.words import counted, html_table
 from minigrad.lab.data import FloatArray, output_names
 from minigrad.lab.model import Model
@@ -468,6 +470,29 @@ def _drawn(figure: Any, path: Path) -> Path:
     with path.open("xb") as file:
         file.write(drawn.getvalue())
     return path
+
+
+def animation(runs: Sequence[Run]) -> str:
+    """A page of its own with the ways of `runs` in motion, over samples seen; it needs no network."""
+    found: Any = runs[0].landscape
+    data = {
+        "along": _rounded(found.along), "above": _rounded(found.above), "least": runs[0].exact.least,
+        "runs": [
+            {
+                "name": run.name, "colour": STYLES[run.method][0], "samples": run.history.samples.tolist(),
+                "path": _rounded(run.history.path), "loss": _rounded(run.history.train),
+            }
+            for run in runs
+        ],
+    }  # fmt: skip
+    title = escape(f"{runs[0].settings.data}: descents to the least {runs[0].exact.word}")
+    return page_of("minigrad.lab", "animation", json.dumps(data, separators=(",", ":")), title=title)
+
+
+def _rounded(numbers: FloatArray) -> Any:
+    """Numbers to six digits, null where there is none."""
+    found = np.vectorize(lambda x: float(f"{x:.6g}") if np.isfinite(x) else None, otypes=[object])(numbers)
+    return found.tolist()
 
 
 def path_picture(runs: Sequence[Run], path: str | Path) -> Path:

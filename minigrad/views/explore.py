@@ -7,18 +7,14 @@ operation, torch's: so the page is a debugger for a wrong backward.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import inspect
 import json
-import re
 import textwrap
 import warnings
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -29,6 +25,7 @@ from minigrad.backprop import gradients, record
 from minigrad.engine.files import replacing
 from minigrad.engine.names import excerpt, input_names, kind, line
 from minigrad.engine.numerical import numerical_gradient
+from minigrad.engine.pages import page_of
 from minigrad.engine.state import enable_grad
 from minigrad.engine.words import number, shape, summary
 from minigrad.tensor import Tensor
@@ -77,29 +74,10 @@ class Page:
 
 
 def filled(title: str, name: str, graph: str, data: str) -> str:
-    """The template with its parts; only the scripts and styles that are ours may run, by their hashes."""
-    template, style, script = (
-        resources.files("minigrad.views").joinpath("page", f"explorer.{suffix}").read_text("utf-8")
-        for suffix in ("html", "css", "js")
+    """The page with these texts, this graph and these steps."""
+    return page_of(
+        "minigrad.views", "explorer", data, [draw.STYLE], title=draw.xml(title), name=draw.xml(name), graph=graph
     )
-    styles = " ".join(map(digest, (style, draw.STYLE)))
-    policy = f"default-src 'none'; script-src {digest(script)}; style-src {styles}; base-uri 'none'; form-action 'none'"
-    parts = {
-        "policy": policy,
-        "title": draw.xml(title),
-        "name": draw.xml(name),
-        "style": style,
-        "script": script,
-        "graph": graph,
-        # In a script element only "<" can end it or begin a comment; in JSON it may be written so.
-        "data": data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"),
-    }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)  # in one pass: no part is searched again
-
-
-def digest(text: str) -> str:
-    """The word in a Content-Security-Policy that allows a script or a style with this text."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 # ------------------------------------------------------------------------------------------------------------ forward
