@@ -15,7 +15,7 @@ from minigrad.engine.state import off_tape
 from minigrad.engine.trees import bare, mapped
 from minigrad.ops import elementwise, reduce
 from minigrad.ops.calling import whole_name
-from minigrad.ops.registry import FROM_NUMPY, OF_UFUNCS, REFUSED, WRITERS, since
+from minigrad.ops.registry import FROM_NUMPY, OF_UFUNCS, REFUSED, WRITERS, answer, since
 from minigrad.tensor import Tensor
 
 
@@ -98,6 +98,6 @@ for name, instead in INSTEAD.items():  # by their names, as to look through all 
 def answers() -> dict[str, str]:
     """For each name what a call with a Tensor comes to: "tape", "array", "write", or what to say instead."""
     return {
-        name: "array" if f in OFF_TAPE else "tape" if f in FROM_NUMPY else "write" if f in WRITERS else REFUSED[f]
+        name: "array" if f in OFF_TAPE else "tape" if answer(f) else "write" if f in WRITERS else REFUSED[f]
         for name, f in public()
     }
