@@ -13,7 +13,7 @@ from minigrad.commands.userfile import fail, load_object
 EXAMPLES = """\
 examples:
   minigrad check lab.py:Linear --signature "(n,p),(p,q),(q)->(n,q)"
-  minigrad check lab.py:MSE --against torch_ref.MSE   from a clone; minigrad.torch_ref.MSE where it is installed
+  minigrad check lab.py:MSE --against torch_ref.MSE
   minigrad check lab.py:Log --signature "()->()" --domain x=0:inf
   minigrad check minigrad.tanh
 

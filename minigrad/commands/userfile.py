@@ -102,8 +102,14 @@ def _load_module(name: str) -> ModuleType:
         with _Importing(Path(), name):
             return import_module(name)
     except UserFileError as error:
-        if isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == "torch":
-            raise error.__cause__ from None  # torch_ref's, of which the command says what to install
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and cause.name == "torch":
+            raise cause from None  # torch_ref's, of which the command says what to install
+        if isinstance(cause, ModuleNotFoundError) and cause.name == "torch_ref":
+            from minigrad.lab.descent import torch_ref  # where it is, seen from another folder than that of a clone
+
+            found: ModuleType = torch_ref(name)
+            return found
         raise
 
 

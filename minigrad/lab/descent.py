@@ -264,13 +264,13 @@ def make_engine(
     return engine
 
 
-def torch_ref() -> Any:
-    """`torch_ref.descent`, which imports torch: in a wheel it is inside of minigrad, in a checkout beside it."""
+def torch_ref(name: str = "torch_ref.descent") -> Any:
+    """A module of torch_ref, which imports torch: in a wheel it is inside of minigrad, in a checkout beside it."""
     if find_spec("minigrad.torch_ref") is not None:
-        return import_module("minigrad.torch_ref.descent")
-    sys.path.append(str(Path(__file__).parents[2]))  # an editable install puts only minigrad where imports look
+        return import_module(f"minigrad.{name}")
+    sys.path.append(str(Path(__file__).resolve().parents[2]))  # an editable install links to minigrad alone
     try:
-        return import_module("torch_ref.descent")
+        return import_module(name)
     finally:
         sys.path.pop()
 
