@@ -334,7 +334,7 @@ OF_MATRICES = {
 WITHOUT_COUNTERPART: dict[str, str] = {  # name of an operation: why torch has nothing like it
     "add_at": "called by the rule of getitem, and judged as its derivative, to second order, and in test_index.py",
     **dict.fromkeys(
-        ["eigenvectors", "left_vectors", "right_vectors", "qr_orthogonal", "qr_triangular"],
+        ["eigensystem", "singular_system", "qr_system"],
         "the signs of columns are the library's choice; judged in test_linalg.py where they do not count",
     ),
     "sinc_slope": "called by sinc and its rule, and judged as its value and derivatives, to second order",

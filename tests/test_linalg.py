@@ -206,10 +206,14 @@ def slope_of(function, x):
 def test_vectors_of_equal_eigenvalues_have_no_derivative():
     """The eigenvalues have, as far as their sums determine it; the vectors have nan, in silence for no one."""
     same = np.eye(3)
-    assert not np.isfinite(slope_of(lambda x: (LA.eigh(x).eigenvectors ** 2)[0, 1], same)).all()
-    assert not np.isfinite(slope_of(lambda x: (LA.svd(x).U ** 2)[0, 1], same)).all()
+    for entry in (0, 0), (0, 1):
+        assert not np.isfinite(slope_of(lambda x, at=entry: LA.eigh(x).eigenvectors[at], same)).all()
+        assert not np.isfinite(slope_of(lambda x, at=entry: LA.svd(x).U[at], same)).all()
+        assert not np.isfinite(slope_of(lambda x, at=entry: LA.svd(x).Vh[at], same)).all()
     np.testing.assert_allclose(slope_of(lambda x: LA.eigvalsh(x).sum(), same), np.eye(3), atol=1e-15)
     np.testing.assert_allclose(slope_of(lambda x: LA.svdvals(x).sum(), same), np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(slope_of(lambda x: LA.eigh(x).eigenvalues.sum(), same), np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(slope_of(lambda x: LA.svd(x).S.sum(), same), np.eye(3), atol=1e-15)
 
 
 @pytest.mark.parametrize("function", [LA.inv, LA.det, lambda x: LA.slogdet(x)[1], lambda x: LA.solve(x, np.ones(2))])

@@ -1,8 +1,10 @@
 """Matrix decompositions.
 
-Each factor is an operation, and computes the whole decomposition for itself: what a rule needs of the others is then an
-operation of the input, too, and derivatives of any order follow.
+A decomposition is one operation, whose result has all factors of a matrix in one row: LAPACK is called once, the
+factors are slices of that row, and the rule gets their cotangents in a row, too, zeros for those that nothing needed.
 """
+
+import math
 
 import numpy as np
 
@@ -54,11 +56,28 @@ def mirrored(x):
     return np.tril(x) + np.tril(x, -1).mT
 
 
-def beside(values):
-    """1 / (values[j] - values[i]) for i ≠ j, and 0 for i = j."""
+def in_a_row(*factors):
+    """Matrices, one for each of a batch, as rows of all their entries."""
+    return np.concatenate([x.reshape(*x.shape[:-2], math.prod(x.shape[-2:])) for x in factors], -1)
+
+
+def from_a_row(row, i, *shapes):
+    """Of the matrices of these shapes that `in_a_row` joined the i-th, or its cotangent."""
+    start = sum(map(math.prod, shapes[:i]))
+    return row[..., start : start + math.prod(shapes[i])].reshape(*row.shape[:-1], *shapes[i])
+
+
+def over_if_sent(g, x, by):
+    """x / by; where by is 0, and g, the cotangent of the whole factor, too: 0, as nothing depends on that factor."""
+    nothing = (by == 0) & (np.abs(g).sum((-2, -1), keepdims=True) == 0)
+    return np.where(nothing, 0, x / np.where(nothing, 1, by))
+
+
+def over_gaps(g, x, values):
+    """x[i, j] / (values[j] - values[i]), and 0 for i = j."""
     gaps = np.expand_dims(values, -2) - np.expand_dims(values, -1)
     same = np.eye(values.shape[-1], dtype=bool)
-    return np.where(same, 0, 1 / np.where(same, 1, gaps))
+    return np.where(same, 0, over_if_sent(g, x, np.where(same, 1, gaps)))
 
 
 @op
@@ -100,21 +119,29 @@ class eigenvalues:
     domain = {"x": apart}
     def forward(x, *, UPLO="L"):        return np.linalg.eigvalsh(x, UPLO)
     def d_x(g, y, x, *, UPLO):
-        v = eigenvectors(x, UPLO=UPLO)
+        v = eigen_factor(eigensystem(x, UPLO=UPLO), 1, x)
         return triangle((v * np.expand_dims(g, -2)) @ v.mT, UPLO)
 
 
 @op
-class eigenvectors:
-    "y = V, whose columns are the eigenvectors of a symmetric matrix; at equal eigenvalues the rule has nan or inf"
+class eigensystem:
+    "y = λ, ascending, then V by rows, with x V = V diag(λ), of a symmetric matrix"
     helper = True
-    signature = "(n,n)->(n,n)"
+    signature = "(n,n)->(m)"
     batched = True
     domain = {"x": apart}
-    def forward(x, *, UPLO="L"):        return np.linalg.eigh(x, UPLO)[1]
+    def forward(x, *, UPLO="L"):
+        values, v = np.linalg.eigh(x, UPLO)
+        return in_a_row(np.expand_dims(values, -2), v)
     @silently
-    def d_x(g, y, x, *, UPLO):
-        return triangle(y @ (beside(eigenvalues(x, UPLO=UPLO)) * (y.mT @ g)) @ y.mT, UPLO)
+    def d_x(g, y, x, *, UPLO):  # Giles (2008)
+        (values, v), (g_values, g_v) = ([eigen_factor(row, i, x) for i in range(2)] for row in (y, g))
+        return triangle((v * np.expand_dims(g_values, -2) + v @ over_gaps(g_v, v.mT @ g_v, values)) @ v.mT, UPLO)
+
+
+def eigen_factor(row, i, x):
+    """λ or V, from the row that `eigensystem` makes of x."""
+    return from_a_row(row, i, x.shape[-1:], x.shape[-2:])
 
 
 @composition(np.linalg.eigvalsh)
@@ -143,7 +170,8 @@ def eigh(a, UPLO="L"):
     Tensor([1., 2.])
     """
     x, UPLO = of_floats("eigh", a), named("eigh", UPLO)
-    return EighResult(eigenvalues(x, UPLO=UPLO), eigenvectors(x, UPLO=UPLO))
+    row = eigensystem(x, UPLO=UPLO)
+    return EighResult(eigen_factor(row, 0, x), eigen_factor(row, 1, x))
 
 
 @op
@@ -154,37 +182,36 @@ class singular_values:
     batched = True
     domain = {"x": ranked}
     def forward(x):         return np.linalg.svd(x, compute_uv=False)
-    def d_x(g, y, x):       return (left_vectors(x) * np.expand_dims(g, -2)) @ right_vectors(x)
+    def d_x(g, y, x):
+        row = singular_system(x)
+        return (singular_factor(row, 0, x) * np.expand_dims(g, -2)) @ singular_factor(row, 2, x)
 
 
 @op
-class left_vectors:
-    "y = U of x = U diag(σ) Vᵀ; where two singular values are equal or one is 0 the rule has nan or inf"
+class singular_system:
+    "y = U by rows, then σ, descending, then Vᵀ by rows, with x = U diag(σ) Vᵀ"
     helper = True
-    signature = "(m,n)->(m,k)"
+    signature = "(m,n)->(k)"
     batched = True
     domain = {"x": ranked}
-    def forward(x):         return np.linalg.svd(x, full_matrices=False)[0]
+    def forward(x):
+        u, values, vh = np.linalg.svd(x, full_matrices=False)
+        return in_a_row(u, np.expand_dims(values, -2), vh)
     @silently
     def d_x(g, y, x):  # Townsend, Differentiating the singular value decomposition (2016)
-        values, v = np.expand_dims(singular_values(x), -2), right_vectors(x)
-        c = beside(singular_values(x) ** 2) * (y.mT @ g)
-        return (y @ ((c + c.mT) * values) + (g - y @ (y.mT @ g)) / values) @ v
+        (u, values, vh), (g_u, g_values, g_vh) = ([singular_factor(row, i, x) for i in range(3)] for row in (y, g))
+        left, right = over_gaps(g_u, u.mT @ g_u, values**2), over_gaps(g_vh, vh @ g_vh.mT, values**2)
+        row, column = np.expand_dims(values, -2), np.expand_dims(values, -1)
+        within = u * np.expand_dims(g_values, -2) + u @ ((left + left.mT) * row + column * (right + right.mT))
+        beyond = over_if_sent(g_u, g_u - u @ (u.mT @ g_u), row) @ vh
+        return within @ vh + beyond + u @ over_if_sent(g_vh, g_vh - (g_vh @ vh.mT) @ vh, column)
 
 
-@op
-class right_vectors:
-    "y = Vᵀ of x = U diag(σ) Vᵀ; where two singular values are equal or one is 0 the rule has nan or inf"
-    helper = True
-    signature = "(m,n)->(k,n)"
-    batched = True
-    domain = {"x": ranked}
-    def forward(x):         return np.linalg.svd(x, full_matrices=False)[2]
-    @silently
-    def d_x(g, y, x):
-        values, u = np.expand_dims(singular_values(x), -1), left_vectors(x)
-        c = beside(singular_values(x) ** 2) * (y @ g.mT)
-        return u @ (values * (c + c.mT) @ y + (g - (g @ y.mT) @ y) / values)
+def singular_factor(row, i, x):
+    """U, σ or Vᵀ, from the row that `singular_system` makes of x."""
+    rows, columns = x.shape[-2:]
+    k = min(rows, columns)
+    return from_a_row(row, i, (rows, k), (k,), (k, columns))
 
 
 @composition(np.linalg.svd)
@@ -211,7 +238,8 @@ def svd(a, full_matrices=True, compute_uv=True):
             f"svd: a has shape {x.shape}, and a does not determine all columns of square U and V; full_matrices=False "
             "has those that it determines"
         )
-    return SVDResult(left_vectors(x), singular_values(x), right_vectors(x))
+    row = singular_system(x)
+    return SVDResult(*[singular_factor(row, i, x) for i in range(3)])
 
 
 @composition(np.linalg.svdvals)
@@ -225,26 +253,21 @@ def svdvals(x):
 
 
 @op
-class qr_orthogonal:
-    "y = Q of x = Q R, of a matrix with as many rows as columns, or more"
+class qr_system:
+    "y = Q by rows, then R by rows, with x = Q R, of a matrix with as many rows as columns, or more"
     helper = True
-    signature = "(m,n)->(m,n)"
+    signature = "(m,n)->(k)"
     batched = True
     domain = {"x": tall}
-    def forward(x):         return np.linalg.qr(x)[0]
+    def forward(x):         return in_a_row(*np.linalg.qr(x))
     def d_x(g, y, x):  # Walter and Lehmann, Algorithmic differentiation of linear algebra functions (2010)
-        return np.linalg.solve(qr_triangular(x), (g - y @ mirrored(g.mT @ y)).mT).mT
+        (q, r), (g_q, g_r) = ([qr_factor(row, i, x) for i in range(2)] for row in (y, g))
+        return np.linalg.solve(r, (g_q + q @ mirrored(r @ g_r.mT - g_q.mT @ q)).mT).mT
 
 
-@op
-class qr_triangular:
-    "y = R of x = Q R, of a matrix with as many rows as columns, or more"
-    helper = True
-    signature = "(m,n)->(n,n)"
-    batched = True
-    domain = {"x": tall}
-    def forward(x):         return np.linalg.qr(x, "r")
-    def d_x(g, y, x):       return np.linalg.solve(y, (qr_orthogonal(x) @ mirrored(y @ g.mT)).mT).mT
+def qr_factor(row, i, x):
+    """Q or R, from the row that `qr_system` makes of x."""
+    return from_a_row(row, i, x.shape[-2:], (x.shape[-1],) * 2)
 
 
 @composition(np.linalg.qr)
@@ -270,7 +293,8 @@ def qr(a, mode="reduced"):
             "are not more rows than columns"
         )
     first = x[..., :rows]
-    q, r = qr_orthogonal(first), qr_triangular(first)
+    row = qr_system(first)
+    q, r = qr_factor(row, 0, first), qr_factor(row, 1, first)
     if columns > rows:
         r = np.concatenate([r, q.mT @ x[..., rows:]], axis=-1)
     return r if mode == "r" else QRResult(q, r)
