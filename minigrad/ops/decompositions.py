@@ -58,7 +58,8 @@ def mirrored(x):
 
 def in_a_row(*factors):
     """Matrices, one for each of a batch, as rows of all their entries."""
-    return np.concatenate([x.reshape(*x.shape[:-2], math.prod(x.shape[-2:])) for x in factors], -1)
+    rows = [x.copy() for x in factors]  # in C's order: LAPACK has that of columns, which numba does not reshape
+    return np.concatenate([x.reshape(*x.shape[:-2], math.prod(x.shape[-2:])) for x in rows], -1)
 
 
 def from_a_row(row, i, *shapes):
