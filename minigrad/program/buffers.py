@@ -7,7 +7,6 @@ result had on the tape, since the order of a sum follows the layout. What is ret
 from __future__ import annotations
 
 import ast
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -133,12 +132,12 @@ def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line]
         line = of_one_row(line, values)
         match line.text:
             case ast.BinOp(left, ast.MatMult(), right) if matrix(left, values) and matrix(right, values):
-                line = dataclasses.replace(line, text=ast.Call(ast.Attribute(left, "dot", ast.Load()), [right], []))
+                line = line.but(text=ast.Call(ast.Attribute(left, "dot", ast.Load()), [right], []))
             case ast.BinOp(left, op, right) if type(op) in UFUNCS and not isinstance(op, ast.MatMult):
                 dtype = line.value.dtype
                 left, right = [of_this_shape(side, line.value, values) for side in (left, right)]
                 text = ast.BinOp(number(left, right, dtype), op, number(right, left, dtype))
-                line = dataclasses.replace(line, text=text)
+                line = line.but(text=text)
         found.append(line)
     return found, [(name, ast.parse(text, mode="eval").body) for text, name in numbers.items()]
 
@@ -167,7 +166,7 @@ def of_one_row(line: Line, values: Mapping[str, Any]) -> Line:
                 shape = line.value.shape if line.value.ndim > 1 else line.value.size
                 text = ast.Call(ast.Attribute(named(x), "reshape", ast.Load()), [literal(shape)], [])
                 values[line.name] = value.reshape(shape)  # type: ignore[index]
-                return dataclasses.replace(line, text=text)
+                return line.but(text=text)
     return line
 
 
@@ -249,9 +248,9 @@ def with_buffers(
                 free.setdefault(layout(holds[name].like), []).append(holds.pop(name))
         if out is not None:
             new = ast.Call(call.func, call.args, [*call.keywords, ast.keyword("out", out)])
-            line = dataclasses.replace(line, text=new)
+            line = line.but(text=new)
         elif line.body is None:
-            line = dataclasses.replace(line, text=text)
+            line = line.but(text=text)
         found.append(line)
     return found, buffers
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import dataclasses
 import keyword
 import linecache
 import weakref
@@ -223,7 +222,7 @@ class Text:
         taken = [*taken, *self.taken[1:]]
         final = final_names(taken, self.lines, titles_of(recording, self.lines, now))
         new = {old: named(name) for old, name in final.items()}
-        lines = [dataclasses.replace(line, name=final[line.name], text=renamed(line.text, new)) for line in self.lines]
+        lines = [line.but(name=final[line.name], text=renamed(line.text, new)) for line in self.lines]
         names = {node: final.get(name, name) for node, name in now.items()}
         shared = {owner(a.value.array) for a in recording.arguments if type(a.value) is Tensor}
         return lines, structure(recording.result, names, shared)
@@ -303,5 +302,5 @@ def helpers_of(lines: list[Line], taken: Sequence[str]) -> list[ast.stmt]:
             helpers[id(line.body)] = function
         assert isinstance(line.text, ast.Call)
         call = ast.Call(named(helpers[id(line.body)].name), line.text.args, [])
-        lines[i] = dataclasses.replace(line, text=call)
+        lines[i] = line.but(text=call)
     return list(helpers.values())

@@ -71,6 +71,7 @@ class Recording:
         starts: the serial numbers with which the phases "forward", "backward" and "update" begin.
         updated: the parameters, and what the update made of them.
         cotangents: (order, x, g): g is the cotangent of x in the first sweep, the second, ...
+        lines: what `lines_of` makes of it, once it has.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Recording:
     starts: list[tuple[str, int]] = field(default_factory=list)
     cotangents: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)
     updated: tuple[list[Tensor], list[Any]] = field(default_factory=lambda: ([], []))
+    lines: Any = None
 
     def phase(self, node: Tensor) -> str:
         return [name for name, serial in self.starts if serial <= node.serial or name == "forward"][-1]

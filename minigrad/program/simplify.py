@@ -7,7 +7,6 @@ layout. Nothing is rearranged: floating-point arithmetic is not associative, and
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -88,7 +87,7 @@ class Simplifier:
     def read(self, line: Line) -> Line:
         """The line, reading what is there."""
         changed = {n: named(self.now(n)) for n in names_read(line.text) if n in self.instead}
-        return dataclasses.replace(line, text=renamed(line.text, changed)) if changed else line
+        return line.but(text=renamed(line.text, changed)) if changed else line
 
     def each(self, change: Callable[[Line], Line | None]) -> Iterator[Line]:
         """The lines after `change`, which gives None for one that goes. Lines that say the same become one."""
@@ -109,7 +108,7 @@ class Simplifier:
         """A line with constants written as numbers, if it is still needed."""
         if line.constant:
             text = folded_constant(line)
-            return dataclasses.replace(line, text=text, quiet=False, body=line.body if text is line.text else None)
+            return line.but(text=text, quiet=False, body=line.body if text is line.text else None)
         if line.body is not None:
             return line
         text = self.with_numbers(line)
@@ -124,7 +123,7 @@ class Simplifier:
         if isinstance(rest, ast.Name) and own and same_array(self.values[rest.id], line.value):
             self.instead[line.name] = rest.id  # but what is returned is no argument
             return None
-        return dataclasses.replace(line, text=self.without_unit(text))
+        return line.but(text=self.without_unit(text))
 
     def without_unit(self, text: ast.expr) -> ast.expr:
         """x for x * 1 and x / 1, where the layout is that of x, too."""
@@ -175,12 +174,12 @@ class Simplifier:
             found.append(self.part(line, f"{line.name}_{i}", renamed(s.value, names), hint))
             names[own] = named(found[-1].name)
         text = self.without_unit(renamed(line.body.result, names))
-        return [*found, dataclasses.replace(line, text=text, body=None)]
+        return [*found, line.but(text=text, body=None)]
 
     def part(self, line: Line, name: str, text: ast.expr, hint: str = "") -> Line:
         """A line for an expression that `line` needs."""
         value = self.values[name] = evaluate(text, self.values)
-        return dataclasses.replace(line, name=name, text=text, value=value, body=None, hint=hint)
+        return line.but(name=name, text=text, value=value, body=None, hint=hint)
 
     def split(self) -> Iterator[Line]:
         """Every operation on a line of its own."""
@@ -189,7 +188,7 @@ class Simplifier:
             whole = line.body is not None or line.draws or line.constant
             text = line.text if whole else self.without_operations(line.text, line, parts)
             self.inner.update(part.name for part in parts)
-            yield from [*parts, dataclasses.replace(line, text=text)]
+            yield from [*parts, line.but(text=text)]
 
     def without_operations(self, node: Any, line: Line, parts: list[Line]) -> Any:
         """An expression with names in the place of the operations inside; `parts` get these."""
@@ -257,7 +256,7 @@ def inlined(lines: Sequence[Line], inner: Callable[[Line], bool]) -> list[Line]:
     texts: dict[str, ast.expr] = {}
     found = []
     for line in lines:
-        line = dataclasses.replace(line, text=renamed(line.text, texts))
+        line = line.but(text=renamed(line.text, texts))
         if uses[line.name] == 1 and inner(line):
             texts[line.name] = line.text
         else:
@@ -277,7 +276,7 @@ def nested(lines: Sequence[Line], kept: set[str]) -> list[Line]:
             together = dict.fromkeys(names_read(new))
             fits = len(unparse(new)) <= LONGEST and sum(isinstance(n, OPERATIONS) for n in ast.walk(new)) <= 4
             if fits and line.body is None and line.phase == part.phase and line.quiet == part.quiet and together:
-                line = dataclasses.replace(line, text=new)
+                line = line.but(text=new)
                 del found[part.name]
             del waiting[name]
         found[line.name] = line
