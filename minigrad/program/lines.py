@@ -231,7 +231,7 @@ def fixed(forward: Any) -> bool:
     """Whether nothing but its arguments decides what a forward computes: a user's may read variables of outside."""
     if type(forward) is not FunctionType:
         return isinstance(forward, np.ufunc)
-    return forward.__module__.startswith("minigrad.") and not forward.__closure__
+    return str(forward.__module__).startswith("minigrad.") and not forward.__closure__
 
 
 def signature(value: Any) -> Any:

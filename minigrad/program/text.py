@@ -6,6 +6,7 @@ import ast
 import builtins
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ OPERATORS: dict[str, Any] = {  # np.add(a, b) is a + b: the same loop, the same 
     "negative": ast.USub, "equal": ast.Eq, "not_equal": ast.NotEq, "less": ast.Lt, "less_equal": ast.LtE,
     "greater": ast.Gt, "greater_equal": ast.GtE,
 }  # fmt: skip
+TIGHT = ast.Name, ast.Attribute, ast.Call, ast.Subscript  # no operator is in sight: they need no brackets
+SIDES = *TIGHT, ast.Constant
+SIGNS: dict[Any, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@"}
 # What None or False for these arguments says is what leaving them out says.
 LIBRARIES = {"np", "scipy"}
 NONE_IS_DEFAULT = {
@@ -49,12 +53,13 @@ def names_in(tree: Any) -> tuple[str, ...]:
     """The names in a syntax tree, one as often as it is there."""
     found: tuple[str, ...] | None = tree.__dict__.get("names_in")
     if found is None:
-        if isinstance(tree, ast.Name):
-            found = (tree.id,)
-        else:
-            values = [getattr(tree, field, None) for field in tree._fields]
-            parts = [part for value in values for part in (value if isinstance(value, list) else (value,))]
-            found = tuple([name for part in parts if isinstance(part, ast.AST) for name in names_in(part)])
+        found = (tree.id,) if isinstance(tree, ast.Name) else ()
+        for field in tree._fields:
+            value = getattr(tree, field, None)
+            if isinstance(value, list):
+                found += tuple([name for part in value if isinstance(part, ast.AST) for name in names_in(part)])
+            elif isinstance(value, ast.expr):
+                found += names_in(value)
         tree.names_in = found
     return found
 
@@ -68,8 +73,25 @@ def unparse(tree: Any) -> str:
         return ast.unparse(ast.fix_missing_locations(tree))
     known: dict[str, Any] = tree.__dict__
     if "text" not in known:
-        known["text"] = ast.unparse(tree)
+        known["text"] = plain(tree) or ast.unparse(tree)
     return str(known["text"])
+
+
+def plain(tree: ast.expr) -> str | None:
+    """The text of what most lines are, a call or one operation: `ast.unparse` takes ten times as long for it."""
+    if isinstance(tree, ast.Name):
+        return tree.id
+    if isinstance(tree, ast.Constant) and type(tree.value) in (int, bool, NoneType):
+        return repr(tree.value)
+    if isinstance(tree, ast.Attribute) and isinstance(tree.value, TIGHT):
+        return f"{unparse(tree.value)}.{tree.attr}"
+    if isinstance(tree, ast.Call) and isinstance(tree.func, TIGHT) and all(k.arg for k in tree.keywords):
+        arguments = [*map(unparse, tree.args), *[f"{k.arg}={unparse(k.value)}" for k in tree.keywords]]
+        return f"{unparse(tree.func)}({', '.join(arguments)})"
+    if isinstance(tree, ast.BinOp) and isinstance(tree.left, SIDES) and isinstance(tree.right, SIDES):
+        sign = SIGNS.get(type(tree.op))
+        return sign and f"{unparse(tree.left)} {sign} {unparse(tree.right)}"
+    return None
 
 
 def numbered(name: str) -> Iterator[str]:
