@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from minigrad.tensor import Tensor
 
 __all__ = ["Apart", "Buffer", "faster", "taken_apart", "with_buffers"]
 
+ARITHMETIC = ast.BinOp, ast.UnaryOp, ast.Compare  # makes memory of its own
 UFUNCS = {op: name for name, op in OPERATORS.items()}
 REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
 
@@ -80,7 +82,8 @@ def taken_apart(recording: Recording, taken: Sequence[str]) -> Apart:
     values = {a.name: a.value.array if type(a.value) is Tensor else a.value for a in recording.arguments}
     with np.errstate(all="ignore"):
         for line in lines:
-            values[line.name] = line.value if line.draws else eval(unparse(line.text), space, values)
+            known = line.draws or (isinstance(line.text, ARITHMETIC) and line.value.base is None)
+            values[line.name] = line.value if known else eval(unparse(line.text), space, values)
     return Apart(lines, helpers, result, updated, values)
 
 
@@ -184,13 +187,20 @@ def takes_out(text: ast.expr) -> tuple[bool, bool]:
         return False, False
     if isinstance(text.func, ast.Attribute) and text.func.attr == "dot" and len(text.args) == 1:
         return True, False
-    path = unparse(text.func).removeprefix("np.")
-    function = getattr(np, path.removesuffix(".reduce"), None)
-    if not isinstance(function, np.ufunc) or function.nout != 1:
+    path = unparse(text.func)
+    function = ufunc(path)
+    if function is None:
         return False, False
     if path.endswith(".reduce"):
         return True, False
     return len(text.args) == function.nin, function.signature is None
+
+
+@lru_cache(maxsize=256)
+def ufunc(path: str) -> np.ufunc | None:
+    """The ufunc of one result that a text calls by this path, or the reduce of which; None where it is no such."""
+    found = getattr(np, path.removeprefix("np.").removesuffix(".reduce"), None)
+    return found if isinstance(found, np.ufunc) and found.nout == 1 else None
 
 
 def with_buffers(
@@ -231,7 +241,7 @@ def with_buffers(
                 out = named(argument)
         elif able and compact(line.value) and line.value.size >= least:
             key = layout(line.value)
-            dying = [n for n in read if in_place and n in holds and last[n] == i and layout(values[n]) == key]
+            dying = [n for n in read if n in holds and last[n] == i and layout(values[n]) == key] if in_place else []
             # Not if another input is a view of it, as in x + x.T: NumPy would copy that first, and numba would not.
             dying = [n for n in dying if all(m == n or roots.get(m) != n for m in read)]
             if dying:

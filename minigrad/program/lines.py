@@ -236,7 +236,7 @@ def fixed(forward: Any) -> bool:
 
 def signature(value: Any) -> Any:
     """The part of a value that a specialised forward depends on."""
-    return (value.shape, value.dtype.str) if isinstance(value, np.ndarray) else (type(value), repr(value))
+    return (value.shape, value.dtype) if isinstance(value, np.ndarray) else (type(value), repr(value))
 
 
 # ----------------------------------------------------------------------------------------------------- what is made

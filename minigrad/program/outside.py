@@ -52,7 +52,8 @@ class Finding(NamedTuple):
 
 def places(*roots: Any, without: Container[Any] = ()) -> list[Finding]:
     """Everything that can be reached from `roots`, which are functions or objects, on other ways than `without`."""
-    names, known = set[str](), -1
+    names = {name for root in roots if isinstance(root, FunctionType) for name in names_in(root.__code__)}
+    known = -1
     while len(names) > known:  # a function that is reached late may read an attribute of what was reached before
         known, found = len(names), reached(roots, names, without)
     return found
@@ -195,7 +196,9 @@ class Outside:
         self.look()
 
     def look(self) -> None:
-        found = places(*self.functions, without=self.written)
+        self.see(places(*self.functions, without=self.written))
+
+    def see(self, found: list[Finding]) -> None:
         self.places = {p.identity: p for p in found}
         state = tuple([(p.name, p.how, comparable(p.value)) for p in found])
         if state not in self.states:
@@ -212,10 +215,11 @@ class Outside:
     def ran(self) -> int:
         """The state after the functions ran: what they have changed is theirs, and is not looked at any more."""
         before = {key: comparable(p.value) for key, p in self.places.items()}
-        for place in places(*self.functions):
+        found = places(*self.functions)
+        for place in found:
             if place.how in HOW and before.get(place.identity, self) != comparable(place.value):
                 self.written.add(place.identity)
-        self.look()
+        self.see(places(*self.functions, without=self.written) if self.written else found)
         return self.state
 
 

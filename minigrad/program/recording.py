@@ -233,7 +233,7 @@ def trace(
     with np.errstate(all="ignore" if moved else None), Tracing() as tracing:
         recording.starts = [("forward", tracing.serial)]
         inputs = [given(recording, tracing, name, x, moved) for name, x in zip(names, examples, strict=True)]
-        wanted = selected(grad_of, names[:own], inputs[:own], arrays_outside(fn))
+        wanted = selected(grad_of, names[:own], inputs[:own], lambda: arrays_outside(fn))
         try:
             value = fn(*inputs[:own], **static)
             swept(recording, as_results(recording, tracing, value), wanted, order, update, inputs[own:])
@@ -338,7 +338,7 @@ def trace_tape(
     opened = []
     with Tracing() as tracing:
         recording.starts = [("forward", tracing.serial)]
-        wanted = selected(grad_of, (), (), around)
+        wanted = selected(grad_of, (), (), lambda: around)
         for node in tape(output):
             tracing.hold(node)
             if isinstance(node.op, Part):
@@ -403,16 +403,24 @@ def other_numbers(array: Array) -> Array:
     return other
 
 
-def selected(grad_of: Any, names: Sequence[str], inputs: Sequence[Any], around: Mapping[int, tuple[str, Any]]) -> Any:
-    """The Tensors that `grad_of` names, nested as the arguments are, which now require grad; a tuple for a sequence."""
+def selected(
+    grad_of: Any, names: Sequence[str], inputs: Sequence[Any], around: Callable[[], Mapping[int, tuple[str, Any]]]
+) -> Any:
+    """The Tensors that `grad_of` names, nested as the arguments are, which now require grad; a tuple for a sequence.
+
+    What is `around` the function is looked for only where no argument has the name.
+    """
     if grad_of is None:
         return None
     if isinstance(grad_of, list | tuple):
         return tuple([selected(one, names, inputs, around) for one in grad_of])
     if type(grad_of) is Tensor:
         return grad_of
-    found = {name: x for name, x in around.values() if type(x) is Tensor} | dict(zip(names, inputs, strict=True))
-    x = inputs[grad_of] if isinstance(grad_of, int) and -len(inputs) <= grad_of < len(inputs) else found.get(grad_of)
+    found: dict[str, Any] = dict(zip(names, inputs, strict=True))
+    place = isinstance(grad_of, int) and -len(inputs) <= grad_of < len(inputs)
+    if not place and grad_of not in found:
+        found = {name: x for name, x in around().values() if type(x) is Tensor} | found
+    x = inputs[grad_of] if place else found.get(grad_of)
     tensors = [t for t in leaves(x) if type(t) is Tensor]
     if not tensors and isinstance(x, SIMPLE) and x is not None:
         raise ValueError(

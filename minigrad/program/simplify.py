@@ -17,10 +17,12 @@ import numpy as np
 
 from minigrad.program.lines import Line
 from minigrad.program.text import (
+    LIBRARIES,
     is_uniform,
     libraries,
     literal,
     named,
+    names_in,
     names_read,
     number,
     numpys,
@@ -33,7 +35,8 @@ from minigrad.program.text import (
 __all__ = ["Simplifier", "inlined", "is_view", "nested"]
 
 LONGEST = 56  # characters of a line that several are put into
-OPERATIONS = ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare
+OPERATIONS = ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare
+PARTS = ast.expr, ast.keyword
 VIEWS = {"reshape", "swapaxes", "squeeze", "transpose", "expand_dims", "broadcast_to", "moveaxis", "flip"}
 
 
@@ -154,11 +157,14 @@ class Simplifier:
     # ---------------------------------------------------------------------------------------- nothing computed twice
     def opened(self) -> Iterator[Line]:
         """Forwards of several lines, taken apart where one of their expressions is needed elsewhere, too."""
+        if self.open_all or not any(line.body for line in self.lines):
+            yield from (part for line in self.lines for part in self.parts(line))
+            return
         apart = [self.parts(line) for line in self.lines]
         own = [{key for part in parts for key in keys(part.text)} for parts in apart]
         seen = Counter(key for mine in own for key in mine)
         for line, parts, mine in zip(self.lines, apart, own, strict=True):
-            yield from parts if self.open_all or any(seen[key] > 1 for key in mine) else [line]
+            yield from parts if any(seen[key] > 1 for key in mine) else [line]
 
     def parts(self, line: Line) -> list[Line]:
         """A forward of several lines as lines of the program, if it can be taken apart."""
@@ -188,13 +194,13 @@ class Simplifier:
             whole = line.body is not None or line.draws or line.constant
             text = line.text if whole else self.without_operations(line.text, line, parts)
             self.inner.update(part.name for part in parts)
-            yield from [*parts, line.but(text=text)]
+            yield from [*parts, line if text is line.text else line.but(text=text)]
 
     def without_operations(self, node: Any, line: Line, parts: list[Line]) -> Any:
         """An expression with names in the place of the operations inside; `parts` get these."""
 
         def named_part(inner: Any) -> Any:
-            if not isinstance(inner, ast.expr | ast.keyword):
+            if isinstance(inner, ast.Name) or not isinstance(inner, PARTS):
                 return inner
             text = self.without_operations(inner, line, parts)
             if not is_work(text):
@@ -202,13 +208,14 @@ class Simplifier:
             parts.append(self.part(line, f"{line.name}_{len(parts)}p", text))
             return named(parts[-1].name)
 
-        fields = ast.iter_fields(node)
-        return type(node)(**{k: list(map(named_part, v)) if isinstance(v, list) else named_part(v) for k, v in fields})
+        old = [getattr(node, field, None) for field in node._fields]
+        new = [list(map(named_part, part)) if isinstance(part, list) else named_part(part) for part in old]
+        return node if new == old else type(node)(*new)
 
 
 def is_work(node: ast.AST) -> bool:
     """Whether an expression is worth a name: it computes something, and of arrays."""
-    if not isinstance(node, OPERATIONS) or not any(True for _ in names_read(node)):
+    if not isinstance(node, OPERATIONS) or LIBRARIES.issuperset(names_in(node)):
         return False
     return not is_view(node)
 
@@ -245,7 +252,7 @@ def live(lines: Iterable[Line], roots: Iterable[str]) -> list[Line]:
     needed, found = set(roots), []
     for line in reversed(list(lines)):
         if line.name in needed or line.draws:
-            needed.update(names_read(line.text))
+            needed.update(names_in(line.text))
             found.append(line)
     return found[::-1]
 

@@ -6,6 +6,7 @@ import ast
 import builtins
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import NoneType
 from typing import Any
 
@@ -32,11 +33,12 @@ NONE_IS_DEFAULT = {
 
 
 # ---------------------------------------------------------------------------------------------------------- the text
+# Trees are never changed once they are made. So a node keeps what was found out about it, and trees may share nodes.
+@lru_cache(maxsize=4096)
 def named(name: str) -> ast.Name:
     return ast.Name(name, ast.Load())
 
 
-# Trees are never changed once they are made. So a node keeps what was found out about it, and trees may share nodes.
 def renamed(tree: Any, names: Mapping[str, Any]) -> Any:
     """A syntax tree with other expressions in the place of names; what is assigned to gets another name."""
     if isinstance(tree, list):
@@ -107,6 +109,7 @@ def libraries() -> dict[str, Any]:
     return {"np": np, "scipy": sys.modules.get("scipy")}
 
 
+@lru_cache(maxsize=4096)
 def numpys(path: str, library: str = "np") -> ast.expr:
     node: ast.expr = named(library)
     for name in path.split("."):
