@@ -263,6 +263,7 @@ def over_axes(name, last, rest, axes):
     def transform(a, s=None, axes=axes, norm=None):
         shape = np.shape(a)
         axes = tuple(range(len(shape)))[-len(s) if s is not None else 0 :] if axes is None else tuple(axes)
+        axes = [normalize_axis_index(axis, len(shape)) for axis in axes]  # some of them twice, if one likes
         sizes = [None] * len(axes) if s is None else [shape[axes[i]] if n == -1 else n for i, n in enumerate(s)]
         steps = [*zip((*[rest] * (len(axes) - 1), last), axes, sizes, strict=True)]
         for one, axis, n in steps if last is irfft else reversed(steps):  # what is real comes first, or last

@@ -139,9 +139,9 @@ class take_along_axis:
     def compose(x, indices, *, axis=-1):
         if axis is None:
             x, axis = x.reshape(-1), 0
-        if indices.ndim != x.ndim:
+        if np.ndim(indices) != x.ndim:
             raise ValueError(
-                f"take_along_axis: indices of shape {indices.shape} need as many axes as x, of shape {x.shape}"
+                f"take_along_axis: indices of shape {np.shape(indices)} need as many axes as x, of shape {x.shape}"
             )
         grid = list(np.ogrid[tuple(slice(n) for n in x.shape)])
         grid[normalize_axis_index(axis, x.ndim)] = indices

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_tuple
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from minigrad.engine.state import off_tape
 from minigrad.ops.operation import lifted, operand
@@ -64,7 +64,7 @@ def argpartition(a, kth, axis=-1, kind="introselect"):
 
 def within(name, kth, shape, axis):
     """axis, if kth are places along it."""
-    length = math.prod(shape) if axis is None else shape[axis]
+    length = math.prod(shape) if axis is None else shape[normalize_axis_index(axis, len(shape))]
     if any(not -length <= k < length for k in np.atleast_1d(kth)):
         raise ValueError(f"{name}: kth={kth!r} is no place among {length} entries")
     return axis
