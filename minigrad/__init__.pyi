@@ -523,6 +523,8 @@ def sinc(x: Operand) -> Tensor:
     """y = sin πx / πx, and 1 at 0"""
 def sinh(x: Operand) -> Tensor:
     """y = sinh x"""
+def sliding_window_view(x: Operand, window_shape: Any, axis: int | Sequence[int] | None = None) -> Tensor:
+    """All windows of this shape, over all axes of x or over these: first where a window begins, then what is in it."""
 def slogdet(a: Operand) -> Tensor:
     """The pair (sign, logabsdet) with det a = sign · exp(logabsdet); the sign has no derivative."""
 def smooth_l1_loss(input: Operand, target: Operand, *, reduction: Literal["mean", "sum", "none"] = "mean", beta: float = 1.0) -> Tensor:

@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 import minigrad
 from minigrad import Tensor, gradcheck, gradients
@@ -190,6 +191,8 @@ CALLS = [
     ("vecmat", lambda x, y: vecmat(x, y), [(3,), C]),
     ("vsplit", lambda x: np.vsplit(x, 2), [M]),
     ("vstack", lambda *xs: np.vstack(xs), [(3,), M]),
+    ("sliding_window_view", lambda x: sliding_window_view(x, (2, 2)), [M]),
+    ("sliding_window_view", lambda x: sliding_window_view(x, (2, 1, 2), (-1, 0, -1)), [(3, 4)]),
 ]
 # how many entries each of their results, or functions, gets depends on the numbers
 NO_PROGRAM = {"piecewise": "depends on", "unique": "unique .* leaves the tape"}
@@ -391,6 +394,9 @@ def test_where_new_answers_would_be_other_ones():
     for product in (matvec, vecmat):
         with pytest.raises(ValueError, match=r"x. needs the axes of a matrix"):
             product(Tensor([1.0]), Tensor([1.0]))
+    for shape, axis, expected in (2, None, "other axes than"), (0, 0, "no window of 0"), (3, 0, "no window of 3"):
+        with pytest.raises(ValueError, match=expected):
+            sliding_window_view(Tensor(np.ones((2, 2))), shape, axis)
     for name in ("partition", "argpartition"):
         with pytest.raises(ValueError, match=f"{name}: kth=3 is no place among 2 entries"):
             getattr(np, name)(Tensor([1.0, 2.0]), 3)

@@ -7,10 +7,12 @@ is (n, c, l) or (c, l), and is computed as an image of height 1. A setting is an
 import math
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib import stride_tricks
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from minigrad.ops.norms import check_shapes
-from minigrad.ops.registry import op
+from minigrad.ops.operation import lifted, operand
+from minigrad.ops.registry import composition, op
 from minigrad.ops.shape import along
 
 AXES = {1: "l", 2: "h, w"}
@@ -33,7 +35,8 @@ class windows:
     signature = "(n,3,4)->()"
     def forward(x, *, size, stride, dilation, count=(None, None)):
         reach = (size[0] - 1) * dilation[0] + 1, (size[1] - 1) * dilation[1] + 1
-        y = sliding_window_view(x, reach, (-2, -1))[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+        y = stride_tricks.sliding_window_view(x, reach, (-2, -1))
+        y = y[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
         return np.moveaxis(y[..., : count[0], : count[1], :, :], (-2, -1), (-4, -3))
     def d_x(g, y, x, *, size, stride, dilation, count):
         return overlap_add(g, stride=stride, dilation=dilation, shape=x.shape)
@@ -58,6 +61,29 @@ class overlap_add:
     def d_x(g, y, x, *, stride, dilation, shape):
         # The shape may have room for more windows than there were.
         return windows(g, size=x.shape[-4:-2], stride=stride, dilation=dilation, count=x.shape[-2:])
+
+
+@composition(stride_tricks.sliding_window_view)
+def sliding_window_view(x, window_shape, axis=None):
+    """All windows of this shape, over all axes of x or over these: first where a window begins, then what is in it.
+
+    Unlike NumPy's it is no view of x, and takes as much memory as it has entries.
+
+    >>> sliding_window_view([1.0, 2.0, 4.0], 2)
+    Tensor([[1., 2.],
+            [2., 4.]])
+    """
+    y = lifted(operand(x))
+    shape = window_shape if np.iterable(window_shape) else (window_shape,)
+    axes = range(y.ndim) if axis is None else normalize_axis_tuple(axis, y.ndim, allow_duplicate=True)
+    if len(shape) != len(axes):
+        raise ValueError(f"sliding_window_view: a window of shape {shape} has other axes than {tuple(axes)} of x")
+    for length, axis in zip(shape, axes, strict=True):
+        if not 0 < length <= y.shape[axis]:
+            raise ValueError(f"sliding_window_view: axis {axis} has {y.shape[axis]} entries, and no window of {length}")
+        found = windows(y.swapaxes(axis, -1)[..., None, :], size=(1, length), stride=NEAR, dilation=NEAR)
+        y = found[..., 0, :, 0, :].mT.swapaxes(axis, -2)
+    return y
 
 
 @op
