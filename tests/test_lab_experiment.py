@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minigrad import lab
-from minigrad.lab import Interrupted, LabError, LabWarning, descent
+from minigrad.lab import Interrupted, LabError, LabWarning, descent, experiment
 from minigrad.lab.data import load, prepare
 from minigrad.lab.theory import mse
 
@@ -20,6 +20,20 @@ def test_defaults_end_within_two_percent_on_california(method):
     run = lab.train(method=method)
     assert 0 <= run.above_optimum < 0.02
     assert run.diverged is None
+
+
+@pytest.mark.parametrize("how", [{}, {"dtype": "float32", "clip_norm": 0.5}, {"outputs": 1, "schedule": "linear"}])
+def test_many_steps_are_those_of_a_program_to_the_same_bits(how, monkeypatch):
+    """By default the tape takes few steps; none of a method that remembers is taken by a program."""
+    how = {"data": "synthetic", "epochs": 2} | how
+    taped = lab.compare(**how)
+    monkeypatch.setattr(experiment, "MOST_TAPED", 79)
+    programs = lab.compare(**how)
+    for one, other in zip(taped.runs, programs.runs, strict=True):
+        assert (one.settings.engine, other.settings.engine) == ("minigrad", "compiled")
+        assert one.weights.tobytes() + one.bias.tobytes() == other.weights.tobytes() + other.bias.tobytes()
+    for others in {"methods": ["sgd", "momentum"]}, {"methods": ["minibatch"]}:
+        assert {run.settings.engine for run in lab.compare(**how | others).runs} == {"minigrad"}
 
 
 @pytest.mark.parametrize(("data", "seed"), [("diabetes", 0), ("synthetic", 1)])

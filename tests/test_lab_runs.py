@@ -10,7 +10,7 @@ import pytest
 
 from minigrad import lab
 from minigrad.cli import main
-from minigrad.lab import experiment
+from minigrad.lab import experiment, runs
 
 SMALL = ["--data", "synthetic", "--rows", "40", "-q"]
 
@@ -62,10 +62,22 @@ class Killed(BaseException):
     """As a signal that nobody handles."""
 
 
-@pytest.mark.parametrize(("method", "engine"), [("minibatch", "compiled"), ("nesterov", "minigrad")])
-def test_a_killed_run_goes_on_to_the_same_bits(method, engine, monkeypatch):
-    words = {"method": method, "engine": engine, "epochs": 6, "schedule": "cosine", "init": "random", "logdir": "runs"}
-    whole = lab.train("synthetic", **words)
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        ("minibatch", {"engine": "compiled"}),
+        ("nesterov", {}),
+        ("minibatch", {"data": "classes.csv", "target": "y", "task": "classification", "alpha": 0.1}),
+        ("momentum", {"backend": "threads", "workers": 2, "batch_size": 20}),
+        ("minibatch", {"backend": "serial", "local_steps": 2, "batch_size": 10}),
+    ],
+    ids=str,
+)
+def test_a_killed_run_goes_on_to_the_same_bits(method, how, monkeypatch):
+    Path("classes.csv").write_text("x,y\n" + "\n".join(f"{i % 7},{'abc'[i % 3]}" for i in range(40)))
+    words = {"data": "synthetic", "method": method, "epochs": 6, "schedule": "cosine", "init": "random"}
+    words |= {"logdir": "runs", **how}
+    whole = lab.train(**words)
     monkeypatch.setattr(experiment, "EVERY", 0.0)
     look, looks = experiment.Progress.__call__, 0
 
@@ -78,10 +90,14 @@ def test_a_killed_run_goes_on_to_the_same_bits(method, engine, monkeypatch):
 
     monkeypatch.setattr(experiment.Progress, "__call__", killing)
     with pytest.raises(Killed):
-        lab.train("synthetic", **(words | {"logdir": "killed"}))
+        lab.train(**(words | {"logdir": "killed"}))
     monkeypatch.setattr(experiment.Progress, "__call__", look)
     seen = looks
-    assert main(["train", "--resume", str(only("killed/*")), "-q"]) == 0
+    folder = only("killed/*")
+    if how:  # without the command, which draws
+        lab.compare(**runs.settings(folder), resume=folder)
+    else:
+        assert main(["train", "--resume", str(folder), "-q"]) == 0
     results = [json.loads(only(f"{folder}/*/results.json").read_text())[method] for folder in ("runs", "killed")]
     assert [{**result, "seconds": 0} for result in results] == [{**results[0], "seconds": 0}] * 2
     assert looks == seen

@@ -115,7 +115,11 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     add("--init", choices=INITS, default="zeros", help="the weights to start from (default zeros)")
     add("--seed", type=int, default=0, help="of the split, the start and the order of the rows (default 0)")
     add("--dtype", choices=DTYPES, default="float64", help="of data and weights (default float64)")
-    add("--engine", choices=ENGINES, default="minigrad", help="whose gradients (default minigrad)")
+    add(
+        "--engine",
+        choices=ENGINES,
+        help="whose gradients (default minigrad, its tape; of more than 20,000 steps compiled, to the same bits)",
+    )
     add("--preset", choices=PRESETS, help="the lab report's lr, epochs and clip-norm; what you give goes first")
     add = parser.add_argument_group("workers").add_argument
     add("--workers", type=int, metavar="N", help="share the rows of a step among N processes; the bits stay the same")

@@ -10,15 +10,22 @@ from contextlib import nullcontext
 from dataclasses import asdict, astuple, replace
 from inspect import Signature, signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigrad import checkpoint
-from minigrad.lab import parallel
-from minigrad.lab.cluster import crew
+from minigrad import Tensor, checkpoint
 from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
-from minigrad.lab.descent import Engine, Milestone, TapeEngine, check_engine, descend, make_engine, rates, rows_a_step
+from minigrad.lab.descent import (
+    Milestone,
+    TapeEngine,
+    check_engine,
+    descend,
+    make_engine,
+    objective,
+    rates,
+    rows_a_step,
+)
 from minigrad.lab.errors import LabError, LabWarning, option, unknown
 from minigrad.lab.events import EventLog, new_folder
 from minigrad.lab.landscape import landscape, place
@@ -34,14 +41,19 @@ from minigrad.lab.settings import (
     ENGINES,
     INITS,
     METHODS,
+    MOST_TAPED,
     PRESETS,
     SCHEDULES,
+    SHARED_BATCH,
     TASKS,
     Method,
     Settings,
 )
 from minigrad.lab.store import ready
 from minigrad.lab.theory import FAR, LeastSquares, Optimum, percent
+
+if TYPE_CHECKING:
+    from minigrad.lab.parallel import Crew, Part
 
 CHECKPOINT = "checkpoint.npz"  # in the folder of a method: where it goes on
 EVERY = 2.0  # seconds from one checkpoint to the next
@@ -74,7 +86,7 @@ def compare(
     init: str = "zeros",
     seed: int = 0,
     dtype: str = "float64",
-    engine: str = "minigrad",
+    engine: str | None = None,
     preset: str | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
@@ -101,7 +113,7 @@ def compare(
     arguments = {**{name: value for name, value in locals().items() if name != "table"}, **table}
     _check_names(methods, task=task, init=init, dtype=dtype, engine=engine, preset=preset, schedule=schedule)
     for method in methods:
-        check_engine(engine, method)
+        check_engine(engine or ENGINES[0], method)
     if alpha is not None and not 0 <= alpha < math.inf:
         raise LabError(f"{option('alpha')} must be a number from 0 on, got {alpha}")
     classes = task == TASKS[1]
@@ -125,13 +137,15 @@ def compare(
 
     team = None
     if workers is not None or scheduler or backend or local_steps != 1:
-        team = crew(workers, scheduler, backend)
-        parallel.check(methods, engine, local_steps)
+        from minigrad.lab import cluster, parallel  # what they import takes longer than all else of the lab
+
+        team = cluster.crew(workers, scheduler, backend)
+        parallel.check(methods, engine or ENGINES[0], local_steps)
     prepared = ready(data, clip_features=clip_features, seed=seed, dtype=dtype, progress=progress, task=task, **table)
     rows = prepared.x_train, prepared.y_train
     exact = CrossEntropy(*rows, alpha) if classes else LeastSquares(*rows)
     if team and batch_size is None:
-        batch_size = min(parallel.BATCH, exact.rows)
+        batch_size = min(SHARED_BATCH, exact.rows)
     start = _start(exact, init, seed, dtype)
 
     plans = []
@@ -144,14 +158,18 @@ def compare(
         numbers = _numbers(method, exact, start, schedule, **numbers)
         common: dict[str, Any] = {"clip_features": clip_features, "init": init, "seed": seed, "dtype": dtype}
         common |= {"local_steps": local_steps, "task": task, "alpha": alpha}
-        plans.append(Settings(prepared.name, method, engine, **common, **numbers))
-    for plan in plans:
-        if engine != "minigrad" and plan.batch_size > rows_in_memory(prepared.x_train):
-            raise LabError(
-                f"{plan.method}: engine {engine} holds the {plan.batch_size:,} rows of a step in memory together, and "
-                f"these are read as a stream; take {option('engine', 'minigrad')}, or fewer rows a step"
-            )
+        plans.append(Settings(prepared.name, method, engine or ENGINES[0], **common, **numbers))
     budget = max(plan.epochs for plan in plans)
+    large = next((plan for plan in plans if plan.batch_size > rows_in_memory(prepared.x_train)), None)
+    if engine is None:
+        many = budget * -(-exact.rows // min(plan.batch_size for plan in plans)) > MOST_TAPED
+        if many and not team and not large and all(METHODS[method].plain for method in methods):
+            plans = [replace(plan, engine="compiled") for plan in plans]
+    elif engine != "minigrad" and large:
+        raise LabError(
+            f"{large.method}: engine {engine} holds the {large.batch_size:,} rows of a step in memory together, and "
+            f"these are read as a stream; take {option('engine', 'minigrad')}, or fewer rows a step"
+        )
     ends = [exact.predicted(*start, plan.lr, plan.batch_size, budget, *_how(plan.method, schedule)) for plan in plans]
     plans = [replace(plan, epochs=budget, predicted=end) for plan, end in zip(plans, ends, strict=True)]
     if epochs is None and preset is None:
@@ -199,7 +217,8 @@ def train(
         seed: of the split, the start, the order of the rows and the synthetic data.
         dtype: "float64" or "float32", of the data and the weights; losses are evaluated in float64.
         engine: "minigrad", its tape; "compiled" or "numba", to take the same steps as the program that the tape prints;
-            or "torch", with PyTorch.
+            or "torch", with PyTorch. By default the tape, and for plain steps of which there are more than 20,000
+            "compiled", which comes to the same bits sooner.
         preset: "lab" for the settings of the lab report; what is given beside it goes before it.
         workers: share the rows of each step among so many processes, by dask.distributed, which starts again those that
             are lost. The steps are the same to the bit for any number, and of 4,096 rows unless `batch_size` says
@@ -239,7 +258,7 @@ train.__signature__ = _merged(signature(train), signature(compare))  # type: ign
 def _check_names(methods: Sequence[str], **given: str | None) -> None:
     if not methods or len(set(methods)) < len(methods):
         raise LabError("methods must name at least one method, and none twice")
-    known = {"method": METHODS, "init": INITS, "dtype": DTYPES, "engine": ENGINES, "preset": (*PRESETS, None)}
+    known = {"method": METHODS, "init": INITS, "dtype": DTYPES, "engine": (*ENGINES, None), "preset": (*PRESETS, None)}
     known |= {"schedule": SCHEDULES, "task": TASKS}
     for name, value in (*given.items(), *(("method", method) for method in methods)):
         if value not in known[name]:
@@ -314,7 +333,7 @@ def _carry_out(
     exact: Optimum,
     start: tuple[FloatArray, FloatArray],
     arguments: dict[str, Any],
-    team: parallel.Crew | None = None,
+    team: Crew | None = None,
 ) -> Comparison:
     for plan in plans:
         if plan.lr > plan.step_bound:
@@ -329,7 +348,7 @@ def _carry_out(
     if folder and not resume:
         keep(folder, SETTINGS, repeatable(arguments))
     result = Comparison([], folder)
-    parts = parallel.parts_of(table) if team else ()
+    parts = team.parts_of(table) if team else ()
     with Progress(arguments["progress"]) as show:
         for plan in plans:
             run, interrupted = _run(plan, table, exact, start, folder, show, team, parts)
@@ -362,22 +381,14 @@ def _run(
     start: tuple[FloatArray, FloatArray],
     folder: Path | None,
     show: Progress,
-    team: parallel.Crew | None,
-    parts: Sequence[parallel.Part],
+    team: Crew | None,
+    parts: Sequence[Part],
 ) -> tuple[Run, bool]:
     """Carry out one plan. Returns the run, and whether Ctrl-C ended it."""
-    engine: Engine
-    if team:
-        method = METHODS[plan.method]
-        engine = parallel.Parallel(
-            team, parts, plan.local_steps, *start, plan.lr, plan.clip_norm, method,
-            loss_of=exact.loss_of, alpha=exact.alpha,
-        )  # fmt: skip
-    else:
-        engine = make_engine(plan.engine, *start, plan.lr, plan.clip_norm, plan.method, exact.loss_of, exact.alpha)
     weights, bias = start
     now = Milestone(0, 0, 0, 0.0)
     looks: list[tuple[int, float, float, float, float]] = []
+    memory: dict[str, Any] = {}
     directions = exact.steepest(*start)
     rng = stream(plan.seed, plan.method)
     saved = folder and folder / plan.method / CHECKPOINT
@@ -389,14 +400,11 @@ def _run(
         if kept["weights"].shape != weights.shape:
             raise LabError(f"{saved} has weights of shape {kept['weights'].shape}, and the data {weights.shape} now")
         now, looks = Milestone(*kept["now"]), [tuple(look) for look in kept["looks"]]
-        if team:
-            raise LabError(
-                f"{option('workers')} cannot go on from a checkpoint; {option('from', folder)} repeats the run"
-            )
-        weights, bias = kept["weights"], kept["bias"]
-        engine = make_engine(plan.engine, weights, bias, plan.lr, plan.clip_norm, plan.method)
-        if isinstance(engine, TapeEngine):
-            engine.recall(kept["memory"])
+        weights, bias, memory = kept["weights"], kept["bias"], kept["memory"]
+    of: tuple[Any, ...] = weights, bias, plan.lr, plan.clip_norm, plan.method, exact.loss_of, exact.alpha
+    engine: Any = team.engine(parts, plan.local_steps, *of) if team else make_engine(plan.engine, *of)
+    if memory and isinstance(engine, TapeEngine):
+        engine.recall(memory)
     begun, last = now, time.monotonic()
     diverged = None
     interrupted = False
@@ -421,9 +429,10 @@ def _run(
     ):
         if not looks:
             look()
-        if log and isinstance(engine, TapeEngine):
+        if log and plan.engine != "torch":
             x, y = table.x_train[: plan.batch_size], table.y_train[: plan.batch_size]
-            log.graph(engine.loss(x, y, engine.W, engine.b), W=engine.W, b=engine.b, x=x, y=y)
+            W, b = (Tensor(part, requires_grad=True) for part in (weights, bias))
+            log.graph(objective(exact.loss_of, exact.alpha)(x, y, W, b), W=W, b=b, x=x, y=y)
         try:
             for now in descend(
                 engine, table.x_train, table.y_train,
@@ -435,7 +444,7 @@ def _run(
                     diverged = _why(plan, now, looks[0][1], looks[-1][1])
                     break
                 whole = now.samples == now.epoch * len(table.x_train)
-                if saved and whole and not team and (time.monotonic() > last + EVERY or now.epoch == plan.epochs):
+                if saved and whole and (time.monotonic() > last + EVERY or now.epoch == plan.epochs):
                     memory = engine.memory() if isinstance(engine, TapeEngine) else {}
                     state = {"now": astuple(now), "looks": looks, "weights": weights, "bias": bias, "memory": memory}
                     with noticed(saved):
@@ -448,7 +457,7 @@ def _run(
     run = Run(
         plan, history, weights, bias, exact, table.feature_names, table.target_names,
         now.steps, now.seconds, diverged, table.notes, own, table.mean, table.deviation,
-        *((engine.account(), (engine.compute, engine.exchange)) if isinstance(engine, parallel.Parallel) else ()),
+        *((engine.account(), (engine.compute, engine.exchange)) if team else ()),
     )  # fmt: skip
     if table.classes:
         run = replace(run, classes=table.classes, confusion=confusion(table.x_test, table.y_test, weights, bias))

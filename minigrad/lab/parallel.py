@@ -39,7 +39,6 @@ from minigrad.lab.settings import METHODS
 from minigrad.lab.store import kept
 
 PARTS = 12  # 1, 2, 3, 4, 6 and 12 workers get equally many
-BATCH = 4096  # rows a step by default: an exchange costs as much as many rows
 
 
 @dataclass(frozen=True)
@@ -164,6 +163,14 @@ class Crew:
     def __exit__(self, *exception: Any) -> None:
         self.stack.close()
 
+    def parts_of(self, table: Prepared) -> tuple[Part, ...]:
+        """The training rows as parts; rows in memory are written to files for it, which go with `table`."""
+        return parts_of(table)
+
+    def engine(self, parts: Sequence[Part], local_steps: int, *of: Any) -> Parallel:
+        """The engine whose gradients this crew computes; `of` is what `descent.make_engine` takes."""
+        return Parallel(self, parts, local_steps, *of)
+
     def hold(self, parts: Sequence[Part]) -> None:
         """Share out the parts: each worker has every so many-th."""
         self.groups = [parts[k :: self.workers] for k in range(min(self.workers, len(parts)))]
@@ -230,15 +237,23 @@ class Parallel(TapeEngine):
     """
 
     def __init__(
-        self, crew: Crew, parts: Sequence[Part], local_steps: int, *settings: Any,
+        self, crew: Crew, parts: Sequence[Part], local_steps: int,
+        weights: FloatArray, bias: FloatArray, lr: float, clip_norm: float | None = None, method: str = "minibatch",
         loss_of: str = "squares", alpha: float = 0.0,
     ) -> None:  # fmt: skip
-        super().__init__(*settings)
+        super().__init__(weights, bias, lr, clip_norm, METHODS[method])
         self.of: dict[str, Any] = {"loss_of": loss_of, "alpha": alpha}
         crew.hold(parts)
         self.crew, self.local_steps = crew, local_steps
         self.compute = self.exchange = 0.0
         self.exchanges = self.key = self.count = 0
+
+    def memory(self) -> dict[str, Any]:
+        return {"optimizer": super().memory(), "books": [self.compute, self.exchange, self.exchanges]}
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        super().recall(memory["optimizer"])
+        self.compute, self.exchange, self.exchanges = memory["books"]
 
     def stretches(
         self, x: FloatArray, y: FloatArray, count: int, rng: np.random.Generator

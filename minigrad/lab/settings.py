@@ -13,7 +13,9 @@ INITS = ("zeros", "random")
 DTYPES = ("float64", "float32")
 BACKENDS = ("dask", "processes", "threads", "serial")
 ENGINES = ("minigrad", "compiled", "numba", "torch")
+MOST_TAPED = 20_000  # steps of a run that by default are taken on the tape: more repay what a program takes to make
 MINIBATCH = 32
+SHARED_BATCH = 4096  # of workers: an exchange costs as much as many rows
 
 
 @dataclass(frozen=True)
