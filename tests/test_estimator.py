@@ -43,6 +43,7 @@ def test_comes_to_the_optimum(method):
     assert model.intercept_.shape == ()
 
 
+@pytest.mark.filterwarnings("ignore:.*shortens its steps")
 def test_takes_the_steps_of_the_lab():
     run = lab.train("diabetes", method="batch", lr=0.01, epochs=30, clip_norm=50.0, seed=4)
     table = prepare(load("diabetes"), seed=4)

@@ -107,6 +107,7 @@ class TestAgainstTorch:
         assert difference(ours, [tensor.detach().numpy() for tensor in tensors]) < 1e-9
 
 
+@pytest.mark.filterwarnings("ignore:.*shortens its steps")
 @pytest.mark.parametrize("q", [1, 3])
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
 def test_lab_trains_alike_with_both_engines(q, clip_norm):

@@ -206,15 +206,30 @@ def test_epochs_that_are_not_enough_are_told_with_what_would_be():
         lab.train((x, y), method="batch", epochs=3)  # as asked
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_nothing_foretold_is_told_afterwards():
+    x, y = collinear()
+    with pytest.warns(LabWarning, match=r"above the optimum, and nothing foretold it; clip_norm=0.01 shortens its"):
+        lab.train((x[:, :2], y), method="batch", clip_norm=0.01)
+
+
+def test_an_exact_fit_is_told_with_its_reason():
+    x, y = collinear()
+    known = lab.train((np.column_stack([x, y]), 2 * y + 1), epochs=1)
+    assert "zero: x3 alone makes up the targets: is a target among the features?" in " ".join(repr(known).split())
+    few = lab.train((x[:5], y[:5]), epochs=1)
+    assert "zero: 4 training rows and 3 features, which make up any targets" in " ".join(repr(few).split())
+
+
+@pytest.mark.parametrize(("dtype", "stream"), [("float64", False), ("float32", False), ("float64", True)])
 @pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e160, 1e302, 3e306])
-def test_features_of_any_size_are_the_same(scale, dtype):
+def test_features_of_any_size_are_the_same(scale, dtype, stream):
     rng = np.random.default_rng(0)
     x = np.ldexp(rng.integers(-9, 10, size=(40, 3)).astype(float), np.frexp(scale)[1])  # exact, even below 1e-308
     y = rng.normal(size=40)
     with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
         warnings.simplefilter("error")
-        run, plain = (lab.train((part, y), epochs=3, dtype=dtype) for part in (x, np.sign(x) * np.abs(x / x.max()) * 9))
+        settings = {"epochs": 3, "dtype": dtype, "stream": stream}
+        run, plain = (lab.train((part, y), **settings) for part in (x, np.sign(x) * np.abs(x / x.max()) * 9))
     np.testing.assert_allclose(run.weights, plain.weights, rtol=1e-5)
     repr(run)
 
@@ -233,6 +248,18 @@ def test_targets_whose_squares_are_no_numbers_are_refused(size, dtype, message):
         lab.train((x, y * size), dtype=dtype, epochs=1)
     factor = float(str(told.value).split("divide them by ")[1].split()[0])
     lab.train((x, y * size / factor), dtype=dtype, epochs=1)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("far", "dtype", "more"), [(1e6, "float32", ", or take dtype='float64'"), (1e15, "float64", "")]
+)
+def test_targets_that_hardly_differ_are_refused(far, dtype, more, stream):
+    x, y = collinear()
+    with pytest.raises(LabError, match=rf"hardly tells apart: subtract \S+ first{more}$") as told:
+        lab.train((x, y + far), dtype=dtype, epochs=1, stream=stream)
+    middle = float(str(told.value).split("subtract ")[1].split()[0])
+    lab.train((x, y + far - middle), dtype=dtype, epochs=1, stream=stream)
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_categories_become_columns_of_0_and_1(tmp_path):
     np.testing.assert_array_equal(dataset.features, [[0, 0, 0], [1, 0, 1], [np.nan, 0, 0], [1, 1, 0]])
     assert load(path, target="y", categorical="auto", missing="drop").feature_names == ("sex=m", "zip")
     names = write(tmp_path, "name,y\n" + "".join(f"name{i},{i}\n" for i in range(20)), "names.csv")
-    with pytest.raises(LabError, match=r"text in 'name' \('name0', 20 values\): categorical='name' makes"):
+    with pytest.raises(LabError, match=r"too many values to be categories in 'name' \('name0', 20 values\): drop="):
         load(names, target="y", categorical="auto")
 
 
@@ -182,8 +182,12 @@ def test_rows_with_missing_values_are_dropped(tmp_path):
     table = prepare(load(write(tmp_path, GAPS), target="y", missing="drop"))
     assert len(table.x_train) + len(table.x_test) == 17
     assert "3 rows of 20 left out, because a value is missing in them" in table.notes
-    with pytest.raises(LabError, match="of 3 rows 1 would be left"):
-        prepare(load(([[1], [np.nan], [np.nan]], [1, 2, 3]), missing="drop"))
+    gaps = pd.DataFrame({"a": [*"uv", *[None] * 3], "b": range(5), "c": [None, None, 3, None, None], "y": range(5)})
+    with pytest.raises(LabError, match=r"in 5 of 5 rows.*c 4, a 3\. missing='mean' or .*drop='c,a' leaves"):
+        prepare(load(gaps, target="y", categorical="a", missing="drop"))
+    with pytest.raises(LabError, match=r"4 of 5 rows.*\. target names what else could be predicted$"):
+        prepare(load(gaps, target="c", drop="a", missing="mean"))
+    assert load(gaps, target="y", drop="a,c").feature_names == ("b",)
 
 
 def test_frames_keep_their_names():
@@ -205,7 +209,8 @@ REFUSED = [
     ("a,b\n1,2\n3,4\n", {"target": "a,a"}, "name one column twice"),
     ("a,b\n1,2\n3,4\n", {"target": "a,b"}, "no column is left as a feature"),
     ("a,b\n1,2\n", {"target": "b"}, "1 row cannot be split into training and test rows; 2 or more are needed"),
-    ("a,a\n1,2\n", {"target": "a"}, "the header names column 'a' more than once"),
+    ("a,a,b\n1,2,3\n", {"target": "a"}, "the header names more than once 'a': give each a name"),
+    ("a,b,a,c\n1,2,3,4\n", {"target": "b"}, "the header names more than once 'a': --drop a leaves them out"),
     ("", {"target": "b"}, "is empty"),
     (b"a,b\n\xe9t\xe9,1\nx,2\n", {"target": "b"}, r"text in 'a' \('été', 2 values\): --categorical a makes columns"),
     (b"a,b\n\xe9,1\n", {"target": "b", "encoding": "utf-8"}, r"is not utf-8: .* position 4"),
@@ -245,6 +250,7 @@ def test_what_cannot_be_used_is_told_with_its_remedy(tmp_path, content, options,
         ('a;b\n"1,234";2\n"5,678";3\n', {"decimal": "."}, 1234),
         ('a,b\n"1,234",2.5\n"5,678",3\n', {}, 1234),  # the other column has a decimal point
         ("a;b\n1.234;2,5\n5.678;3\n", {}, 1234),  # and here a decimal comma
+        ("a,b,a,c\n1,2,3,4\n1,3,4,5\n", {"drop": "a"}, 4),
         ("a:b\n1:2\nnone:3\n", {"delimiter": ":", "na": "none,n/k", "missing": "drop"}, 1),
         ("ä,b\n1,2\n2,3\n".encode("mac-roman"), {"encoding": "mac-roman", "features": "ä"}, 1),
     ],

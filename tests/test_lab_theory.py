@@ -137,6 +137,25 @@ def test_default_epochs_of_a_full_batch_are_the_fewest_tens(seed):
         assert mse(x, y, *after(x, y, lr=lr, epochs=epochs - 10)) > 1.015 * exact.mse
 
 
+def test_features_that_are_nearly_one_are_told_and_their_end_foretold():
+    x, y = problem(rows=30, p=3, q=1)
+    x[:, 2] = x[:, 0] + 1e-9 * x[:, 2]
+    exact = LeastSquares(x, y)
+    assert sorted(exact.dependent()) == [0, 2]
+    assert exact.condition > 1e17
+    start, lr = zeros(x, y), exact.default_lr(30)
+    ended = mse(x, y, *after(x, y, lr=lr, epochs=2000)) / exact.mse - 1
+    assert exact.predicted(*start, lr, 30, 2000) == pytest.approx(ended, rel=1e-3)
+
+
+def test_the_distance_of_the_targets_makes_no_optimum_zero():
+    x, y = problem(rows=30, p=2, q=1)
+    near, far = LeastSquares(x, y), LeastSquares(x, y + 1e12)
+    assert far.least == pytest.approx(near.least, rel=1e-2)
+    assert far.least > far.negligible
+    assert far.default_epochs(*zeros(x, y), 0.1, 30) > near.default_epochs(*zeros(x, y), 0.1, 30)
+
+
 def test_defaults_survive_an_optimum_of_zero():
     x = stream(0, "test").normal(size=(10, 2))
     exact = LeastSquares(x, np.zeros((10, 1)))

@@ -98,11 +98,13 @@ class Dataset:
         """Raise LabError if a value is missing."""
         gaps = np.isnan(np.column_stack([self.features, self.targets]))
         if gaps.any():
-            rows = gaps.any(1)
-            counts = gaps.sum(0)[
-                : self.features.shape[1] + len(self.target_names)
-            ]  # classes have one gap in all columns
-            raise gaps_refused(self, counts, int(rows.sum()), len(gaps), int(np.flatnonzero(rows)[0]) + 1)
+            raise self.gaps_refused(gaps)
+
+    def gaps_refused(self, gaps: npt.NDArray[np.bool_]) -> LabError:
+        """The error for `gaps` in features and targets, side by side."""
+        rows = gaps.any(1)
+        counts = gaps.sum(0)[: self.features.shape[1] + len(self.target_names)]  # classes have one gap in all columns
+        return gaps_refused(self, counts, int(rows.sum()), len(gaps), int(np.flatnonzero(rows)[0]) + 1)
 
     def __repr__(self) -> str:
         (rows, p), q = self.features.shape, self.targets.shape[1]
@@ -113,17 +115,21 @@ def gaps_refused(
     table: Any, counts: npt.NDArray[np.integer[Any]], rows: int, of: int, first: int, fills: Sequence[str] = MISSING[2:]
 ) -> LabError:
     """The error for the `rows` in which a value is missing, of so many, with `counts` for features and then targets."""
-    names = [*table.feature_names, *table.target_names]
-    order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
-    remedies = [f"{option('missing', 'drop')} leaves these rows out"]
-    if worst := [names[i] for i in order if i < len(table.feature_names)]:
+    features = tables.columns_of(table.feature_names, table.categories)
+    gaps = dict(zip([*features, *table.target_names], map(int, counts), strict=True))
+    order = [column for column in sorted(gaps, key=lambda column: -gaps[column]) if gaps[column]]
+    remedies = [f"{option('missing', 'drop')} leaves these rows out"] if of - rows >= 2 else []
+    if of - max(gaps[target] for target in table.target_names) < 2:
+        remedies.append(f"{option('target')} names what else could be predicted")
+    elif worst := [column for column in order if column in features]:
+        many = [column for column in worst if 2 * gaps[column] > of] or worst[:1]
         remedies += [
             f"{' or '.join(option('missing', how) for how in fills)} fills in that of the training rows",
-            f"{option('drop', worst[0])} leaves out a column",
+            f"{option('drop', ','.join(many))} leaves out {'a column' if len(many) == 1 else 'columns'}",
         ]
     return LabError(
         f"{table.name}: a value is missing in {rows:,} of {counted(of, 'row')}, first in row {first}; by column: "
-        f"{tables.listed([f'{names[i]} {counts[i]:,}' for i in order], 10)}. {', '.join(remedies)}"
+        f"{tables.listed([f'{column} {gaps[column]:,}' for column in order], 10)}. {', '.join(remedies)}"
     )
 
 
@@ -368,15 +374,12 @@ def _complete(dataset: Dataset) -> tuple[Dataset, list[str]]:
     if not count:
         return dataset, []
     if len(gaps) - count < 2:
-        raise LabError(
-            f"{dataset.name}: of {len(gaps):,} rows {len(gaps) - count} would be left, because {what} in the others: "
-            f"{option('drop')} leaves out columns, {option('missing', 'mean')} fills in features"
-        )
+        raise dataset.gaps_refused(np.isnan(np.column_stack([dataset.features, dataset.targets])))
     kept = replace(dataset, features=dataset.features[~gaps], targets=dataset.targets[~gaps])
     return kept, [f"{counted(count, 'row')} of {len(gaps):,} left out, because {what}"]
 
 
-def _fill(how: str, x_train: FloatArray, x_test: FloatArray) -> list[str]:
+def _fill(how: str, x_train: FloatArray, x_test: FloatArray, names: Sequence[str]) -> list[str]:
     """Put the mean or median of the training rows where a value is missing, and say how often that was."""
     gaps = np.isnan(x_train), np.isnan(x_test)
     if not any(gap.any() for gap in gaps):
@@ -385,8 +388,11 @@ def _fill(how: str, x_train: FloatArray, x_test: FloatArray) -> list[str]:
     middle = (np.nanmean if how == "mean" else np.nanmedian)(np.where(empty, 0.0, x_train), axis=0)
     for x, gap in zip((x_train, x_test), gaps, strict=True):
         x[gap] = np.broadcast_to(middle, x.shape)[gap]
-    count = sum(int(gap.sum()) for gap in gaps)
-    return [f"{counted(count, 'missing value')} filled with the {how} of the feature in the training rows"]
+    count = sum(int(gap[:, ~empty].sum()) for gap in gaps)
+    notes = [f"{counted(count, 'missing value')} filled with the {how} of the feature in the training rows"]
+    if empty.any():
+        notes.append(f"without any value in the training rows: {tables.listed([*np.array(names)[empty]])}")
+    return notes
 
 
 def check_scale(what: str, numbers: FloatArray, dtype: npt.DTypeLike) -> None:
@@ -401,6 +407,20 @@ def check_scale(what: str, numbers: FloatArray, dtype: npt.DTypeLike) -> None:
         raise LabError(
             f"{what} {size:.3g}, and the squares of that are no {np.dtype(dtype)} numbers: divide them by "
             f"{10.0 ** math.floor(math.log10(size)):.0e} first"
+        )
+
+
+def check_apart(what: str, numbers: FloatArray, dtype: npt.DTypeLike) -> None:
+    """Raise LabError for numbers (rows, columns) so far from zero that `dtype` has too few to tell them apart."""
+    coarse = 1e3 * np.finfo(np.dtype(dtype)).eps * np.abs(numbers).max(axis=0)
+    ranges = numbers.max(axis=0) - numbers.min(axis=0)
+    if (blurred := (ranges < coarse) & (ranges > 0)).any():
+        near, apart = (float(part[blurred][0]) for part in (numbers[0], ranges))
+        single = np.dtype(dtype) == np.float32 and apart > 1e-12 * abs(near)
+        other = f", or take {option('dtype', 'float64')}" if single else ""
+        raise LabError(
+            f"{what} lie near {near:.6g} and differ by no more than {apart:.3g}, which {np.dtype(dtype)} hardly tells "
+            f"apart: subtract {near:.6g} first{other}"
         )
 
 
@@ -436,8 +456,9 @@ def prepare(
     test, train = split(len(dataset.features), int(stream(seed, "split").integers(2**32)))
     x_train, x_test = dataset.features[train], dataset.features[test]
     y_train, y_test = dataset.targets[train], dataset.targets[test]
-    filled = _fill(dataset.missing, x_train, x_test)
-    check_scale(f"{dataset.name}: the targets", dataset.targets, dtype)
+    filled = _fill(dataset.missing, x_train, x_test, dataset.feature_names)
+    for check in (check_scale, check_apart):
+        check(f"{dataset.name}: the targets", dataset.targets, dtype)
     # Powers of two, which round nothing, keep squares of 1e-300 and sums of 1e308 within what numbers can be.
     exponent = np.frexp(np.abs(x_train).max(axis=0))[1]
     with np.errstate(over="ignore"):  # a test row may be anywhere

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigrad import Tensor, checkpoint
+from minigrad.engine.words import counted
 from minigrad.lab.data import FloatArray, Prepared, rows_in_memory, stream
 from minigrad.lab.descent import (
     Milestone,
@@ -327,6 +328,19 @@ def _unfinished(plan: Settings, exact: Optimum, start: tuple[FloatArray, FloatAr
     )
 
 
+def _unforetold(plan: Settings, above: float) -> str:
+    """That a run ended farther above the optimum than was predicted, if anything was, and what may help."""
+    if plan.clip_norm:
+        remedy = f"{option('clip_norm', plan.clip_norm)} shortens its steps: try without it, or a larger one"
+    elif METHODS[plan.method].adaptive:
+        remedy = f"try {option('epochs', 4 * plan.epochs)} or {option('schedule', 'cosine')}"
+    else:
+        shorter = float(f"{min(plan.default_lr, plan.lr / 4):.2g}")
+        remedy = f"try {option('lr', shorter)} or {option('schedule', 'cosine')}"
+    epochs = counted(plan.epochs, "epoch")
+    return f"{plan.method}: {epochs} ended {percent(above)} above the optimum, and nothing foretold it; {remedy}"
+
+
 def _carry_out(
     plans: Sequence[Settings],
     table: Prepared,
@@ -357,13 +371,9 @@ def _carry_out(
                 keep(folder, RESULTS, {run.method: ended(run) for run in result.runs})
             if interrupted:
                 break
-            if METHODS[plan.method].adaptive and not run.diverged and run.above_optimum > FAR:  # nothing foretold it
-                warnings.warn(
-                    f"{plan.method}: {plan.epochs:,} epochs ended {percent(run.above_optimum)} above the optimum; try "
-                    f"{option('epochs', 4 * plan.epochs)} or {option('schedule', 'cosine')}",
-                    LabWarning,
-                    stacklevel=3,
-                )
+            expected = math.inf if run.diverged or exact.least <= exact.negligible else max(FAR, 2 * plan.predicted)
+            if run.above_optimum > expected and (plan.clip_norm or plan.predicted <= FAR):
+                warnings.warn(_unforetold(plan, run.above_optimum), LabWarning, stacklevel=3)
     ways = [run.history.path for run in result.runs]
     around = landscape(
         exact, exact.steepest(*start), ways, table.x_train, table.y_train, stream(plans[0].seed, "noise")

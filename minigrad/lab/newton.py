@@ -8,7 +8,7 @@ import numpy.typing as npt
 from minigrad.lab.data import FloatArray, blocks
 from minigrad.lab.errors import LabError, option
 from minigrad.lab.settings import TASKS
-from minigrad.lab.theory import Optimum
+from minigrad.lab.theory import ROUNDING, Optimum
 
 MOST_WEIGHTS = 3000  # whose Hessian, of as many rows and columns, is solved in seconds
 MOST_STEPS = 100
@@ -90,6 +90,7 @@ class CrossEntropy(Optimum):
         still = np.kron(np.eye(columns), np.ones((q, q))) if q > 1 else np.zeros((columns, columns))
         theta = np.zeros((columns, q))
         self.least = self.measure(x, y, theta[:-1], theta[-1], weight)
+        self.negligible = ROUNDING * self.least
         for _ in range(MOST_STEPS):
             gradient, hessian, _ = self._derivatives(x, y, weight, theta, penalty)
             try:

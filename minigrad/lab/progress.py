@@ -26,7 +26,7 @@ class Progress:
                 progress.TextColumn("{task.description:<9}"),
                 progress.BarColumn(),
                 progress.TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-                progress.TextColumn("train loss {task.fields[loss]:.4f}"),
+                progress.TextColumn("train loss {task.fields[loss]:.4g}"),
                 progress.TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
@@ -45,7 +45,7 @@ class Progress:
             tenth = 10 * milestone.epoch // plan.epochs
             if self._tasks.get(plan.method) != tenth:
                 self._tasks[plan.method] = tenth
-                line = f"{plan.method}: epoch {milestone.epoch}/{plan.epochs}, train loss {loss:.4f}"
+                line = f"{plan.method}: epoch {milestone.epoch}/{plan.epochs}, train loss {loss:.4g}"
                 print(line, file=sys.stderr, flush=True)
 
     def __exit__(self, *exception: object) -> None:

@@ -21,6 +21,7 @@ from minigrad.engine.words import counted, html_table
 from minigrad.lab.data import FloatArray, output_names
 from minigrad.lab.model import Model
 from minigrad.lab.settings import METHODS, TASKS, Settings
+from minigrad.lab.tables import listed
 from minigrad.lab.theory import FAR, Optimum, percent
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1)
 
 def _relative(run: Run) -> bool:
     """Whether distances can be told in parts of the optimum: not where that is zero up to rounding."""
-    return bool(run.exact.least > 1e-12 * run.history.train[0])
+    return run.exact.least > run.exact.negligible
 
 
 def _above(run: Run) -> str:
@@ -302,7 +303,7 @@ def account(runs: Sequence[Run]) -> list[str]:
     return [
         *runs[0].notes,
         "start: all weights zero" if settings.init == "zeros" else f"start: random weights (seed {settings.seed})",
-        f"{least}; no weights do better on these rows{_doubt(exact)}",
+        f"{least}; no weights do better on these rows{_doubt(exact)}{_exact_fit(runs[0])}",
         f"largest stable lr: {exact.full_batch_bound:.3g} for the full batch (2/lambda_max), "
         f"{exact.one_sample_bound:.3g} for one sample",
         *(_steps(run) for run in runs),
@@ -317,6 +318,20 @@ def _doubt(exact: Optimum) -> str:
         f". Of a stream they come from the normal equations, and at a condition number of {exact.condition:.2g} "
         f"{counted(digits, 'digit')} of the weights are sure"
     )
+
+
+def _exact_fit(run: Run) -> str:
+    """Why least squares leave nothing of the targets, where that is so."""
+    exact = run.exact
+    if run.classes or exact.least > exact.negligible:
+        return ""
+    if exact.rows <= len(exact.weights) + 1:
+        rows, features = counted(exact.rows, "training row"), counted(len(exact.weights), "feature")
+        return f". It is as good as zero: {rows} and {features}, which make up any targets"
+    sizes = np.abs(exact.weights).max(1)
+    makers = [name for name, size in zip(run.feature_names, sizes, strict=True) if size > 1e-6 * sizes.max() > 0]
+    made = f"{listed(makers, 5)} alone make{'s' * (len(makers) == 1)} up the targets" if makers else "they are constant"
+    return f". It is as good as zero: {made}" + (": is a target among the features?" if len(makers) == 1 else "")
 
 
 def _steps(run: Run) -> str:

@@ -58,8 +58,7 @@ def of_files(
 
 def settled(table: Columns) -> dict[str, Any]:
     """Which columns the rows after these have: those that were found in these."""
-    made = {f"{column}={level}": column for column, levels in table.categories.items() for level in levels}
-    features = list(dict.fromkeys(made.get(name, name) for name in table.feature_names))
+    features = list(dict.fromkeys(tables.columns_of(table.feature_names, table.categories)))
     known = {name: table.categories[name] for name in features if name in table.categories}
     return {"target": table.target_names, "features": features, "drop": None, "categorical": known}
 

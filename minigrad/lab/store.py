@@ -27,7 +27,7 @@ import numpy.typing as npt
 from minigrad.engine.words import counted
 from minigrad.lab import data as in_memory
 from minigrad.lab import sources
-from minigrad.lab.data import FloatArray, Prepared, blocks, check_scale, gaps_refused, standardised, told
+from minigrad.lab.data import FloatArray, Prepared, blocks, check_apart, check_scale, gaps_refused, standardised, told
 from minigrad.lab.errors import LabError, option, unknown
 from minigrad.lab.settings import TASKS
 from minigrad.lab.tables import Columns, TextOptions
@@ -139,28 +139,33 @@ ready.__signature__ = _own.replace(parameters=[*list(_own.parameters.values())[:
 class _Columns:
     """Count, mean, squares about it, least and greatest of each column of rows that come in blocks; NaN is missing.
 
-    The update is that of `theory.Moments`, with a count for each column.
+    The update is that of `theory.Moments`, with a count for each column. Mean and squares are those of the rows times
+    `unit`, a power of two, which rounds nothing, with which a column begins below 1: squares of 1e-200 would be zero.
     """
 
     def __init__(self, columns: int) -> None:
         self.count = np.zeros(columns, np.int64)
         self.mean, self.squares = np.zeros(columns), np.zeros(columns)
         self.low, self.high = np.full(columns, np.inf), np.full(columns, -np.inf)
+        self.unit = np.ones(columns)
 
     def add(self, rows: FloatArray) -> None:
         if not len(rows):
             return
         there = ~np.isnan(rows)
         added = there.sum(0)
-        with np.errstate(over="ignore", invalid="ignore"):  # `check_scale` says it
+        low, high = np.fmin.reduce(rows), np.fmax.reduce(rows)
+        largest = np.where(added > 0, np.maximum(np.abs(low), np.abs(high)), 1.0)
+        self.unit = np.where(self.count == 0, np.ldexp(1.0, -np.frexp(largest)[1].clip(-1020)), self.unit)
+        with np.errstate(over="ignore", invalid="ignore"):  # `_Writer.ready` says it
+            rows = rows * self.unit
             mean = rows.sum(0, where=there) / np.maximum(added, 1)
             squares = np.square(rows - mean).sum(0, where=there)
             total = np.maximum(self.count + added, 1)
             self.squares += squares + (mean - self.mean) ** 2 * (self.count * added / total)
             self.mean += (mean - self.mean) * (added / total)
         self.count += added
-        self.low = np.fmin(self.low, np.fmin.reduce(rows))
-        self.high = np.fmax(self.high, np.fmax.reduce(rows))
+        self.low, self.high = np.fmin(self.low, low), np.fmax(self.high, high)
 
     def range(self) -> FloatArray:
         there = self.count > 0
@@ -220,7 +225,7 @@ class _Writer(ExitStack):
 
     def ready(self, clip: float | None, dtype: np.dtype[Any], notes: list[str]) -> Prepared:
         """The rows, standardised in their files. Raises LabError where nothing can be learned from them."""
-        if self.missing == "refuse" and self.dropped:
+        if self.dropped and (self.missing == "refuse" or self.read - self.dropped < 2):
             counts = self.gaps[
                 : len(self.feature_names) + len(self.target_names)
             ]  # classes have one gap in all columns
@@ -228,20 +233,30 @@ class _Writer(ExitStack):
         if not all(self.sizes.values()) or self.sizes["train"] < 2:
             rows = counted(sum(self.sizes.values()), "complete row")
             raise LabError(f"{self.name}: {rows} cannot be split into training and test rows as a stream")
-        check_scale(f"{self.name}: the targets", self.targets.range(), dtype)
-        check_scale(f"{self.name}: the features", self.features.range(), np.float64)
-        largest = np.abs(self.features.range()).max(0)
-        deviation = np.sqrt(self.features.squares / self.sizes["train"])  # what is filled in is the mean
+        for check in (check_scale, check_apart):
+            check(f"{self.name}: the targets", self.targets.range(), dtype)
+        low, high = self.features.range()
+        squares, unit = self.features.squares, self.features.unit
+        if (strange := ~np.isfinite(squares) | (squares == 0) & (low < high)).any():
+            i = int(strange.argmax())
+            name = self.feature_names[i]
+            raise LabError(
+                f"{self.name}: {name!r} begins with other magnitudes than those it has later, from {low[i]:.3g} to "
+                f"{high[i]:.3g}, and their squares are no float64 numbers: {option('drop', name)} leaves it out"
+            )
+        deviation = np.sqrt(squares / self.sizes["train"])  # what is filled in is the mean
+        largest = np.maximum(np.abs(low), np.abs(high)) * unit
         varies = deviation > 10 * np.finfo(np.float64).eps * 2.0 ** np.frexp(largest)[1]  # more than rounding
         if not varies.any():
             rows = counted(self.sizes["train"], "training row")
             raise LabError(f"{self.name}: every feature is constant in the {rows}, nothing can be learned from them")
-        mean, scale = self.features.mean[varies], deviation[varies]
+        mean, scale, unit = self.features.mean[varies], deviation[varies], unit[varies]
         values_outside = rows_outside = 0
 
         def standardise(rows: FloatArray) -> FloatArray:
             nonlocal values_outside, rows_outside
-            rows = (rows[:, varies] - mean) / scale
+            with np.errstate(over="ignore"):  # a test row may be anywhere
+                rows = (rows[:, varies] * unit - mean) / scale
             rows[np.isnan(rows)] = 0.0  # the mean
             if clip is not None:
                 outside = np.abs(rows) > clip
@@ -272,7 +287,7 @@ class _Writer(ExitStack):
         said += standardised(clip, values_outside, train * p, rows_outside, names[~varies])
         return Prepared(
             self.name, x_train, y_train, x_test, y_test, tuple(map(str, names[varies])), self.target_names, said,
-            mean, scale, self.categories, self.classes,
+            mean / unit, scale / unit, self.categories, self.classes,
         )  # fmt: skip
 
     def _mapped(self, axis: str, part: str, columns: int, change: Any, dtype: np.dtype[Any]) -> FloatArray:

@@ -490,9 +490,6 @@ def picked(
     Raises LabError, which names all columns that cannot be.
     """
     there = list(frame.columns)
-    repeated = sorted({column for column in there if there.count(column) > 1})
-    if repeated:
-        raise LabError(f"{name}: the header names column {repeated[0]!r} more than once")
     if not target:
         raise LabError(f"{name}: say with {option('target')} which of its columns to predict: {listed(there)}")
     targets = named(target, there, name, "target")
@@ -502,6 +499,10 @@ def picked(
         raise LabError(f"{name}: column {both[0]!r} is to be two things at once: see target, features and drop")
     if not kept:
         raise LabError(f"{name}: no column is left as a feature; all are targets or dropped")
+    if repeated := dict.fromkeys(column for column in kept + targets if there.count(column) > 1):
+        out = option("drop", ",".join(repeated)) + " leaves them out"
+        out = out if set(repeated).isdisjoint(targets) else "give each a name of its own"
+        raise LabError(f"{name}: the header names more than once {listed(list(map(repr, repeated)))}: {out}")
     if task == CLASSIFICATION and len(targets) > 1:
         raise LabError(f"{name}: {option('task', task)} has one target, and {option('target')} names {len(targets)}")
     auto = categorical == "auto"
@@ -527,7 +528,9 @@ def picked(
         if found is None or (isinstance(found, tuple) and found[0] == TEXT and few):
             values[column], categories[column] = one_hot(frame[column], column, notes, levels.get(column), before)
         elif isinstance(found, tuple):
-            kind = TARGET if found[0] == TEXT and column in targets else found[0]
+            kind = found[0]
+            if kind == TEXT and (column in targets or frame[column].nunique() > most_levels(frame)):
+                kind = TARGET if column in targets else NAMES
             trouble.setdefault(kind, {})[column] = found[1]
         else:
             values[column] = {column: found}
@@ -570,7 +573,7 @@ def named(given: str | Sequence[str], there: Sequence[str], name: str, what: str
 
 
 # The kinds of columns that are no numbers.
-TEXT, TARGET, DATES = "text", "a target of text", "dates"
+TEXT, NAMES, TARGET, DATES = "text", "text with too many values to be categories", "a target of text", "dates"
 CELLS, COMPLEX = "cells that are no numbers", "complex numbers"
 OTHER_MARK = "numbers with another decimal mark than the rest"
 
@@ -607,6 +610,7 @@ def remedy(kind: str, columns: dict[str, str], decimal: str | None) -> str:
     advice = {
         TEXT: f"{option('categorical', names)} makes columns of 0 and 1, one a value, {out}",
         TARGET: f"{option('task', CLASSIFICATION)} predicts classes",
+        NAMES: out,
         DATES: f"{out}; or make numbers of the dates first, such as the days since the first",
         CELLS: f"{option('na')} names what stands for a missing value, {out}" if decimal else out,
         OTHER_MARK: f"write all with one mark, here {decimal or '.'!r}, or {out}",
@@ -637,7 +641,10 @@ def one_hot(
     there, labels = labels_of(column)
     known = levels_of(labels) if levels is None else tuple(map(str, levels))
     if len(known) > MOST_LEVELS:
-        raise LabError(f"{option('categorical')}: {name!r} has {len(known):,} values, and {MOST_LEVELS:,} are the most")
+        raise LabError(
+            f"{option('categorical')}: {name!r} has {len(known):,} values, and {MOST_LEVELS:,} are the most: "
+            f"{option('drop', name)} leaves it out"
+        )
     if len(other := np.flatnonzero(~np.isin(labels, known))):
         row = np.flatnonzero(there)[other[0]] + 1 + before
         raise LabError(f"{option('categorical')}: {labels[other[0]]!r} in row {row} is none of the values of {name!r}")
@@ -646,6 +653,17 @@ def one_hot(
         return {}, known
     notes.append(f"{name}: columns of 0 and 1 for each of its {len(known)} values but {known[0]!r}, the measure")
     return {f"{name}={level}": marked(there, labels, level) for level in known[1:]}, known
+
+
+def columns_of(features: Iterable[str], categories: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The column that each feature comes from: several come from one of categories."""
+    made = {f"{column}={level}": column for column, levels in categories.items() for level in levels}
+    return [made.get(name, name) for name in features]
+
+
+def most_levels(frame: Any) -> int:
+    """How many values categories may have, with rows to learn each from."""
+    return min(MOST_LEVELS, max(len(frame) // 2, 2))
 
 
 def marked(there: npt.NDArray[np.bool_], labels: npt.NDArray[Any], level: str) -> Floats:
@@ -661,7 +679,7 @@ def of_classes(
     """The classes of a column, and for each a column of 0 and 1, or only for the second of two."""
     there, labels = labels_of(column)
     known = levels_of(labels) if classes is None else tuple(classes)
-    if classes is None and (len(known) < 2 or len(known) > min(MOST_LEVELS, max(len(labels) // 2, 2))):
+    if classes is None and (len(known) < 2 or len(known) > most_levels(labels)):
         what = f"{counted(len(known), 'value')} in {counted(len(labels), 'row')}"
         raise LabError(
             f"{name}: {target!r} has {what}, and a classification needs two classes or more, with rows to "

@@ -28,7 +28,7 @@ FAR = 0.02  # a run that ends farther above the optimum has not come to an end
 MOST_SAMPLES = 1_500_000
 LEAST_EPOCHS = 10
 MOST_EPOCHS = 2_000
-ROUNDING = 1e-9  # of the loss at the start: below this an optimum is as good as zero
+ROUNDING = 1e-9  # of the loss of the best constant: below this an optimum is as good as zero
 WAYS = 4  # so many times the farthest way is a run of steps that adapt
 MEMORY = {"Adam": 3000, "RMSprop": 300}  # steps after which a squared gradient counts for a twentieth
 PLAIN = METHODS["minibatch"]
@@ -87,8 +87,8 @@ class Moments:
         self.count = count
 
 
-def normal_equations(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """W (p, q), b (q,) with the least squares of x W + b - y, from one pass over the rows; and Σ z zᵀ.
+def normal_equations(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """W (p, q), b (q,) with the least squares of x W + b - y, from one pass over the rows; Σ z zᵀ; the variance of y.
 
     Where features depend on each other, the smallest weights that do it, as `numpy.linalg.lstsq` has them.
     """
@@ -103,7 +103,7 @@ def normal_equations(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArr
     one = np.append(mean[:p], 1.0)
     z = len(x) * np.outer(one, one)
     z[:p, :p] += scatter
-    return W, mean[p:] - mean[:p] @ W, z
+    return W, mean[p:] - mean[:p] @ W, z, float(np.trace(moments.scatter[p:, p:])) / y.size
 
 
 class Optimum:
@@ -119,11 +119,13 @@ class Optimum:
     alpha = 0.0
     streamed = False
     error = 0.0  # the relative one that rounding may leave in the optimum
+    resolution = float(np.finfo(float).eps)  # of eigenvalues: what is below this part of the largest is zero
 
     rows: int
     weights: FloatArray
     bias: FloatArray
     least: float
+    negligible: float  # a loss that is as good as zero
     eigenvalues: FloatArray
     full_batch_bound: float
     one_sample_bound: float
@@ -217,8 +219,8 @@ class Optimum:
     def _left(
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int,
         method: Method = PLAIN, shape: Sequence[float] = CONSTANT,
-    ) -> tuple[float, float]:  # fmt: skip
-        """How far above the optimum a run from `weights` and `bias` is expected to end, and the loss it starts at.
+    ) -> float:  # fmt: skip
+        """How far above the optimum a run from `weights` and `bias` is expected to end.
 
         In each eigendirection of the Hessian the expected distance shrinks by 1 - lr λ a step, exactly so for the full
         batch; for smaller ones noise comes on top.
@@ -227,7 +229,7 @@ class Optimum:
         steps = epochs * math.ceil(self.rows / batch_size)
         parts = np.multiply.outer(lr * np.asarray(shape), self.eigenvalues)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # of a step that is too long
-            return float(remaining(parts, steps, method) ** 2 @ excess), self.least + float(excess.sum())
+            return float(remaining(parts, steps, method) ** 2 @ excess)
 
     def predicted(
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int, epochs: int,
@@ -237,8 +239,8 @@ class Optimum:
         for steps that adapt, of which nothing is known beforehand."""
         if method.adaptive:
             return 0.0
-        left, start = self._left(weights, bias, lr, batch_size, epochs, method, shape)
-        return left / self.least if self.least > ROUNDING * start else 0.0
+        left = self._left(weights, bias, lr, batch_size, epochs, method, shape)
+        return left / self.least if self.least > self.negligible else 0.0
 
     def needed_epochs(
         self, weights: FloatArray, bias: FloatArray, lr: float, batch_size: int,
@@ -259,8 +261,8 @@ class Optimum:
             return plain and max(plain, 10 * math.ceil(way / (10 * math.ceil(self.rows / batch_size))))
 
         def reached(tens: int) -> bool:
-            left, start = self._left(weights, bias, lr, batch_size, 10 * tens, method, shape)
-            return left <= share * max(self.least, ROUNDING * start)
+            left = self._left(weights, bias, lr, batch_size, 10 * tens, method, shape)
+            return left <= share * max(self.least, self.negligible)
 
         tens = next((2**k for k in range(27) if reached(2**k)), None)
         return tens and 10 * bisect_left(range(tens), True, lo=max(tens // 2, 1), key=reached)
@@ -273,7 +275,7 @@ class Optimum:
     @property
     def _flattest(self) -> int:
         """The number of the smallest eigenvalue that is not zero."""
-        least = len(self.eigenvalues) * np.finfo(float).eps * self.eigenvalues[-1]
+        least = len(self.eigenvalues) * self.resolution * self.eigenvalues[-1]
         return int(np.searchsorted(self.eigenvalues, least, side="right"))
 
     @property
@@ -308,14 +310,26 @@ class LeastSquares(Optimum):
         self.outputs: int = y.shape[1]
         self.streamed = isinstance(x, np.memmap)
         if self.streamed:
-            self.weights, self.bias, squares = normal_equations(x, y)
+            self.weights, self.bias, squares, variance = normal_equations(x, y)
+            self.eigenvalues, self._directions = np.linalg.eigh(2 / y.size * squares)
         else:
             root = 1.0 if weight is None else np.sqrt(weight)[:, np.newaxis]
             z = root * np.column_stack([x, np.ones(len(x))]).astype(np.float64)
             solution, *_ = np.linalg.lstsq(z, root * y.astype(np.float64), rcond=None)
-            self.weights, self.bias, squares = solution[:-1], solution[-1], z.T @ z
+            self.weights, self.bias = solution[:-1], solution[-1]
+            # Of z and not of zᵀz, whose small eigenvalues would be rounding where features nearly depend on each other.
+            triangle = np.linalg.qr(z, mode="r")
+            _, singular, rows_of_v = np.linalg.svd(triangle, full_matrices=True)
+            self.eigenvalues = np.zeros(z.shape[1])
+            self.eigenvalues[z.shape[1] - len(singular) :] = 2 / y.size * singular[::-1] ** 2
+            self._directions = rows_of_v[::-1].T
+            self.resolution = len(z) * float(np.finfo(float).eps) ** 2  # about that of lstsq, for singular values
+            middle = np.average(y.astype(np.float64), axis=0, weights=weight)
+            variance = self.measure(x, y, np.zeros_like(self.weights), middle, weight)
         self.least = self.measure(x, y, self.weights, self.bias, weight)
-        self.eigenvalues, self._directions = np.linalg.eigh(2 / y.size * squares)
+        square = variance + float(np.square(np.mean(y, axis=0, dtype=np.float64)).mean())
+        rounding = 100 * float(np.finfo(y.dtype).eps) ** 2 * square
+        self.negligible = max(ROUNDING * (variance if variance > rounding else square), rounding)
         largest = noise = 0.0
         spread = np.zeros((x.shape[1] + 1, self.outputs))
         for rows in blocks(x):
