@@ -780,10 +780,16 @@ def test_an_optimizer_that_is_gone_watches_no_more():
     model = nn.Linear(2, 3, rng=np.random.default_rng(0))
     optimizer = optim.SGD(model.parameters(), lr=0.01)
     alive = weakref.ref(optimizer)
+    model(np.ones((1, 2))).sum().backward()
+    optimizer.step()
     assert [len(p.hooks.functions) for p in model.parameters() if p.hooks] == [1]
+    optimizer.zero_grad()
+    assert not any(p.hooks for p in model.parameters())
+    model(np.ones((1, 2))).sum().backward()
+    optimizer.step()
     del optimizer
     assert alive() is None  # no cycle: at once, not when the collector comes by
-    assert [len(p.hooks.functions) for p in model.parameters() if p.hooks] == [0]
+    assert not any(p.hooks for p in model.parameters())
     with no_collector():
         parameter = weakref.ref(model.weight)
         del model

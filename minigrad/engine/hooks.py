@@ -24,9 +24,13 @@ class Hooks:
         self.functions: dict[object, Hook] = {}
         self.retain = False
 
+    def __bool__(self) -> bool:
+        """Whether anybody still asks: a sweep has nothing to do here where all hooks are off again."""
+        return self.retain or bool(self.functions)
+
     def add(self, hook: Hook) -> Handle:
         handle = Handle(self, object())
-        self.functions[handle.key] = hook
+        handle.put_back(hook)
         return handle
 
     def __call__(self, t: Tensor, g: Any) -> Any:
@@ -45,7 +49,8 @@ def hooks_of(t: Tensor) -> Hooks:
     """The hooks of `t`, which no cotangent reaches unless it requires grad."""
     if not t.differentiable:
         raise errors.not_differentiable(t)
-    t.hooks = t.hooks or Hooks()
+    if t.hooks is None:
+        t.hooks = Hooks()
     return t.hooks
 
 
@@ -68,13 +73,16 @@ def replacement(new: Any, t: Tensor, recorded: bool) -> Any:
 
 
 class Handle(NamedTuple):
-    """A hook that was registered; ``remove()`` takes it off again."""
+    """A hook that was registered; ``remove()`` takes it off again, and ``put_back(hook)`` registers it anew."""
 
     hooks: Hooks
     key: object
 
     def remove(self) -> None:
         self.hooks.functions.pop(self.key, None)
+
+    def put_back(self, hook: Hook) -> None:
+        self.hooks.functions[self.key] = hook
 
 
 def arrived(node: Tensor, g: Any, watches: tuple[Watch, ...]) -> Any:

@@ -89,11 +89,11 @@ def replacement(leaf: Tensor, new: Any) -> np.ndarray[Any, Any]:
     """`new` as the data of `leaf`: an array of its shape, in its dtype."""
     if leaf.op is not None:
         raise ValueError(f"data of {leaf!r} cannot be rebound: it is a result, not a leaf; compute a new tensor")
-    off_tape(leaf, "assigning to .data")
+    old = off_tape(leaf, "assigning to .data")
     array = as_numeric(new)
-    if array.shape != leaf.array.shape:
+    if array.shape != old.shape:
         raise ValueError(f"data: this tensor has shape {leaf.shape}, and the new array {array.shape}")
-    return cast(array, leaf.array.dtype, "data")
+    return array if array.dtype is old.dtype else cast(array, old.dtype, "data")
 
 
 def may_require_grad(t: Tensor, flag: Any) -> bool:

@@ -84,7 +84,7 @@ class Optimizer:
 
     def settings(self, group: Mapping[str, Any]) -> Group:
         """The settings of a group that this optimizer knows, by name."""
-        return dict(zip(self.defaults, map(group.__getitem__, self.defaults), strict=True))
+        return {name: group[name] for name in self.defaults}
 
     def check(self, **settings: Any) -> None:
         """Raise ValueError for a setting that makes no sense."""
@@ -108,9 +108,9 @@ class Optimizer:
         """The array after a step, given the one before it and the gradient; a subclass says."""
         raise NotImplementedError(f"{self.name} needs a method update(self, w, g, state, *, lr, ...)")
 
-    def moved(self, w: Array, g: Array, state: dict[str, Any], *, maximize: bool = False, **settings: Any) -> Any:
+    def moved(self, w: Array, g: Array, state: dict[str, Any], **settings: Any) -> Any:
         """The array w after a step: up the gradient g with ``maximize``, else down. It changes `state`."""
-        return self.update(w, -g if maximize else g, state, **settings)
+        return self.update(w, -g if settings.pop("maximize", False) else g, state, **settings)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Give each parameter that has a gradient its new values, those that lower the loss, or with ``maximize``
@@ -128,6 +128,7 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: `grad` becomes None."""
+        self.stale.forget()
         for group in self.param_groups:
             for p in group["params"]:
                 p.grad = None
@@ -210,7 +211,8 @@ class StaleGradient:
 
     A hook on one parameter, the smallest, sees each sweep arrive, just before it adds to the gradient: if that is the
     very array that the last step used, nobody has called zero_grad. Sweeps that add up before a step are no mistake.
-    (One stands for all, as a hook gets a copy of the cotangent, and copies of large ones would cost something.)
+    (One stands for all, as a hook gets a copy of the cotangent, and copies of large ones would cost something.) The
+    hook is there from a step to the optimizer's zero_grad, so that a loop which calls that does not pay for it.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -220,6 +222,7 @@ class StaleGradient:
         self.arrived: Array | None = None  # what the last sweep brought, if it came on top of `used`
         if self.p is not None:
             self.handle = self.p.register_hook(self)
+            self.handle.remove()  # until a step
             weakref.finalize(optimizer, self.handle.remove)
 
     def __call__(self, g: Any) -> None:
@@ -240,12 +243,19 @@ class StaleGradient:
                 StaleGradientWarning,
                 stacklevel=3,
             )
-            self.handle.remove()
+            self.forget()
             self.p = None
 
     def after_step(self) -> None:
-        self.arrived = None
-        self.used = None if self.p is None else self.p.grad
+        self.arrived, self.used = None, None if self.p is None else self.p.grad
+        if self.used is not None:
+            self.handle.put_back(self)
+
+    def forget(self) -> None:
+        """No gradient is left that a step has used."""
+        self.arrived = self.used = None
+        if self.p is not None:
+            self.handle.remove()
 
 
 # ------------------------------------------------------------------------------------------------------------- formulas
