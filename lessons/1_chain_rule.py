@@ -81,8 +81,8 @@ assert abs(measured - dw) < 1e-6
 # writes a row on a list while it computes. That list is the *tape*.
 #
 # First the table of operations. Each one has two functions. One computes. The other is its *rule*: it takes the
-# cotangent `g` of the result, and the inputs, and returns what to pass on to each input. It is the table of derivatives
-# that you learned at school, times `g`. A rule returns a tuple, also where there is one input only.
+# cotangent `g` of the result, and the inputs, and returns a tuple with one number for each input. This number is what
+# is passed on to the input: a derivative that you learned at school, times `g`. We call it a *partial*.
 
 
 # %%
@@ -160,8 +160,8 @@ def record(operation, *inputs):
 
 # %% [markdown]
 # The sweep goes over the tape from its end to its beginning. It begins with the cotangent 1 for $L$, and 0 for all
-# others: `dict.fromkeys(tape, 0.0)` is a dictionary with a 0 for each row. At each row the rule says what each input
-# gets, the first of its results for the first input and so on, and that is *added* to what the input has already.
+# others: `dict.fromkeys(tape, 0.0)` is a dictionary with a 0 for each row. At each row the rule returns the partials,
+# the first one for the first input and so on. Each is *added* to what its input has already.
 
 
 # %%
@@ -213,36 +213,43 @@ assert cotangent[u] == 3 + 3 + 1
 
 # %%
 tape.clear()
-first = v = Number(1.0)
+first = Number(1.0)
+last = first
 for _ in range(60):
-    v = v + v
+    last = last + last
+cotangent = backward(last)
 
-print(f"{backward(v)[first]:.0f} after {len(tape)} rows")
-assert backward(v)[first] == 2**60
+print(f"{cotangent[first]:.0f} after {len(tape)} rows")
+assert cotangent[first] == 2**60
 
 # %% [markdown]
 # ## minigrad does the same
 #
 # A `Tensor` is our `Number` with an array in place of a float. The operations are functions of minigrad, which put
 # themselves on the tape. NumPy's functions do so too, when they meet a Tensor: `np.square` is `minigrad.square` then.
+# Of a Tensor with `requires_grad=True` we want the cotangent. The sweep puts it into `grad`.
 
 # %%
-w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0, 1.0, 4.0))
+w = minigrad.Tensor(2.0, requires_grad=True)
+x = minigrad.Tensor(3.0, requires_grad=True)
+b = minigrad.Tensor(1.0, requires_grad=True)
+y = minigrad.Tensor(4.0, requires_grad=True)
 L = minigrad.square(w * x + b - y)
 L.backward()
 
 print(f"dw = {w.grad}, dx = {x.grad}, db = {b.grad}, dy = {y.grad}\n")
 print(minigrad.table(L))
+assert "t4    multiply(w, x)" in str(minigrad.table(L))
 assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "subtract", "square"]
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
 
 # %% [markdown]
-# The first half of the table is our tape. minigrad has given names to what had none: `t1` is our `t`. The column `kept`
-# says how much memory each row holds on to, because the sweep will need it.
+# The first half of the table is our tape. minigrad has given names to what had none: row 4 is `t4`, our `t`. The column
+# `kept` says how much memory each row holds on to, because the sweep will need it.
 #
-# The second half is our sweep, a line for each step. A bar over a name means its cotangent: `t̅1̅` is what we called
+# The second half is our sweep, a line for each step. A bar over a name means its cotangent: `t̅4̅` is what we called
 # `dt`. The column `gradient` is the cotangent so far. `adds` is filled in where a step adds to a cotangent that is
-# there already, as with a value that is used twice. `undone` is for arrays, and comes in lesson 4.
+# there already, as with a value that is used twice. `undone` is for arrays: lesson 4 undoes broadcasting.
 #
 # The same as a picture:
 
@@ -267,7 +274,8 @@ db = ...
 def check_1():
     a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0, requires_grad=True)
     ((a + b) * a).backward()
-    expect(same((da, db), (a.grad, b.grad)), "a is used twice: once in the sum, once as a factor")
+    expect(same(da, a.grad), "da: a is used twice, once in the sum, once as a factor")
+    expect(same(db, b.grad), "db: b is used once, in the sum, and the sum is a factor")
 
 
 # %% [markdown]
@@ -281,7 +289,8 @@ exp = ...
 # %% check 2
 @exercise(2)
 def check_2():
-    compute, rule = answered(exp)
+    expect(type(answered(exp)) in (tuple, list) and len(exp) == 2, "a row is a pair: what computes, and its rule")
+    compute, rule = exp
     expect(same(compute(0.5), math.exp(0.5)), "the first of the pair should compute e^a")
     expect(same(rule(0.0, 0.5), (0.0,)), "the rule returns a tuple of one partial, which is 0 where the cotangent is 0")
     OPERATIONS["exp"] = exp
@@ -307,10 +316,11 @@ def check_3():
     q = p + a
     r = p * q
     found = minigrad.explain(r, a)
-    mine = sorted(answered(contributions))
+    expect(hasattr(answered(contributions), "__iter__"), "a list is needed, of a number for each path")
+    mine = list(contributions)
     expect(len(mine) == len(found.paths), "there are three paths from r to a, and each has one contribution")
     true = sorted(path.contribution for path in found.paths)
-    expect(same(mine, true), "a contribution is the product of all the derivatives along its path")
+    expect(same(sorted(mine), true), "a contribution is the product of all the derivatives along its path")
     return f"minigrad finds the same\n\n{found}"
 
 

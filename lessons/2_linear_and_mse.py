@@ -72,8 +72,9 @@ print("one row, one output: dw, dx and db are right")
 # %% [markdown]
 # ## Many rows, many outputs
 #
-# There are $n$ rows (counted by $i$), $p$ features ($j$) and $q$ outputs ($k$): $X$ is $n \times p$, $W$ is
-# $p \times q$, $b$ has $q$ entries, $Y$ is $n \times q$. The loss is the mean over all $N = n q$ entries:
+# There are $n$ rows (counted by $i$), $p$ features ($j$) and $q$ outputs ($k$). $X$ is $n \times p$. The *weights* $W$
+# are $p \times q$. The *bias* $b$ has $q$ entries. The *targets* $Y$ are $n \times q$. The loss is the *mean squared
+# error*, MSE for short: the mean over all $N = n q$ entries.
 #
 # $$\hat Y_{ik} = \sum_j X_{ij} W_{jk} + b_k, \qquad L = \frac{1}{N} \sum_{i,k} (\hat Y_{ik} - Y_{ik})^2.$$
 #
@@ -138,12 +139,13 @@ print("as matrices: the same")
 # its tape gives the same numbers:
 
 # %%
-tensors = [minigrad.Tensor(A, requires_grad=True) for A in (X, W, b)]
-minigrad.mse_loss(minigrad.linear(*tensors), Y).backward()
+tX, tW, tb = (minigrad.Tensor(A, requires_grad=True) for A in (X, W, b))
+minigrad.mse_loss(minigrad.linear(tX, tW, tb), Y).backward()
 
-for name, tensor, by_hand in zip(("X", "W", "b"), tensors, (dX, dW, db), strict=True):
-    assert np.allclose(tensor.grad, by_hand)
-    print(f"d{name} of shape {tensor.grad.shape}: tape and hand agree")
+assert np.allclose(tX.grad, dX)
+assert np.allclose(tW.grad, dW)
+assert np.allclose(tb.grad, db)
+print(f"gradients of shape {tX.grad.shape}, {tW.grad.shape} and {tb.grad.shape}: tape and hand agree")
 
 # %% [markdown]
 # ## A mistake that hides
@@ -152,14 +154,18 @@ for name, tensor, by_hand in zip(("X", "W", "b"), tensors, (dX, dW, db), strict=
 # one output, and $q$ times it otherwise. It still points downhill, so training seems to work, only with another step
 # than the one you asked for. That is why the sizes above are 5, 3 and 2: *different, and none of them 1*.
 
+
 # %%
-for outputs in (1, 2, 3):
+def times_too_large(outputs):
     Z, T = rng.normal(size=(n, outputs)), rng.normal(size=(n, outputs))
     wrong = 2 / len(Z) * (Z - T)
-    true = slope(lambda Z, T=T: ((Z - T) ** 2).mean(), Z)
-    ratio = (wrong / true).mean()
-    print(f"{outputs} outputs: the wrong gradient is {ratio:.3f} times the right one")
-    assert np.isclose(ratio, outputs)
+    true = slope(lambda Z: ((Z - T) ** 2).mean(), Z)
+    return (wrong / true).mean()
+
+
+for outputs in (1, 2, 3):
+    print(f"outputs: {outputs}; the wrong gradient is {times_too_large(outputs):.3f} times the right one")
+    assert np.isclose(times_too_large(outputs), outputs)
 
 # %% [markdown]
 # ## Exercises

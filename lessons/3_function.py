@@ -20,10 +20,14 @@
 # %% [markdown]
 # ## The contract
 #
-# A `Function` is an operation with two static methods, as in PyTorch. `forward(ctx, ...)` gets arrays and returns one
-# array; what the backward will need is kept with `ctx.save_for_backward`. `backward(ctx, grad)` gets the cotangent of
-# the result, `grad`, and returns *one gradient for each input of forward*, of the shape and dtype of that input. The
-# formulas are those of lesson 2, times `grad`: the backward does not know what comes after it.
+# A `Function` is an operation with two static methods, as in PyTorch: functions in a class, which get no `self`.
+#
+# - `forward(ctx, ...)` gets arrays and returns one array. What the backward will need it keeps in the *context* `ctx`,
+#   with `ctx.save_for_backward`.
+# - `backward(ctx, grad)` gets the cotangent of the result, `grad`. It returns *one gradient for each input of forward*,
+#   of the shape and dtype of that input.
+#
+# The formulas are those of lesson 2, times `grad`: the backward does not know what comes after it.
 
 # %%
 import numpy as np
@@ -179,8 +183,9 @@ assert found == ["missing", "cotangent-ignored", "averaged", "unsummed", "transp
 # - `MSE3` is right as long as the loss comes last, because `grad` is 1 then. Write `3 * loss`, and it is not.
 # - `Linear2` is right for a single row, so it takes several rows to see the mistake.
 #
-# When a check fails, `gradcheck` raises. Its error is an `AssertionError`; that of `torch.autograd.gradcheck` is a
-# `RuntimeError`, which the usual `except AssertionError` around it does not catch. It is best not caught at all.
+# When a check fails, `gradcheck` raises. Its `GradcheckError` is an `AssertionError`. That of
+# `torch.autograd.gradcheck` is a `RuntimeError`, which an `except AssertionError` around it does not catch. It is best
+# not caught at all.
 
 # %%
 several = Tensor(rng.normal(size=(5, 3)), requires_grad=True), Tensor(rng.normal(size=(5, 3)), requires_grad=True)
@@ -256,7 +261,7 @@ def check_3():
         found = minigrad.gradcheck(fooled, point, raise_exception=False)
         expect(found, f"gradcheck notices it at the point {name}")
     report = minigrad.check(Fooled, signature=LOSS)
-    expect(not report, "nothing seems to be wrong with it")
+    expect(not report, "check finds nothing wrong with it")
     return f"here is how check found out\n\n{report}"
 
 

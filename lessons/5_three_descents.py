@@ -20,8 +20,13 @@
 
 # %% [markdown]
 # ## The data, split before anything is measured
+#
+# A fifth of the rows is put aside for the *test*. From the other rows we take mean and deviation of each feature,
+# subtract the one, and divide by the other: the features are *standardised*. What is more than 5 deviations away is set
+# to 5.
 
 # %%
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,7 +68,7 @@ assert np.isclose(exact.full_batch_bound, 2 / exact.eigenvalues[-1])
 # ## One loop for all three
 #
 # The methods differ in one number, the rows per step: all of them (*batch*), one (*stochastic*, SGD), or a few
-# (*mini-batch*). Everything else is lesson 1: record, sweep back, take a step.
+# (*mini-batch*). Everything else is lesson 1: record, sweep back, take a step. One pass over all rows is an *epoch*.
 
 
 # %%
@@ -80,7 +85,7 @@ def descend(lr, batch_size, epochs, start=None, seed=0):
     rng = np.random.default_rng(seed)
     W0, b0 = start or (np.zeros((p, 1)), np.zeros(1))
     W, b = minigrad.Tensor(W0.copy(), requires_grad=True), minigrad.Tensor(b0.copy(), requires_grad=True)
-    steps = epochs * -(-n // batch_size)
+    steps = epochs * math.ceil(n / batch_size)
     seen, full, batch, samples = [0], [mse(W0, b0, x, y)], [], 0
     for _ in range(epochs):
         order = rng.permutation(n)
@@ -253,8 +258,8 @@ assert moving > test_loss
 
 # %%
 leaky = data.features.std(0)
-for name, with_test, without in zip(data.feature_names, leaky, deviation, strict=True):
-    print(f"{name:10} deviation with the test rows {with_test:9.2f}, without {without:9.2f}")
+for j, name in enumerate(data.feature_names):
+    print(f"{name:10} deviation with the test rows {leaky[j]:9.2f}, without {deviation[j]:9.2f}")
 occupancy = data.feature_names.index("AveOccup")
 assert deviation[occupancy] < 0.7 * leaky[occupancy]
 
@@ -264,7 +269,7 @@ assert deviation[occupancy] < 0.7 * leaky[occupancy]
 # %% [markdown]
 # ## Exercises
 #
-# **Exercise 1.** The right loss of an epoch, from the losses of its batches and their sizes (two arrays).
+# **Exercise 1.** Compute the right loss of an epoch, from the losses of its batches and their sizes (two arrays).
 
 
 # %% exercise 1 tags=["raises-exception"]
@@ -280,8 +285,8 @@ def check_1():
 
 
 # %% [markdown]
-# **Exercise 2.** The largest stable step of batch descent, for any features `x` of shape $(n, p)$ and a model with a
-# bias.
+# **Exercise 2.** Compute the largest stable step of batch descent, for any features `x` of shape $(n, p)$ and a model
+# with a bias.
 
 
 # %% exercise 2 tags=["raises-exception"]

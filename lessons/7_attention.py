@@ -153,7 +153,7 @@ print("the last row gets the same, whatever the order of those before it")
 # %% [markdown]
 # ## The whole model
 #
-# - `letter` and `place` are tables. A row of each, added up, is what a letter is at the beginning.
+# - `letter` and `place` are tables, of *embeddings*. A row of each, added up, is what a letter is at the beginning.
 # - *Layer norm* brings each row to mean 0 and deviation 1, and then to a scale of its own, `gain` and `bias`. Without
 #   it the numbers would grow from layer to layer.
 # - Attention has four *heads*: the row is cut into four parts, which look at different places, and put together again.
@@ -323,8 +323,8 @@ def mask(T):
 # %% check 1
 @exercise(1)
 def check_1():
-    for T in (1, 4, 7):
-        q, k, v = rng.normal(size=(3, T, 5))
+    for T, size in ((1, 1), (4, 1), (7, 5)):
+        q, k, v = rng.normal(size=(3, T, 5)) * size
         _, true = attention(q, k, v)
         found = np.asarray(answered(mask(T)), dtype=float)
         expect(same(np.shape(found), (T, T)), f"mask({T}) should have the shape ({T}, {T})")

@@ -13,8 +13,10 @@ exercise 1: not yet right; one side is 3 long, the other 5
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from numbers import Rational
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -33,7 +35,17 @@ class Unanswered(Exception):
 
 
 class Wrong(Exception):
-    """Something is not as expected; the text is a hint."""
+    """Something is not as expected: a hint, and before it what can be seen without knowing the exercise."""
+
+
+class Comparison(NamedTuple):
+    """What `same` has found; it is true where the answer is the same."""
+
+    equal: bool
+    remark: str = ""  # what anybody can see: another shape, say, or nan
+
+    def __bool__(self) -> bool:
+        return self.equal
 
 
 def exercise(number: int, lang: str | None = None) -> Callable[[Callable[[], T]], Callable[[], T]]:
@@ -74,7 +86,9 @@ def judged(check: Callable[[], Any], words: Mapping[str, str]) -> tuple[str, str
     except Unanswered:
         return "not answered yet", "", ""
     except Wrong as wrong:
-        return "not yet right", "; ", below(str(wrong), words)
+        hint, remark = wrong.args
+        seen = translated(remark, words) + translated("; ", words) if remark else ""
+        return "not yet right", "; ", seen + below(str(hint), words)
     except (Exception, SystemExit) as error:  # an answer may do anything, and the notebook goes on
         said = f"{type(error).__name__}: {error}".removesuffix(": ")
         return "not yet right", "; ", translated(f"it stops with {said}", words) + place(error, check, words)
@@ -107,23 +121,46 @@ def answered(answer: Any) -> Any:
 
 
 def expect(condition: Any, hint: Any) -> None:
-    """Unless `condition` is true the check ends with "not yet right" and the hint."""
+    """Unless `condition` is true the check ends with "not yet right" and the hint.
+
+    Of a comparison by `same` the remark stands before the hint: that the shape is another one, say.
+    """
     if not condition:
-        raise Wrong(hint)
+        raise Wrong(hint, condition.remark if isinstance(condition, Comparison) else "")
 
 
-def same(answer: Any, true: Any, rtol: float = 1e-5) -> bool:
+def same(answer: Any, true: Any, rtol: float = 1e-5) -> Comparison:
     """Whether the answer is what it should be: numbers, arrays or Tensors of the same shape, or a tuple of them.
 
-    A list is as good as a tuple or an array of these entries, and an integer as good as a float. What holds no numbers,
-    such as None or a text, is not the same.
+    A list is as good as a tuple or an array of these entries, and an integer or a fraction as good as a float. What
+    holds no numbers, such as None or a text, is not the same.
+
+    >>> same([1, 2], np.array([1.0, 2.0])).equal, same(None, 1.0).remark
+    (True, 'it is None: does the function return it?')
     """
     answered(answer)
+    if answer is None:
+        return Comparison(False, "it is None: does the function return it?")
     if isinstance(true, tuple):
-        several = isinstance(answer, tuple | list) or (isinstance(answer, np.ndarray) and answer.ndim > 0)
-        return several and len(answer) == len(true) and all(same(a, t, rtol) for a, t in zip(answer, true, strict=True))
+        several = isinstance(answer, tuple | list | Iterator) or (isinstance(answer, np.ndarray) and answer.ndim > 0)
+        parts = tuple(answer) if several else ()
+        if len(parts) != len(true):
+            return Comparison(False, f"a tuple or a list of length {len(true)} is needed")
+        for i, (part, wanted) in enumerate(zip(parts, true, strict=True), 1):
+            if not (one := same(part, wanted, rtol)):
+                told = one.remark or np.ndim(wanted)  # which one of some numbers is wrong, is for the reader to find
+                return Comparison(False, f"result {i} of {len(true)}: {one.remark or 'other numbers'}" if told else "")
+        return Comparison(True)
     try:
-        found, wanted = (np.asarray(value.numpy() if type(value) is Tensor else value) for value in (answer, true))
+        mine, wanted = (np.asarray(value.numpy() if type(value) is Tensor else value) for value in (answer, true))
     except ValueError:  # lists of different lengths are no array
-        return False
-    return found.dtype.kind in "iuf" and found.shape == wanted.shape and np.allclose(found, wanted, rtol=rtol)
+        return Comparison(False, "its rows are of different lengths")
+    if mine.dtype == object and all(isinstance(entry, Rational | Decimal) for entry in mine.flat):
+        mine = mine.astype(float)
+    if mine.dtype.kind not in "iuf":
+        return Comparison(False, f"numbers are needed, and this is {type(answer).__name__}")
+    if mine.shape != wanted.shape:
+        return Comparison(False, f"its shape is {mine.shape}, and not {wanted.shape}")
+    if not np.isfinite(mine).all():
+        return Comparison(False, "there is inf or nan in it")
+    return Comparison(np.allclose(mine, wanted, rtol=rtol))

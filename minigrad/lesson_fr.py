@@ -6,11 +6,27 @@ FRENCH = {
     "not yet right": "pas encore juste",
     "not answered yet": "pas encore de réponse",
     "; ": " ; ",
+    "exercise {}": "exercice {}",
+    "{}, exercise {}": "{}, exercice {}",
+    "no verdict": "pas de verdict",
+    "it was stopped after {} s": "arrêté au bout de {} s",
+    "it ended the process ({})": "le processus s'est terminé ({})",
     "it stops with {}": "l'exécution s'arrête sur {}",
     "in {}, at: {}": "dans {}, à : {}",
     "in {}": "dans {}",
+    # what can be seen of any answer
+    "it is None: does the function return it?": "c'est None : la fonction le renvoie-t-elle ?",
+    "a tuple or a list of length {} is needed": "il faut un tuple ou une liste de longueur {}",
+    "result {} of {}: {}": "résultat {} sur {} : {}",
+    "other numbers": "ce ne sont pas les bons nombres",
+    "its rows are of different lengths": "ses lignes ne sont pas de même longueur",
+    "numbers are needed, and this is {}": "il faut des nombres, et c'est de type {}",
+    "its shape is {}, and not {}": "ses dimensions sont {}, et non {}",
+    "there is inf or nan in it": "il y a des inf ou des nan dedans",
     # lesson 1
-    "a is used twice: once in the sum, once as a factor": "a sert deux fois : dans la somme, et comme facteur",
+    "da: a is used twice, once in the sum, once as a factor": "da : a sert deux fois, dans la somme et comme facteur",
+    "db: b is used once, in the sum, and the sum is a factor": "db : b sert une fois, dans la somme, un facteur",
+    "a row is a pair: what computes, and its rule": "une ligne est une paire : ce qui calcule, et sa règle",
     "the first of the pair should compute e^a": "le premier élément de la paire doit calculer e^a",
     "the rule returns a tuple of one partial, which is 0 where the cotangent is 0": (
         "la règle renvoie un tuple à un seul élément, qui vaut 0 quand le cotangent vaut 0"
@@ -18,6 +34,7 @@ FRENCH = {
     "in (e^x)^2, with x = 0.5, the cotangent of x comes out wrong": (
         "dans (e^x)^2, avec x = 0.5, le cotangent obtenu pour x est faux"
     ),
+    "a list is needed, of a number for each path": "il faut une liste, avec un nombre pour chaque chemin",
     "there are three paths from r to a, and each has one contribution": (
         "trois chemins mènent de r à a, et chacun a une contribution"
     ),
@@ -36,17 +53,22 @@ FRENCH = {
         "la ligne i a le poids s[i] dans toutes ses colonnes : quelles dimensions s doit-il avoir pour cela ?"
     ),
     # lesson 3
+    "0 and ln 3 should give 0.5 and 0.75, and forward gives {}": (
+        "0 et ln 3 devraient donner 0.5 et 0.75, et forward donne {}"
+    ),
+    "0 and ln 3 should give 0.25 and 0.75, and forward gives {}": (
+        "0 et ln 3 devraient donner 0.25 et 0.75, et forward donne {}"
+    ),
     "two rows of zeros should give 0.5 each, and forward gives {}": (
         "deux lignes de zéros devraient donner 0.5 partout, et forward donne {}"
     ),
     "1000 and 1000 + ln 3 should give 0.25 and 0.75, and forward gives {}": (
         "1000 et 1000 + ln 3 devraient donner 0.25 et 0.75, et forward donne {}"
     ),
-    "{} should give {}, and forward gives {}": "{} devrait donner {}, et forward donne {}",
     "forward is, but not backward": "forward l'est, mais pas backward",
-    "its forward should be that of MSE": "sa passe avant doit être celle de MSE",
+    "its forward should be that of MSE": "son forward doit être celui de MSE",
     "gradcheck notices it at the point {}": "gradcheck s'en aperçoit au point {}",
-    "nothing seems to be wrong with it": "elle ne semble pas fausse",
+    "check finds nothing wrong with it": "check n'y trouve rien de faux",
     "here is how check found out": "voici comment check l'a trouvé",
     # lesson 4
     "look at {}; write (4, 1, 3) and (2, 1) below each other, aligned at the right": (
@@ -96,8 +118,7 @@ FRENCH = {
         "pour {} : chaque lettre compte, le point qui les suit aussi, et rien d'autre"
     ),
     # lesson 8
-    "a single number": "un seul nombre",
-    "a layer without weights": "une couche sans poids",
+    "a single positive number": "un seul nombre, positif",
     "{} wide, 20 layers: the length goes to {}": "largeur {}, 20 couches : la longueur passe à {}",
     "dead is a unit, for all the images": "c'est une unité qui est morte, pour toutes les images",
     "what is short enough stays as it is": "ce qui est assez court reste tel quel",

@@ -25,7 +25,8 @@ SHOWN = 'tags=["raises-exception"]'  # an answer that raises does not stop the n
 
 def answered(path, numbers, target):
     """The lesson with the answers to some of its exercises, and one of another's that is wrong."""
-    solutions = {cell.title: cell.source for cell in cells_of(path.parent / "solutions" / path.name)}
+    home = path.parent.parent if path.parent.name == "fr" else path.parent
+    solutions = {cell.title: cell.source for cell in cells_of(home / "solutions" / path.name)}
     text = path.read_text(encoding="utf-8")
     for cell in cells_of(path):
         if cell.title.removeprefix("exercise ") in numbers:
@@ -83,6 +84,33 @@ def test_marks_for_a_lesson(tmp_path, capsys):
     assert "marked by its own checks" in capsys.readouterr().err
 
 
+def test_marks_for_a_class_in_two_languages(tmp_path, capsys):
+    """Each lesson by itself, in the language of its checks; a broken file is a row, and costs no other."""
+    home, out = tmp_path / "class", tmp_path / "marks.csv"
+    home.mkdir()
+    answered(FIRST, "123", home / "ann.py")
+    answered(FIRST.parent / "fr" / FIRST.name, "3", home / "zoé.ipynb")
+    (home / "bob.ipynb").write_text("{")
+    assert main(["grade", str(home), "-o", str(out), "--jobs", "2"]) == 0
+    printed = capsys.readouterr()
+    assert (
+        "zoé: 1. La règle de la chaîne sur une bande\nexercice 1       0 / 1\n    - pas encore de réponse"
+        in printed.out
+    )
+    assert "it is no notebook of format 4" in printed.err
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = [(row["student"], row["exercise"].rpartition(", ")[2], row["points"]) for row in csv.DictReader(file)]
+    assert rows == [
+        *(("ann", f"exercise {n}", "1") for n in "123"),
+        ("ann", "total", "3"),
+        ("bob", "", "0"),
+        *(("zoé", f"exercice {n}", str(int(n == "3"))) for n in "123"),
+        ("zoé", "total", "1"),
+    ]
+    assert main(["grade", str(home), "-o", str(home / "ann.py")]) == 2  # what is read is not overwritten
+    assert "--force replaces it" in capsys.readouterr().err
+
+
 def test_a_broken_cell_of_a_python_file_costs_no_other(tmp_path):
     text = "# %%\n1 +\n\n# %% [markdown]\n# class ReLU is\n\n# %%\nclass ReLU:\n    pass\n"
     (tmp_path / "cells.py").write_text(text, encoding="utf-8")
@@ -120,8 +148,13 @@ def check_2():
         ("double = lambda x: time.sleep(1000)", "a = 1", "1 of 2 (1 not yet right, 2 right)"),
         ("double = lambda x: 2 * x", "try: time.sleep(1000)\nexcept: pass", "1 of 2 (1 right, 2 not yet right)"),
         ("os._exit(3)", "a = 1", "1 of 2 (1 not yet right, 2 right)"),
+        (
+            "print('exercise 2: right')",
+            "a = 2\nprint('exercise 2: right\\n' * 10**6)",
+            "0 of 2 (1 not yet right, 2 not yet right)",
+        ),
     ],
-    ids=["in the check", "in the answer", "no process"],
+    ids=["in the check", "in the answer", "no process", "forged"],
 )
 def test_an_answer_that_does_not_end_costs_its_exercise(first, second, said, tmp_path, capsys):
     (tmp_path / "lesson.py").write_text(LESSON.format(first, second))
@@ -144,7 +177,7 @@ def test_what_the_checks_say_in_french(tmp_path, capsys, monkeypatch):
     text = (tmp_path / "lesson.py").read_text(encoding="utf-8").replace("db = 2\n", "db = 3\n")
     (tmp_path / "lesson.py").write_text(text, encoding="utf-8")
     assert main(["grade", str(tmp_path / "lesson.py")]) == 1
-    assert "not yet right; a sert deux fois" in capsys.readouterr().out
+    assert "pas encore juste ; db : b sert une fois" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------------------------------ exports
@@ -235,5 +268,6 @@ def test_a_file_of_exercises(system):
 def test_the_command_exports(tmp_path, capsys):
     assert main(["grade", "--export", "otter", str(FIRST), "-o", str(tmp_path / "out")]) == 0
     assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{FIRST.stem}.ipynb", "tests"}
+    assert "da = 2 + 5" not in (tmp_path / "out" / f"{FIRST.stem}.ipynb").read_text(encoding="utf-8")  # an answer
     assert main(["grade", "--export", "nbgrader"]) == 2
     assert "with -o" in capsys.readouterr().err

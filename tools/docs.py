@@ -208,27 +208,26 @@ def lessons(language: str) -> list[Path]:
     return sorted((ROOT / "lessons" / {"en": "", "fr": "fr"}[language]).glob("[0-9]*.py"))
 
 
-def notebook(path: Path, first: str) -> Any:
-    """A lesson as a notebook, with a cell of code before all others."""
+def notebook(path: Path, first: str = "") -> Any:
+    """A lesson as a notebook, with `first` as a cell of code before all others, if there is any."""
     import jupytext
 
     found = jupytext.read(path)
     found.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    found.cells.insert(0, jupytext.reads(f"# %%\n{first}", "py:percent").cells[0])
+    if first:
+        found.cells.insert(0, jupytext.reads(f"# %%\n{first}", "py:percent").cells[0])
     return found
 
 
 def notebooks(folder: Path) -> None:
-    """The lessons as notebooks, and their page of contents; the checks answer in the language of each."""
+    """The lessons as notebooks, and their page of contents."""
     import jupytext
 
     for language in "en", "fr":
         for path in lessons(language):
-            found = notebook(path, f'import os\n\nos.environ["MINIGRAD_LANG"] = "{language}"')
-            found.cells[0].metadata["tags"] = ["remove-cell"]
             written = folder / path.relative_to(ROOT / "lessons").with_suffix(".ipynb")
             written.parent.mkdir(parents=True, exist_ok=True)
-            jupytext.write(found, written)
+            jupytext.write(notebook(path), written)
     text = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8")
     text = re.sub(r"\((\w+)\.py\)", r"(\1.ipynb)", text)
     tree = "```{{toctree}}\n:hidden:\n:glob:\n\n{}\n```\n"

@@ -20,7 +20,7 @@ import jupytext
 
 import docs
 
-FIRST = "%pip install -q {}\n\nimport os\n\nos.environ['MINIGRAD_LANG'] = '{}'"
+FIRST = "%pip install -q {}"
 BESIDE = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}  # what a lesson may import, and where it comes from
 KERNEL = {"display_name": "Python (Pyodide)", "language": "python", "name": "python"}
 CLOSED = {"@jupyterlite/pyodide-kernel-extension:kernel": {"disablePyPIFallback": True}}
@@ -33,7 +33,7 @@ def notebooks(folder: Path) -> None:
         for path in docs.lessons(language):
             text = path.read_text(encoding="utf-8")
             packages = ["minigrad-tape", "hypothesis", *(BESIDE[name] for name in BESIDE if f" {name}" in text)]
-            notebook = docs.notebook(path, FIRST.format(" ".join(packages), language))
+            notebook = docs.notebook(path, FIRST.format(" ".join(packages)))
             notebook.metadata["kernelspec"] = KERNEL
             jupytext.write(notebook, folder / language / f"{path.stem}.ipynb")
 

@@ -16,8 +16,13 @@
 # - expliquer pourquoi les gradients s'ajoutent là où une valeur sert deux fois, et pourquoi le parcours se fait à
 #   rebours.
 #
-# Il vous faut Python et la dérivée d'un produit. Le code est celui de la version anglaise, commentaires compris.
-# Avec `MINIGRAD_LANG=fr` dans l'environnement, les vérifications répondent en français.
+# Il vous faut Python et la dérivée d'un produit. Le code est celui de la version anglaise, commentaires compris ; seule
+# la cellule suivante s'y ajoute.
+
+# %% langue
+import os
+
+os.environ["MINIGRAD_LANG"] = "fr"  # les vérifications répondent en français
 
 # %% [markdown]
 # ## Un programme de quatre lignes
@@ -86,8 +91,9 @@ assert abs(measured - dw) < 1e-6
 # *bande* (*tape*).
 #
 # D'abord la table des opérations. À chacune correspondent deux fonctions. L'une calcule. L'autre est sa *règle* : elle
-# prend le cotangent `g` du résultat, ainsi que les entrées, et renvoie ce qu'il faut transmettre à chaque entrée. C'est
-# la table des dérivées apprise au lycée, multipliée par `g`. Une règle renvoie un tuple, même s'il n'y a qu'une entrée.
+# prend le cotangent `g` du résultat, ainsi que les entrées, et renvoie un tuple avec un nombre pour chaque entrée. Ce
+# nombre est ce qui est transmis à l'entrée : une dérivée apprise au lycée, multipliée par `g`. Nous l'appelons une
+# *partielle* (*partial*).
 
 
 # %%
@@ -133,7 +139,7 @@ OPERATIONS: dict = {
 # %% [markdown]
 # Un `Number` est une valeur qui se souvient de deux choses : le nom de l'opération qui l'a produite, et ses entrées. Un
 # nombre donné n'a ni l'un ni les autres. Python appelle `__mul__` là où l'on écrit `a * b`, et de même `__add__` et
-# `__sub__`. Chacune demande à `record` de calculer, et d'inscrire le résultat sur la bande.
+# `__sub__`. Chacune de ces méthodes demande à `record` de calculer, et d'inscrire le résultat sur la bande.
 
 
 # %%
@@ -164,9 +170,9 @@ def record(operation, *inputs):
 
 
 # %% [markdown]
-# Le parcours va de la fin de la bande à son début. Au départ, le cotangent de $L$ vaut 1, et tous les autres 0. À
-# chaque ligne, la règle dit ce que reçoit chaque entrée, son premier résultat pour la première, et ainsi de suite ;
-# cela *s'ajoute* à ce que l'entrée a déjà. `dict.fromkeys(tape, 0.0)` est un dictionnaire qui a un 0 pour chaque ligne.
+# Le parcours (*sweep*) va de la fin de la bande à son début. Au départ, le cotangent de $L$ vaut 1, et tous les autres
+# 0 : `dict.fromkeys(tape, 0.0)` est un dictionnaire qui a un 0 pour chaque ligne. À chaque ligne, la règle renvoie les
+# partielles, la première pour la première entrée, et ainsi de suite. Chacune *s'ajoute* à ce que son entrée a déjà.
 
 
 # %%
@@ -213,44 +219,51 @@ assert cotangent[u] == 3 + 3 + 1
 
 # %% [markdown]
 # Les chemins peuvent être nombreux. Doublez un nombre soixante fois : $2^{60}$ chemins y ramènent ; à un milliard par
-# seconde, il faudrait 36 ans pour les suivre. Le parcours à rebours, lui, ne visite chaque ligne de la bande qu'une
-# fois. Cela suffit : quand il atteint une ligne, toutes celles qui utilisent son résultat ont déjà été visitées, et son
-# cotangent est complet.
+# seconde, il faudrait 36 ans pour les suivre. Le parcours, lui, ne visite chaque ligne de la bande qu'une fois. Une
+# fois suffit, parce qu'il va à rebours : quand il atteint une ligne, toutes celles qui utilisent son résultat ont déjà
+# été visitées, et son cotangent est complet.
 
 # %%
 tape.clear()
-first = v = Number(1.0)
+first = Number(1.0)
+last = first
 for _ in range(60):
-    v = v + v
+    last = last + last
+cotangent = backward(last)
 
-print(f"{backward(v)[first]:.0f} after {len(tape)} rows")
-assert backward(v)[first] == 2**60
+print(f"{cotangent[first]:.0f} after {len(tape)} rows")
+assert cotangent[first] == 2**60
 
 # %% [markdown]
 # ## minigrad fait la même chose
 #
 # Un `Tensor` est notre `Number`, avec un tableau à la place d'un nombre. Les opérations sont des fonctions de minigrad,
 # qui s'inscrivent d'elles-mêmes sur la bande. Les fonctions de NumPy en font autant quand elles rencontrent un Tensor :
-# `np.square` est alors `minigrad.square`.
+# `np.square` est alors `minigrad.square`. D'un Tensor avec `requires_grad=True`, on veut le cotangent. Le parcours le
+# met dans `grad`.
 
 # %%
-w, x, b, y = (minigrad.Tensor(value, requires_grad=True) for value in (2.0, 3.0, 1.0, 4.0))
+w = minigrad.Tensor(2.0, requires_grad=True)
+x = minigrad.Tensor(3.0, requires_grad=True)
+b = minigrad.Tensor(1.0, requires_grad=True)
+y = minigrad.Tensor(4.0, requires_grad=True)
 L = minigrad.square(w * x + b - y)
 L.backward()
 
 print(f"dw = {w.grad}, dx = {x.grad}, db = {b.grad}, dy = {y.grad}\n")
 print(minigrad.table(L))
+assert "t4    multiply(w, x)" in str(minigrad.table(L))
 assert [v.op.name for v in minigrad.tape(L) if v.op] == ["multiply", "add", "subtract", "square"]
 assert (w.grad, x.grad, b.grad, y.grad) == (18, 12, 6, -6)
 
 # %% [markdown]
-# La première partie de ce tableau est notre bande. minigrad a donné un nom à ce qui n'en avait pas : `t1` est notre
-# `t`. La colonne `kept` indique la mémoire que chaque ligne garde, parce que le parcours en aura besoin.
+# La première partie de ce tableau est notre bande. minigrad a donné un nom à ce qui n'en avait pas : la ligne 4 est
+# `t4`, notre `t`. La colonne `kept` indique la mémoire que chaque ligne garde, parce que le parcours en aura besoin.
 #
-# La seconde partie est notre parcours à rebours, une ligne par étape. Une barre sur un nom désigne son cotangent :
-# `t̅1̅` est ce que nous appelions `dt`. `gradient` est le cotangent obtenu jusque-là. `adds` est rempli quand une étape
-# s'ajoute à un cotangent déjà présent, comme pour une valeur qui sert deux fois. `undone` concerne les tableaux ; la
-# leçon 4 l'explique.
+# La seconde partie est notre parcours, une ligne par étape. Une barre sur un nom désigne son cotangent : `t̅4̅` est ce
+# que nous appelions `dt`. La colonne `gradient` est le cotangent obtenu jusque-là. `adds` est rempli quand une étape
+# s'ajoute à un cotangent déjà présent, comme pour une valeur qui sert deux fois. `undone` concerne les tableaux : la
+# leçon 4 y défait la diffusion (*broadcasting*).
 #
 # Le même calcul en image :
 
@@ -275,12 +288,13 @@ db = ...
 def check_1():
     a, b = minigrad.Tensor(2.0, requires_grad=True), minigrad.Tensor(3.0, requires_grad=True)
     ((a + b) * a).backward()
-    expect(same((da, db), (a.grad, b.grad)), "a is used twice: once in the sum, once as a factor")
+    expect(same(da, a.grad), "da: a is used twice, once in the sum, once as a factor")
+    expect(same(db, b.grad), "db: b is used once, in the sum, and the sum is a factor")
 
 
 # %% [markdown]
 # **Exercice 2.** Ajoutez à notre bande une cinquième opération, $e^a$. Sa ligne est une paire comme celles de
-# `OPERATIONS` : ce qu'elle calcule (avec `math.exp`), et sa règle, qui renvoie un tuple à un seul élément.
+# `OPERATIONS` : ce qu'elle calcule (avec `math.exp`), et sa règle, qui renvoie un tuple d'une seule partielle.
 
 # %% exercise 2 tags=["raises-exception"]
 exp = ...
@@ -289,7 +303,8 @@ exp = ...
 # %% check 2
 @exercise(2)
 def check_2():
-    compute, rule = answered(exp)
+    expect(type(answered(exp)) in (tuple, list) and len(exp) == 2, "a row is a pair: what computes, and its rule")
+    compute, rule = exp
     expect(same(compute(0.5), math.exp(0.5)), "the first of the pair should compute e^a")
     expect(same(rule(0.0, 0.5), (0.0,)), "the rule returns a tuple of one partial, which is 0 where the cotangent is 0")
     OPERATIONS["exp"] = exp
@@ -315,10 +330,11 @@ def check_3():
     q = p + a
     r = p * q
     found = minigrad.explain(r, a)
-    mine = sorted(answered(contributions))
+    expect(hasattr(answered(contributions), "__iter__"), "a list is needed, of a number for each path")
+    mine = list(contributions)
     expect(len(mine) == len(found.paths), "there are three paths from r to a, and each has one contribution")
     true = sorted(path.contribution for path in found.paths)
-    expect(same(mine, true), "a contribution is the product of all the derivatives along its path")
+    expect(same(sorted(mine), true), "a contribution is the product of all the derivatives along its path")
     return f"minigrad finds the same\n\n{found}"
 
 

@@ -19,6 +19,11 @@
 #
 # Il vous faut la leçon 1, les sommes indexées et le produit de matrices.
 
+# %% langue
+import os
+
+os.environ["MINIGRAD_LANG"] = "fr"  # les vérifications répondent en français
+
 # %% [markdown]
 # ## De quoi tout vérifier
 #
@@ -74,9 +79,10 @@ print("one row, one output: dw, dx and db are right")
 # %% [markdown]
 # ## Plusieurs exemples, plusieurs sorties
 #
-# Il y a $n$ exemples (indice $i$), $p$ caractéristiques ($j$) et $q$ sorties ($k$) : $X$ est de taille $n \times p$,
-# $W$ de taille $p \times q$, $b$ a $q$ coefficients, $Y$ est de taille $n \times q$. La perte est la moyenne sur les
-# $N = n q$ coefficients :
+# Il y a $n$ exemples (indice $i$), $p$ caractéristiques ($j$) et $q$ sorties ($k$). $X$ est de taille $n \times p$. Les
+# *poids* $W$ sont de taille $p \times q$. Le *biais* $b$ a $q$ coefficients. Les *cibles* $Y$ sont de taille
+# $n \times q$. La perte est l'*erreur quadratique moyenne* (*mean squared error*, MSE) : la moyenne sur les $N = n q$
+# coefficients :
 #
 # $$\hat Y_{ik} = \sum_j X_{ij} W_{jk} + b_k, \qquad L = \frac{1}{N} \sum_{i,k} (\hat Y_{ik} - Y_{ik})^2.$$
 #
@@ -142,12 +148,13 @@ print("as matrices: the same")
 # `minigrad/ops/loss.py`), et sa bande donne les mêmes nombres :
 
 # %%
-tensors = [minigrad.Tensor(A, requires_grad=True) for A in (X, W, b)]
-minigrad.mse_loss(minigrad.linear(*tensors), Y).backward()
+tX, tW, tb = (minigrad.Tensor(A, requires_grad=True) for A in (X, W, b))
+minigrad.mse_loss(minigrad.linear(tX, tW, tb), Y).backward()
 
-for name, tensor, by_hand in zip(("X", "W", "b"), tensors, (dX, dW, db), strict=True):
-    assert np.allclose(tensor.grad, by_hand)
-    print(f"d{name} of shape {tensor.grad.shape}: tape and hand agree")
+assert np.allclose(tX.grad, dX)
+assert np.allclose(tW.grad, dW)
+assert np.allclose(tb.grad, db)
+print(f"gradients of shape {tX.grad.shape}, {tW.grad.shape} and {tb.grad.shape}: tape and hand agree")
 
 # %% [markdown]
 # ## Une erreur qui se cache
@@ -157,14 +164,18 @@ for name, tensor, by_hand in zip(("X", "W", "b"), tensors, (dX, dW, db), strict=
 # fonctionner, mais avec un autre pas que celui qu'on a demandé. C'est pourquoi les tailles ci-dessus sont 5, 3 et 2 :
 # *différentes, et aucune égale à 1*.
 
+
 # %%
-for outputs in (1, 2, 3):
+def times_too_large(outputs):
     Z, T = rng.normal(size=(n, outputs)), rng.normal(size=(n, outputs))
     wrong = 2 / len(Z) * (Z - T)
-    true = slope(lambda Z, T=T: ((Z - T) ** 2).mean(), Z)
-    ratio = (wrong / true).mean()
-    print(f"{outputs} outputs: the wrong gradient is {ratio:.3f} times the right one")
-    assert np.isclose(ratio, outputs)
+    true = slope(lambda Z: ((Z - T) ** 2).mean(), Z)
+    return (wrong / true).mean()
+
+
+for outputs in (1, 2, 3):
+    print(f"outputs: {outputs}; the wrong gradient is {times_too_large(outputs):.3f} times the right one")
+    assert np.isclose(times_too_large(outputs), outputs)
 
 # %% [markdown]
 # ## Exercices

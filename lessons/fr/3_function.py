@@ -11,20 +11,29 @@
 #
 # À la fin de cette leçon, vous saurez
 #
-# - écrire une opération à vous, passe avant et passe arrière ;
+# - écrire votre propre opération, `forward` et `backward` ;
 # - faire vérifier son gradient, et lire ce que dit le vérificateur ;
 # - nommer les erreurs courantes, et dire pourquoi une vérification en un seul point en laisse passer.
 #
 # Il vous faut la leçon 2.
 
+# %% langue
+import os
+
+os.environ["MINIGRAD_LANG"] = "fr"  # les vérifications répondent en français
+
 # %% [markdown]
 # ## Le contrat
 #
-# Une `Function` est une opération faite de deux méthodes statiques, comme dans PyTorch. `forward(ctx, ...)` reçoit des
-# tableaux et en renvoie un ; ce dont la passe arrière aura besoin se sauvegarde avec `ctx.save_for_backward`.
-# `backward(ctx, grad)` reçoit le cotangent du résultat, `grad`, et renvoie *un gradient pour chaque entrée de forward*,
-# de mêmes dimensions et de même dtype que cette entrée. Les formules sont celles de la leçon 2, multipliées par
-# `grad` : la passe arrière ne sait pas ce qui vient après elle.
+# Une `Function` est une opération faite de deux méthodes statiques, comme dans PyTorch : des fonctions dans une classe,
+# qui ne reçoivent pas de `self`.
+#
+# - `forward(ctx, ...)` reçoit des tableaux et en renvoie un. Ce dont `backward` aura besoin, elle le garde dans le
+#   *contexte* `ctx`, avec `ctx.save_for_backward`.
+# - `backward(ctx, grad)` reçoit le cotangent du résultat, `grad`. Elle renvoie *un gradient pour chaque entrée de
+#   forward*, de mêmes dimensions et de même dtype que cette entrée.
+#
+# Les formules sont celles de la leçon 2, multipliées par `grad` : `backward` ne sait pas ce qui vient après elle.
 
 # %%
 import numpy as np
@@ -77,7 +86,7 @@ assert np.allclose(W.grad, 2 / 10 * X.T @ (X @ W.numpy() - Y))
 # %% [markdown]
 # ## Le vérificateur
 #
-# `minigrad.check` compare une passe arrière à des dérivées numériques. Il choisit lui-même les entrées, de dimensions
+# `minigrad.check` compare un `backward` à des dérivées numériques. Il choisit lui-même les entrées, de dimensions
 # variées. Il doit donc savoir comment ces dimensions s'accordent. C'est ce que dit la *signature* :
 #
 # - `(n,p),(p,q),(q)->(n,q)` est celle de `Linear`. Il y a trois entrées : deux matrices et un vecteur. Le résultat est
@@ -86,11 +95,11 @@ assert np.allclose(W.grad, 2 / 10 * X.T @ (X @ W.numpy() - Y))
 #   que `X` a de colonnes.
 # - `()` est un nombre seul. `(n,q),(n,q)->()` prend donc deux matrices de mêmes dimensions, et renvoie une perte.
 #
-# Le rapport vaut vrai quand tout est juste. Il compte des *promesses* : ce sur quoi se fie quiconque utilise une passe
-# arrière. Avec `verbose=True`, il les énumère. La première est celle à laquelle tout le monde pense : le gradient est
-# la dérivée. Deux autres demandent un mot. *Second ordre* (*second order*) : la passe arrière peut elle-même être
-# dérivée (leçon 6). *Disposition* (*layout*) : un tableau est rangé en mémoire ligne par ligne ou colonne par colonne ;
-# aucun nombre ne doit en dépendre.
+# Le rapport vaut vrai quand tout est juste. Il compte des *promesses* : ce sur quoi compte quiconque utilise un
+# `backward`. Avec `verbose=True`, il les énumère. La première est celle à laquelle tout le monde pense : le gradient
+# est la dérivée. Deux autres demandent un mot. *Second ordre* (*second order*) : `backward` peut lui-même être dérivé
+# (leçon 6). *Disposition* (*layout*) : un tableau est rangé en mémoire ligne par ligne ou colonne par colonne ; aucun
+# nombre ne doit en dépendre.
 
 # %%
 LINEAR, LOSS = "(n,p),(p,q),(q)->(n,q)", "(n,q),(n,q)->()"
@@ -128,7 +137,7 @@ assert report.faults[0].kind == "factor"
 # `gradcheck` regarde les entrées qu'on lui donne, et rien d'autre. Avec une seule sortie, $n$ et $nq$ sont le même
 # nombre : l'erreur est là, et ne peut pas se voir. `check` essaie des tailles différentes, et nomme le facteur.
 #
-# En voici quelques autres. Lisez d'abord chaque passe arrière, et dites ce qui ne va pas avant d'exécuter la cellule.
+# En voici quelques autres. Lisez d'abord chaque `backward`, et dites ce qui ne va pas avant d'exécuter la cellule.
 
 
 # %%
@@ -178,14 +187,14 @@ assert found == ["missing", "cotangent-ignored", "averaged", "unsummed", "transp
 
 # %% [markdown]
 # - `MSE2` fonctionne dans une boucle d'apprentissage, qui n'a pas besoin du gradient des cibles. Elle est fausse quand
-#   même : `None` signifie *le résultat ne dépend pas de cette entrée*.
+#   même : `None` signifie que *le résultat ne dépend pas de cette entrée*.
 # - `MSE3` est juste tant que la perte vient en dernier, car `grad` vaut alors 1. Écrivez `3 * loss`, et elle ne l'est
 #   plus.
 # - `Linear2` est juste pour un seul exemple : il en faut plusieurs pour voir l'erreur.
 #
-# Quand une vérification échoue, `gradcheck` lève une exception. C'est une `AssertionError` ; celle de
-# `torch.autograd.gradcheck` est une `RuntimeError`, que le `except AssertionError` habituel ne rattrape pas. Mieux vaut
-# ne pas la rattraper du tout.
+# Quand une vérification échoue, `gradcheck` lève une exception. Sa `GradcheckError` est une `AssertionError`. Celle de
+# `torch.autograd.gradcheck` est une `RuntimeError`, qu'un `except AssertionError` ne rattrape pas. Mieux vaut ne pas la
+# rattraper du tout.
 
 # %%
 several = Tensor(rng.normal(size=(5, 3)), requires_grad=True), Tensor(rng.normal(size=(5, 3)), requires_grad=True)
@@ -244,8 +253,8 @@ def check_2():
 
 
 # %% [markdown]
-# **Exercice 3.** Jouez l'adversaire : écrivez `Fooled`, une `MSE` dont la passe arrière est fausse, et qui passe
-# pourtant `gradcheck` aux points `one_output` *et* `several` ci-dessus. Passe-t-elle aussi `check` ?
+# **Exercice 3.** Jouez l'adversaire : écrivez `Fooled`, une `MSE` dont le `backward` est faux, et qui passe pourtant
+# `gradcheck` aux points `one_output` *et* `several` ci-dessus. Passe-t-elle aussi `check` ?
 
 # %% exercise 3 tags=["raises-exception"]
 Fooled = ...
@@ -261,7 +270,7 @@ def check_3():
         found = minigrad.gradcheck(fooled, point, raise_exception=False)
         expect(found, f"gradcheck notices it at the point {name}")
     report = minigrad.check(Fooled, signature=LOSS)
-    expect(not report, "nothing seems to be wrong with it")
+    expect(not report, "check finds nothing wrong with it")
     return f"here is how check found out\n\n{report}"
 
 

@@ -11,11 +11,16 @@
 #
 # À la fin de cette leçon, vous saurez
 #
-# - dire quels axes d'un gradient doivent être sommés, à partir de deux dimensions de tableaux seulement ;
+# - dire sur quels axes il faut sommer un gradient, à partir des dimensions des deux tableaux seulement ;
 # - écrire la fonction qui le fait, et la comparer à sa définition ;
 # - reconnaître l'accident qui fait de $n$ différences $n^2$, et le faire détecter.
 #
 # Il vous faut les leçons 1 et 2, et les règles de diffusion (*broadcasting*) de NumPy.
+
+# %% langue
+import os
+
+os.environ["MINIGRAD_LANG"] = "fr"  # les vérifications répondent en français
 
 # %% [markdown]
 # ## Diffuser, c'est utiliser une valeur plusieurs fois
@@ -45,8 +50,8 @@ assert np.allclose(b.grad, g.sum(axis=0))
 # ## Copier et additionner sont transposés l'un de l'autre
 #
 # Pourquoi exactement une somme ? Diffuser, c'est copier, et copier est une application linéaire : le grand tableau,
-# écrit comme une colonne, est une matrice $C$ de zéros et de uns, multipliée par le petit. Chaque ligne de $C$ contient
-# un seul 1, à la place du coefficient copié. Si $y = C a$, la règle de la chaîne donne $\bar a = C^\top \bar y$ ; et la
+# écrit en colonne, est le produit d'une matrice $C$ de zéros et de uns par le petit. Chaque ligne de $C$ contient un
+# seul 1, à la place du coefficient copié. Si $y = C a$, la règle de la chaîne donne $\bar a = C^\top \bar y$ ; et la
 # ligne $j$ de $C^\top$ a ses 1 à toutes les copies de $a_j$. Elle les additionne.
 
 
@@ -55,7 +60,7 @@ def copying(shape, large):
     """The matrix C that broadcasts an array of `shape` to the shape `large`, both written as columns."""
     size = int(np.prod(shape))
     copied = np.broadcast_to(np.arange(size).reshape(shape), large)  # which entry stands where
-    return np.equal.outer(copied.ravel(), np.arange(size)).astype(float)
+    return (copied.reshape(-1, 1) == np.arange(size)).astype(float)
 
 
 C = copying((2,), (3, 2))
@@ -93,9 +98,9 @@ for shape, large in [((2,), (3, 2)), ((3, 1), (3, 2)), ((), (3, 2)), ((1, 4, 1),
 # table des opérations n'a donc à parler de diffusion : `add` peut dire `d_b = g`.
 
 # %% [markdown]
-# ## Dans une passe arrière à vous, la somme est votre affaire
+# ## Dans votre propre `backward`, c'est à vous de sommer
 #
-# Une `Function` (leçon 3) n'est pas réparée. Un gradient qui n'a pas les dimensions de son entrée est une erreur :
+# minigrad ne répare pas une `Function` (leçon 3). Un gradient qui n'a pas les dimensions de son entrée est une erreur :
 
 
 # %%
@@ -118,8 +123,8 @@ else:
     raise AssertionError("nobody noticed")
 
 # %% [markdown]
-# Un gradient de bonnes dimensions et de valeur fausse est pire. Pour un biais, `grad.mean(0)` est juste avec une seule
-# ligne, et $n$ fois trop petit sinon. Aucune erreur ne l'arrête ; une vérification sur plusieurs lignes, si.
+# Un gradient qui a les bonnes dimensions et une valeur fausse, c'est pire. Pour un biais, `grad.mean(0)` est juste avec
+# une seule ligne, et $n$ fois trop petit sinon. Aucune erreur ne l'arrête ; une vérification sur plusieurs lignes, si.
 
 # %% [markdown]
 # ## L'accident
@@ -167,7 +172,7 @@ print(f"the loss {((guess - y) ** 2).mean():.3f} is hardly above the variance of
 
 # %% [markdown]
 # Le mieux est donc de prédire $\mu$ pour chaque ligne : les caractéristiques sont ignorées. Sur une courbe, l'accident
-# se reconnaît à ce que la perte ne descend jamais sous la variance des cibles.
+# se reconnaît : la perte ne descend jamais sous la variance des cibles.
 #
 # Les fonctions de perte de minigrad refusent un tel couple de dimensions ; dans le mode prudent `strict`, toutes les
 # opérations font de même :
@@ -245,7 +250,9 @@ Multiply = ...
 @exercise(3)
 def check_3():
     function = answered(Multiply)
-    expect(issubclass(function, minigrad.Function), "Multiply should be a minigrad.Function")
+    expect(
+        isinstance(function, type) and issubclass(function, minigrad.Function), "Multiply should be a minigrad.Function"
+    )
     for shapes in [((5, 3), (5, 3)), ((5, 3), (3,)), ((5, 1), (1, 3)), ((), (2, 3))]:
         inputs = [minigrad.Tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes]
         a, b = inputs

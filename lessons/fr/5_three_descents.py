@@ -13,18 +13,28 @@
 #
 # - écrire les descentes de gradient par lot complet, stochastique et par mini-lots comme une seule boucle, et les
 #   comparer honnêtement ;
-# - dire quelle longueur un pas peut avoir, combien un petit lot est bruité, et à quelle hauteur au-dessus de l'optimum
-#   ce bruit maintient une descente ;
-# - reconnaître cinq erreurs courantes, et les faire détecter toutes.
+# - dire quelle longueur un pas peut avoir, à quel point un petit lot est bruité, et à quelle hauteur au-dessus de
+#   l'optimum ce bruit maintient une descente ;
+# - reconnaître cinq erreurs courantes, et les faire toutes détecter.
 #
 # Il vous faut la leçon 2, et les valeurs propres. Les données sont fournies avec minigrad : le recensement de
 # Californie de 1990, 20 640 îlots de maisons, 8 caractéristiques, et la valeur médiane d'une maison en centaines de
 # milliers de dollars.
 
+# %% langue
+import os
+
+os.environ["MINIGRAD_LANG"] = "fr"  # les vérifications répondent en français
+
 # %% [markdown]
 # ## Les données, séparées avant toute mesure
+#
+# Un cinquième des lignes est mis de côté pour le *test*. Sur les autres, on prend la moyenne et l'écart type de chaque
+# caractéristique, on retranche l'une et on divise par l'autre : les caractéristiques sont *standardisées*. Ce qui est à
+# plus de 5 écarts types est ramené à 5.
 
 # %%
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -67,7 +77,7 @@ assert np.isclose(exact.full_batch_bound, 2 / exact.eigenvalues[-1])
 #
 # Les méthodes ne diffèrent que par un nombre, celui des lignes par pas : toutes (*batch*), une seule (*stochastic*,
 # SGD), ou quelques-unes (*mini-batch*). Tout le reste vient de la leçon 1 : enregistrer, parcourir à rebours, faire un
-# pas.
+# pas. Un passage sur toutes les lignes est une *époque* (*epoch*).
 
 
 # %%
@@ -84,7 +94,7 @@ def descend(lr, batch_size, epochs, start=None, seed=0):
     rng = np.random.default_rng(seed)
     W0, b0 = start or (np.zeros((p, 1)), np.zeros(1))
     W, b = minigrad.Tensor(W0.copy(), requires_grad=True), minigrad.Tensor(b0.copy(), requires_grad=True)
-    steps = epochs * -(-n // batch_size)
+    steps = epochs * math.ceil(n / batch_size)
     seen, full, batch, samples = [0], [mse(W0, b0, x, y)], [], 0
     for _ in range(epochs):
         order = rng.permutation(n)
@@ -261,19 +271,20 @@ assert moving > test_loss
 
 # %%
 leaky = data.features.std(0)
-for name, with_test, without in zip(data.feature_names, leaky, deviation, strict=True):
-    print(f"{name:10} deviation with the test rows {with_test:9.2f}, without {without:9.2f}")
+for j, name in enumerate(data.feature_names):
+    print(f"{name:10} deviation with the test rows {leaky[j]:9.2f}, without {deviation[j]:9.2f}")
 occupancy = data.feature_names.index("AveOccup")
 assert deviation[occupancy] < 0.7 * leaky[occupancy]
 
 # %% [markdown]
-# Deux autres erreurs relèvent de la passe arrière, le mauvais diviseur et `None` pour le gradient de `y` ; la leçon 3
-# les détecte.
+# Deux autres erreurs relèvent de `backward`, le mauvais diviseur et `None` pour le gradient de `y` ; la leçon 3 les
+# détecte.
 
 # %% [markdown]
 # ## Exercices
 #
-# **Exercice 1.** La bonne perte d'une époque, à partir des pertes de ses lots et de leurs tailles (deux tableaux).
+# **Exercice 1.** Calculez la bonne perte d'une époque, à partir des pertes de ses lots et de leurs tailles (deux
+# tableaux).
 
 
 # %% exercise 1 tags=["raises-exception"]
@@ -289,8 +300,8 @@ def check_1():
 
 
 # %% [markdown]
-# **Exercice 2.** Le plus grand pas stable de la descente par lot complet, pour des caractéristiques `x` quelconques, de
-# taille $(n, p)$, et un modèle avec biais.
+# **Exercice 2.** Calculez le plus grand pas stable de la descente par lot complet, pour des caractéristiques `x`
+# quelconques, de taille $(n, p)$, et un modèle avec biais.
 
 
 # %% exercise 2 tags=["raises-exception"]

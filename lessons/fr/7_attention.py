@@ -17,13 +17,18 @@
 #
 # Il vous faut les leçons 1, 2 et 5b.
 
+# %% langue
+import os
+
+os.environ["MINIGRAD_LANG"] = "fr"  # les vérifications répondent en français
+
 # %% [markdown]
 # ## La tâche
 #
-# Un modèle de langue devine la lettre suivante. Il lit `.anna.` par la gauche, où le point marque le début et la fin.
-# Après `.`, il devrait s'attendre à un `a`, après `.a` à un `n`, et ainsi de suite. Un prénom de quatre lettres donne
-# cinq fois à deviner. Il suffit d'une liste de prénoms, et d'un numéro pour chaque lettre. Voici les 260 prénoms de
-# femmes et les 260 prénoms d'hommes les plus fréquents aux États-Unis, comptés par le Bureau du recensement en 1990
+# Un modèle de langue devine la lettre suivante. Il lit `.anna.` de gauche à droite ; le point marque le début et la
+# fin. Après `.`, il devrait s'attendre à un `a`, après `.a` à un `n`, et ainsi de suite. Un prénom de quatre lettres
+# donne cinq fois à deviner. Il suffit d'une liste de prénoms, et d'un numéro pour chaque lettre. Voici les 260 prénoms
+# de femmes et les 260 prénoms d'hommes les plus fréquents aux États-Unis, comptés par le Bureau du recensement en 1990
 # (les fichiers dist.female.first et dist.male.first, qui sont dans le domaine public).
 
 # %% names
@@ -153,9 +158,10 @@ print("the last row gets the same, whatever the order of those before it")
 # %% [markdown]
 # ## Le modèle entier
 #
-# - `letter` et `place` sont des tables. Une ligne de chacune, additionnées : voilà une lettre au départ.
+# - `letter` et `place` sont des tables de *plongements* (*embeddings*). Au départ, une lettre est la somme d'une ligne
+#   de chacune.
 # - La *normalisation de couche* (*layer norm*) ramène chaque ligne à une moyenne de 0 et un écart type de 1, puis à une
-#   échelle qui lui est propre, `gain` et `bias`. Sans elle, les nombres grandiraient de couche en couche.
+#   échelle qui s'apprend, `gain` et `bias`. Sans elle, les nombres grandiraient de couche en couche.
 # - L'attention a quatre *têtes* (*heads*) : la ligne est coupée en quatre parties, qui regardent à des endroits
 #   différents, puis sont recollées.
 # - Deux applications linéaires avec un `relu` entre elles, comme dans la leçon 5b, traitent chaque ligne à part.
@@ -328,8 +334,8 @@ def mask(T):
 # %% check 1
 @exercise(1)
 def check_1():
-    for T in (1, 4, 7):
-        q, k, v = rng.normal(size=(3, T, 5))
+    for T, size in ((1, 1), (4, 1), (7, 5)):
+        q, k, v = rng.normal(size=(3, T, 5)) * size
         _, true = attention(q, k, v)
         found = np.asarray(answered(mask(T)), dtype=float)
         expect(same(np.shape(found), (T, T)), f"mask({T}) should have the shape ({T}, {T})")
@@ -338,8 +344,8 @@ def check_1():
 
 
 # %% [markdown]
-# **Exercice 2.** La passe arrière du dernier produit, à la main. `g` est le cotangent du résultat $A V$, de taille
-# $(T, d)$. Renvoyez les cotangents des poids $A$ et des valeurs $V$.
+# **Exercice 2.** La rétropropagation à travers le dernier produit, à la main. `g` est le cotangent du résultat $A V$,
+# de taille $(T, d)$. Renvoyez les cotangents des poids $A$ et des valeurs $V$.
 
 
 # %% exercise 2 tags=["raises-exception"]
@@ -361,8 +367,8 @@ def check_2():
 
 # %% [markdown]
 # **Exercice 3.** À quel point un prénom surprend-il le modèle ? Écrivez `surprise(name)` : la moyenne de $-\log p$ sur
-# les lettres d'un prénom et le point qui les suit, comme un float. Servez-vous de `batch` et de `loss_of`, ou faites-le
-# à la main. Comparez ensuite `anna` et `xqzwk`.
+# les lettres d'un prénom et le point qui les suit. Le résultat est un nombre (`float`). Servez-vous de `batch` et de
+# `loss_of`, ou calculez-le à la main. Comparez ensuite `anna` et `xqzwk`.
 
 
 # %% exercise 3 tags=["raises-exception"]

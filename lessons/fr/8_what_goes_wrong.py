@@ -7,18 +7,23 @@
 # ---
 
 # %% [markdown]
-# # 8. Ce qui tourne mal dans un entraînement
+# # 8. Ce qui peut mal tourner pendant l'entraînement
 #
 # À la fin de cette leçon, vous saurez
 #
-# - regarder un gradient en chemin dans un réseau, avec des *hooks* ;
+# - observer un gradient en chemin dans un réseau, avec des *hooks* (des « crochets ») ;
 # - reconnaître des gradients qui s'évanouissent, des unités mortes, une perte qui explose, une mauvaise normalisation
 #   et des gradients qui s'accumulent ;
 # - trouver la ligne fautive, avec `strict`, `check` et l'explorateur.
 #
-# Il vous faut les leçons 3 et 5b. Un programme qui contient une telle erreur s'exécute, et affiche une perte.
-# Seulement, il apprend mal, ou pas du tout. Chaque section commet donc l'erreur, la regarde, et la répare. Les données
-# sont les chiffres de la leçon 5b.
+# Il vous faut les leçons 3 et 5b. Un programme qui contient une telle erreur s'exécute, et affiche une perte. Mais il
+# apprend mal, ou pas du tout. Chaque section commet donc l'erreur, la regarde, et la répare. Les données sont les
+# chiffres de la leçon 5b.
+
+# %% langue
+import os
+
+os.environ["MINIGRAD_LANG"] = "fr"  # les vérifications répondent en français
 
 # %%
 import warnings
@@ -46,7 +51,8 @@ def length(array):
 # ## Des gradients qui s'évanouissent
 #
 # Dix couches, l'une derrière l'autre. Le cotangent les traverse toutes, et chacune le multiplie : par ses poids, et par
-# la dérivée de son coude. Si chacune le rend quatre fois plus petit, il en arrive un millionième à la première couche.
+# la dérivée de son activation. Si chacune le rend quatre fois plus petit, il en arrive un millionième à la première
+# couche.
 #
 # Un *hook* permet de regarder. `h.register_hook(f)` appelle `f(g)` avec le cotangent de `h` dès qu'il est complet, au
 # milieu du parcours. Ici, il note la longueur du cotangent, couche par couche :
@@ -150,8 +156,8 @@ for lr in (0.2, 20.0):
     assert (dead.mean() > 0.9) == (lr == 20)
 
 # %% [markdown]
-# Les remèdes : un pas plus court, un pas plus court au début, ou un coude qui n'est jamais tout à fait plat, comme
-# `nn.LeakyReLU` ou `nn.GELU`.
+# Les remèdes : un pas plus court, un pas plus court au début, ou une activation qui n'est jamais tout à fait plate,
+# comme `nn.LeakyReLU` ou `nn.GELU`.
 
 # %% [markdown]
 # ## Une perte qui explose
@@ -176,8 +182,8 @@ print("loss", loss.item(), "gradient", scores.grad.tolist())
 assert np.isnan(loss.item())
 
 # %% [markdown]
-# Avec `strict`, le premier nombre qui n'est pas fini lève une exception, dans la passe avant comme dans la passe
-# arrière. Le message nomme l'opération et sa ligne :
+# Avec `strict`, le premier nombre qui n'est pas fini lève une exception, à l'aller (`forward`) comme au retour
+# (`backward`). Le message nomme l'opération et sa ligne :
 
 # %%
 try:
@@ -192,8 +198,8 @@ assert message.startswith("exp ")
 
 # %% [markdown]
 # `strict` coûte du temps : activez-le pour le pas qui échoue. Si aucune ligne n'est fautive, c'est que le pas est trop
-# long (la leçon 5 donne la borne), ou que certains lots ont un gradient bien plus long que les autres. Il est alors
-# utile de raccourcir ceux-là : c'est l'exercice 3.
+# long (la leçon 5 donne la borne), ou que certains lots ont un gradient bien plus long que les autres. Il faut alors le
+# raccourcir : c'est l'exercice 3.
 
 # %% [markdown]
 # ## Une normalisation qui n'est plus la même
@@ -223,8 +229,8 @@ print(f"digit by digit, {forgotten:.1%} are right without model.eval(), and {rig
 assert forgotten < 0.6 < 0.9 < right_by_digit()
 
 # %% [markdown]
-# L'autre classique est de préparer les images de test autrement que celles de l'entraînement. Ce modèle apprend
-# d'images de moyenne 0 et d'écart type 1 en chaque point, ce qui est une bonne idée. Qui s'en sert doit retrancher et
+# Autre grand classique : préparer les images de test autrement que celles de l'entraînement. Ce modèle apprend sur des
+# images de moyenne 0 et d'écart type 1 en chaque point, ce qui est une bonne idée. Qui s'en sert doit retrancher et
 # diviser par *les mêmes* nombres. Sinon, le modèle rencontre des images d'une espèce qu'il n'a jamais vue :
 
 # %%
@@ -278,9 +284,9 @@ assert right(model) < 0.9
 # L'optimiseur l'a remarqué, et le dit une fois.
 
 # %% [markdown]
-# ## Une passe arrière fausse
+# ## Un `backward` faux
 #
-# Le dernier suspect est une règle. Ce tanh a une passe arrière qui met l'entrée à la place de la sortie :
+# Le dernier suspect est une règle. Dans ce tanh, `backward` met l'entrée à la place de la sortie :
 
 
 # %%
@@ -316,8 +322,8 @@ assert not report
 # | ce que vous voyez | regardez | ce qui aide |
 # |---|---|---|
 # | la perte bouge à peine | le gradient de chaque couche, avec des hooks | d'autres poids au départ, `h + f(h)` |
-# | la perte s'arrête tôt | combien d'unités sont nulles pour toutes les lignes | un pas plus court, un autre coude |
-# | `nan` | la première ligne qui en produit, avec `strict` | la forme stable, un pas plus court, le clipping |
+# | la perte s'arrête tôt | combien d'unités sont nulles pour toutes les lignes | un autre pas, une autre activation |
+# | `nan` | la première ligne qui en produit, avec `strict` | la forme stable, un pas plus court, l'écrêtage |
 # | bon à l'entraînement, mauvais ensuite | ce que subissent les données, et `model.eval()` | la même préparation |
 # | la perte monte et oscille | si `zero_grad` est appelé | l'appeler |
 # | plus lent qu'il ne faudrait | `check`, et l'explorateur | la bonne règle |
@@ -339,8 +345,7 @@ def spread(n):
 def check_1():
     for n in (64, 400):
         size = answered(spread(n))
-        expect(np.shape(size) == (), "a single number")
-        expect(not same(size, 0.0), "a layer without weights")
+        expect(np.shape(size) == () and np.isreal(size) and size > 0, "a single positive number")
         h = rng.normal(size=(50, n))
         lengths = [length(h)]
         for _ in range(20):
@@ -371,7 +376,7 @@ def check_2():
 
 
 # %% [markdown]
-# **Exercice 3.** *Raccourcir les gradients* (*clipping*). Écrivez `clip(gradients, most)`. Mis bout à bout, tous les
+# **Exercice 3.** *L'écrêtage des gradients* (*clipping*). Écrivez `clip(gradients, most)`. Mis bout à bout, tous les
 # coefficients de tous les tableaux de la liste `gradients` forment un seul long vecteur. Si sa longueur
 # $\sqrt{\sum g^2}$ dépasse `most`, renvoyez des tableaux multipliés par un même facteur, de sorte qu'elle soit `most`.
 # Sinon, renvoyez-les tels quels.
@@ -398,4 +403,4 @@ def check_3():
 # - `minigrad/strict.py` : ce que le mode prudent remarque d'autre, comme une écriture dans un tableau dont la bande se
 #   souvient.
 # - `minigrad/engine/hooks.py` : ce qu'un hook peut faire ; il peut aussi remplacer le cotangent.
-# - `minigrad/nn/utils.py` : le raccourcissement de l'exercice 3, sous le nom que lui donne PyTorch.
+# - `minigrad/nn/utils.py` : l'écrêtage de l'exercice 3, sous le nom que lui donne PyTorch.

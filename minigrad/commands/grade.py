@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import dataclasses
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from minigrad.commands.outputs import refused, replacing, write
 from minigrad.commands.userfile import UserFileError, fail
+from minigrad.engine.words import translated
 from minigrad.grade.calibration import broken, calibration
 from minigrad.grade.examiner import Limits, WorkerError, without_processes
 from minigrad.grade.exercise import Exercise, load_exercises, template
-from minigrad.grade.formats import FORMATS
+from minigrad.grade.formats import FORMATS, HEADER, cell
 from minigrad.grade.grading import HINTS, Rules, chosen, closed_files, grade_submission
-from minigrad.grade.notebooks import cells_of, export, is_lesson, of_exercises, of_lesson, progress_of
+from minigrad.grade.notebooks import Progress, cells_of, export, is_lesson, of_exercises, of_lesson, progress_of_all
 from minigrad.grade.report import OURS, page, show, summary
 from minigrad.grade.submission import SUFFIXES, found_in, main_file, read
 
@@ -34,7 +37,8 @@ examples:
   minigrad grade student.py --format gradescope -o /autograder/results/results.json
   minigrad grade hw/ --jobs 2 -o marks.csv --report class.html
   minigrad grade --exercises ours.py --check-exercises
-  minigrad grade lessons/1_chain_rule.py        a lesson: a point for each exercise that its check calls right
+  minigrad grade 1_chain_rule.ipynb             a lesson: a point for each exercise that its check calls right
+  minigrad grade class/ --jobs 2 -o marks.csv   the same for a folder of lessons, each in the language of its checks
   minigrad grade --export nbgrader lessons/3_function.py -o source/lesson3/
 
 The file runs in a process of its own, which gets arrays and returns arrays: it cannot reach the marks, and an endless
@@ -143,8 +147,10 @@ def run(options: Any) -> int:
         return export_notebooks(exercises, options)
     paths = [Path(word) for word in options.words if is_path(word)]
     names = [word for word in options.words if not is_path(word)]
-    if len(paths) == 1 and not names and not options.exercises and is_lesson(paths[0]):
-        return lesson(paths[0], options)
+    if paths and not names and not options.exercises:
+        found = found_in(paths)
+        if 2 * sum(is_lesson(path) for _, path, problem in found if not problem) >= len(found):
+            return lessons(found, options)
     try:
         wanted = chosen(exercises, names)
     except ValueError as error:
@@ -179,7 +185,8 @@ def export_notebooks(exercises: dict[str, Exercise], options: Any) -> int:
         answers = path.parent / "solutions" / path.name
         try:
             known = {cell.title: cell.source for cell in cells_of(answers)} if answers.exists() else {}
-            files |= export(options.export, path.stem, of_lesson(cells_of(path), known))
+            hidden = known if options.export == "nbgrader" else {}  # which hands them out without the answers
+            files |= export(options.export, path.stem, of_lesson(cells_of(path), hidden))
         except (OSError, ValueError) as error:
             return fail(2, f"grade: {path}: {error}")
     if not options.words:
@@ -243,28 +250,62 @@ def one(path: Path, exercises: dict[str, Exercise], rules: Rules, options: Any) 
     return 2 if marks.problem else 0 if marks else 1
 
 
-def lesson(path: Path, options: Any) -> int:
-    """Each exercise of a lesson for itself: a point where its own check says right."""
+def lessons(found: list[tuple[str, Path, str]], options: Any) -> int:
+    """Each exercise of each lesson for itself: a point where its own check says right, in the language of the check."""
     if options.format != "text" or options.report:
-        return fail(
-            2, f"grade: {path} is a lesson, which is marked by its own checks: that is printed, or written to -o"
-        )
+        return fail(2, "grade: a lesson is marked by its own checks: that is printed, or written to -o as text or CSV")
+    ours = ",".join(HEADER) if len(found) > 1 else "total  "
+    if options.output and (reason := refused(options.output, ours, options.force, *(path for _, path, _ in found))):
+        return fail(2, f"grade: {reason}")
+    limits = dataclasses.replace(Limits(time=options.timeout), **options.limits)
+    marked, rows = [], []
     try:
-        limits = dataclasses.replace(Limits(time=options.timeout), **options.limits)
-        _, found = progress_of(path, limits, options.total_timeout)
-    except ValueError as error:
-        return fail(2, f"grade: {path}: {error}")
+        for name, path, one in progress_of_all(found, limits, options.total_timeout, options.jobs):
+            if isinstance(one, str):
+                rows.append([name, "", "0", "", one, str(path)])
+                fail(2, f"grade: {path}: {one}")
+                continue
+            marked.append(one)
+            rows += [[name, *row, str(path)] for row in rows_of(one, options.hints)]
+            if len(found) > 1:
+                print(f"{name}: {one.title}\n{marks_of(one, options.hints)}", flush=True)
+    except WorkerError as error:
+        return fail(2, f"grade: {error}")
+    if not marked:
+        return 2
+    if len(found) == 1:
+        text = marks_of(marked[0], options.hints)
+        return write(text, options.output, ours, options.force) or int(marked[0].points < len(marked[0].verdicts))
+    if options.output:
+        with replacing(options.output) as file:
+            csv.writer(file).writerows([HEADER, *([cell(part) for part in row] for row in rows)])
+    return 0
+
+
+def rows_of(one: Progress, hints: str) -> Iterator[list[str]]:
+    """Exercise, points, the most that there are, and a remark: for each exercise, and the total."""
+    for number, (verdict, more) in one.verdicts.items():
+        exercise = translated(f"{one.title}, exercise {number}", one.words)
+        yield [exercise, str(int(verdict == "right")), "1", said(verdict, more, one.words, hints)]
+    yield ["total", str(one.points), str(len(one.verdicts)), ""]
+
+
+def marks_of(one: Progress, hints: str) -> str:
+    """The marks of a lesson, a line for each exercise, and below it what its check has said."""
     lines = []
-    for number, (verdict, more) in found.items():
-        lines.append(f"{'exercise ' + number:14}{int(verdict == 'right'):4} / 1")
-        if verdict != "right" and options.hints != "none":
-            said = f"{verdict}; {more}" if more and options.hints == "full" else verdict
-            lines.append(indent(said, "      ").replace("      ", "    - ", 1))
-    right = sum(verdict == "right" for verdict, _ in found.values())
-    lines.append(f"{'total':14}{right:4} / {len(found)}")
-    if code := write("\n".join(lines) + "\n", options.output, "exercise 1", options.force):
-        return code
-    return 0 if right == len(found) else 1
+    for number, (verdict, more) in one.verdicts.items():
+        lines.append(f"{translated(f'exercise {number}', one.words):14}{int(verdict == 'right'):4} / 1")
+        if remark := said(verdict, more, one.words, hints):
+            lines.append(indent(remark, "      ").replace("      ", "    - ", 1))
+    return "\n".join([*lines, f"{'total':14}{one.points:4} / {len(one.verdicts)}"]) + "\n"
+
+
+def said(verdict: str, more: str, words: Mapping[str, str], hints: str) -> str:
+    """What a student is told of an exercise that is not right."""
+    if verdict == "right" or hints == "none":
+        return ""
+    told = translated(verdict, words)
+    return told + translated("; ", words) + more if more and hints == "full" else told
 
 
 def several(paths: list[Path], exercises: dict[str, Exercise], rules: Rules, options: Any) -> int:
@@ -273,7 +314,7 @@ def several(paths: list[Path], exercises: dict[str, Exercise], rules: Rules, opt
         return fail(2, "grade: several files are graded by several processes, and there is one here: name one file")
     from rich.console import Console
 
-    from minigrad.grade.folder import HEADER, Class, write_csv
+    from minigrad.grade.folder import Class, write_csv
 
     if options.format != "text":
         return fail(2, f"grade: --format {options.format} is for one file; of several there is a CSV, with -o")

@@ -12,7 +12,7 @@ from minigrad.commands.outputs import refused, replacing
 from minigrad.commands.userfile import fail
 from minigrad.grade.examiner import Limits, WorkerError
 from minigrad.grade.formats import cell
-from minigrad.grade.notebooks import progress_of
+from minigrad.grade.notebooks import progress_of_all
 from minigrad.grade.submission import found_in
 
 HEADER = ["student", "lesson", "exercise", "verdict", "file"]
@@ -51,25 +51,24 @@ def run(options: Any) -> int:
         return fail(2, f"progress: {reason}")
     rows, solved, problems = [], True, 0
     found = found_in(options.paths)
-    for name, path, problem in found:
-        try:
-            if problem:
-                raise ValueError(problem)
-            lesson, told = progress_of(path, Limits(time=options.timeout), options.total_timeout)
-            verdicts = {number: verdict for number, (verdict, _) in told.items()}
-        except WorkerError as error:
-            return fail(2, f"progress: {error}")
-        except ValueError as error:
-            lesson, verdicts, problems = "", {}, problems + 1
-            fail(2, f"progress: {path}: {error}")
-        right = sum(verdict == "right" for verdict in verdicts.values())
-        solved &= bool(verdicts) and right == len(verdicts)
-        rows += [[cell(name), cell(lesson), number, verdict, cell(str(path))] for number, verdict in verdicts.items()]
-        if verdicts:
-            said = ", ".join(f"{number} {verdict}" for number, verdict in verdicts.items())
-            print(f"{name}: {lesson}: {right} of {len(verdicts)} ({said})", flush=True)
-        elif lesson:
-            print(f"{name}: {lesson}: there are no exercises in it")
+    try:
+        for name, path, one in progress_of_all(found, Limits(time=options.timeout), options.total_timeout):
+            if isinstance(one, str):
+                solved, problems = False, problems + 1
+                fail(2, f"progress: {path}: {one}")
+                continue
+            verdicts = {number: verdict for number, (verdict, _) in one.verdicts.items()}
+            solved &= bool(verdicts) and one.points == len(verdicts)
+            rows += [
+                [cell(name), cell(one.title), number, verdict, cell(str(path))] for number, verdict in verdicts.items()
+            ]
+            if verdicts:
+                said = ", ".join(f"{number} {verdict}" for number, verdict in verdicts.items())
+                print(f"{name}: {one.title}: {one.points} of {len(verdicts)} ({said})", flush=True)
+            else:
+                print(f"{name}: {one.title}: there are no exercises in it")
+    except WorkerError as error:
+        return fail(2, f"progress: {error}")
     if options.output:
         with replacing(options.output) as file:
             csv.writer(file).writerows([HEADER, *rows])

@@ -117,11 +117,13 @@ def language() -> str:
 
 
 def translated(text: str, words: Mapping[str, str]) -> str:
-    """`text` by the first template that it fits, and what it fills in likewise; as it is if there is none.
+    """`text` by its own entry, else by the first template that it fits, and what it fills in likewise; else as it is.
 
     >>> translated("3 of 4", {"{} of {}": "{} sur {}"})
     '3 sur 4'
     """
+    if text in words:
+        return words[text]
     for template, other in words.items():
         if found := re.fullmatch("(.*?)".join(map(re.escape, template.split("{}"))), text, re.DOTALL):
             return other.format(*(translated(part, words) for part in found.groups()))

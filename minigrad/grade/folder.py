@@ -25,13 +25,12 @@ from typing import Any, TextIO
 from minigrad.grade.examination import Remark
 from minigrad.grade.examiner import WorkerError, plain
 from minigrad.grade.exercise import Exercise, builtin, load_exercises
-from minigrad.grade.formats import cell
+from minigrad.grade.formats import HEADER, cell
 from minigrad.grade.grading import Mark, Marks, Rules, chosen, closed_files, grade_submission, nothing
 from minigrad.grade.submission import Submission, parsed, read, visible
 
-__all__ = ["HEADER", "Class", "Entry", "write_csv"]
+__all__ = ["Class", "Entry", "write_csv"]
 
-HEADER = ["student", "exercise", "points", "max_points", "remarks", "file"]
 EXCERPT = 4000  # characters of an answer
 
 

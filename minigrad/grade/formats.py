@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 
 from minigrad.grade.grading import Mark, Marks
 
-__all__ = ["FORMATS", "Format", "cell"]
+__all__ = ["FORMATS", "HEADER", "Format", "cell"]
+
+HEADER = ["student", "exercise", "points", "max_points", "remarks", "file"]  # of the CSV of a class
 
 
 def dumped(value: Any) -> str:

@@ -10,13 +10,15 @@ import io
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
 from minigrad.checks.subject import subject_of
+from minigrad.engine.words import translated
 from minigrad.grade.examination import examine
 from minigrad.grade.examiner import Gone, Limits, Worker
 from minigrad.grade.exercise import Exercise, load_exercises, skeleton
@@ -24,11 +26,12 @@ from minigrad.grade.grading import marked
 from minigrad.grade.submission import Submission, notebook_cells, only_python, percent_cells, text_of
 from minigrad.lesson_fr import FRENCH
 
-__all__ = ["VERDICTS", "NotebookCell", "assert_right", "cells_of", "export", "heard", "progress_of"]
+__all__ = ["NotebookCell", "Progress", "assert_right", "cells_of", "export", "heard", "progress_of", "progress_of_all"]
 
 VERDICTS = "right", "not yet right", "not answered yet"
 MEANT = {word: verdict for verdict in VERDICTS for word in (verdict, FRENCH[verdict])}
 SAID = re.compile(rf"^exerci[sc]e (\d+) ?: ({'|'.join(sorted(MEANT, key=len, reverse=True))})", re.MULTILINE)
+CHECK = r"^@exercise\((\d+)[,)]"
 TOLD = re.compile(rf"{SAID.pattern}(.*(?:\n(?!exerci[sc]e \d+ ?: ).*)*)", re.MULTILINE)  # and the lines below
 
 
@@ -36,6 +39,24 @@ class NotebookCell(NamedTuple):
     kind: str  # "code" or "markdown"
     title: str
     source: str
+
+
+class Progress(NamedTuple):
+    """A lesson as a student has left it.
+
+    Attributes:
+        title: what it is called.
+        words: from English to the language in which its checks have answered.
+        verdicts: of each exercise the verdict, in English, and what follows it.
+    """
+
+    title: str
+    words: Mapping[str, str]
+    verdicts: dict[str, tuple[str, str]]
+
+    @property
+    def points(self) -> int:
+        return sum(verdict == "right" for verdict, _ in self.verdicts.values())
 
 
 def cells_of(path: Path) -> list[NotebookCell]:
@@ -71,11 +92,11 @@ def is_lesson(path: Path) -> bool:
         return False
 
 
-def progress_of(path: Path, limits: Limits, total: float) -> tuple[str, dict[str, tuple[str, str]]]:
-    """Run a lesson as a student has left it: what it is called, and of each exercise the verdict and what follows it.
+def progress_of(path: Path, limits: Limits, total: float) -> Progress:
+    """Run a lesson as a student has left it.
 
     It runs in a process of its own, as a submission does, but has all of minigrad. A verdict is what the lesson's own
-    check prints: it tells a student where they are, and is no mark. An answer or a check that does not come to an end
+    check prints, in its own cell: it tells a student where they are. An answer or a check that does not come to an end
     costs its exercise: the lesson runs once more without it.
 
     Args:
@@ -104,14 +125,36 @@ def progress_of(path: Path, limits: Limits, total: float) -> tuple[str, dict[str
             raise ValueError(f"{why} in {label}")
         ended[number] = why
         left = left[: len(said)] + [cell for cell in left[len(said) :] if cell[2] != number]
-    for number, verdict, more in TOLD.findall("\n".join(said)):
-        verdicts[number] = MEANT[verdict], more.strip("; \n")
-    return title_of(cells, path), verdicts | {number: ("not yet right", why) for number, why in ended.items()}
+    words: Mapping[str, str] = {}
+    for (_, text, _), printed in zip(left, said, strict=True):
+        checked = re.findall(CHECK, text, re.MULTILINE)  # what any other cell prints is no verdict
+        for number, verdict, more in TOLD.findall(printed):
+            if number in checked:
+                words = {} if verdict in VERDICTS else FRENCH
+                verdicts[number] = MEANT[verdict], more.strip("; \n")
+    verdicts |= {number: ("not yet right", translated(why, words)) for number, why in ended.items()}
+    return Progress(title_of(cells, path), words, verdicts)
+
+
+def progress_of_all(
+    found: Iterable[tuple[str, Path, str]], limits: Limits, total: float, jobs: int = 1
+) -> Iterator[tuple[str, Path, Progress | str]]:
+    """Of each file, as `found_in` gives them: whose it is, its path, and its progress or why there is none."""
+
+    def one(entry: tuple[str, Path, str]) -> tuple[str, Path, Progress | str]:
+        name, path, problem = entry
+        try:
+            return name, path, problem or progress_of(path, limits, total)
+        except (OSError, ValueError) as error:
+            return name, path, str(error)
+
+    with ThreadPoolExecutor(jobs) as pool:  # they wait for processes
+        yield from pool.map(one, found)
 
 
 def exercise_of(cell: NotebookCell) -> str:
     """The number of the exercise that a cell answers or checks, or ""."""
-    found = re.match(r"(?:exercise|check) (\d+)", cell.title) or re.search(r"^@exercise\((\d+)[,)]", cell.source, re.M)
+    found = re.match(r"(?:exercise|check) (\d+)", cell.title) or re.search(CHECK, cell.source, re.MULTILINE)
     return found[1] if found else ""
 
 
