@@ -1,4 +1,6 @@
-"""minigrad: a small tape-based reverse-mode autodiff engine in NumPy, made to be read. (PYTEST_DONT_REWRITE)"""
+"""minigrad: a small tape-based reverse-mode autodiff engine in NumPy, made to be read.
+
+(PYTEST_DONT_REWRITE: it has no test)"""
 
 from importlib import import_module as _import_module
 from sys import modules as _modules

@@ -1,4 +1,4 @@
-"""minigrad: a small tape-based reverse-mode autodiff engine in NumPy, made to be read. (PYTEST_DONT_REWRITE) Written by tools/stubs.py from what the registry holds."""
+"""minigrad: a small tape-based reverse-mode autodiff engine in NumPy, made to be read. Written by tools/stubs.py from what the registry holds."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, overload

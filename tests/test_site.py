@@ -70,6 +70,8 @@ def test_an_operation_has_its_formula_its_code_and_its_kinks(tool, name):
         assert all(line in entry for line in formula.splitlines())
     assert ("At ties" in entry) == (f"| `{name}` |" in (DOCS / "kinks.md").read_text(encoding="utf-8"))
     assert (f"/pictures/{name}.svg" in entry) == any(operation.rules)  # no derivative passes, so no backward is drawn
+    if any(operation.rules):
+        assert ">loss = sum<" in tool.drawn(operation)._repr_svg_()  # with the names that its program has
 
 
 def test_what_the_gallery_shows_is_a_tape():

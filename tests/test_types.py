@@ -25,7 +25,8 @@ STRICT = ["--strict", "--allow-redefinition", *LOOSE]
 START = """
 import numpy as np
 import minigrad
-from minigrad import Function, Tensor, check, gradcheck, grad, jvp, nn, no_grad, optim, source, tape, value_and_grad
+from minigrad import Function, Tensor, check, gradcheck, lab, nn, no_grad, optim, source, tape
+from minigrad import grad, jvp, value_and_grad
 x = Tensor(np.ones((3, 2)), requires_grad=True)
 array = np.ones((3, 2))
 def f(w: Tensor) -> Tensor: return w.sum()
@@ -50,6 +51,8 @@ minigrad.concatenate([x, array, [[1.0, 2.0]]])
 minigrad.conv2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2)), stride=(1, 2))
 (array @ x.T - 1).sum().backward()
 np.where(x > 0, np.concatenate([x, x])[:3], 0).sum()
+lab.train("diabetes").history.train.mean()
+minigrad.checks.zoo
 x -= 0.1 * array
 """
 MISTAKES = """
@@ -82,6 +85,8 @@ check(Double, seeds=1)
 source(f, x, order="2")
 Double.aply(x)
 no_grad.start()
+lab.trian()
+minigrad.checks.chekc(Double)
 Tensor(array, grad=True)
 """
 

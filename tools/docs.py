@@ -178,10 +178,12 @@ def drawn(operation: Any) -> Any:
             return operation.forward(*map(lifted, inputs), **params)
         return record(operation, inputs, params)
 
-    text = f"y = call({', '.join(letters)})\nloss = y.sum()"  # as if it were a file: the picture has its names
+    # As if it were a file, in which the picture finds the names.
+    text = f"y = call({', '.join(letters)})\nloss = y.sum()\npicture = loss.requires_grad and draw(loss, backward=True)"
     linecache.cache[operation.name] = len(text), None, text.splitlines(True), operation.name
-    exec(compile(text, operation.name, "exec"), names := {**values, "call": call})
-    return minigrad.draw(names["loss"], backward=True) if names["loss"].requires_grad else None
+    values |= {"call": call, "draw": minigrad.draw}
+    exec(compile(text, operation.name, "exec"), values)
+    return values["picture"] or None
 
 
 def command_line() -> str:

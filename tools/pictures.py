@@ -36,14 +36,14 @@ x, y = rng.normal(size=(3, 4)), rng.normal(size=(3, 2))
 W = Tensor(rng.normal(size=(4, 2)), requires_grad=True)
 b = Tensor([0.5, -0.5], requires_grad=True)
 yhat = x @ W + b
-right = mse_loss(yhat, y)
-loss = MSE.apply(yhat, y)
 
 
 def main() -> None:
-    draw(right, backward=True, lr=0.1).save(DOCS / "graph.svg")
+    loss = mse_loss(yhat, y)
+    draw(loss, backward=True, lr=0.1).save(DOCS / "graph.svg")
     chromium = shutil.which("chromium") or sys.exit("no chromium: apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        loss = MSE.apply(yhat, y)
         page = explore(loss).save(Path(folder) / "page.html")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1180, "height": 780})

@@ -256,7 +256,7 @@ def package() -> Iterator[str]:
     """The lines of minigrad/__init__.pyi."""
     functions = {name: operation.function for name, operation in REGISTRY.items()} | COMPOSITIONS
     public = {name: getattr(minigrad, name) for name in minigrad.__all__}
-    yield HEAD.format(what=minigrad.__doc__.strip()) + PACKAGE.rstrip("\n")
+    yield HEAD.format(what=minigrad.__doc__.partition("\n")[0]) + PACKAGE.rstrip("\n")
     imports = []
     for name, found in public.items():
         if name not in functions:
@@ -287,6 +287,10 @@ What each function of {version} that asks its arguments comes to when one of the
 `np.linalg` and `np.fft`. (Written by tools/stubs.py from what the registry holds.) What makes arrays of numbers, as
 `np.zeros` and `np.arange`, has nothing to ask. `np.array`, `np.asarray` and `np.full` ask nobody, and refuse a tensor
 with a history: `np.stack` is for a list of tensors, `np.full_like` and `np.broadcast_to` for one number.
+
+NumPy tells type checkers and editors that its functions return arrays, whatever they are given, and that those of
+`np.linalg` take nothing else. Where that is in the way, `minigrad.exp(x)` and `minigrad.inv(x)` are the same, and say
+that they return tensors.
 
 ## On the tape
 

@@ -53,13 +53,15 @@ _WHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a name from its file, or the file `report`, when somebody asks for it: ``--help`` needs none of it."""
-    for file, names in _WHERE.items():
-        if name in (file, *names):
-            module = import_module(f"{__name__}.{file}")
-            return globals().setdefault(name, module if name == file else getattr(module, name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # to type checkers every name would be one of the lab's
+
+    def __getattr__(name: str) -> Any:
+        """Import a name from its file, or the file `report`, when somebody asks for it: ``--help`` needs none of it."""
+        for file, names in _WHERE.items():
+            if name in (file, *names):
+                module = import_module(f"{__name__}.{file}")
+                return globals().setdefault(name, module if name == file else getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
