@@ -14,7 +14,7 @@ import polars
 import pytest
 
 from minigrad import lab
-from minigrad.lab import Dataset, LabError, LabWarning, load
+from minigrad.lab import Dataset, LabError, LabWarning, load, tables
 from minigrad.lab.data import prepare
 from minigrad.lab.errors import on_command_line
 
@@ -201,6 +201,32 @@ def test_frames_keep_their_names():
     assert load((frame[["size"]], frame["rent [€]"])).target_names == ("rent [€]",)
     run = lab.train(frame, target="rent [€]", drop="home, sweet", epochs=2)
     assert list(run.named_weights) == ["size", "bias"]
+
+
+@pytest.mark.parametrize(
+    ("text", "small"),
+    [
+        ("a,b,y\n1,0.1,3\n-4,5e-7, 6 \n", True),
+        ("a;b;y\r\n007;0.30000000000000004;123456789012345\r\n+1;1e22;2\r\n", True),
+        ("# a|b|y\n1|2|3\n4|5|6\n", True),
+        ("a,b,y\n1,,3\n4,5,6\n", False),
+        ("a;b;y\n1,5;2;3\n4;5;6\n", False),
+        ("a,b,y\n1,2,3\n4,NA,6\n", False),
+        ("a,,y\n1,2,3\n4,5,6\n", False),
+        (",b,y\n0,2,3\n1,5,6\n", False),
+        ("a b y\n1 2 3\n4  5 6\n", False),
+        ("a,b,y\n1,2,12345678901234567890\n4,5,6\n", False),
+    ],
+)
+def test_a_small_table_of_numbers_is_what_pandas_makes_of_it(text, small, tmp_path, monkeypatch):
+    path, found = write(tmp_path, text), []
+    for most in tables.MOST_LINES, 0:
+        monkeypatch.setattr(tables, "MOST_LINES", most)
+        frame, *_ = tables.frame_of(path, tables.TextOptions(), numbers_do=True)
+        assert isinstance(frame, tables.Numbers) == (small and most > 0)
+        data = load(path, target="y", missing="mean", categorical=None)
+        found.append((data.features.tobytes(), data.targets.tobytes(), data.feature_names, data.notes))
+    assert found[0] == found[1]
 
 
 REFUSED = [

@@ -416,6 +416,8 @@ STYLES = {
     "adam": ("#333333", 1.6, 0.12, "left"),
 }
 DASHES = (0, (3, 2))
+# Titles and labels stand where they are told to: matplotlib measures all ticks, twice, to find a place for them.
+TITLE: dict[str, Any] = {"loc": "left", "weight": "bold", "y": 1.0}
 MOST_WEIGHTS = 60  # in a table
 MOST_CELLS = 20  # classes in a row of a picture whose counts can be read
 
@@ -453,7 +455,7 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
         right.plot(samples, above, linewidth=width, **look)
         _name(right, run.method, samples, above)
     what = "log loss, with the penalty" if runs[0].classes else "mean squared error"
-    left.set_title(f"{plan.data}: {what}", loc="left", weight="bold", parse_math=False)
+    left.set_title(f"{plan.data}: {what}", **TITLE, parse_math=False)
     left.plot([], [], color="grey", linewidth=2, label="training rows")
     left.plot([], [], color="grey", linewidth=1.2, linestyle=DASHES, label="test rows")
     left.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 0.1))
@@ -466,7 +468,7 @@ def picture(runs: Sequence[Run], path: str | Path) -> Path:
         )  # fmt: skip
         left.set_ylim(exact.least * (exact.least / start) ** 0.1)
     unit = ", in percent" if relative else ""
-    right.set_title(f"training loss above the exact optimum{unit}", loc="left", weight="bold")
+    right.set_title(f"training loss above the exact optimum{unit}", **TITLE)
     # The axis of samples is linear from 0 to the first look of any run and logarithmic from there.
     first = min((int(run.history.samples[1]) for run in runs if len(run.history.samples) > 1), default=1)
     _logarithmic(left, first, "{:g}")
@@ -481,7 +483,7 @@ def _drawn(figure: Any, path: Path) -> Path:
     drawn = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it in the picture
-        figure.savefig(drawn, format="png")
+        figure.savefig(drawn, format="png", pil_kwargs={"compress_level": 3})
     with path.open("xb") as file:
         file.write(drawn.getvalue())
     return path
@@ -538,7 +540,7 @@ def path_picture(runs: Sequence[Run], path: str | Path) -> Path:
     )
     left.set_xlim(a[0], a[-1])
     left.set_ylim(b[0], b[-1])
-    left.set_title(f"{runs[0].settings.data}: the ways to the optimum", loc="left", weight="bold", parse_math=False)
+    left.set_title(f"{runs[0].settings.data}: the ways to the optimum", **TITLE, parse_math=False)
     left.set_xlabel("along the steepest direction of the loss")
     left.set_ylabel("along the second steepest")
     left.legend(frameon=False, fontsize=9)
@@ -553,7 +555,7 @@ def path_picture(runs: Sequence[Run], path: str | Path) -> Path:
         for axis in (right.xaxis, right.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:.2g}")
         right.legend(frameon=False, fontsize=9, loc="lower left")
-    right.set_title("noise: length of the gradient at the optimum", loc="left", weight="bold")
+    right.set_title("noise: length of the gradient at the optimum", **TITLE)
     right.set_xlabel("rows a step")
     right.grid(color="0.92")
     right.set_axisbelow(True)

@@ -15,6 +15,7 @@ import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,6 +68,8 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 UNNAMED = "Unnamed: "  # is how pandas begins the name of a column that has none, also when it writes the table again
+CELL = r" *[+-]?[0-9]{1,15}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})? *"  # surely a number, also for pandas
+MOST_LINES = 20_000  # that are read without pandas, which is faster at more
 MOST_LEVELS = 1_000  # that any column may have
 PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 MOST_CATEGORIES = 50  # that "auto" makes of a column; more are rather names or numbers
@@ -86,6 +89,20 @@ class Columns(NamedTuple):
     notes: list[str]
     categories: Mapping[str, Sequence[Any]] = {}
     classes: tuple[str, ...] = ()
+
+
+@dataclass
+class Numbers:
+    """A small table of nothing but numbers, with as much of a DataFrame as `picked` asks of it.
+
+    To import pandas takes longer than a descent on such a table.
+    """
+
+    columns: list[str]
+    rows: Floats
+
+    def __getitem__(self, name: str) -> Floats:
+        return np.ascontiguousarray(self.rows[:, self.columns.index(name)])
 
 
 def is_frame(data: Any) -> bool:
@@ -186,14 +203,18 @@ def reading(name: str) -> Iterator[None]:
 
 def of_file(path: str | Path, text: TextOptions, **columns: Any) -> Columns:
     """The columns meant of a file; "-" is standard input. Raises LabError."""
-    frame, name, notes, decimal = frame_of(path, text)
+    numbers_do = columns["task"] != CLASSIFICATION and not columns["categorical"]
+    frame, name, notes, decimal = frame_of(path, text, numbers_do)
     return picked(frame, name, notes, decimal=decimal, **columns)
 
 
-def frame_of(path: str | Path, text: TextOptions) -> tuple[Any, str, list[str], str | None]:
-    """All columns of a file, what it is called, what was noticed, and the decimal mark of texts in it."""
-    import pandas as pd
+def frame_of(
+    path: str | Path, text: TextOptions, numbers_do: bool = False
+) -> tuple[Any, str, list[str], str | None]:
+    """All columns of a file, what it is called, what was noticed, and the decimal mark of texts in it.
 
+    Where `numbers_do` a small text of numbers comes as `Numbers`, and all else as a DataFrame.
+    """
     text = text.checked()
     decimal = None
     notes: list[str] = []
@@ -207,16 +228,22 @@ def frame_of(path: str | Path, text: TextOptions) -> tuple[Any, str, list[str], 
         elif data.startswith(b"PK"):
             if "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(data)).namelist():
                 need("openpyxl")
+                import pandas as pd
+
                 frame = pd.read_excel(io.BytesIO(data), engine="openpyxl", na_values=list(NA))
             else:
                 frame = of_arrays(dict(np.load(io.BytesIO(data), allow_pickle=False)), name)
         elif data.startswith((b"PAR1", b"ARROW1", b"FEA1")):
             need("pyarrow")
+            import pandas as pd
+
             frame = (pd.read_parquet if data.startswith(b"PAR1") else pd.read_feather)(io.BytesIO(data))
         if frame is None:
             lines = io.StringIO(decoded(data, name, text.encoding, notes), newline="").readlines()
-            frame, layout = parsed(lines, name, text, notes)
+            frame, layout = parsed(lines, name, text, notes, numbers_do)
             decimal = layout.decimal
+            if isinstance(frame, Numbers):
+                return frame, name, notes, decimal
         else:
             text.refuse(name)
             if named_index := [str(part) for part in frame.index.names if part is not None]:
@@ -321,13 +348,26 @@ class TextLayout(NamedTuple):
         return frame.set_axis([names[i] or f"{UNNAMED}{i}" for i in range(self.width)], axis=1)
 
 
+    def numbers(self, lines: Sequence[tuple[int, str]]) -> Numbers | None:
+        """Numbered lines as a table of numbers, if they are few, with nothing else in them, and columns have names."""
+        if len(lines) > MOST_LINES or not all(self.names) or len(self.names) != self.width:
+            return None
+        mark = self.reader["sep"]
+        row = re.compile(rf"{CELL}(?:{re.escape(mark)}{CELL}){{{self.width - 1}}}\s*")
+        if any(name.startswith(UNNAMED) for name in self.names) or not all(row.fullmatch(line) for _, line in lines):
+            return None
+        return Numbers(self.names, np.array([line.split(mark) for _, line in lines], np.float64))
+
+
 def numbered(lines: Sequence[str], first: int = 1) -> list[tuple[int, str]]:
     """Lines with their numbers, without those that are empty or comments."""
     return [(i, line) for i, line in enumerate(lines, first) if line.strip() and not line.startswith("#")]
 
 
-def parsed(lines: Sequence[str], name: str, text: TextOptions, notes: list[str]) -> tuple[Any, TextLayout]:
-    """Lines as a DataFrame, and how more of them are to be read."""
+def parsed(
+    lines: Sequence[str], name: str, text: TextOptions, notes: list[str], numbers_do: bool = False
+) -> tuple[Any, TextLayout]:
+    """Lines as a DataFrame, or where these do as `Numbers`, and how more of them are to be read."""
     delimiter, header, na = text.delimiter, text.header, text.missing
     kept = numbered(lines) or [(i, line) for i, line in enumerate(lines, 1) if line.strip()]
     if not kept:
@@ -369,6 +409,8 @@ def parsed(lines: Sequence[str], name: str, text: TextOptions, notes: list[str])
         "skipinitialspace": True, "keep_default_na": False, "na_values": na, "low_memory": False, "index_col": False,
     }  # fmt: skip
     layout = TextLayout(name, names, width, settings, None)
+    if numbers_do and not text.na and text.decimal != "," and delimiter != " " and (found := layout.numbers(kept)):
+        return found, layout._replace(decimal=".")
     frame = layout.frame(kept)
     layout = layout._replace(decimal=text.decimal or decimal_mark(frame, notes))
     return frame if layout.decimal == "." else layout.frame(kept), layout
@@ -580,6 +622,8 @@ OTHER_MARK = "numbers with another decimal mark than the rest"
 
 def numbers(column: Any, decimal: str, before: int = 0) -> Floats | tuple[str, str]:
     """A column as float64 with NaN where it is missing; or the kind of what it is instead, with an example."""
+    if isinstance(column, np.ndarray):
+        return column
     if not is_text(column):
         if column.dtype.kind in "mM":
             return DATES, str(column.dropna().iloc[0] if column.notna().any() else "none")
