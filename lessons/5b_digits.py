@@ -155,6 +155,15 @@ for i in wrong:
     p = np.exp(log_softmax(scores[i : i + 1]))[0]
     answer, truth = p.argmax(), test_labels[i]
     print(f"a {truth} taken for a {answer}: it gave the {answer} {p[answer]:.0%} and the {truth} {p[truth]:.0%}")
+try:
+    import matplotlib.pyplot as plt
+except ImportError:
+    print("no picture: matplotlib is not installed, and nothing below needs it")
+else:
+    figure, axes = plt.subplots(1, len(wrong), figsize=(9, 1.4), layout="constrained")
+    for place, i in enumerate(wrong):
+        axes[place].imshow(test_images[i].reshape(8, 8), cmap="Greys")
+        axes[place].set(title=f"{scores[i].argmax()}, no: {test_labels[i]}", xticks=[], yticks=[])
 assert len(wrong) == round((1 - network_right) * len(test_labels))
 
 # %% [markdown]

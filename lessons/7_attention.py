@@ -288,9 +288,18 @@ with minigrad.no_grad():
     _, weights = gpt(parameters, codes)
 
 heads = weights.numpy()[0]
-print("   ".join(f"head {number}: {name}" for number in range(HEADS)))
-for t, letter in enumerate(name):
-    print("   ".join(f"      {letter} " + "".join(" .:oO#"[int(5.99 * a)] for a in head[t]) for head in heads))
+try:
+    import matplotlib.pyplot as plt
+except ImportError:  # characters do as well
+    print("   ".join(f"head {number}: {name}" for number in range(HEADS)))
+    for t, letter in enumerate(name):
+        print("   ".join(f"      {letter} " + "".join(" .:oO#"[int(5.99 * a)] for a in head[t]) for head in heads))
+else:
+    figure, axes = plt.subplots(1, HEADS, figsize=(10, 3), layout="constrained")
+    for number in range(HEADS):
+        axes[number].imshow(heads[number], cmap="Greys", vmin=0, vmax=1)
+        axes[number].set(title=f"head {number}", xticks=range(len(name)), yticks=range(len(name)))
+        axes[number].set(xticklabels=name, yticklabels=name)
 assert heads.shape == (HEADS, len(name), len(name))
 assert np.allclose(heads.sum(axis=-1), 1)
 

@@ -380,10 +380,13 @@ def test_a_lesson_is_a_program():
     assert verdicts(found) == dict.fromkeys("123", "not answered yet")
 
 
-def test_the_picture_is_optional(monkeypatch):
-    (cell,) = [(title, text) for path in LESSONS for title, text in code(path) if "matplotlib" in text]
+def test_the_pictures_are_optional(monkeypatch):
+    """Without matplotlib the first of these cells says so, and no lesson imports it anywhere else."""
+    cells = [(title, text) for path in LESSONS for title, text in code(path) if "matplotlib" in text]
+    assert all(re.search(r"try:\n    import matplotlib.pyplot as plt\nexcept ImportError:", text) for _, text in cells)
+    assert len(cells) == 3
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    assert "matplotlib is not installed" in run([cell], {})
+    assert "matplotlib is not installed" in run(cells[:1], {})
 
 
 # ------------------------------------------------------------------------------------------------------------- marks
