@@ -68,6 +68,15 @@ def load(path: str | Path, **parts: Any) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         CheckpointError: the file is damaged, or no checkpoint, or of other objects than `parts`. They are, every
             single one, as they were.
+
+    >>> import tempfile
+    >>> rng, path = np.random.default_rng(0), Path(tempfile.mkdtemp(), "run.npz")
+    >>> save(path, rng=rng)
+    >>> first = rng.normal()
+    >>> load(path, rng=rng)
+    {}
+    >>> rng.normal() == first
+    True
     """
     for name, part in parts.items():
         if not has_state(part):

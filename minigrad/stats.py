@@ -61,6 +61,9 @@ class Continuous(Distribution):
         log_density: ``f(z, *shape)``, for z in the support.
         low, high: the ends of the support.
         log_cdf, log_sf: the logarithms of the probabilities to be below and above, where they have a formula.
+
+    >>> gamma.logpdf([0.5, 1.0], 2.0, scale=0.5)
+    array([-0.30685282, -0.61370564])
     """
 
     def __init__(
@@ -125,6 +128,9 @@ class Discrete(Distribution):
     Args:
         log_mass: ``f(k, *shape)``.
         valid: whether ``*shape`` is one.
+
+    >>> binom.pmf([0, 1, 2], 2, 0.5)
+    array([0.25, 0.5 , 0.25])
     """
 
     def __init__(self, log_mass: Formula, last: Formula, valid: Formula) -> None:
@@ -220,7 +226,11 @@ binom = Discrete(of_binom, last=lambda n, p: n, valid=lambda n, p: np.logical_an
 
 # ----------------------------------------------------------------------------------------------------------- of vectors
 class Dirichlet(Distribution):
-    """The distribution of k parts x of a whole; of the last one, which is what the others leave, x may be without."""
+    """The distribution of k parts x of a whole; of the last one, which is what the others leave, x may be without.
+
+    >>> dirichlet.pdf([[0.2], [0.8]], [1.0, 2.0])
+    array([1.6])
+    """
 
     def logpdf(self, x: Any, alpha: Any) -> Any:
         """ln of the density at x, of shape (k,) or (k, n), for k parameters alpha; nan where x is no parts of 1."""
@@ -240,7 +250,11 @@ class Dirichlet(Distribution):
 
 
 class MultivariateNormal(Distribution):
-    """The normal distribution of vectors."""
+    """The normal distribution of vectors.
+
+    >>> multivariate_normal.logpdf([[0.0, 0.0], [1.0, 0.0]], mean=[0.0, 0.0], cov=[4.0, 1.0])
+    array([-2.53102425, -2.65602425])
+    """
 
     def logpdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """ln of the density at x, of shape (..., n), for the mean (n,), 0 by default, and the covariance matrix (n, n).

@@ -128,20 +128,11 @@ def test_examples_in_docstrings(name):
     assert runner.failures == 0
 
 
-UNSHOWN = {  # without an example
-    "debug",  # waits for somebody at a terminal
-    "both_engines",  # needs torch
-    "Mark", "Marks", "assert_right", "grade", "heard",  # start processes, or are what these give; see docs/grading.md
-    "Model",  # the example of lab.Run has one
-    "load",  # of checkpoint: in the example of `save`
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("module", ["nn", "nn.utils", "optim", "optim.lr_scheduler", "lab", "checks", "grade"])
 def test_every_public_name_of_a_part_has_an_example(module):
     """They are run above, with the modules that define them."""
     part = importlib.import_module(f"minigrad.{module}")
-    found = {name: getattr(part, name) for name in part.__all__ if name not in UNSHOWN}
+    found = {name: getattr(part, name) for name in part.__all__}
     for name, thing in found.items():
         if callable(thing) and not (isinstance(thing, type) and issubclass(thing, BaseException)):
             assert ">>> " in (inspect.getdoc(thing) or ""), name
@@ -151,7 +142,7 @@ def test_every_public_function_has_an_example_that_runs():
     """In its docstring: the operations in their blocks."""
     names, without, runner = public(), [], doctest.DocTestRunner()
     for name, found in names.items():
-        if name in UNSHOWN or not callable(found) or (isinstance(found, type) and issubclass(found, Exception)):
+        if not callable(found) or (isinstance(found, type) and issubclass(found, Exception)):
             continue
         test = doctest.DocTestParser().get_doctest(inspect.getdoc(found), {**names, "np": np}, name, None, 0)
         without += [name] * (not test.examples)

@@ -196,6 +196,32 @@ def test_a_lost_examiner_costs_nobody_else(tmp_path, ours):
     assert not any(found)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is ended there, and not told to")
+@pytest.mark.parametrize("where", ["told_by_itself()", "folder.graded(None)"])
+def test_an_examiner_that_is_told_to_end_does(where):
+    """Also where the pool would catch any exception and wait for a lock that nobody gives back."""
+    code = f"""
+import os, signal
+from minigrad.grade import folder
+
+def told_by_itself(_=None):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        print("closed", flush=True)
+
+folder.examined = told_by_itself
+signal.signal(signal.SIGTERM, folder.told)
+try:
+    {where}
+except BaseException:
+    print("it goes on")
+"""
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ("closed\n" if "graded" in where else "")  # what grading has opened
+
+
 def test_names_and_places(tmp_path):
     for path in (
         "ann.py",

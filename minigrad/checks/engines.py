@@ -51,6 +51,10 @@ def both_engines(
 
     Raises:
         ModuleNotFoundError: torch is not installed.
+
+    >>> from minigrad.zoo.regression import Linear
+    >>> bool(both_engines(Linear, signature="(n,p),(p,q),(q)->(n,q)"))
+    True
     """
     import torch
 

@@ -12,8 +12,8 @@ import csv
 import hashlib
 import json
 import multiprocessing
+import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -190,15 +190,38 @@ class Class:
 HERE: dict[str, Any] = {}
 
 
+class Told(BaseException):
+    """To end, while it grades: what grading has opened is closed before."""
+
+
 def begin(whole: Class) -> None:
     """A process of the pool ends when it is told to, and not by the Ctrl-C that its parent sees."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, told)
     HERE.update(rules=whole.rules, exercises=whole.exercises, closed=closed_files(whole.exercises_file))
     HERE["others"] = [path for _, path, _ in whole.submissions]
 
 
+def told(*_: Any) -> None:
+    """Any exception would be a result to the pool, which waits to send it for a lock that a killed one may hold."""
+    if HERE.get("grading"):
+        raise Told
+    os._exit(1)
+
+
 def graded(submission: Submission) -> dict[str, Any]:
+    """One submission, as JSON has it; the process ends with it where it is told to."""
+    try:
+        HERE["grading"] = True
+        try:
+            return examined(submission)
+        finally:
+            HERE["grading"] = False
+    except Told:
+        os._exit(1)
+
+
+def examined(submission: Submission) -> dict[str, Any]:
     """One submission. What breaks over it is a row as well, except that no worker starts: none would for the next."""
     hidden = [*HERE["closed"], *HERE["others"]]
     try:

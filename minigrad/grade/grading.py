@@ -53,6 +53,12 @@ class Mark:
         points: for forward and for the gradient of each input what it got, by name.
         forward: what is wrong with forward, or with the whole; None if nothing is.
         faults: what is wrong with backward.
+
+    >>> from minigrad.grade import Exercise
+    >>> twice = Exercise("Twice", "y = 2 x", {"forward": 1, "x": 2}, lambda x: 2 * x, "()->()")
+    >>> mark = Mark(twice, {"forward": 1, "x": 0})
+    >>> mark.earned, mark.full
+    (1, False)
     """
 
     exercise: Exercise = field(repr=False)
@@ -92,6 +98,10 @@ class Marks:
         name, file: whose they are, and of what file.
         problem: why nothing of it could be graded; "" if it could.
         notes: what its statements raised while it was loaded.
+
+    >>> marks = Marks("ada", "ada.py", (), problem="no class of an exercise is in it")
+    >>> bool(marks), marks.earned
+    (False, 0)
     """
 
     name: str
@@ -172,6 +182,13 @@ def grade(
         ModuleNotFoundError: the package hypothesis is not installed.
         WorkerError: no worker can be started; a RuntimeError.
         ValueError: an exercise of that name does not exist.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp(), "lab.py")
+    >>> _ = file.write_text("ReLU = lambda x: x * (x > 0), lambda g, x: g * (x > 0)")
+    >>> print(grade(file, ["ReLU"]))
+    ReLU            6 / 6
+    total           6 / 6
     """
     path = Path(path)
     known = chosen(load_exercises(exercises_file), exercises)

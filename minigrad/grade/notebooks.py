@@ -174,7 +174,12 @@ def ran(path: Path, code: Sequence[list[str]], limits: Limits, deadline: float) 
 # ----------------------------------------------------------------------------------------------- in other notebooks
 @contextmanager
 def heard(number: str) -> Iterator[None]:
-    """A check in here has to say that exercise `number` is right; else an AssertionError tells what it said."""
+    """A check in here has to say that exercise `number` is right; else an AssertionError tells what it said.
+
+    >>> from minigrad.lesson import exercise, expect
+    >>> with heard("2"):
+    ...     exercise(2)(lambda: expect(1 + 1 == 2, "count again"))
+    """
     with redirect_stdout(io.StringIO()) as out:
         yield
     text = out.getvalue()
@@ -183,7 +188,11 @@ def heard(number: str) -> Iterator[None]:
 
 
 def assert_right(answer: Any, name: str, exercises_file: str | Path | None = None) -> None:
-    """An AssertionError with the remarks, unless `answer` has full marks in the exercise; all in this process."""
+    """An AssertionError with the remarks, unless `answer` has full marks in the exercise; all in this process.
+
+    >>> from minigrad.zoo.kinks import ReLU
+    >>> assert_right(ReLU, "ReLU")
+    """
     exercise = load_exercises(exercises_file)[name]
     mark = marked(exercise, examine(exercise, subject_of(answer)))
     if not mark.full:

@@ -36,6 +36,11 @@ class Model:
         categories: the values of such columns that are known.
         classes: of a classification, whose one target is a class. Then x W + b are scores: of each class, q of them,
             or for two classes that of the second.
+
+    >>> one, none = np.ones(1), np.zeros(1)
+    >>> model = Model(np.full((1, 1), 2.0), none, 3 * one, one, clip=None, feature_names=("x",), target_names=("y",))
+    >>> model.predict(np.array([[3.0], [4.0]])).ravel()
+    array([0., 2.])
     """
 
     weights: FloatArray

@@ -279,6 +279,17 @@ def debug(output: Tensor, gradient: Any = None) -> None:
 
     Raises:
         TypeError: `output` is no Tensor.
+
+    >>> import io
+    >>> from unittest.mock import patch
+    >>> x = Tensor([3.0], requires_grad=True)
+    >>> loss = (x * x).sum()
+    >>> with patch("sys.stdin", io.StringIO("quit")):  # what is typed otherwise
+    ...     debug(loss)  # doctest: +ELLIPSIS
+    the backward of loss: 3 steps, 3 nodes; h for help
+    ...
+    it gives  [1.]
+    (minigrad)...
     """
     Debugger(traced(output, gradient)).run()
 
