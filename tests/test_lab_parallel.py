@@ -30,6 +30,7 @@ def serial():
     return train(backend="serial")
 
 
+@pytest.mark.filterwarnings("ignore:.*nothing foretold it")
 def test_a_step_of_parts_is_a_step():
     table = ready("diabetes")
     run = lab.train("diabetes", method="batch", epochs=4, backend="serial")
