@@ -60,9 +60,11 @@ def in_order(parameters: Sequence[Parameter], inputs: int, words: Any, renamed: 
 def signature_of(words: Any) -> inspect.Signature | None:
     """None where there are no `words`, or NumPy does not tell: before 2.4, of what it has in C."""
     try:
-        return inspect.signature(words) if words else None
+        found = inspect.signature(words) if words else None
     except ValueError:
         return None
+    kinds = {p.kind for p in found.parameters.values()} if found else set()
+    return None if kinds == {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD} else found  # Python 3.13 says that much
 
 
 class Calling:
