@@ -97,6 +97,7 @@ class CompiledFunction:
         self.backend, self.fallback = backend, fallback
         self.programs: dict[Any, CompiledProgram | NumbaProgram] = {}
         self.loops: dict[Any, list[Loop]] = {}
+        self.roles: dict[int, tuple[list[str], list[int]]] = {}
         self.fast: Callable[..., Any] | None = None
         self.outside = Outside(fn, options["update"])
         self.lock = threading.RLock()
@@ -184,8 +185,9 @@ class CompiledFunction:
         """
         if self.options["update"] is None:
             raise TypeError("epoch() goes on from step to step with what update= returns, and there is none")
-        own, update = accepted(self.fn, len(args)), self.options["update"]
-        names = [*parameter_names(self.fn, own), *parameter_names(update, 2 + len(args) - own)[2:]]
+        if len(args) not in self.roles:
+            self.roles[len(args)] = self.roles_of(len(args))
+        names, returned = self.roles[len(args)]
         unknown = [name for name in over if name not in names]
         if unknown or not over:
             raise ValueError(f"over={list(over)}: the arguments are {', '.join(names)}")
@@ -200,18 +202,20 @@ class CompiledFunction:
         elif isinstance(batches, range):  # whose numbers NumPy would take one by one
             bounds = np.arange(batches.start, batches.stop, batches.step)
         starts = np.asarray(bounds, np.intp)
-        if len(starts) < 2 or starts[0] < 0 or starts[-1] > n or np.any(np.diff(starts) < 1):
+        lengths = starts[1:] - starts[:-1]
+        if not lengths.size or starts[0] < 0 or starts[-1] > n or lengths.min() < 1:
             raise ValueError(f"batches={batches!r}: each batch has rows, of the {n} that there are")
         if self.backend == "numba":
             try:
-                return self.compiled_epoch(names, given, over, starts)
+                sizes = set(np.flatnonzero(np.bincount(lengths)).tolist())
+                return self.compiled_epoch(names, returned, given, over, starts, sizes)
             except TraceError:
                 if not self.fallback:
                     raise
-        return self.looped_epoch(names, given, over, starts)
+        return self.looped_epoch(names, returned, given, over, starts)
 
     def looped_epoch(
-        self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any
+        self, names: Sequence[str], returned: Sequence[int], given: Sequence[Any], over: Sequence[str], starts: Any
     ) -> tuple[Any, ...]:
         where = [i for i, name in enumerate(names) if name in over]
         batch, values = list(given), []
@@ -220,21 +224,21 @@ class CompiledFunction:
                 batch[i] = given[i][start:stop]
             value, new, *more = self(*batch)
             values.append(value)
-            for i, x in zip(self.places(names), [*self.each(new), *more], strict=False):
+            for i, x in zip(returned, [*self.each(new), *more], strict=False):
                 batch[i] = x
         return np.array(values), new, *more
 
     def compiled_epoch(
-        self, names: Sequence[str], given: Sequence[Any], over: Sequence[str], starts: Any
-    ) -> tuple[Any, ...]:
+        self, names: Sequence[str], returned: Sequence[int], given: Sequence[Any], over: Sequence[str], starts: Any,
+        sizes: set[int],
+    ) -> tuple[Any, ...]:  # fmt: skip
         """The whole loop as one function; the parameters are copied before it writes into them."""
         from minigrad.program.numba_backend import Loop
 
         arrays = [
-            np.ascontiguousarray(x) if n in over else np.array(x, order="C") if i in self.places(names) else x
+            np.ascontiguousarray(x) if n in over else np.array(x, order="C") if i in returned else x
             for i, (n, x) in enumerate(zip(names, given, strict=True))
         ]
-        sizes = set(np.flatnonzero(np.bincount(np.diff(starts))).tolist())
         like_these = (
             tuple(over),
             tuple([signature(x[:1] if n in over else x) for n, x in zip(names, arrays, strict=True)]),
@@ -251,10 +255,13 @@ class CompiledFunction:
                 loops.append(loop)
         return loop(arrays, starts)
 
-    def places(self, names: Sequence[str]) -> list[int]:
-        """The positions of the arguments that a step returns: the parameters, then what the update got beside them."""
+    def roles_of(self, count: int) -> tuple[list[str], list[int]]:
+        """The names of so many arguments, and the positions of those that a step returns: the parameters, then what the
+        update got beside them."""
+        own = accepted(self.fn, count)
+        names = [*parameter_names(self.fn, own), *parameter_names(self.options["update"], 2 + count - own)[2:]]
         wanted = [names.index(w) if isinstance(w, str) else w for w in self.each(self.options["grad_of"])]
-        return [*wanted, *range(accepted(self.fn, len(names)), len(names))]
+        return names, [*wanted, *range(own, count)]
 
     def each(self, x: Any) -> Sequence[Any]:
         return x if isinstance(self.options["grad_of"], list | tuple) else [x]
