@@ -26,7 +26,9 @@ from minigrad.bench.results import ResultsError, changes
 from minigrad.commands.bench import keep, outputs, refusal, rounds_of
 from minigrad.commands.userfile import UserFileError, load_file, running
 
-NAMES = "step", "sgd", "mlp", "conv", "scaling", "higher_order", "programs", "gpt", "overhead", "checkers"
+NAMES = (
+    "step", "sgd", "mlp", "conv", "transformer", "scaling", "higher_order", "programs", "gpt", "overhead", "checkers",
+)  # fmt: skip
 ALONE = "grading", "parallel"  # by name only: they want whole cores, and time them by the clock on the wall
 ROOT = Path(__file__).parents[1]
 PROGRAM = "python -m benchmarks"

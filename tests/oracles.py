@@ -292,6 +292,7 @@ COUNTERPARTS: dict[str, Callable[..., torch.Tensor]] = {
     "softmax": lambda x, axis=-1: torch.softmax(x, axis),
     "stack": lambda *xs, axis=0: torch.stack(xs, axis),
     "swapaxes": lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
+    "standardize": lambda x, axis=-1, eps=0.0: standardized(x, None, None, axis, eps),
     "take_along_axis": lambda x, indices, axis=-1: torch.take_along_dim(x, indices, axis),
     "tril": lambda x, k=0: torch.tril(x, k),
     "triu": lambda x, k=0: torch.triu(x, k),

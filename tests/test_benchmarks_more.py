@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import conv, gpt, higher_order, profile, programs, scaling, sgd, step
-from minigrad.bench import harness, picture, results
+from benchmarks import conv, gpt, higher_order, profile, programs, scaling, sgd, step, transformer
+from minigrad.bench import harness, peers, picture, results
 from minigrad.bench.harness import Ratio, Table
 from minigrad.bench.results import OURS
 
@@ -406,3 +406,32 @@ def test_a_gpt_without_its_mask_is_noticed():
     sides = {gpt.SCALAR: gpt.on_numbers(names), gpt.ONE: gpt.on_arrays(names, 1)}
     with pytest.raises(AssertionError, match="the loss after 1 steps"):
         harness.assert_agreement(sides, ["the loss", "the parameters"], steps=1, rtol=1e-10)
+
+
+# ------------------------------------------------------------------------------------------------------ transformer.py
+def test_the_table_of_transformers(monkeypatch):
+    def no_compiler(codes, following, parameters):
+        raise RuntimeError("there is no compiler")
+        yield
+
+    sides = {name: side for name, side in transformer.SIDES.items() if name != transformer.JAX}
+    monkeypatch.setattr(transformer, "SIDES", {**sides, transformer.TORCH_COMPILED: no_compiler})
+    monkeypatch.setattr(transformer, "AT_MOST", {transformer.TAPE: 1e-9})
+    table = transformer.run(rounds=1, widths=[8])  # after all sides have agreed with the lesson
+    assert [row[1] for row in table.rows if row] == [transformer.TAPE, transformer.COMPILED, transformer.EAGER]
+    assert len(table.missed) == 1
+    assert table.notes == ["torch.compile does not run here: RuntimeError: there is no compiler"]
+
+
+@pytest.mark.skipif(not peers.has("jax"), reason="JAX is not installed")
+def test_jax_trains_the_same_transformer():
+    transformer.check({transformer.JAX: transformer.jax_jit}, width=4, steps=2)
+
+
+def test_a_transformer_that_learns_more_than_the_names_is_named():
+    def padded(codes, following, parameters):
+        counted = np.where(following == transformer.IGNORED, 0, following)
+        yield from transformer.on_the_tape(codes, counted, parameters)
+
+    with pytest.raises(AssertionError, match="padded: the loss after 5 steps is not that of the lesson"):
+        transformer.check({"padded": padded})

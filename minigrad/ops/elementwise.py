@@ -477,6 +477,21 @@ def uncrossed(g, y, a_min):
     return g if a_min is None else np.where(np.less(y, a_min), 0, g)
 
 
+BITS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
+
+
+def kept(x, here):
+    """np.where(here, x, 0), bit for bit.
+
+    Of arrays it is a product of whole numbers. np.where branches at each entry, and takes up to forty times as long
+    where the processor cannot foresee which way, as in the derivative of relu.
+    """
+    bits = BITS.get(x.dtype) if type(x) is np.ndarray else None
+    if bits is None or not x.ndim or x.shape != here.shape:
+        return np.where(here, x, 0)
+    return np.multiply(x.view(bits), here).view(x.dtype)
+
+
 @op
 class where:
     """y = a where condition holds, b elsewhere; of a condition alone, the positions where it holds, off the tape
@@ -493,8 +508,8 @@ class where:
     domain = {"condition": bool}
     def forward(condition, a, b):           return np.where(condition, a, b)
     d_condition = None
-    def d_a(g, y, condition, a, b):         return np.where(condition, g, 0)
-    def d_b(g, y, condition, a, b):         return np.where(condition, 0, g)
+    def d_a(g, y, condition, a, b):         return kept(g, condition)
+    def d_b(g, y, condition, a, b):         return kept(g, np.logical_not(condition))
     def public(where, condition, a=None, b=None):
         if a is b is None:
             return np.nonzero(condition)

@@ -1,6 +1,7 @@
 """Products of vectors, matrices and arrays."""
 
 import functools
+import math
 from string import ascii_letters
 
 import numpy as np
@@ -24,9 +25,9 @@ class matmul:
     numpy = [np.matmul, np.linalg.matmul]
     signature = "(n?,k),(k,m?)->(n?,m?)"
     batched = True
-    def forward(a, b):          return np.matmul(a, b)
-    def d_a(g, y, a, b):        return g @ b.mT
-    def d_b(g, y, a, b):        return a.mT @ g
+    def forward(a, b):          return by_rows(a, b) if a.ndim > b.ndim == 2 else np.matmul(a, b)
+    def d_a(g, y, a, b):        return by_rows(g, b.mT) if g.ndim > b.ndim == 2 else g @ b.mT
+    def d_b(g, y, a, b):        return rows(a).T @ rows(g) if a.ndim > b.ndim == 2 else a.mT @ g
 
     def public(matmul, a, b):
         a, b = operand(a), operand(b)
@@ -41,6 +42,16 @@ class matmul:
             raise ValueError(mismatch("matmul", a, b)) from None
         rows, columns = y.shape[-2:]
         return y.reshape((*y.shape[:-2], *([] if row else [rows]), *([] if column else [columns])))
+
+
+def by_rows(a, b):
+    """A stack of matrices times one: a single product of all rows, for which BLAS is called once."""
+    return np.matmul(rows(a), b).reshape(*a.shape[:-1], b.shape[-1])
+
+
+def rows(a):
+    """The rows of a stack of matrices as one matrix."""
+    return a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
 
 
 def mismatch(name, a, b):

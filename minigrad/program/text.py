@@ -183,7 +183,26 @@ def structural(array: Array) -> ast.expr | None:
         return row if array.ndim == 1 else ast.Call(ast.Attribute(row, "reshape", ast.Load()), [shape], [])
     if array.ndim == 2 and same_bits(array, np.eye(*array.shape, dtype=array.dtype)):
         return call("eye", *[literal(n) for n in dict.fromkeys(array.shape)], keywords=kind)
-    return None
+    return triangle(array) if array.ndim == 2 else None
+
+
+def triangle(array: Array) -> ast.expr | None:
+    """A matrix of one number up to some diagonal, and of another above it, as causal attention is masked: np.tri."""
+    low, high = array[-1, 0], array[0, -1]
+    row, column = array[0] == low, array[:, 0] == low
+    k = int(np.count_nonzero(row)) - 1 if row[0] else int(np.count_nonzero(column)) - len(column)
+    lower = np.tri(*array.shape, k, dtype=bool)
+    if array.dtype.kind not in "fiub" or not same_bits(np.where(lower, low, high), array):
+        return None
+    shape = array.shape if k or len({*array.shape}) > 1 else array.shape[:1]
+    ones = low == 1 and high == 0
+    dtype = array.dtype if ones else lower.dtype
+    kind = [ast.keyword("dtype", literal(dtype))] if dtype != np.float64 else []
+    made = call("tri", *map(literal, [*shape, *([k] if k else [])]), keywords=kind)
+    if ones:
+        return made
+    plain = array.dtype.type in (np.float64, np.bool_)  # Python's numbers are these
+    return call("where", made, *(literal(x.item() if plain else x) for x in (low, high)))
 
 
 def written_out(array: Array) -> ast.expr | None:
