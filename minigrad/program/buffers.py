@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from minigrad.ops.elementwise import BITS
 from minigrad.program.lines import Line
 from minigrad.program.program import Text, helpers_of, owner
 from minigrad.program.recording import Recording
-from minigrad.program.simplify import inlined, is_view
+from minigrad.program.simplify import evaluate, inlined, is_view
 from minigrad.program.text import OPERATORS, libraries, literal, named, names_read, numpys, unparse
 from minigrad.tensor import Tensor
 
@@ -132,7 +133,7 @@ def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line]
 
     found = []
     for line in lines:
-        line = of_one_row(line, values)
+        line = of_bits(of_sum(of_one_row(line, values), values), values)
         match line.text:
             case ast.BinOp(left, ast.MatMult(), right) if matrix(left, values) and matrix(right, values):
                 line = line.but(text=ast.Call(ast.Attribute(left, "dot", ast.Load()), [right], []))
@@ -170,6 +171,31 @@ def of_one_row(line: Line, values: Mapping[str, Any]) -> Line:
                 text = ast.Call(ast.Attribute(named(x), "reshape", ast.Load()), [literal(shape)], [])
                 values[line.name] = value.reshape(shape)  # type: ignore[index]
                 return line.but(text=text)
+    return line
+
+
+def of_sum(line: Line, values: Mapping[str, Any]) -> Line:
+    """x.mean(axis) as a sum and a division, which it is behind a page of Python."""
+    match line.text:
+        case ast.Call(ast.Attribute(ast.Name(x), "mean"), [] | [_], keywords):
+            value, given = values[x], {k.arg: k.value for k in keywords}
+            axis = [*line.text.args, given.pop("axis", ast.Constant(None))][0]
+            if given.keys() <= {"keepdims"} and value.size and value.dtype == line.value.dtype:
+                total = ast.Call(numpys("add.reduce"), [named(x), axis], [k for k in keywords if k.arg == "keepdims"])
+                return line.but(text=ast.BinOp(total, ast.Div(), literal(value.size // line.value.size)))
+    return line
+
+
+def of_bits(line: Line, values: Mapping[str, Any]) -> Line:
+    """np.where(here, x, 0) without its branches, as `kept` has it on the tape."""
+    match line.text:
+        case ast.Call(function, [here, x, ast.Constant(0)], []) if unparse(function) == "np.where":
+            mask, value = [np.asarray(evaluate(part, values)) for part in (here, x)]
+            bits = BITS.get(line.value.dtype)
+            fits = all(a.shape == line.value.shape and a.flags.c_contiguous for a in (mask, value))
+            if bits and line.value.ndim and fits and mask.dtype == bool and value.dtype == line.value.dtype:
+                text = f"np.multiply(({unparse(x)}).view(np.{bits.__name__}), {unparse(here)}).view(np.{value.dtype})"
+                return line.but(text=ast.parse(text, mode="eval").body)
     return line
 
 
