@@ -301,15 +301,14 @@ class einsum:
     def forward(*xs, subscripts):           return np.einsum(subscripts, *xs)
     def d_xs(i, g, y, *xs, subscripts):
         *names, output = subscripts.replace("->", ",").split(",")
-        others = {j: x for j, x in enumerate(xs) if j != i}
-        known = {}  # the lengths that the others and g have along each index
-        for name, x in [(output, g), *((names[j], x) for j, x in others.items())]:
+        factors = [(output, g), *((names[j], x) for j, x in enumerate(xs) if j != i)]
+        known = {}  # the lengths that these have along each index
+        for name, x in factors:
             known.update(zip(name, np.shape(x), strict=True))
         copied = {k: n for k, n in zip(names[i], xs[i].shape, strict=True) if known.get(k, 0) < n}
-        return np.einsum(
-            ",".join([output, *(names[j] for j in others), "".join(copied)]) + "->" + names[i],
-            g, *others.values(), np.ones(list(copied.values()), g.dtype),
-        )  # fmt: skip
+        if copied:
+            factors.append(("".join(copied), np.ones(list(copied.values()), g.dtype)))
+        return np.einsum(",".join(name for name, _ in factors) + "->" + names[i], *[x for _, x in factors])
 
     def public(einsum, *operands, optimize=False):
         if not operands:

@@ -18,7 +18,7 @@ import ast
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -242,6 +242,8 @@ class Entries:
                 return self.reduction(line, x, name, arguments, keywords)
             case ast.Call(ast.Attribute(inner, "reshape"), _, _):
                 return [self.rearranged(line, inner)]
+            case ast.Call(ast.Attribute(ast.Name("np"), "einsum"), [ast.Constant(subscripts), *factors], []):
+                return [self.contraction(line, subscripts, factors)]
         index = [self.axis(n) for n in line.value.shape]
         return [self.item(line, index, self.scalar(line, text, index))]
 
@@ -523,6 +525,38 @@ class Entries:
         left = self.entry(a, [*stack, *i, k][-A.ndim :])
         right = self.entry(b, [*stack, k, *j][-B.ndim :])
         return self.item(line, index, ast.BinOp(left, ast.Mult(), right), "add", through=[k])
+
+    def contraction(self, line: Line, subscripts: str, factors: Sequence[ast.expr]) -> Item:
+        """A sum of products, as np.einsum has it: each letter is an axis."""
+        *names, out = subscripts.replace("->", ",").split(",")
+        arrays = [self.array(x) for x in factors]
+        if any(a.dtype.kind not in "fi" for a in arrays):
+            raise NoFormula(unparse(line.text))
+        lengths: dict[str, int] = {}
+        for name, a in zip(names, arrays, strict=True):
+            lengths |= {k: n for k, n in zip(name, a.shape, strict=True) if lengths.get(k, 1) == 1}
+        axes = {k: self.axis(n) for k, n in lengths.items()}
+        entries = [self.entry(x, [axes[k] for k in name]) for name, x in zip(names, factors, strict=True)]
+        value = reduce(lambda a, b: ast.BinOp(a, ast.Mult(), b), entries)
+        return self.item(line, [axes[k] for k in out], value, "add", through=[*axes.values()])
+
+    def as_product(self, text: ast.expr) -> ast.expr:
+        """A product of matrices that is written as a sum: BLAS may have it."""
+        match text:
+            case ast.Call(ast.Attribute(ast.Name("np"), "einsum"), [ast.Constant(subscripts), a, b], []):
+                left, right, out = subscripts.replace("->", ",").split(",")
+                if any(len(name) != 2 or name[0] == name[1] for name in (left, right, out)):
+                    return text
+                if out[0] in right:
+                    a, b, left, right = b, a, right, left
+                k = "".join({*left} & {*right})
+                if {*out} != {*left} ^ {*right} or out[0] not in left:
+                    return text
+                a = a if left[1] == k else ast.Attribute(a, "T", ast.Load())
+                b = b if right[0] == k else ast.Attribute(b, "T", ast.Load())
+                if self.array(a).shape[1] == self.array(b).shape[0]:
+                    return ast.BinOp(a, ast.MatMult(), b)
+        return text
 
     def rearranged(self, line: Line, inner: ast.expr) -> Item:
         """A reshape that puts axes together, as a copy: an axis for each of the array's, and the index has the sums."""

@@ -101,7 +101,7 @@ class Loops:
     # ---------------------------------------------------------------------------------------------- formulas and calls
     def add(self, line: Line) -> None:
         """One line, as formulas where it has them."""
-        line = self.with_copies(line)
+        line = self.with_copies(line.but(text=self.entries.as_product(line.text)))
         if self.is_view(line):
             self.entries.views[line.name] = line.text
             return
