@@ -242,7 +242,7 @@ class Entries:
                 return self.reduction(line, x, name, arguments, keywords)
             case ast.Call(ast.Attribute(inner, "reshape"), _, _):
                 return [self.rearranged(line, inner)]
-            case ast.Call(ast.Attribute(ast.Name("np"), "einsum"), [ast.Constant(subscripts), *factors], []):
+            case ast.Call(ast.Attribute(ast.Name("np"), "einsum"), [ast.Constant(str(subscripts)), *factors], []):
                 return [self.contraction(line, subscripts, factors)]
         index = [self.axis(n) for n in line.value.shape]
         return [self.item(line, index, self.scalar(line, text, index))]
@@ -543,7 +543,7 @@ class Entries:
     def as_product(self, text: ast.expr) -> ast.expr:
         """A product of matrices that is written as a sum: BLAS may have it."""
         match text:
-            case ast.Call(ast.Attribute(ast.Name("np"), "einsum"), [ast.Constant(subscripts), a, b], []):
+            case ast.Call(ast.Attribute(ast.Name("np"), "einsum"), [ast.Constant(str(subscripts)), a, b], []):
                 left, right, out = subscripts.replace("->", ",").split(",")
                 if any(len(name) != 2 or name[0] == name[1] for name in (left, right, out)):
                     return text

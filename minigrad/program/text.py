@@ -191,7 +191,7 @@ def triangle(array: Array) -> ast.expr | None:
     low, high = array[-1, 0], array[0, -1]
     row, column = array[0] == low, array[:, 0] == low
     k = int(np.count_nonzero(row)) - 1 if row[0] else int(np.count_nonzero(column)) - len(column)
-    lower = np.tri(*array.shape, k, dtype=bool)
+    lower = np.tri(array.shape[0], array.shape[1], k, dtype=bool)
     if array.dtype.kind not in "fiub" or not same_bits(np.where(lower, low, high), array):
         return None
     shape = array.shape if k or len({*array.shape}) > 1 else array.shape[:1]
