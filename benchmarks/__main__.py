@@ -1,8 +1,8 @@
 """All benchmarks, or those that are named: tables on standard output, progress on standard error.
 
 A name is one of ours, or a file anywhere, path/to/file.py, with a function run(rounds) that returns a Table. A complete
-run writes benchmarks/results/DATE.json, with all rounds, the versions and the machine, and the picture in the README,
-docs/benchmarks.png. With --compare nothing is measured: it says what changed between two files.
+run writes benchmarks/results/DATE.json, with all rounds, the versions and the machine, and docs/benchmarks.png, the
+picture in docs/speed.md. With --compare nothing is measured: it says what changed between two files.
 
 exit codes: 0 all well, 1 --compare found a ratio that is worse, 2 wrong usage or a broken file, 130 Ctrl-C
 """
@@ -32,7 +32,7 @@ NAMES = (
 ALONE = "grading", "parallel"  # by name only: they want whole cores, and time them by the clock on the wall
 ROOT = Path(__file__).parents[1]
 PROGRAM = "python -m benchmarks"
-AXIS = "time of a training step over that of the same step by hand in NumPy"  # of step, in the README
+AXIS = "time of a training step over that of the same step by hand in NumPy"  # of step, in docs/speed.md
 TOLERANCE = 5.0  # per cent
 
 
