@@ -182,6 +182,19 @@ def narrowed(count: int) -> list[list[Shape]]:
     return [[(3, 2)] * i + [narrow] + [(3, 2)] * (count - i - 1) for narrow in kinds for i in range(count)]
 
 
+def rare(form: Form, seed: int) -> Iterator[Case]:
+    """Seldom tried: more than two axes, where any number is allowed, and of each length none."""
+    if form.elementwise:
+        for ndim in (3, 4, 5):
+            shapes = [tuple(np.roll((2, 2, *[1] * (ndim - 2)), k + 1).tolist()) for k in range(len(form.groups))]
+            yield draw(form, shapes, {}, seed=seed + 50 + ndim)
+        yield draw(form, [(0, 2)] * len(form.groups), {}, seed=seed + 60)
+    for number, letter in enumerate(form.letters):
+        lengths = {**dict.fromkeys(form.letters, 2), letter: 0}
+        if letter not in form.domains:  # there is no index into an axis of no length
+            yield draw(form, form.shapes(lengths), lengths, seed=seed + 60 + number)
+
+
 def alone(form: Form, lengths: dict[str, int]) -> list[tuple[list[Shape], dict[str, int]]]:
     """One length is 1, for each of them; and all of them are."""
     letters = form.letters
@@ -257,7 +270,7 @@ def eighths(domain: Any, shape: tuple[int, ...], random: np.random.Generator) ->
     if not values.size:
         return np.asarray(random.choice(sixteenths(low, high), shape))
     halves, zeros = values[values * 2 % 1 == 0], values[values == 0]
-    return np.asarray(random.choice(np.concatenate([halves] * 3 + [zeros] * 12 + [values]), shape))
+    return np.asarray(random.choice(np.concatenate([halves] * 3 + [zeros, -zeros] * 6 + [values]), shape))
 
 
 # ---------------------------------------------------------------------------------------------------------- layouts

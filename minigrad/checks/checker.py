@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigrad.checks.cases import Form, designed, domains_of, groups, square
+from minigrad.checks.cases import Form, designed, domains_of, groups, rare, square
 from minigrad.checks.contract import (
     BROADCASTING,
     CONTRACT,
@@ -197,6 +197,16 @@ def is_list_of_numbers(x: Any) -> bool:
     return isinstance(x, list) and all(isinstance(v, float | int) or is_list_of_numbers(v) for v in x)
 
 
+BROADCAST = "the inputs broadcast"
+
+
+def properties(trial: Trial, i: int) -> list[str]:
+    """The properties of an input that a mistake may depend on, in words."""
+    x, name = trial.inputs[i], trial.names[i]
+    found = [BROADCAST] * broadcast(trial) + [f"{name} is empty"] * (not x.size)
+    return [*found, f"{name} is {x.dtype}", f"{name} has {counted(x.ndim, 'axis', 'axes')}"]
+
+
 class Sighting(NamedTuple):
     """A fault, the promise that it breaks, and where it was first seen."""
 
@@ -281,6 +291,9 @@ class Search(contextlib.ExitStack):
             self.look_at_squares(form)
         elif not self.stopped and not self.found and not self.wrong:
             entries = 0  # which are what a trial costs
+            for case in rare(form, self.seed):
+                if form.allows([np.shape(x) for x in case.inputs]):
+                    self.try_case(case)
             for case in strategies.drawn(form, self.seed, self.examples) if self.examples else ():
                 if entries < ENTRIES * self.examples:
                     self.try_case(case)
@@ -321,10 +334,27 @@ class Search(contextlib.ExitStack):
             faults = diagnose(alike, i, ignoring)
             if ignoring:
                 faults = [fault for fault in faults if fault.kind != "unknown"]
-            elif faults[0].kind == "unknown" and all(map(broadcast, trials)) and not all(map(broadcast, self.trials)):
-                text = faults[0].text.replace("no known pattern fits", "only where the inputs broadcast")
-                faults = [faults[0]._replace(kind="broadcasting", text=text)]
+            elif faults and (only := self.only(i, trials)):
+                kind = "broadcasting" if (faults[0].kind, only) == ("unknown", BROADCAST) else faults[0].kind
+                text = f"{faults[0].text} It is so only where {only}: elsewhere it is right."
+                faults = [faults[0]._replace(kind=kind, text=text), *faults[1:]]
             self.note(NUMBERS, faults, trials[0])
+
+    def only(self, i: int, wrong: list[Trial]) -> str:
+        """A property that all of these trials have, and none in which input i has the right gradient."""
+        right = [trial for trial in self.trials if trial not in wrong and trial.inputs[i] is not None]
+        return (
+            next(
+                (
+                    text
+                    for text in properties(wrong[0], i)
+                    if not any(text in properties(t, i) for t in right) and all(text in properties(t, i) for t in wrong)
+                ),
+                "",
+            )
+            if right
+            else ""
+        )
 
     # ---------------------------------------------------------------------------------------------------- smallest
     def smallest(self, seen: Sighting) -> Trial | None:

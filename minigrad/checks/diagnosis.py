@@ -58,7 +58,7 @@ KINDS = {  # the words for what may be wrong; of several, the first explains the
     "unsummed": "the input was used several times, and not all of the cotangents are added up",
     "at-output": "the derivative is evaluated at the output instead of the input",
     "at-input": "the derivative is evaluated at the input instead of the output",
-    "eps": "a small constant of the forward is not in the backward",
+    "eps": "a small constant is in the forward or in the backward, and not in the other",
     "dtype": "not of the dtype of its input",
     "precision": "computed in a narrower dtype than its input's",
     "region": "wrong exactly in one region: where x < 0, x == 0, at one index of an axis, ...",
@@ -565,7 +565,7 @@ def narrower(e: Evidence) -> Iterator[Guess]:
     for dtype in (np.float32, np.float16):
         unit = np.finfo(dtype).eps
         small = (off <= 8 * unit * e.terms.max(initial=0)).all()
-        if small and off.max() > 0 and relative(e, np.nanmedian) < 8 * unit:
+        if small and off.max() > 0 and relative(e, np.nanmedian) < 8 * unit and not steady(e, off):
             yield Guess(
                 e.got,
                 f"{e.d} has only the digits of {np.dtype(dtype)} (relative error {relative(e):.1g}), though its dtype "
@@ -576,8 +576,22 @@ def narrower(e: Evidence) -> Iterator[Guess]:
             return
 
 
+def steady(e: Evidence, off: Array) -> bool:
+    """Whether the gradient is off by about as much at inputs close by: rounding is not."""
+    inputs = [x * x.dtype.type(1 + 2**-6) if k in e.trial.able else x for k, x in enumerate(copied(e.trial.inputs))]
+    try:
+        jacobian, got = e.trial.jacobian_at(inputs, e.i), e.probe(inputs)
+    except Exception:  # outside of the domain, perhaps: then nothing is known of it
+        return False
+    if got is None:
+        return False
+    there = abs(np.stack(got).reshape(2, -1) - e.g @ jacobian.value)
+    return bool((abs(there - off) <= off.max() / 8).all())
+
+
 VALUES: dict[str, Callable[[Array], Array]] = {
     "{x} == 0": lambda x: x == 0,
+    "{x} is -0.0": lambda x: (x == 0) & np.signbit(x),
     "{x} < 0": lambda x: x < 0,
     "{x} <= 0": lambda x: x <= 0,
     "{x} > 0": lambda x: x > 0,
@@ -932,6 +946,7 @@ def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]
 
     If it is known to be ignoring its cotangent: what else is wrong, or nothing.
     """
+    trials_of_any_size = trials
     unlike = [t for t in trials[1:] if t.y.shape != trials[0].y.shape or t.inputs[i].shape != trials[0].inputs[i].shape]
     trials = [trials[0], *[*unlike, *trials[1:]][:1]]  # where sizes differ they tell factors apart
     evidence = [Evidence(trial, i, ignoring) for trial in trials]
@@ -947,6 +962,8 @@ def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]
         where = planted.text.partition(": ")[2]
         return [*others, last._replace(text=f"{last.text} This would do it: {where}")]
     faults = faults or ([planted] if planted else [])
+    if not faults and (text := only_for_small(trials_of_any_size, i)):
+        return [Fault("eps", first.name, f"{first.d} {text}{others_right(trials, i)}")]
     if not faults:
         faults = fitting(REST, evidence)
         if faults and faults[0].kind == "region" and len(evidence) == 1:
@@ -955,6 +972,27 @@ def diagnose(trials: list[Trial], i: int, ignoring: bool = False) -> list[Fault]
         return [faults[0]._replace(text=faults[0].text + others_right(trials, i)), *faults[1:]]
     text = f"{first.d} is wrong, and no known pattern fits: {entries(first)}.{others_right(trials, i)}"
     return [Fault("unknown", first.name, text)]
+
+
+SMALL = 1e-4  # inputs of this size and below; a constant that is added to others hardly shows
+
+
+def only_for_small(trials: list[Trial], i: int) -> str:
+    """That small inputs alone make it quite wrong, in words; or ""."""
+    errors: dict[bool, float] = {False: 0.0, True: 0.0}
+    for trial in trials:
+        found, size = trial.compare(i), abs(trial.inputs[i]).max(initial=0)
+        if size and found.got is not None and found.wrong.any() and np.isfinite(found.got).all():
+            off = float(abs(found.got - found.true).max() / (abs(found.true).max() or 1))
+            errors[bool(size < SMALL)] = max(off, errors[bool(size < SMALL)])
+    if errors[True] < KNOWN or errors[True] < 1000 * errors[False]:
+        return ""
+    near = f"and off by {errors[False]:.1g} of itself near 1" if errors[False] else "and right elsewhere"
+    return (
+        f"is wrong for small {trials[0].names[i]}: off by {errors[True]:.1g} of itself near 1e-06, {near}. Look for a "
+        "small constant (eps) that is added, or a bound below, in the backward and not in the forward, or in the "
+        "forward alone."
+    )
 
 
 def elsewhere(e: Evidence) -> Iterator[Evidence]:

@@ -130,8 +130,9 @@ class Sampled(Trial):
             kinks[k] = bool((abs(jump) > RESOLVED * abs(slope)).any())
             advance()
         terms = abs(true)
-        allowed = error + self.digits(i) * terms + np.finfo(x.dtype).tiny
-        return SampledDiscrepancy(got, true, error, allowed, terms, kinks)
+        nothing = float(np.sqrt(np.finfo(x.dtype).tiny))
+        allowed = error + self.digits(i) * terms + nothing
+        return SampledDiscrepancy(got, true, error, allowed, terms, kinks, nothing)
 
     def told(self, i: int) -> str:
         """The fault of the gradient of input i, as far as a sample tells."""

@@ -67,6 +67,7 @@ class Discrepancy(NamedTuple):
     allowed: Array
     terms: Array  # the sum of the terms of `true`, each taken positive: what an error is small or large against
     kinks: Array  # (size), where the function has a kink
+    nothing: float = 0.0  # so small a gradient is none
 
     @property
     def wrong(self) -> Array:
@@ -79,7 +80,7 @@ class Discrepancy(NamedTuple):
     def unresolved(self) -> Array:
         """(size): the entries of which nothing can be said, as an error could be as large as they are."""
         certain = np.maximum(RESOLVED * self.terms, RESOLVED**2 * self.terms.max(initial=0))
-        kept = self.allowed <= certain + np.finfo(self.allowed.dtype).tiny * 2**10
+        kept = self.allowed <= certain + 2 * self.nothing
         doubtful: Array = ~(kept | self.wrong)
         return np.asarray(doubtful.any(axis=0) & ~self.kinks)
 
@@ -213,10 +214,11 @@ class Trial:
         steep = abs(jacobian.value).max(initial=0)
         kinks = (jumps > RESOLVED * steep) & (jacobian.error - jumps / 2 < jumps / 8)
         units = [np.finfo(a.dtype).eps for a in (x, self.y, got) if a is not None]
-        allowed = error + np.finfo(x.dtype).tiny + TERMS * max(units) * terms + self.subject.nondet_tol
+        nothing = float(np.sqrt(np.finfo(x.dtype).tiny))  # as a sigmoid has where its exponential is cut off
+        allowed = error + nothing + TERMS * max(units) * terms + self.subject.nondet_tol
         if got is not None and not self.finite.all():  # 0 · inf: nothing that could be asked for
             allowed = np.where(np.isfinite(got), allowed, np.inf)
-        found = Discrepancy(got, true, error, allowed, terms, kinks.any(axis=0))
+        found = Discrepancy(got, true, error, allowed, terms, kinks.any(axis=0), nothing)
         if got is not None and found.wrong.any():
             noise = self.noise[i]
             if self.truth is not self.subject:  # a backward that answers a wider dtype with anything is not excused
@@ -246,6 +248,8 @@ class Trial:
             allowed = found.allowed[:, columns] - found.error[:, columns] + error
             got = None if found.got is None else found.got[:, columns]
             right = ~found._replace(got=got, true=true, allowed=allowed).wrong.any(axis=0)
+            if self.truth.nondet_tol:  # of which small steps make so much that it hides any slope
+                right &= (abs(true - found.true[:, columns]) > allowed).any(axis=0)
             for part, new in zip(parts.values(), (true, error, allowed, terms), strict=True):
                 part[:, columns[right]] = new[:, right]
             if not right.any():

@@ -18,6 +18,7 @@ BENT = 2.0**-10  # of the difference of the slopes at the largest step: what is 
 CLOSER = 2**10  # times smaller is a step that hardly meets a jump
 ELSEWHERE = -0.754877666, 0.569840291  # of the largest step: at no round number, as steps of a staircase are there
 SAFETY = 20  # the error of an extrapolation is taken as so many times its last correction
+SPREAD = 2.2  # times as far off as the slope at its smallest step may noise put an extrapolation: ∏ (r + 1) / (r - 1)
 
 
 class Estimate(NamedTuple):
@@ -77,7 +78,7 @@ def derivative(
         return f(moved)
 
     for descent in range(2 * DESCENTS):
-        slopes, jumps = [], []
+        slopes, jumps, rounding = [], [], []
         steps = largest / RATIO ** np.arange(LEVELS * descent, LEVELS * (descent + 1))
         if descent >= DESCENTS and (np.isfinite(best_error).all() or steps[-1] < CLOSER * eps * abs(centre)):
             break
@@ -86,29 +87,37 @@ def derivative(
             above, below = at(up), at(down)
             slopes.append((above - below) / (up - down))
             jumps.append((above - middle) / (up - centre) - (middle - below) / (centre - down))
-        slope, correction = extrapolate(np.stack(slopes), steps**2)
-        jump, _ = extrapolate(np.stack(jumps), steps)
-        rounding = (eps * (abs(above) + abs(below)) + 2 * noise) / (up - down)
-        error = SAFETY * (correction + rounding) + abs(jump) / 2
-        # Where it moves by more than rounding and does not converge, smaller steps may show any slope: steps this large
-        # have leapt over waves, or across a jump.
-        sizes = np.fmax.reduce(np.abs(slopes))
-        lost = (SAFETY * correction > sizes / 4) & (sizes * (up - down) > CLOSER * eps * (abs(above) + abs(below)))
-        lost &= ~(np.diff(np.abs(slopes), axis=0) <= 0).all(axis=0)  # they do go to 0, beside a kink with a flat side
-        error = np.where(lost, np.inf, error)
+            rounding.append(eps * (abs(above) + abs(below)) / (up - down))
         # A function that moves over large steps and stands still over small ones may have lost the entry in rounding;
         # not so if it does move over small steps from elsewhere, beyond a kink.
+        sizes = np.fmax.reduce(np.abs(slopes))
         steepest = np.fmax(steepest, sizes)
         still = np.equal(slopes, 0).any(axis=0)
         if (still & (steepest > 0)).any():
             near = h / CLOSER
             far = [at(centre + way * largest + near) - at(centre + way * largest - near) for way in ELSEWHERE]
             still &= ~(np.abs(far) > 0).any(axis=0)
-        error = error + SAFETY * steepest * still
-        better = error < best_error
-        best, best_error = np.where(better, slope, best), np.where(better, error, best_error)
-        bent = abs(jump) > BENT * np.fmax.reduce(np.abs(jumps))  # else the slopes on both sides only drift apart
-        best_jump = np.where(better, np.where(bent, jump, 0), best_jump)
+        moves = sizes > CLOSER * rounding[-1]
+        moves &= ~(np.diff(np.abs(slopes), axis=0) <= 0).all(axis=0)  # they do go to 0, beside a kink with a flat side
+        for count in range(2, LEVELS + 1) if noise else (LEVELS,):  # small steps make noise large
+            slope, correction = extrapolate(np.stack(slopes[:count]), steps[:count] ** 2)
+            jump, _ = extrapolate(np.stack(jumps[:count]), steps[:count])
+            shaken = SPREAD * noise / steps[count - 1]
+            correction = np.maximum(correction - 2 * shaken, 0)
+            # Where it moves by more than rounding and does not converge, smaller steps may show any slope: steps this
+            # large have leapt over waves, or across a jump.
+            lost = moves & (SAFETY * correction > sizes / 4)
+            for h, smaller in zip(steps[count:], slopes[count:], strict=True):  # few steps may agree by chance
+                lost |= abs(smaller - slope) > abs(slopes[count - 1] - slope) + 2 * (shaken + noise / h)
+            error = SAFETY * (correction + rounding[count - 1]) + shaken + abs(jump) / 2
+            error = np.where(lost, np.inf, error) + SAFETY * steepest * still
+            better = error < best_error
+            if noise:  # where they contradict each other, small steps have the last word
+                better |= abs(slope - best) > error + best_error
+            best, best_error = np.where(better, slope, best), np.where(better, error, best_error)
+            bent = abs(jump) > BENT * np.fmax.reduce(np.abs(jumps))  # else the slopes on both sides only drift apart
+            bent &= abs(jump) > 16 * shaken
+            best_jump = np.where(better, np.where(bent, jump, 0), best_jump)
         straight = not (correction.any() or np.any(jumps))  # at all steps: smaller ones have but more rounding
         if best_error.sum() <= 2**-16 * abs(best).sum() or straight:
             break
