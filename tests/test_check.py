@@ -333,6 +333,10 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
     "n - 1": ("bessel", "x", unary(var, lambda g, x: g * 2 * (x - x.mean()) / (x.size - 1)), "(n)->()"),
     "sorted order kept": ("missing-factor", "x", unary(np.sort, lambda g, x: g), "(n)->(n)"),
     "eps forgotten": ("eps", "x", unary(lambda x: np.log(x + 1e-6), lambda g, x: g / x), EACH),
+    "eps of the backward": ("eps", "x", unary(np.log, lambda g, x: g / (x + x.dtype.type(1e-6))), EACH),
+    "three axes": ("factor", "x", unary(np.sin, lambda g, x: g * np.cos(x) * (1.5 if x.ndim == 3 else 1)), EACH),
+    "no entries": ("shape", "x", unary(np.negative, lambda g, x: -g if x.size else np.zeros(1)), "(n)->(n)"),
+    "-0.0": ("region", "x", unary(np.negative, lambda g, x: np.where(np.signbit(x) > (x < 0), 0, -g)), EACH),
     "float32 inside": (
         "precision", "x", unary(np.sin, lambda g, x: (g * np.cos(x.astype(np.float32))).astype(x.dtype)), EACH,
     ),
@@ -386,7 +390,7 @@ WRONG = {  # what it is called, what is to be said of which input, the function,
         "(k,d),(n)->(n,d)",
     ),
 }  # fmt: skip
-DOMAINS = {"eps forgotten": POSITIVE, "overwrites": {"i": "k"}}
+DOMAINS = {"eps forgotten": POSITIVE, "eps of the backward": POSITIVE, "overwrites": {"i": "k"}}
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -127,7 +127,7 @@ def test_the_report_keeps_to_its_schema(done):
         "test_it.py::MSE": False,
         "test_it.py::Unit::test_dot": True,
     }
-    assert found["test_it.py::Unit::test_dot"]["cases"] == 7 + 1, "the designed ones and one that is drawn"
+    assert found["test_it.py::Unit::test_dot"]["cases"] == 8 + 1, "the designed ones and one that is drawn"
     report = found["test_it.py::MSE"]
     for change in {"faults": "none"}, {"ok": None}, {"more": 1}, {"verdicts": [{"name": "x"}]}:
         with pytest.raises(jsonschema.ValidationError):
@@ -364,10 +364,10 @@ class Plain:
 random = np.random.default_rng(0)
 
 def shaken(x):
-    return 2 * x + 1e-9 * random.uniform(-1, 1, x.shape)
+    return 2 * x + 1e-6 * random.uniform(-1, 1, x.shape)
 
 def vjp(g, x):
-    return [FACTOR * g + 1e-9 * random.uniform(-1, 1, x.shape)]
+    return [FACTOR * g + 1e-6 * random.uniform(-1, 1, x.shape)]
 
 FACTOR = 2
 right = shaken, vjp
@@ -409,8 +409,8 @@ def test_what_is_not_deterministic(conform):
     code, said = conform("right", *signature)
     assert code == 1
     assert rows(said.out)["the same at the second call and at the hundredth"] == "fault"
-    assert conform("right", *signature, "--nondet-tol", "1e-8")[0] == 0
-    code, said = conform("wrong", *signature, "--nondet-tol", "1e-8")
+    assert conform("right", *signature, "--nondet-tol", "1e-5")[0] == 0
+    code, said = conform("wrong", *signature, "--nondet-tol", "1e-5")
     assert code == 1
     assert rows(said.out)["gradient of x"] == "fault"
     assert rows(said.out)["the same at the second call and at the hundredth"] == "ok"

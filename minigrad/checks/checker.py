@@ -343,18 +343,12 @@ class Search(contextlib.ExitStack):
     def only(self, i: int, wrong: list[Trial]) -> str:
         """A property that all of these trials have, and none in which input i has the right gradient."""
         right = [trial for trial in self.trials if trial not in wrong and trial.inputs[i] is not None]
-        return (
-            next(
-                (
-                    text
-                    for text in properties(wrong[0], i)
-                    if not any(text in properties(t, i) for t in right) and all(text in properties(t, i) for t in wrong)
-                ),
-                "",
-            )
-            if right
-            else ""
-        )
+        for text in properties(wrong[0], i) if right else ():
+            there = [text in properties(trial, i) for trial in right]
+            chance = all(there) if text == BROADCAST else any(there)  # some shapes that broadcast hide it
+            if all(text in properties(trial, i) for trial in wrong) and not chance:
+                return text
+        return ""
 
     # ---------------------------------------------------------------------------------------------------- smallest
     def smallest(self, seen: Sighting) -> Trial | None:
