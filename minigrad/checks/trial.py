@@ -240,7 +240,7 @@ class Trial:
 
     def looked_at_closely(self, found: Discrepancy, i: int) -> Discrepancy:
         """Large steps may leap over a jump or a wave: an entry is wrong if it is for small steps as well."""
-        parts = {name: np.array(getattr(found, name)) for name in ("true", "error", "allowed", "terms")}
+        parts: dict[str, Any] = {name: np.array(getattr(found, name)) for name in ("true", "error", "allowed", "terms")}
         wrong = np.flatnonzero(found.wrong.any(axis=0))
         for columns in (wrong[:FEW], wrong[FEW:]):
             close = self.jacobian_at(self.inputs, i, entries_of(self.inputs[i], columns), CLOSER)
