@@ -2,7 +2,8 @@
 
 A name is one of ours, or a file anywhere, path/to/file.py, with a function run(rounds) that returns a Table. A complete
 run writes benchmarks/results/DATE.json, with all rounds, the versions and the machine, and docs/benchmarks.png, the
-picture in docs/speed.md. With --compare nothing is measured: it says what changed between two files.
+picture in docs/speed.md. With --compare nothing is measured: it says what changed between two files, or two folders of
+runs.
 
 exit codes: 0 all well, 1 --compare found a ratio that is worse, 2 wrong usage or a broken file, 130 Ctrl-C
 """
@@ -22,7 +23,7 @@ from types import ModuleType
 from minigrad.bench import instructions
 from minigrad.bench.harness import Table, say
 from minigrad.bench.peers import has
-from minigrad.bench.results import ResultsError, changes
+from minigrad.bench.results import ONE_RUN, RUNS, ResultsError, changes
 from minigrad.commands.bench import keep, outputs, refusal, rounds_of
 from minigrad.commands.userfile import UserFileError, load_file, running
 
@@ -33,7 +34,6 @@ ALONE = "grading", "parallel"  # by name only: they want whole cores, and time t
 ROOT = Path(__file__).parents[1]
 PROGRAM = "python -m benchmarks"
 AXIS = "time of a training step over that of the same step by hand in NumPy"  # of step, in docs/speed.md
-TOLERANCE = 5.0  # per cent
 
 
 def question(name: str) -> str:
@@ -69,7 +69,7 @@ def fail(code: int, reason: str) -> int:
     return code
 
 
-def compared(a: Path, b: Path, tolerance: float) -> int:
+def compared(a: Path, b: Path, tolerance: float | None) -> int:
     """Print what changed; 1 if something is worse."""
     try:
         table, worse = changes(a, b, tolerance)
@@ -88,10 +88,13 @@ def parser() -> argparse.ArgumentParser:
     add("names", nargs="*", metavar="name | file.py", help=ours)
     outputs(add)
     add("--list", action="store_true", help="say what each benchmark measures, and stop")
-    add("--compare", nargs=2, type=Path, metavar=("A.json", "B.json"), help="say what changed from A to B, and stop")
     add(
-        "--tolerance", type=float, default=TOLERANCE, metavar="PERCENT",
-        help=f"a change that is none, for --compare (default {TOLERANCE:g})",
+        "--compare", nargs=2, type=Path, metavar=("A.json", "B.json"),
+        help="say what changed from A to B, files or folders of runs, and stop",
+    )  # fmt: skip
+    add(
+        "--tolerance", type=float, metavar="PERCENT",
+        help=f"a change that is none, for --compare (default {ONE_RUN:g}; 0 between folders of {RUNS} runs and more)",
     )  # fmt: skip
     return found
 

@@ -88,6 +88,25 @@ def test_a_change_beyond_the_noise_is_told(tmp_path, capsys, factor, worse, bett
     assert f"{worse} of 1 are worse, {better} better." in capsys.readouterr().out
 
 
+def test_runs_tell_how_runs_differ(tmp_path, capsys):
+    """Each run is off by some per cent of its own: of single ones that is a change, of folders it is none."""
+    random = np.random.default_rng(0)
+    folders = {name: tmp_path / name for name in ("a", "same", "slower")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        for run in range(5):
+            factor = random.uniform(0.95, 1.05) * (1.2 if name == "slower" else 1)
+            written(folder / f"{run}.json", noisy(factor, random.integers(1 << 32)))
+    assert everything.main(["--compare", str(folders["a"]), str(folders["same"])]) == 0
+    assert everything.main(["--compare", str(folders["a"]), str(folders["slower"])]) == 1
+    single = [changes(folders["a"] / f"{i}.json", folders["same"] / f"{i}.json", 0)[1] for i in range(5)]
+    assert any(single), "which is why single files have a tolerance"
+    assert "beyond 0 %" in capsys.readouterr().out
+    (tmp_path / "none").mkdir()
+    assert everything.main(["--compare", str(tmp_path / "none"), str(folders["a"])]) == 2
+    assert "is a folder without a file of results" in capsys.readouterr().err
+
+
 def test_of_a_ratio_that_is_to_be_large_less_is_worse(tmp_path):
     def table(value):
         return Table("T", ["side", "torch over"], [["ours", Ratio(value, ">=", None, (value,) * 8)]])

@@ -154,13 +154,31 @@ def plain(cell: Time | Ratio | float) -> float:
 LEVEL = 0.95  # of all intervals of a table together
 RESAMPLES = 9999
 FEWEST = 5  # rounds that say anything of how they differ
+RUNS = 3  # and so many runs
+ONE_RUN = 5.0  # per cent by which two runs of one program may differ, where nothing is known of that
 
 
 class Kept(NamedTuple):
-    """A ratio as a file has it."""
+    """A ratio as a file has it, or several files."""
 
     relation: str
     rounds: tuple[float, ...]
+    runs: tuple[float, ...] = ()  # the medians of the files
+
+
+def together(path: Path) -> tuple[dict[str, Any], dict[tuple[str, str, str], Kept]]:
+    """The results of a file, or of the first of a folder of runs, and the ratios of all of them."""
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise ResultsError(f"{path} is a folder without a file of results, *.json")
+    every = [read(file) for file in files]
+    if len({results["unit"] for results in every}) > 1:
+        raise ResultsError(f"{path} has files of seconds and files of instructions: they do not compare")
+    found: dict[tuple[str, str, str], Kept] = {}
+    for name, kept in (item for results in every for item in ratios(results).items()):
+        _, rounds, runs = found.get(name, kept._replace(rounds=()))
+        found[name] = Kept(kept.relation, rounds + kept.rounds, (*runs, float(np.median(kept.rounds))))
+    return every[0], found
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -203,28 +221,52 @@ def interval(old: Array, new: Array, level: float) -> Range:
     return Range(float(low), float(high))
 
 
+def between(old: Array, new: Array, level: float) -> Range:
+    """The same of the geometric means, from one figure a run: how runs differ is in it, and not only rounds.
+
+    B. L. Welch, The generalization of "Student's" problem when several different population variances are involved,
+    Biometrika 34, 1947.
+    """
+    means, parts, each = [], [], []
+    for runs in (np.log(old), np.log(new)):
+        means.append(runs.mean())
+        parts.append(runs.var(ddof=1) / len(runs))
+        each.append(len(runs) - 1)
+    freedom = sum(parts) ** 2 / sum(v * v / n for v, n in zip(parts, each, strict=True)) if sum(parts) else 1.0
+    t = np.quantile(abs(np.random.default_rng(0).standard_t(freedom, 1 << 17)), level)
+    middle, reach = means[1] - means[0], t * np.sqrt(sum(parts))
+    return Range(float(np.exp(middle - reach)), float(np.exp(middle + reach)))
+
+
 TITLE = """\
 {a} and {b}: what has become of each ratio.
 change: the second over the first, of the medians of the rounds. interval: where it is with {level:.0%} confidence, all
-rows together (Bonferroni): a percentile bootstrap, in which the rounds of each file are drawn again and again.
-A change counts where all of its interval is beyond {tolerance:g} %: so much two runs of one program may differ, in how
-they lie in memory, of which the rounds of one process say nothing."""
+rows together (Bonferroni): {how}
+A change counts where all of its interval is beyond {tolerance:g} %."""
+OF_ROUNDS = """\
+a percentile bootstrap, in which the rounds of each file are drawn again and again. Of how two
+runs of one program differ, as they lie in memory, the rounds of one process say nothing; a folder of runs does."""
+OF_RUNS = "by Welch's t, of the medians of the runs in each folder."
 
 
-def changes(a: Path, b: Path, tolerance: float) -> tuple[Table, list[str]]:
+def changes(a: Path, b: Path, tolerance: float | None = None) -> tuple[Table, list[str]]:
     """The table of what is in both files, and the cases that are worse in `b`.
 
     Args:
-        tolerance: the change in per cent that is none.
+        a, b: files, or folders of them: each a run of the same program.
+        tolerance: the change in per cent that is none. By default 0 where there are three runs of each, which tell how
+            runs differ, and 5 where there are not.
     """
-    before, after = read(a), read(b)
+    (before, old), (after, new) = together(a), together(b)
     if before["unit"] != after["unit"]:
         raise ResultsError(f"{a} has {before['unit']}, {b} {after['unit']}: they do not compare")
-    old, new = ratios(before), ratios(after)
     both = [name for name in old if name in new]
     if not both:
         raise ResultsError(f"{a} and {b} have no ratio in common")
     level = 1 - (1 - LEVEL) / len(both)
+    by_runs = min(len(kept[name].runs) for kept in (old, new) for name in both) >= RUNS
+    if tolerance is None:
+        tolerance = 0 if by_runs else ONE_RUN
     worse: list[str] = []
     rows: list[list[Cell]] = []
     better = unclear = 0
@@ -235,6 +277,8 @@ def changes(a: Path, b: Path, tolerance: float) -> tuple[Table, list[str]]:
         judged = exact or min(len(x), len(y)) >= FEWEST
         unclear += not judged
         found = Range(change, change) if exact else interval(x, y, level) if judged else None
+        if by_runs:
+            found = between(np.array(old[name].runs), np.array(new[name].runs), level)
         beyond = 0
         if found and min(found.low, found.high) > 1 + tolerance / 100:
             beyond = 1
@@ -255,4 +299,5 @@ def changes(a: Path, b: Path, tolerance: float) -> tuple[Table, list[str]]:
         x, y = before[what], after[what]
         notes += [f"{k}: {x.get(k)}, then {y.get(k)}" for k in dict.fromkeys([*x, *y]) if x.get(k) != y.get(k)]
     header = ["benchmark", "case", "figure", a.stem, b.stem, "change", "interval", "verdict"]
-    return Table(TITLE.format(a=a, b=b, level=LEVEL, tolerance=tolerance), header, rows, notes), worse
+    how = OF_RUNS if by_runs else OF_ROUNDS
+    return Table(TITLE.format(a=a, b=b, level=LEVEL, tolerance=tolerance, how=how), header, rows, notes), worse
