@@ -336,7 +336,7 @@ def check_1():
         q, k, v = rng.normal(size=(3, T, 5)) * size
         _, true = attention(q, k, v)
         found = np.asarray(answered(mask(T)), dtype=float)
-        expect(same(np.shape(found), (T, T)), f"mask({T}) should have the shape ({T}, {T})")
+        expect(found.shape == (T, T), f"mask({T}) should have the shape ({T}, {T})")
         weights = minigrad.softmax(q @ k.T / np.sqrt(5) + found, axis=-1)
         expect(same(weights, true), "nothing is added where a row may look; and what leaves nothing of e^s elsewhere?")
 

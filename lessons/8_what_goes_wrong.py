@@ -339,7 +339,7 @@ def spread(n):
 def check_1():
     for n in (64, 400):
         size = answered(spread(n))
-        expect(np.shape(size) == () and np.isreal(size) and size > 0, "a single positive number")
+        expect(np.shape(size) == () and np.isrealobj(size) and size > 0, "a single positive number")
         h = rng.normal(size=(50, n))
         lengths = [length(h)]
         for _ in range(20):

@@ -136,11 +136,11 @@ def same(answer: Any, true: Any, rtol: float = 1e-5) -> Comparison:
     holds no numbers, such as None or a text, is not the same.
 
     >>> same([1, 2], np.array([1.0, 2.0])).equal, same(None, 1.0).remark
-    (True, 'it is None: does the function return it?')
+    (True, 'it is None, as without a return')
     """
     answered(answer)
     if answer is None:
-        return Comparison(False, "it is None: does the function return it?")
+        return Comparison(False, "it is None, as without a return")
     if isinstance(true, tuple):
         several = isinstance(answer, tuple | list | Iterator) or (isinstance(answer, np.ndarray) and answer.ndim > 0)
         parts = tuple(answer) if several else ()

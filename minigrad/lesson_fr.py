@@ -15,7 +15,7 @@ FRENCH = {
     "in {}, at: {}": "dans {}, à : {}",
     "in {}": "dans {}",
     # what can be seen of any answer
-    "it is None: does the function return it?": "c'est None : la fonction le renvoie-t-elle ?",
+    "it is None, as without a return": "c'est None, comme sans return",
     "a tuple or a list of length {} is needed": "il faut un tuple ou une liste de longueur {}",
     "result {} of {}: {}": "résultat {} sur {} : {}",
     "other numbers": "ce ne sont pas les bons nombres",

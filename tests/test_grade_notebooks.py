@@ -76,7 +76,7 @@ def test_marks_for_a_lesson(tmp_path, capsys):
     (tmp_path / "lesson.py").write_text(text, encoding="utf-8")
     assert main(["grade", str(tmp_path / "lesson.py")]) == 1
     out = capsys.readouterr().out
-    assert "exercise 1       0 / 1\n    - not yet right; it stops with NameError: name 'da' is not defined\n" in out
+    assert "exercise 1       0 / 1\n    - not yet right; it stops with SyntaxError: unmatched ')'" in out
     assert "exercise 2       0 / 1\n    - not yet right; it stops with ZeroDivisionError" in out
     assert "      in <lambda>, at: exp = (math.exp, lambda g, a: (math.exp(a) / 0,))\n" in out
     assert "exercise 3       1 / 1\n" in out

@@ -303,7 +303,7 @@ exp = ...
 # %% check 2
 @exercise(2)
 def check_2():
-    expect(type(answered(exp)) in (tuple, list) and len(exp) == 2, "a row is a pair: what computes, and its rule")
+    expect(isinstance(answered(exp), tuple | list) and len(exp) == 2, "a row is a pair: what computes, and its rule")
     compute, rule = exp
     expect(same(compute(0.5), math.exp(0.5)), "the first of the pair should compute e^a")
     expect(same(rule(0.0, 0.5), (0.0,)), "the rule returns a tuple of one partial, which is 0 where the cotangent is 0")

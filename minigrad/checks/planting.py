@@ -402,7 +402,7 @@ def natural(t: Survey, e: Edge) -> Iterator[tuple[str, str, Callable[[Survey, Ed
         text = f"the backward takes a mean where the derivative of the sum {where} belongs"
         yield "averaged", text, lambda t, e: 1 / entries(t, e)
     if (n := uses(t, e)) > 1:
-        text = f"a mean is taken where a sum belongs: {where} uses each entry of `{t.name(e.input)}` {n} times"
+        text = f"a mean is taken where a sum belongs: {where} uses each entry of `{t.name(e.input)}` {n:g} times"
         yield "averaged", text, lambda t, e: 1 / uses(t, e)
     for b in ({"exp2": 2.0, "log2": 2.0, "log10": 10.0}.get(op), base(node) if e.slot else None):
         if b:

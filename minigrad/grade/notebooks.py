@@ -126,12 +126,16 @@ def progress_of(path: Path, limits: Limits, total: float) -> Progress:
         ended[number] = why
         left = left[: len(said)] + [cell for cell in left[len(said) :] if cell[2] != number]
     words: Mapping[str, str] = {}
-    for (_, text, _), printed in zip(left, said, strict=True):
+    raised: dict[str, str] = {}
+    for (_, text, own), printed in zip(left, said, strict=True):
+        if stopped := re.search(r"^(\w+(?:Error|Exit): .*)\s*\Z", printed, re.MULTILINE):
+            raised[own] = stopped[1]  # by the answer, whose name is not defined then
         checked = re.findall(CHECK, text, re.MULTILINE)  # what any other cell prints is no verdict
         for number, verdict, more in TOLD.findall(printed):
             if number in checked:
                 words = {} if verdict in VERDICTS else FRENCH
-                verdicts[number] = MEANT[verdict], more.strip("; \n")
+                more = translated(f"it stops with {raised[number]}", words) if number in raised else more.strip("; \n")
+                verdicts[number] = MEANT[verdict], "" if MEANT[verdict] == "right" else more
     verdicts |= {number: ("not yet right", translated(why, words)) for number, why in ended.items()}
     return Progress(title_of(cells, path), words, verdicts)
 
