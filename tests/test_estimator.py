@@ -27,7 +27,7 @@ Z = StandardScaler().fit_transform(X)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # their data are not standardised
-@parametrize_with_checks([GradientDescentRegressor(), GradientDescentClassifier(epochs=60)])
+@parametrize_with_checks([GradientDescentRegressor(), GradientDescentClassifier("adam", epochs=60)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -112,6 +112,33 @@ def test_classifier_comes_to_the_optimum_of_logistic_regression(x, y, method):
     assert (model.predict(x) == exact.predict(x)).mean() > 0.98
     np.testing.assert_allclose(model.predict_proba(x).sum(1), 1)
     np.testing.assert_allclose(model.predict_proba(x), exact.predict_proba(x), atol=0.1)
+
+
+@pytest.mark.parametrize("weighs", ["balanced", {0: 3.0, 2: 0.25}], ids=["balanced", "mapping"])
+def test_classes_weigh_as_in_logistic_regression(weighs):
+    x, y = load_iris(return_X_y=True)
+    x, y = StandardScaler().fit_transform(x)[:120, :2], y[:120]  # fewer of the last class
+    rows = np.random.default_rng(0).integers(0, 3, len(x)).astype(float)
+    each = len(y) / (3 * np.bincount(y)) if weighs == "balanced" else np.array([3.0, 1.0, 0.25])
+    exact = LogisticRegression(C=1 / (0.01 * each[y].sum()), class_weight=weighs, tol=1e-10).fit(x, y)
+    model = GradientDescentClassifier("nesterov", epochs=300, batch_size=120, class_weight=weighs).fit(x, y)
+    np.testing.assert_allclose(model.decision_function(x), exact.decision_function(x), atol=0.02)
+    told = {"epochs": 2, "batch_size": 30, "random_state": 0}
+    weighed = GradientDescentClassifier(class_weight=weighs, **told).fit(x, y, rows)
+    repeated = np.repeat(np.arange(len(x)), rows.astype(int))
+    again = GradientDescentClassifier(class_weight=weighs, **told).fit(x[repeated], y[repeated])
+    np.testing.assert_allclose(weighed.coef_, again.coef_, rtol=1e-9)
+    assert (weighed.coef_ != GradientDescentClassifier(**told).fit(x, y, rows).coef_).any()
+
+
+@pytest.mark.parametrize(
+    ("weighs", "message"),
+    [("balanced", "give class_weight as a mapping"), ({0: -1.0}, "numbers from 0 on"), ({9: 2.0, 0: 1.0}, "9|class")],
+)
+def test_weights_of_classes_that_cannot_be(weighs, message):
+    model = GradientDescentClassifier(class_weight=weighs)
+    with pytest.raises(ValueError, match=message):
+        model.partial_fit([[0.0], [1.0]], [0, 1], classes=[0, 1])
 
 
 def test_classes_that_can_be_told_apart_need_a_penalty():

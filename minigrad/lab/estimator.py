@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -226,6 +228,8 @@ class GradientDescentClassifier(ClassifierMixin, _Descent):  # type: ignore[misc
     Args:
         alpha: of the penalty alpha/2 ‖W‖², which the loss has beside the mean log loss. LogisticRegression's C is
             1 / (alpha n) for n rows. Without one, classes that can be told apart without a mistake have no least loss.
+        class_weight: what rows of a class weigh: a mapping from class to weight, 1 where there is none; "balanced", for
+            classes that weigh the same in all; or None. It multiplies `sample_weight`.
 
     Attributes:
         classes_: the classes, sorted.
@@ -249,6 +253,7 @@ class GradientDescentClassifier(ClassifierMixin, _Descent):  # type: ignore[misc
         method: str = "minibatch",
         *,
         alpha: float = 0.01,
+        class_weight: Mapping[Any, float] | str | None = None,
         lr: float | None = None,
         epochs: int | None = None,
         batch_size: int = MINIBATCH,
@@ -262,6 +267,7 @@ class GradientDescentClassifier(ClassifierMixin, _Descent):  # type: ignore[misc
             random_state=random_state, warm_start=warm_start,
         )  # fmt: skip
         self.alpha = alpha
+        self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Descend on X (n, p) and the classes y (n,), from zero weights unless `warm_start`.
@@ -298,10 +304,28 @@ class GradientDescentClassifier(ClassifierMixin, _Descent):  # type: ignore[misc
                 del self._weights, self._bias
         self.classes_ = found
         targets = np.asarray(y[:, np.newaxis] == found, X.dtype)
+        if self.class_weight is not None:
+            sample_weight = self._weighed(y, targets, sample_weight, one_epoch)
         two = len(found) == 2
         self._descend(X, targets[:, 1:] if two else targets, sample_weight, "logistic" if two else "softmax", one_epoch)
         self.coef_, self.intercept_ = self._weights.T, self._bias
         return self
+
+    def _weighed(self, y: Any, targets: FloatArray, sample_weight: Any, one_epoch: bool) -> FloatArray:
+        """The weights of rows (n,) times those of their classes, which are columns of `targets`."""
+        weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
+        if self.class_weight != "balanced":
+            each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            if not (np.isfinite(each).all() and (each >= 0).all()):
+                raise LabError(f"class_weight must be numbers from 0 on, got {self.class_weight}")
+        elif one_epoch:
+            raise LabError(
+                "partial_fit sees a part of the rows and cannot balance their classes: give class_weight as a mapping"
+            )
+        else:
+            there = weight @ targets  # rows of weight 2 are two rows here, too
+            each = np.divide(there.sum() / len(there), there, out=np.zeros(len(there)), where=there > 0)
+        return np.asarray(weight * (targets @ each))
 
     def _optimum(self, X: FloatArray, targets: FloatArray, weight: FloatArray | None) -> Optimum:
         return CrossEntropy(X, targets, self.alpha, weight)
