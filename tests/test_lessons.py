@@ -358,12 +358,42 @@ def test_a_report_in_french(capsys):
     assert "check of Rows: missing of y" in str(report)
 
 
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        (
+            "dx: the derivative of `a @ W` (line 16) is given `z` instead of `a = f(z)` (line 14).",
+            "dx : la dérivée de `a @ W` (ligne 16) reçoit `z` au lieu de `a = f(z)` (ligne 14).",
+        ),
+        (
+            "dx is wrong exactly where x < 0, where it is 0; it is right everywhere else.",
+            "dx est faux exactement là où x < 0, où il vaut 0 ; partout ailleurs il est juste.",
+        ),
+        (
+            "the gradient of x is another when the inputs are column-major: the values are equal, and lie in memory in "
+            "another way. Look for .ravel('K'), .reshape(order=...), .strides, or writing through a view.",
+            "le gradient de x est un autre quand l'ordre en mémoire des entrées est « par colonnes » : les valeurs "
+            "sont égales, mais rangées autrement en mémoire. Cherchez .ravel('K'), .reshape(order=...), .strides, ou "
+            "une écriture à travers une vue.",
+        ),
+        (
+            "dx has the wrong sign: it is exactly the negative of the gradient.",
+            "dx a le mauvais signe : c'est exactement l'opposé du gradient.",
+        ),
+    ],
+)
+def test_parts_of_a_sentence_are_in_french_as_well(english, french, monkeypatch):
+    monkeypatch.setenv("MINIGRAD_LANG", "fr")
+    assert checks_fr.spoken(english) == french
+
+
 def test_what_is_translated_is_still_said():
     """The longest stretch of a template, or its beginning, stands in the code of the checker."""
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "minigrad" / "checks").glob("[!f]*.py"))
     code = re.sub(r'"\n\s*f?"', "", code)
     for template, french in checks_fr.FRENCH.items():
         assert template.count("{}") == french.count("{}"), template
+        assert template != french  # it would only keep the text from those that come after it
         longest = max((part.split() for part in re.split(r"\{\}|[:;,.()]", template)), key=len)
         assert " ".join(longest[: max(2, len(longest) // 3)]) in code, template  # the rest may be put together there
 

@@ -7,6 +7,7 @@ import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -116,6 +117,11 @@ def language() -> str:
     return SPOKEN.get() or os.environ.get("MINIGRAD_LANG", "")
 
 
+@cache
+def pattern(template: str) -> re.Pattern[str]:
+    return re.compile("(.*?)".join(map(re.escape, template.split("{}"))), re.DOTALL)
+
+
 def translated(text: str, words: Mapping[str, str]) -> str:
     """`text` by its own entry, else by the first template that it fits, and what it fills in likewise; else as it is.
 
@@ -125,6 +131,6 @@ def translated(text: str, words: Mapping[str, str]) -> str:
     if text in words:
         return words[text]
     for template, other in words.items():
-        if found := re.fullmatch("(.*?)".join(map(re.escape, template.split("{}"))), text, re.DOTALL):
+        if found := pattern(template).fullmatch(text):
             return other.format(*(translated(part, words) for part in found.groups()))
     return text
