@@ -129,7 +129,7 @@ def progress_of(path: Path, limits: Limits, total: float) -> Progress:
     raised: dict[str, str] = {}
     for (_, text, own), printed in zip(left, said, strict=True):
         if stopped := re.search(r"^(\w+(?:Error|Exit): .*)\s*\Z", printed, re.MULTILINE):
-            raised[own] = stopped[1]  # by the answer, whose name is not defined then
+            raised[own] = stopped[1].removesuffix(": ")  # by the answer, whose name is not defined then
         checked = re.findall(CHECK, text, re.MULTILINE)  # what any other cell prints is no verdict
         for number, verdict, more in TOLD.findall(printed):
             if number in checked:
