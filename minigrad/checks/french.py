@@ -660,8 +660,6 @@ FRENCH = {
     "the softmax the {} (line {})": "softmax, {} (ligne {}),",
     "the {} of {}, the {} (line {})": "{} de {}, {} (ligne {}),",
     "the {} (line {})": "{} (ligne {})",
-    "`{}` (line {})": "`{}` (ligne {})",
-    "axis {}": "l'axe {}",
     "{}; or, which comes to the same, {}": "{} ; ou, ce qui revient au même, {}",
     (
         "{}: only the diagonal of the Jacobian of {} by {} is used: each entry of it depends on other entries of "
