@@ -26,6 +26,8 @@ __all__ = ["Apart", "Buffer", "faster", "taken_apart", "with_buffers"]
 
 ARITHMETIC = ast.BinOp, ast.UnaryOp, ast.Compare  # makes memory of its own
 UFUNCS = {op: name for name, op in OPERATORS.items()}
+BITS = {"f": np.int32, "d": np.int64}  # whole numbers of the size of floats
+MANY = 256  # entries from which on a choice is worth three views
 REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
 
 
@@ -112,6 +114,25 @@ def as_ufunc(node: Any) -> Any:
         case ast.UnaryOp(ast.USub(), operand):
             return ast.Call(numpys("negative"), [operand], [])
     return node
+
+
+def as_product_of_bits(node: Any, values: Mapping[str, Any]) -> ast.Call | None:
+    """np.where(mask, x, 0) of floats as a product of x's bits, read as whole numbers, with True and False.
+
+    That gives the bits of x or the 0 whose bits are all 0, also where x is nan or infinite. It takes a quarter of the
+    time, since it does not branch, and has an ``out=``.
+    """
+    match node:
+        case ast.Call(func, [ast.Name(mask), ast.Name(x), ast.Constant(0)]) if unparse(func) == "np.where":
+            floats, chosen = values[x], values[mask]
+            arrays = isinstance(floats, np.ndarray) and isinstance(chosen, np.ndarray)
+            if arrays and chosen.dtype == bool and floats.dtype.char in BITS and chosen.size >= MANY:
+                return ast.Call(numpys("multiply"), [viewed(named(x), BITS[floats.dtype.char]), named(mask)], [])
+    return None
+
+
+def viewed(array: ast.expr, dtype: Any) -> ast.expr:
+    return ast.Call(ast.Attribute(array, "view", ast.Load()), [literal(dtype)], [])
 
 
 def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line], list[tuple[str, ast.expr]]]:
@@ -243,7 +264,7 @@ def with_buffers(
         values: the example arrays of arguments and lines, by name.
         returned: the names of the results.
         donated: for the name of a result, the argument whose memory it may have.
-        reductions: whether a sum may be a np.add.reduce, which takes ``out=``.
+        reductions: whether a sum may be a np.add.reduce, which takes ``out=``, and a choice a product of bits.
         least: entries of a result that is worth a buffer; NumPy's ``out=`` is slow for one.
     """
     roots = roots_of(values)
@@ -256,7 +277,8 @@ def with_buffers(
     for i, line in enumerate(lines):
         out: ast.expr | None = None
         text = as_reduction(line.text) if reductions else line.text
-        call = as_ufunc(text)
+        masked = as_product_of_bits(text, values) if reductions else None
+        call = masked or as_ufunc(text)
         able, in_place = takes_out(call)
         able &= isinstance(line.value, np.ndarray) and roots[line.name] == line.name and line.body is None
         read = list(names_read(line.text))
@@ -282,7 +304,10 @@ def with_buffers(
         for name in {roots.get(name) for name in [*read, line.name]}:
             if name in holds and last.get(name, i) <= i:
                 free.setdefault(layout(holds[name].like), []).append(holds.pop(name))
-        if out is not None:
+        if out is not None and masked:
+            new = ast.Call(call.func, call.args, [ast.keyword("out", viewed(out, BITS[line.value.dtype.char]))])
+            line = line.but(text=viewed(new, line.value.dtype))
+        elif out is not None:
             new = ast.Call(call.func, call.args, [*call.keywords, ast.keyword("out", out)])
             line = line.but(text=new)
         elif line.body is None:
