@@ -31,9 +31,14 @@ class windows:
         {"size": (2, 3), "stride": (2, 1), "dilation": NEAR}, {"size": (1, 2), "stride": (1, 3), "dilation": NEAR},
         {"size": (2, 2), "stride": (1, 1), "dilation": (1, 3)},
         {"size": (2, 1), "stride": (1, 1), "dilation": NEAR, "count": (1, 3)},
+        {"size": (2, 3), "stride": (2, 3), "dilation": NEAR},
     ]  # fmt: skip
     signature = "(n,3,4)->()"
     def forward(x, *, size, stride, dilation, count=(None, None)):
+        if stride == size and (dilation, count) == (NEAR, (None, None)):  # side by side: the axes are only split
+            rows, columns = x.shape[-2] // size[0], x.shape[-1] // size[1]
+            x = x[..., : rows * size[0], : columns * size[1]]
+            return np.moveaxis(x.reshape(*x.shape[:-2], rows, size[0], columns, size[1]), (-3, -1), (-4, -3))
         reach = (size[0] - 1) * dilation[0] + 1, (size[1] - 1) * dilation[1] + 1
         y = stride_tricks.sliding_window_view(x, reach, (-2, -1))
         y = y[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
@@ -52,7 +57,7 @@ class overlap_add:
     ]
     signature = "(3,2,3,1,2)->()"
     def forward(x, *, stride, dilation, shape):
-        y = np.zeros(shape, x.dtype)
+        y = np.moveaxis(np.zeros((*shape[1:], shape[0]), x.dtype), -1, 0)  # as the batch is, which comes last inside
         (height, width), (down, along), (rows, columns) = stride, dilation, x.shape[-2:]
         for i, j in np.ndindex(x.shape[-4:-2]):
             top, left = i * down, j * along
@@ -206,8 +211,10 @@ def convolved(name, d, input, weight, bias, stride, padding, dilation, groups):
     n, *taps, rows, columns = entries.shape
     apart = () if groups == 1 else (groups,)
     taps = math.prod(taps) // groups
-    matrix = entries.reshape(n, *apart, taps, rows * columns)
-    y = (weight.reshape(*apart, outputs // groups, taps) @ matrix).reshape(n, outputs, rows, columns)
+    # With the batch last one product of matrices is for all images, and NumPy's innermost loops run over them.
+    matrix = entries.transpose(1, 2, 3, 4, 5, 0).reshape(*apart, taps, rows * columns * n)
+    y = (weight.reshape(*apart, outputs // groups, taps) @ matrix).reshape(outputs, rows, columns, n)
+    y = y.transpose(3, 0, 1, 2)
     return as_given(y if bias is None else y + bias.reshape(outputs, 1, 1), input, d)
 
 
@@ -297,9 +304,9 @@ def spread(name, d, input, weight, bias, stride, padding, output_padding, groups
         raise ValueError(f"{name}: with padding {margins} nothing is left of the result, {tuple(whole)} without it")
     apart = () if groups == 1 else (groups,)
     taps = each * math.prod(size)
-    matrix = weight.reshape(*apart, c // groups, taps).mT @ x.reshape(n, *apart, c // groups, rows * columns)
-    entries = matrix.reshape(n, outputs, *size, rows, columns)
-    y = overlap_add(entries, stride=stride, dilation=dilation, shape=(n, outputs, *whole))
+    matrix = x.transpose(1, 2, 3, 0).reshape(*apart, c // groups, rows * columns * n)
+    entries = (weight.reshape(*apart, c // groups, taps).mT @ matrix).reshape(outputs, *size, rows, columns, n)
+    y = overlap_add(entries.transpose(5, 0, 1, 2, 3, 4), stride=stride, dilation=dilation, shape=(n, outputs, *whole))
     if any(margins):
         y = y[(..., *[slice(m, length - m) for m, length in zip(margins, whole, strict=True)])]
     return as_given(y if bias is None else y + bias.reshape(outputs, 1, 1), input, d)
@@ -349,8 +356,9 @@ def largest_of(name, d, input, kernel_size, stride, padding, dilation, ceil_mode
     least = np.iinfo(input.dtype).min if input.dtype.kind in "iu" else -np.inf
     dilation = lengths(name, "dilation", dilation, 1, d)
     x, size, stride, margins = pooling(name, d, input, kernel_size, stride, padding, dilation, ceil_mode)
-    columns = windows_of(name, x, size, stride, dilation, margins, least).transpose(2, 3, 0, 1, 4, 5)
-    return as_given(largest(columns.reshape(size[0] * size[1], *columns.shape[2:])), input, d)
+    columns = windows_of(name, x, size, stride, dilation, margins, least).transpose(2, 3, 1, 4, 5, 0)
+    y = largest(columns.reshape(size[0] * size[1], *columns.shape[2:]))  # the batch is last
+    return as_given(y.transpose(3, 0, 1, 2), input, d)
 
 
 @op

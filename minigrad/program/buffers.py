@@ -41,10 +41,12 @@ class Buffer:
     @property
     def text(self) -> str:
         """How it is allocated."""
-        shape = literal(self.like.shape if self.like.ndim != 1 else self.like.size)
+        axes = by_stride(self.like)
+        lengths = tuple([self.like.shape[i] for i in axes])
+        shape = literal(lengths if self.like.ndim != 1 else self.like.size)
         dtype = "" if self.like.dtype == np.float64 else f", {unparse(literal(self.like.dtype))}"
-        order = "" if self.like.flags.c_contiguous else ', order="F"'
-        return f"{self.name} = np.empty({unparse(shape)}{dtype}{order})"
+        turned = "" if axes == sorted(axes) else f".transpose({', '.join(str(axes.index(i)) for i in sorted(axes))})"
+        return f"{self.name} = np.empty({unparse(shape)}{dtype}){turned}"
 
 
 @dataclass
@@ -123,12 +125,18 @@ def as_product_of_bits(node: Any, values: Mapping[str, Any]) -> ast.Call | None:
     time, since it does not branch, and has an ``out=``.
     """
     match node:
-        case ast.Call(func, [ast.Name(mask), ast.Name(x), ast.Constant(0)]) if unparse(func) == "np.where":
-            floats, chosen = values[x], values[mask]
+        case ast.Call(func, [ast.Name(mask), x, ast.Constant(0)]) if unparse(func) == "np.where" and shows(x):
+            floats, chosen = values[next(names_read(x))], values[mask]
             arrays = isinstance(floats, np.ndarray) and isinstance(chosen, np.ndarray)
             if arrays and chosen.dtype == bool and floats.dtype.char in BITS and chosen.size >= MANY:
-                return ast.Call(numpys("multiply"), [viewed(named(x), BITS[floats.dtype.char]), named(mask)], [])
+                return ast.Call(numpys("multiply"), [viewed(x, BITS[floats.dtype.char]), named(mask)], [])
     return None
+
+
+def shows(node: ast.expr) -> bool:
+    """Whether an expression is an array that has a name, or a view of one: its dtype is that of the array."""
+    moved = isinstance(node, ast.Call) and unparse(node.func) == "np.transpose"
+    return isinstance(node, ast.Name) or of_view(node) or moved
 
 
 def viewed(array: ast.expr, dtype: Any) -> ast.expr:
@@ -327,5 +335,12 @@ def layout(value: Any) -> Any:
 
 
 def compact(value: Any) -> bool:
-    """Whether an array of this shape can be allocated in this layout."""
-    return bool(value.ndim and value.size and (value.flags.c_contiguous or value.flags.f_contiguous))
+    """Whether an array of this shape can be allocated in this layout: with its axes in some order, without a gap."""
+    return bool(value.ndim and value.size and value.transpose(by_stride(value)).flags.c_contiguous)
+
+
+def by_stride(value: Any) -> list[int]:
+    """The axes of an array, the one with the longest steps first; where nothing decides, as they are."""
+    if value.flags.c_contiguous:
+        return [*range(value.ndim)]
+    return sorted(range(value.ndim), key=lambda i: -value.strides[i])
