@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import zip_longest
 from types import FunctionType
 from typing import Any
@@ -227,6 +228,7 @@ def forward_of(node: Tensor, cache: dict[Any, Body]) -> Body:
     return cache[key]
 
 
+@lru_cache(maxsize=1024)
 def fixed(forward: Any) -> bool:
     """Whether nothing but its arguments decides what a forward computes: a user's may read variables of outside."""
     if type(forward) is not FunctionType:

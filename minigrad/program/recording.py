@@ -87,7 +87,7 @@ class Recording:
     lines: Any = None
 
     def phase(self, node: Tensor) -> str:
-        return [name for name, serial in self.starts if serial <= node.serial or name == "forward"][-1]
+        return next((name for name, serial in reversed(self.starts) if serial <= node.serial), "forward")
 
 
 # -------------------------------------------------------------------------------------------------- the look-out

@@ -10,7 +10,6 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,13 +72,22 @@ class Simplifier:
     def run(self, open_all: bool = False) -> list[Line]:
         """The simplified lines, where nothing is computed twice; with `open_all`, each is one operation."""
         self.open_all = open_all
-        for step in (partial(self.each, self.folded), self.opened, self.split, partial(self.each, lambda line: line)):
-            lines = list(step())
-            self.lines = live(lines, map(self.now, self.roots))
+        self.take(self.each(self.folded))
+        whole = self.lines
+        self.take(self.opened())
+        self.take(self.split())
+        if self.lines is not whole:
+            self.take(self.each(lambda line: line))
         if not open_all:
             kept = {*map(self.now, self.roots)}
             self.lines = inlined(self.lines, lambda line: line.name in self.inner and line.name not in kept)
         return self.lines
+
+    def take(self, lines: Iterable[Line]) -> None:
+        """Go on with these lines, as far as they are needed, if a pass has changed any."""
+        new = list(lines)
+        if new != self.lines:  # a line is equal to itself only
+            self.lines = live(new, map(self.now, self.roots))
 
     def now(self, name: str) -> str:
         """The name to read for `name`, now that lines have gone."""
@@ -126,7 +134,8 @@ class Simplifier:
         if isinstance(rest, ast.Name) and own and same_array(self.values[rest.id], line.value):
             self.instead[line.name] = rest.id  # but what is returned is no argument
             return None
-        return line.but(text=self.without_unit(text))
+        text = self.without_unit(text)
+        return line if text is line.text else line.but(text=text)
 
     def without_unit(self, text: ast.expr) -> ast.expr:
         """x for x * 1 and x / 1, where the layout is that of x, too."""
