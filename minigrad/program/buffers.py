@@ -18,7 +18,7 @@ from minigrad.ops.elementwise import BITS
 from minigrad.program.lines import Line
 from minigrad.program.program import Text, helpers_of, owner
 from minigrad.program.recording import Recording
-from minigrad.program.simplify import evaluate, inlined, is_view
+from minigrad.program.simplify import inlined, is_view
 from minigrad.program.text import OPERATORS, libraries, literal, named, names_read, numpys, unparse
 from minigrad.tensor import Tensor
 
@@ -26,7 +26,6 @@ __all__ = ["Apart", "Buffer", "faster", "taken_apart", "with_buffers"]
 
 ARITHMETIC = ast.BinOp, ast.UnaryOp, ast.Compare  # makes memory of its own
 UFUNCS = {op: name for name, op in OPERATORS.items()}
-BITS = {"f": np.int32, "d": np.int64}  # whole numbers of the size of floats
 MANY = 256  # entries from which on a choice is worth three views
 REDUCTIONS = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
 
@@ -119,17 +118,13 @@ def as_ufunc(node: Any) -> Any:
 
 
 def as_product_of_bits(node: Any, values: Mapping[str, Any]) -> ast.Call | None:
-    """np.where(mask, x, 0) of floats as a product of x's bits, read as whole numbers, with True and False.
-
-    That gives the bits of x or the 0 whose bits are all 0, also where x is nan or infinite. It takes a quarter of the
-    time, since it does not branch, and has an ``out=``.
-    """
+    """np.where(mask, x, 0) of floats as a product of bits, as `kept` has it on the tape: this has an ``out=``, too."""
     match node:
         case ast.Call(func, [ast.Name(mask), x, ast.Constant(0)]) if unparse(func) == "np.where" and shows(x):
             floats, chosen = values[next(names_read(x))], values[mask]
             arrays = isinstance(floats, np.ndarray) and isinstance(chosen, np.ndarray)
-            if arrays and chosen.dtype == bool and floats.dtype.char in BITS and chosen.size >= MANY:
-                return ast.Call(numpys("multiply"), [viewed(x, BITS[floats.dtype.char]), named(mask)], [])
+            if arrays and chosen.dtype == bool and floats.dtype in BITS and chosen.size >= MANY:
+                return ast.Call(numpys("multiply"), [viewed(x, BITS[floats.dtype]), named(mask)], [])
     return None
 
 
@@ -162,7 +157,7 @@ def faster(lines: Sequence[Line], values: Mapping[str, Any]) -> tuple[list[Line]
 
     found = []
     for line in lines:
-        line = of_bits(of_sum(of_one_row(line, values), values), values)
+        line = of_sum(of_one_row(line, values), values)
         match line.text:
             case ast.BinOp(left, ast.MatMult(), right) if matrix(left, values) and matrix(right, values):
                 line = line.but(text=ast.Call(ast.Attribute(left, "dot", ast.Load()), [right], []))
@@ -212,19 +207,6 @@ def of_sum(line: Line, values: Mapping[str, Any]) -> Line:
             if given.keys() <= {"keepdims"} and value.size and value.dtype == line.value.dtype:
                 total = ast.Call(numpys("add.reduce"), [named(x), axis], [k for k in keywords if k.arg == "keepdims"])
                 return line.but(text=ast.BinOp(total, ast.Div(), literal(value.size // line.value.size)))
-    return line
-
-
-def of_bits(line: Line, values: Mapping[str, Any]) -> Line:
-    """np.where(here, x, 0) without its branches, as `kept` has it on the tape."""
-    match line.text:
-        case ast.Call(function, [here, x, ast.Constant(0)], []) if unparse(function) == "np.where":
-            mask, value = [np.asarray(evaluate(part, values)) for part in (here, x)]
-            bits = BITS.get(line.value.dtype)
-            fits = all(a.shape == line.value.shape and a.flags.c_contiguous for a in (mask, value))
-            if bits and line.value.ndim and fits and mask.dtype == bool and value.dtype == line.value.dtype:
-                text = f"np.multiply(({unparse(x)}).view(np.{bits.__name__}), {unparse(here)}).view(np.{value.dtype})"
-                return line.but(text=ast.parse(text, mode="eval").body)
     return line
 
 
@@ -313,7 +295,7 @@ def with_buffers(
             if name in holds and last.get(name, i) <= i:
                 free.setdefault(layout(holds[name].like), []).append(holds.pop(name))
         if out is not None and masked:
-            new = ast.Call(call.func, call.args, [ast.keyword("out", viewed(out, BITS[line.value.dtype.char]))])
+            new = ast.Call(call.func, call.args, [ast.keyword("out", viewed(out, BITS[line.value.dtype]))])
             line = line.but(text=viewed(new, line.value.dtype))
         elif out is not None:
             new = ast.Call(call.func, call.args, [*call.keywords, ast.keyword("out", out)])
