@@ -136,6 +136,13 @@ def test_a_chain_is_straight_whatever_its_parameters():
 
 
 # ------------------------------------------------------------------------------------------------------------ picture
+def test_what_each_step_uses_takes_no_points_in_each_row():
+    edges = [(i, i + 1) for i in range(300)] + [(0, i) for i in range(2, 301)]
+    found = layered([(40.0, 20.0)] * 301, edges)
+    assert sum(map(len, found.routes)) < 40 * len(edges)
+    assert found.width < 5_000
+
+
 def test_what_is_on_the_nodes_and_edges():
     loss, _, b, drawing, _ = network()
     _, nodes, edges = parsed(drawing)
@@ -208,9 +215,9 @@ def test_the_update_of_an_optimizer_leaves_it_as_it_is():
 
 def test_numbers_stand_in_the_box_and_params_too():
     x = Tensor(np.ones((2, 3)), requires_grad=True)
-    _, nodes, _ = parsed(draw(((2.0 * x) ** 3).sum(axis=1).sum()))
+    _, nodes, _ = parsed(draw(((1.0001 * x) ** 3).sum(axis=1).sum()))
     heads = [words(g)[0] for g in nodes.values()]
-    assert heads == ["x", "t1 = multiply(2, ·)", "t2 = power(·, 3)", "t3 = sum(axis=1)", "t4 = sum"]
+    assert heads == ["x", "t1 = multiply(1.0001, ·)", "t2 = power(·, 3)", "t3 = sum(axis=1)", "t4 = sum"]
 
 
 @given(programs())
@@ -320,6 +327,8 @@ def test_save(tmp_path):
 
 def test_a_curve_ends_straight_so_that_its_tip_points_down():
     assert curve([(0, 0), (0, 5), (20, 50), (20, 50)], 0) == "M0.0 0.0V5.0V14.0C0.0 27.5 20.0 27.5 20.0 41.0V50.0"
+    upwards = curve([(20, 50), (20, 50), (0, 5), (0, 0)], 0)
+    assert upwards == "M20.0 50.0V41.0C20.0 27.5 0.0 27.5 0.0 14.0V5.0V0.0"
     assert Box("n0", "data", [("head", "x")], "").size == (56.0, 29.0)
 
 

@@ -27,8 +27,7 @@ def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         else:
             yield from _replacing(path, mode, text)
     except OSError as error:
-        if error.filename is None:  # a full disk does not say whose
-            error.filename = str(path)
+        error.filename = str(path)  # a full disk does not say whose, and a partial file is not what was asked for
         raise
 
 

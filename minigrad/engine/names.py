@@ -126,7 +126,10 @@ def constant(value: Any, names: Mapping[int, str]) -> str:
         return names[id(value)]
     if isinstance(value, np.ndarray) and value.size > 1:
         return f"array {shape(value)}"
-    return number(np.asarray(value).item()) if isinstance(value, np.ndarray | np.generic | float | int) else repr(value)
+    if not isinstance(value, np.ndarray | np.generic | float | int):
+        return repr(value)
+    value = np.asarray(value).item()
+    return f"{value:.10g}" if type(value) is float else number(value)  # a text of the program: 1.0001 is not 1
 
 
 def static(node: Tensor) -> str:

@@ -35,7 +35,7 @@ class nll_loss:
     def forward(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
         return chosen("nll_loss", input, target, weight, ignore_index, reduction)
     def d_input(g, y, input, target, weight, *, ignore_index, reduction):
-        w = weights(input, target, weight, ignore_index)
+        w = one_hot(input, target, weight, ignore_index)
         return -per_row(g, w, reduction) * w
     def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
         return weight_slope(g, y, input, target, weight, ignore_index, reduction)
@@ -67,8 +67,8 @@ class cross_entropy:
     def forward(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
         return chosen("cross_entropy", log_probabilities(input), target, weight, ignore_index, reduction)
     def d_input(g, y, input, target, weight, *, ignore_index, reduction):
-        w = weights(input, target, weight, ignore_index)
-        return per_row(g, w, reduction) * (probabilities(input) * w.sum(-1, keepdims=True) - w)
+        w = one_hot(input, target, weight, ignore_index)
+        return per_row(g, w, reduction) * (softmax_of_rows(input) * w.sum(-1, keepdims=True) - w)
     def d_weight(g, y, input, target, weight, *, ignore_index, reduction):
         return weight_slope(g, y, log_probabilities(input), target, weight, ignore_index, reduction)
     def public(
@@ -107,7 +107,7 @@ def log_probabilities(x):
     return z - np.log(np.exp(z).sum(-1, keepdims=True))
 
 
-def probabilities(x):
+def softmax_of_rows(x):
     """softmax of each row."""
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
@@ -124,7 +124,7 @@ def chosen(loss, x, target, weight, ignore_index, reduction):
     return losses.sum() / (counts.sum(dtype=x.dtype) if weight is None else np.where(counts, weight[index], 0).sum())
 
 
-def one_hot(x, target, ignore_index):
+def at_target(x, target, ignore_index):
     """True in each row at the class that is its target, unless that is ignored."""
     classes = np.arange(x.shape[-1]).reshape(1, -1)
     if 0 <= ignore_index < classes.size:
@@ -132,20 +132,20 @@ def one_hot(x, target, ignore_index):
     return np.equal(target.reshape(-1, 1), classes)
 
 
-def weights(x, target, weight, ignore_index):
+def one_hot(x, target, weight, ignore_index):
     """w[t] in each row at the class t that is its target, 0 elsewhere."""
-    hot = one_hot(x, target, ignore_index)
+    hot = at_target(x, target, ignore_index)
     return hot.astype(x.dtype) if weight is None else hot * weight
 
 
 def per_row(g, w, reduction):
     """The weight of -w[t] x[i, t] in the cotangent: a column, of one entry if that is the same for all rows."""
-    return g.reshape(-1, 1) / w.sum() if reduction == "mean" else g.reshape(-1, 1)
+    return g / w.sum() if reduction == "mean" else g.reshape(-1, 1)
 
 
 def weight_slope(g, y, x, target, weight, ignore_index, reduction):
     """The derivative to w[c]: of each row with that target -x[i, c], less the mean if it is a mean."""
-    hot = one_hot(x, target, ignore_index)
+    hot = at_target(x, target, ignore_index)
     excess = np.where(hot, -x - y if reduction == "mean" else -x, 0)
     return (per_row(g, hot * weight, reduction) * excess).sum(0)
 
@@ -256,7 +256,7 @@ class multi_margin_loss:
         rows = input.reshape(-1, input.shape[-1])
         index = target.reshape(-1)
         own = rows[np.arange(len(rows)), index].reshape(-1, 1)
-        excess = np.where(one_hot(rows, index, -1), 0, relu(margin - own + rows))
+        excess = np.where(at_target(rows, index, -1), 0, relu(margin - own + rows))
         losses = (excess if p == 1 else np.square(excess)).mean(-1)
         losses = losses if weight is None else losses * weight[index]
         return reduced("multi_margin_loss", losses.reshape(target.shape), reduction)

@@ -83,9 +83,9 @@ STYLE = f"""
 @media (prefers-color-scheme: dark) {{ {COLOURS.format_map(DARK)} }}
 """
 MARKERS = "".join(
-    f'<marker id="minigrad-{name}" viewBox="0 0 8 8" refX="{end}" refY="4" markerWidth="7" markerHeight="7" '
-    f'orient="auto" markerUnits="userSpaceOnUse"><path class="{name}" d="{path}"/></marker>'
-    for name, end, path in (("tip", 7, "M0 0L8 4L0 8z"), ("back-tip", 1, "M8 0L0 4L8 8z"))
+    f'<marker id="minigrad-{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+    f'orient="auto" markerUnits="userSpaceOnUse"><path class="{name}" d="M0 0L8 4L0 8z"/></marker>'
+    for name in ("tip", "back-tip")
 )
 
 
@@ -314,7 +314,8 @@ def svg(boxes: Sequence[Box], arrows: Sequence[Arrow], layout: Layout, backward:
         (x0, y0), (x1, y1) = middle(route)
         parts = [f'<path class="forward" marker-end="url(#minigrad-tip)" d="{curve(route, 0)}"/>']
         if arrow.sent is not None and backward:
-            parts.append(f'<path class="backward" marker-start="url(#minigrad-back-tip)" d="{curve(route, 7)}"/>')
+            upwards = curve(route[::-1], 7)  # CairoSVG has no tips at the start of a path
+            parts.append(f'<path class="backward" marker-end="url(#minigrad-back-tip)" d="{upwards}"/>')
         x, y = (x0 + x1) / 2, y0 + (y1 - y0) * 0.4 + 4
         parts += label("shape", x, y, arrow.label)
         if arrow.sent is not None and backward and arrow.sent != arrow.label:
@@ -355,7 +356,8 @@ def curve(route: Sequence[Point], aside: float) -> str:
     parts = [f"M{x:.1f} {y:.1f}"]
     for x1, y1 in rest:
         if x1 != x:
-            start, end = y + STUB, y1 - STUB
+            stub = STUB if y1 > y else -STUB
+            start, end = y + stub, y1 - stub
             bend = (start + end) / 2
             parts.append(f"V{start:.1f}C{x:.1f} {bend:.1f} {x1:.1f} {bend:.1f} {x1:.1f} {end:.1f}")
         if y1 != y:  # else there would be no direction for an arrow's tip

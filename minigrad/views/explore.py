@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import inspect
 import json
+import sys
 import textwrap
 import warnings
 from argparse import ArgumentParser
@@ -35,6 +36,7 @@ from minigrad.views.steps import Array, Step, Trace, traced
 from minigrad.views.table import undone
 
 SIDE = 8  # rows and columns of an array that is written out
+SAID = 1000  # after so many steps of the backward a line says how far the page is
 CHECKED = 3000  # entries of all inputs together whose derivative is computed in other ways, too
 NOISE, NOISE_RUNS = 16, 4  # a right gradient is off by so many times what noise changes, in so many runs
 UNRESOLVED = 2.0**-4  # of its terms, by which a numerical derivative may be off and still say something
@@ -119,6 +121,8 @@ class Backward:
             yield stop("backward", title, f"n{trace.number[trace.output]}", None, place_of(trace.output), blocks)
         last = {step.input: i for i, step in enumerate(trace.steps)}
         for i, step in enumerate(trace.steps):
+            if i and i % SAID == 0:
+                print(f"explore: {i:,} of {len(trace.steps):,} steps", file=sys.stderr, flush=True)
             yield self.stop(step, last[step.input] == i and step.input in trace.cotangents)
         if trace.failure is not None:
             yield self.failure(trace.failure)

@@ -118,9 +118,10 @@ def edge_equations(trace: Trace, step: Step) -> list[Equation]:
     """The rule of one edge of a tape, in the names of the tape; += where it adds to what came on other edges."""
     node = step.node
     called = dict(zip(input_names(node), trace.inputs(node), strict=True))
-    parts = {n.op.i: trace.name[n] for n in trace.nodes if isinstance(n.op, Part) and n.op.whole is node.op}
-    count = len(node.op.pieces) if node.op.student else 0
-    outputs = [parts.get(i, "0") for i in range(count)]
+    outputs = []
+    if node.op.student and (count := len(node.op.pieces)):
+        parts = {n.op.i: trace.name[n] for n in trace.nodes if isinstance(n.op, Part) and n.op.whole is node.op}
+        outputs = [parts.get(i, "0") for i in range(count)]
     notation = Notation(trace.name[node], called, outputs)
     first, *rest = edge_lines(node, step.position, notation)
     names = trace.name[step.input]

@@ -1,9 +1,9 @@
 """A layered layout: nodes in rows, edges from row to row, few crossings. For the drawing and the explorer.
 
 After Sugiyama, Tagawa and Toda (1981): a row for each node by its longest path; a chain of points for an edge that
-skips rows; the order in each row by the mean place of neighbours, sweep after sweep, the best of them kept; then x,
-where each point is as near to its neighbours as the order allows: a least-squares problem that pooling adjacent
-violators solves exactly.
+skips rows (one that skips many goes straight: a weight that each of n steps uses would have n² points); the order in
+each row by the mean place of neighbours, sweep after sweep, the best of them kept; then x, where each point is as near
+to its neighbours as the order allows: a least-squares problem that pooling adjacent violators solves exactly.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Neighbours = list[list[int]]
 SWEEPS = 16  # down and up; few graphs improve after half of them
 GAP = 24.0  # between two nodes of a row, and beside an edge that passes through it
 SOURCE = 0.001  # how little a node that was made from nothing counts: the chain of results stays straight
+LONG = 60  # an edge that skips more rows goes straight, behind what is in its way
 STRAIGHT = 8.0  # how much more a passing edge wants to be straight than a node wants to be central
 
 
@@ -53,14 +54,15 @@ def layered(sizes: Sequence[Point], edges: Sequence[tuple[int, int]], between: f
     row, widths = rows_of(len(sizes), edges), [float(width) for width, _ in sizes]
     chains = []
     for a, b in edges:
-        passing = range(len(widths), len(widths) + row[b] - row[a] - 1)
+        skipped = range(row[a] + 1, row[b]) if row[b] - row[a] <= LONG else ()
+        passing = range(len(widths), len(widths) + len(skipped))
         widths += [0.0] * len(passing)
-        row += range(row[a] + 1, row[b])
+        row += skipped
         chains.append([a, *passing, b])
     above: Neighbours = [[] for _ in widths]
     below: Neighbours = [[] for _ in widths]
     for chain in chains:
-        for a, b in pairwise(chain):
+        for a, b in pairwise(chain) if row[chain[1]] == row[chain[0]] + 1 else ():
             below[a].append(b)
             above[b].append(a)
     rows = ordered(row, above, below)
