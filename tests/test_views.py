@@ -390,7 +390,7 @@ def test_the_formula_computes_what_the_rule_computes(operation, x, rule, data):
         assume(False)
     assume(all(v is None or np.size(v) for v in inputs))  # letters stand for arrays that have entries
     known = dict(params)
-    for name, v in zip(operation.inputs, inputs, strict=True):
+    for name, v in [*zip(operation.inputs, inputs, strict=True), ("y", y), ("g", y)]:
         known |= {name: None} if v is None else {f"{name}.{a}": getattr(np, a)(v) for a in ("ndim", "shape", "size")}
     body = formulas.Letters(known).rule(rule, None, operation.inputs)
     space = {}

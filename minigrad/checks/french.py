@@ -494,7 +494,6 @@ FRENCH = {
     ),
     "Look at the axis of a sum": "Voyez l'axe d'une somme",
     "everything": "tout",
-    "axis {}": "l'axe {}",
     "index {} of axis {}": "à l'indice {} de l'axe {}",
     # one mistake: rarer ones
     "of the {} steps of the loop only the first counts, at {}: = where += belongs, or a return inside of the loop": (
@@ -690,6 +689,5 @@ FRENCH = {
     "{} input": "{} entrée",
     "the gradient of {}": "le gradient de {}",
     "`{}` (line {}) and {}": "`{}` (ligne {}) et {}",
-    "`{}` (line {})": "`{}` (ligne {})",
     "{}: {}": "{} : {}",  # the last: what stands before a colon, and behind it
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import operator
+import re
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -91,11 +92,14 @@ def equations_of(subject: Any) -> list[Equation]:
 # ---------------------------------------------------------------------------------------------------------- subjects
 def of_operation(operation: Operation) -> list[Equation]:
     lines = [documented(operation.formula)]
+    *shapes, result = re.findall(r"\(([^()]*)\)", operation.signature)  # a letter for each axis
+    known = {f"{x}.ndim": shape.count(",") + 1 for x, shape in zip(operation.inputs, shapes, strict=False) if shape}
+    known |= {f"{x}.ndim": result.count(",") + 1 for x in "gy" if result}
     if operation.composed:
         return [*lines, text("its rules are those of the operations that it is composed of")]
     for name, rule in zip(operation.inputs, islice(iter(operation.rules), len(operation.inputs)), strict=True):
         code = getattr(rule, "func", rule)  # of a variadic operation, d_xs bound to a position
-        lines += rule_lines(code, name, operation.inputs, operation.defaults) if rule else [no_derivative(name)]
+        lines += rule_lines(code, name, operation.inputs, operation.defaults | known) if rule else [no_derivative(name)]
     return lines
 
 
@@ -145,7 +149,7 @@ def edge_lines(node: Tensor, position: int, notation: Notation) -> list[Equation
     if rule is None:
         return [no_derivative(name)]
     known = dict(node.params)
-    for x, v in zip(input_names(node), node.values, strict=True):
+    for x, v in [*zip(input_names(node), node.values, strict=True), ("y", node.array), ("g", node.array)]:
         known |= {x: None} if v is None else {f"{x}.{a}": getattr(np, a)(v) for a in ("ndim", "shape", "size")}
     which = position + 1 - len(op.inputs)
     return rule_lines(rule, name, input_names(node), known, which, notation)
@@ -510,6 +514,8 @@ class Writer:
             if ast.unparse(called.value) in ("np", "np.linalg"):
                 return self.numpy(called.attr, node)
             return self.method(called, node)
+        if ast.unparse(called) == "kept" and len(node.args) == 2:  # of ops/elementwise.py: np.where(here, x, 0)
+            return self.choice(node.args[1], node.args[0], ast.Constant(0))
         return self.named(ast.unparse(called), node.args, node.keywords)
 
     def numpy(self, name: str, node: ast.Call) -> tuple[str, int]:
