@@ -522,3 +522,34 @@ def test_a_choice_by_a_mask_keeps_the_bits_and_the_layout(dtype):
         assert step(x, g)[1].tobytes() == (x - t.grad).tobytes()
     assert ".view(np." in str(step)
     assert "np.where" not in str(step)
+
+
+@pytest.mark.parametrize("mask", [(0, -np.inf), (True, False), (0.0, 1.0), (-0.0, 3.0)])
+@pytest.mark.parametrize("k", [-3, 0, 2])
+def test_a_mask_of_any_size_can_be_written(mask, k):
+    def f(x):
+        return np.where(np.equal(np.where(np.tri(12, 9, k, dtype=bool), *mask), 0), x, 2 * x).sum()
+
+    def added(x):
+        return x + np.where(np.tri(12, 9, k, dtype=bool), *mask)
+
+    x = np.arange(108.0).reshape(12, 9)
+    for fn in (f, added):
+        np.testing.assert_array_equal(minigrad.compile(fn)(x), np.asarray(fn(Tensor(x))))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_choice_without_branches_keeps_the_bits(dtype):
+    def f(x, g):
+        return (minigrad.relu(x) * g).sum() + (np.where(x > 0, g, 0) * x).sum() + x.mean(0).mean()
+
+    special = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, 1.0, -2.0], dtype)
+    x, g = np.meshgrid(special, special)
+    with np.errstate(invalid="ignore"):
+        found = minigrad.compile(f, grad_of=("x", "g"))(x, g)[1]
+        wanted = minigrad.value_and_grad(f, (0, 1))(x, g)[1]
+        slopes = np.where(x > 0, g, 0) * 1
+        relu = minigrad.value_and_grad(lambda x: (minigrad.relu(x) * g).sum())(x)[1]
+    for a, b in [*zip(found, wanted, strict=True), (relu, slopes)]:
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(np.signbit(a)[a == 0], np.signbit(b)[b == 0])
