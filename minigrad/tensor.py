@@ -171,6 +171,10 @@ class Tensor(Placed, Converted, Installed):
         origin = f", op={self.op.name}" if self.op is not None else ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({body}{dtype}{origin})"
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """NumPy, whose functions record when they are given a Tensor: the `xp` of the array API standard."""
+        return np
+
     def __len__(self) -> int:
         return len(self.array)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from benchmarks import __main__ as everything
 from minigrad import cli
@@ -287,6 +288,7 @@ def test_instructions_need_valgrind_and_say_so(monkeypatch, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.skipif(settings.default.max_examples < 1000, reason="in the thorough profile: NumPy starts in valgrind")
 @pytest.mark.skipif(not shutil.which("valgrind") or platform.machine() != "x86_64", reason="needs valgrind, on x86-64")
 def test_counts_are_of_the_work_and_not_of_the_clock(tmp_path):
     program = tmp_path / "count.py"

@@ -403,6 +403,23 @@ def test_says_what_is_wrong(name):
     assert "fault" in [v.status for v in report.verdicts]
 
 
+def test_a_mean_of_nothing_is_no_fault_and_warns_nobody():
+    """The suite has warnings as errors; forward is nan where there are no entries, and nothing can be said of it."""
+    assert check(lambda x: (x * x).mean(), signature="(n)->()", max_examples=0)
+    assert check(
+        (lambda x: np.asarray(np.mean(x)), lambda g, x: [g / x.dtype.type(len(x)) * np.ones_like(x)]),
+        signature="(n)->()", max_examples=0,
+    )  # fmt: skip
+
+
+def test_the_array_api_names_numpy():
+    def mean_of_tanh(x):
+        xp = x.__array_namespace__()
+        return xp.mean(xp.tanh(xp.permute_dims(x, (1, 0))))
+
+    assert check(mean_of_tanh, signature="(n,p)->()", max_examples=0)
+
+
 def test_every_kind_of_fault_is_seen():
     assert {kind for kind, *_ in WRONG.values()} | {"differs", "unchecked"} == set(KINDS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -291,9 +292,11 @@ class Search(contextlib.ExitStack):
             self.look_at_squares(form)
         elif not self.stopped and not self.found and not self.wrong:
             entries = 0  # which are what a trial costs
-            for case in rare(form, self.seed):
-                if form.allows([np.shape(x) for x in case.inputs]):
-                    self.try_case(case)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of NumPy, where nothing is averaged
+                for case in rare(form, self.seed):
+                    if form.allows([np.shape(x) for x in case.inputs]):
+                        self.try_case(case)
             for case in strategies.drawn(form, self.seed, self.examples) if self.examples else ():
                 if entries < ENTRIES * self.examples:
                     self.try_case(case)

@@ -9,7 +9,6 @@ float32 and float64, and no constant hides an error.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -111,12 +110,7 @@ class Trial:
 
     def run(self, inputs: Sequence[Any] | None = None, needs: Sequence[bool] | None = None) -> Call:
         """Forward, on copies of the inputs."""
-        given = copied(inputs or self.inputs)
-        if all(np.size(x) for x in given):
-            return self.subject.call(given, needs or self.needs)
-        with warnings.catch_warnings():  # the mean of no entries shows in the numbers, as what is invalid does
-            warnings.simplefilter("ignore", RuntimeWarning)
-            return self.subject.call(given, needs or self.needs)
+        return self.subject.call(copied(inputs or self.inputs), needs or self.needs)
 
     def pull(self, g: Any, inputs: Sequence[Any] | None = None, needs: Sequence[bool] | None = None) -> list[Any]:
         """Forward and backward, on copies of everything: what the backward returns, one by one as it came."""
