@@ -485,3 +485,14 @@ def test_the_names_of_clips_bounds():
     assert np.clip(x, 0, None).data.tolist() == [0.0, 0.5, 2.0]
     with pytest.raises(TypeError, match="clip: a bound was given twice"):
         minigrad.clip(x, 0, min=1)
+
+
+@FLOATS
+@pytest.mark.parametrize("condition", [[2, 0, -1], [0.5, 0.0, np.nan], [True, False, True]])
+def test_a_condition_of_any_dtype_holds_where_it_is_not_0(condition, dtype):
+    """Also for what is sent back, and in a program."""
+    a, b = (Tensor(np.ones(3, dtype), requires_grad=True) for _ in range(2))
+    np.where(np.array(condition), a, b).backward(np.full(3, 3, dtype))
+    assert (a.grad.tolist(), b.grad.tolist()) == ([3, 0, 3], [0, 3, 0])
+    slope = minigrad.compile(minigrad.grad(lambda a, c: (3 * np.where(c, a, 0)).sum()))
+    assert slope(np.ones(3, dtype), np.array(condition)).tolist() == [3, 0, 3]

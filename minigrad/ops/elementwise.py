@@ -487,7 +487,7 @@ def kept(x, here):
     where the processor cannot foresee which way, as in the derivative of relu.
     """
     bits = BITS.get(x.dtype) if type(x) is np.ndarray else None
-    if bits is None or not x.ndim or x.shape != here.shape:
+    if bits is None or not x.ndim or x.shape != here.shape or here.dtype != bool:  # 2 is true, and not twice the bits
         return np.where(here, x, 0)
     return np.multiply(x.view(bits), here).view(x.dtype)
 
