@@ -156,13 +156,18 @@ def structure(recording: Recording) -> list[Any]:
         if isinstance(node.op, Draw):
             found.append(unparse(drawn(node.op)))
         elif node.op is None:
-            found.append((node.shape, node.dtype, node.array.strides, node.array.tobytes()))
+            found.append((node.array.strides, whole(node.array)))
         else:
             inputs = [arrays.get(id(x), x) if type(x) is np.ndarray else x for x in node.inputs]
-            read = [names[original(x, alias)] if type(x) is Tensor else (type(x), repr(x)) for x in inputs]
+            read = [names[original(x, alias)] if type(x) is Tensor else whole(x) for x in inputs]
             found.append((node.op, node.shape, node.params and repr(node.params), read))
-    result = mapped(lambda y: names[original(y, alias)] if type(y) is Tensor else y, recording.result)
+    result = mapped(lambda y: names[original(y, alias)] if type(y) is Tensor else whole(y), recording.result)
     return [*found, repr(result)]
+
+
+def whole(x: Any) -> Any:
+    """All of a constant, to compare: the text of an array leaves out digits, and entries."""
+    return (x.shape, x.dtype, x.tobytes()) if isinstance(x, np.ndarray) else (type(x), repr(x))
 
 
 def statements(recording: Recording) -> Iterator[tuple[str, Any]]:
