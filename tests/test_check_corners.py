@@ -181,6 +181,23 @@ def test_no_entries_and_no_axes(shape):
     assert check(double, np.full(shape, 1.5))
 
 
+def test_a_backward_may_raise_where_there_are_no_entries():
+    """reshape(n, -1) does, of no rows, and the derivative is right all the same."""
+
+    class Flat(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return (x**2).sum()
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return (2 * g * x.reshape(len(x), -1)).reshape(x.shape)
+
+    assert check(Flat, signature="(n,p)->()")
+
+
 def test_lists_and_numbers():
     product = made(lambda a, b: a * b, lambda g, a, b, y: (g * b, g * a))
     assert check(product, ([1.0, 2.0], [3.0, 4.0]))

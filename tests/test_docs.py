@@ -276,7 +276,8 @@ def test_the_table_of_programs_is_what_was_measured():
     rows = [dict(zip(table["header"], row, strict=True)) for row in table["rows"] if row]
     measured = {(row["program"].replace("_", " "), row["side"]): row for row in rows}
     sides = {"tape": "minigrad", "compiled": "minigrad, compiled"}
-    (_, *names), *lines = table_lines((ROOT / "docs" / "speed.md").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    (_, *names), *lines = table_lines(page.partition("\n\nLong loops")[0])  # the table that stands before these words
     assert {program for program, *_ in lines} == {program for program, _ in measured}
     for program, *figures in lines:
         for name, figure in zip(names, figures, strict=True):

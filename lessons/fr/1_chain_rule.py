@@ -303,11 +303,12 @@ exp = ...
 # %% check 2
 @exercise(2)
 def check_2():
-    expect(isinstance(answered(exp), tuple | list) and len(exp) == 2, "a row is a pair: what computes, and its rule")
-    compute, rule = exp
+    row = answered(exp)
+    expect(isinstance(row, tuple | list) and len(row) == 2, "a row is a pair: what computes, and its rule")
+    compute, rule = row
     expect(same(compute(0.5), math.exp(0.5)), "the first of the pair should compute e^a")
     expect(same(rule(0.0, 0.5), (0.0,)), "the rule returns a tuple of one partial, which is 0 where the cotangent is 0")
-    OPERATIONS["exp"] = exp
+    OPERATIONS["exp"] = row
     tape.clear()
     x = Number(0.5)
     dx = backward(record("square", record("exp", x)))[x]
@@ -330,8 +331,9 @@ def check_3():
     q = p + a
     r = p * q
     found = minigrad.explain(r, a)
-    expect(hasattr(answered(contributions), "__iter__"), "a list is needed, of a number for each path")
-    mine = list(contributions)
+    given = answered(contributions)
+    expect(hasattr(given, "__iter__"), "a list is needed, of a number for each path")
+    mine = list(given)
     expect(len(mine) == len(found.paths), "there are three paths from r to a, and each has one contribution")
     true = sorted(path.contribution for path in found.paths)
     expect(same(sorted(mine), true), "a contribution is the product of all the derivatives along its path")

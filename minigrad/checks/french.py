@@ -689,5 +689,6 @@ FRENCH = {
     "{} input": "{} entrée",
     "the gradient of {}": "le gradient de {}",
     "`{}` (line {}) and {}": "`{}` (ligne {}) et {}",
-    "{}: {}": "{} : {}",  # the last: what stands before a colon, and behind it
+    "{}: {}": "{} : {}",  # last of all: what stands before a colon, and behind it; and a place
+    "{} (line {})": "{} (ligne {})",
 }
