@@ -317,6 +317,7 @@ def test_what_is_decorated_can_be_used_as_before():
     with pytest.raises(AttributeError, match="'Double' has no attribute 'other'"):
         Double.other  # noqa: B018
     assert gradients(signature="()->()")(np.sin)(0.0) == 0
+    gradients(signature="()->()", max_examples=0)(staticmethod(lambda x: x * x)).test("gradient of x")()
 
 
 # --------------------------------------------------------------------------------------------------------- Hypothesis

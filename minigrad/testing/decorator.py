@@ -171,7 +171,11 @@ def gradients(
     >>> test_dot.test("gradient of a")()
     """
     options = {name: value for name, value in locals().items() if value is not None}
-    return lambda target: Gradients(target, options)  # type: ignore[return-value]  # which stands for it
+
+    def decorated(target: Any) -> Any:
+        return Gradients(target.__func__ if isinstance(target, staticmethod) else target, options)
+
+    return decorated
 
 
 def fail(text: str) -> None:
