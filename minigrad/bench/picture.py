@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOUR, OTHERS = "#c2410c", "#64748b"  # of minigrad's sides, and of all others
-
-
 TICKS = 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000
 
 
@@ -66,7 +64,7 @@ def draw(table: Table, path: Path, what: str) -> Figure:
         label.set_color(COLOUR if name.startswith("minigrad") else "black")
     low, high = panels[0].get_xlim()
     wide = high > 100 * low  # then the labels between the powers of ten would run into each other
-    ticks = [tick for tick in ((0.1, 1, 10, 100, 1000) if wide else TICKS) if low <= tick <= high]
+    ticks = [tick for tick in (TICKS[::2] if wide else TICKS) if low <= tick <= high]
     panels[0].set_xticks(ticks, [f"{tick:g}x" for tick in ticks])
     panels[0].minorticks_off()
     figure.supxlabel(f"{what} (log scale)", fontsize=9)

@@ -276,9 +276,11 @@ def changes(a: Path, b: Path, tolerance: float | None = None) -> tuple[Table, li
         exact = before["unit"] == "instructions"
         judged = exact or min(len(x), len(y)) >= FEWEST
         unclear += not judged
-        found = Range(change, change) if exact else interval(x, y, level) if judged else None
+        found: Range | None
         if by_runs:
             found = between(np.array(old[name].runs), np.array(new[name].runs), level)
+        else:
+            found = Range(change, change) if exact else interval(x, y, level) if judged else None
         beyond = 0
         if found and min(found.low, found.high) > 1 + tolerance / 100:
             beyond = 1

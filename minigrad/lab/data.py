@@ -97,14 +97,8 @@ class Dataset:
     def _refuse(self) -> None:
         """Raise LabError if a value is missing."""
         gaps = np.isnan(np.column_stack([self.features, self.targets]))
-        if gaps.any():
-            raise self.gaps_refused(gaps)
-
-    def gaps_refused(self, gaps: npt.NDArray[np.bool_]) -> LabError:
-        """The error for `gaps` in features and targets, side by side."""
-        rows = gaps.any(1)
-        counts = gaps.sum(0)[: self.features.shape[1] + len(self.target_names)]  # classes have one gap in all columns
-        return gaps_refused(self, counts, int(rows.sum()), len(gaps), int(np.flatnonzero(rows)[0]) + 1)
+        if (rows := gaps.any(1)).any():
+            raise gaps_refused(self, gaps.sum(0), int(rows.sum()), len(gaps), int(np.flatnonzero(rows)[0]) + 1)
 
     def __repr__(self) -> str:
         (rows, p), q = self.features.shape, self.targets.shape[1]
@@ -114,9 +108,13 @@ class Dataset:
 def gaps_refused(
     table: Any, counts: npt.NDArray[np.integer[Any]], rows: int, of: int, first: int, fills: Sequence[str] = MISSING[2:]
 ) -> LabError:
-    """The error for the `rows` in which a value is missing, of so many, with `counts` for features and then targets."""
+    """The error for the `rows` in which a value is missing, of so many, with `counts` for features and then targets.
+
+    Of classes, whose columns all have the gap of one target, the first is counted.
+    """
     features = tables.columns_of(table.feature_names, table.categories)
-    gaps = dict(zip([*features, *table.target_names], map(int, counts), strict=True))
+    columns = [*features, *table.target_names]
+    gaps = dict(zip(columns, map(int, counts[: len(columns)]), strict=True))
     order = [column for column in sorted(gaps, key=lambda column: -gaps[column]) if gaps[column]]
     remedies = [f"{option('missing', 'drop')} leaves these rows out"] if of - rows >= 2 else []
     if of - max(gaps[target] for target in table.target_names) < 2:
@@ -374,7 +372,7 @@ def _complete(dataset: Dataset) -> tuple[Dataset, list[str]]:
     if not count:
         return dataset, []
     if len(gaps) - count < 2:
-        raise dataset.gaps_refused(np.isnan(np.column_stack([dataset.features, dataset.targets])))
+        dataset._refuse()  # as something is missing
     kept = replace(dataset, features=dataset.features[~gaps], targets=dataset.targets[~gaps])
     return kept, [f"{counted(count, 'row')} of {len(gaps):,} left out, because {what}"]
 

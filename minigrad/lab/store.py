@@ -226,10 +226,7 @@ class _Writer(ExitStack):
     def ready(self, clip: float | None, dtype: np.dtype[Any], notes: list[str]) -> Prepared:
         """The rows, standardised in their files. Raises LabError where nothing can be learned from them."""
         if self.dropped and (self.missing == "refuse" or self.read - self.dropped < 2):
-            counts = self.gaps[
-                : len(self.feature_names) + len(self.target_names)
-            ]  # classes have one gap in all columns
-            raise gaps_refused(self, counts, self.dropped, self.read, self.first_gap, ["mean"])
+            raise gaps_refused(self, self.gaps, self.dropped, self.read, self.first_gap, ["mean"])
         if not all(self.sizes.values()) or self.sizes["train"] < 2:
             rows = counted(sum(self.sizes.values()), "complete row")
             raise LabError(f"{self.name}: {rows} cannot be split into training and test rows as a stream")

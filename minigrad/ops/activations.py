@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from minigrad.ops.elementwise import kept, silently
+from minigrad.ops.elementwise import masked, silently
 from minigrad.ops.registry import op
 
 
@@ -29,7 +29,7 @@ class relu:
     Tensor([0., 0., 2.])
     """
     def forward(x):         return np.maximum(x, 0)
-    def d_x(g, y, x):       return kept(g, np.greater(x, 0))
+    def d_x(g, y, x):       return masked(g, np.greater(x, 0))
 
 
 @op

@@ -118,7 +118,7 @@ def as_ufunc(node: Any) -> Any:
 
 
 def as_product_of_bits(node: Any, values: Mapping[str, Any]) -> ast.Call | None:
-    """np.where(mask, x, 0) of floats as a product of bits, as `kept` has it on the tape: this has an ``out=``, too."""
+    """np.where(mask, x, 0) of floats as a product of bits, as `masked` has it on the tape; this has ``out=``, too."""
     match node:
         case ast.Call(func, [ast.Name(mask), x, ast.Constant(0)]) if unparse(func) == "np.where" and shows(x):
             floats, chosen = values[next(names_read(x))], values[mask]

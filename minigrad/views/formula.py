@@ -514,8 +514,6 @@ class Writer:
             if ast.unparse(called.value) in ("np", "np.linalg"):
                 return self.numpy(called.attr, node)
             return self.method(called, node)
-        if ast.unparse(called) == "kept" and len(node.args) == 2:  # of ops/elementwise.py: np.where(here, x, 0)
-            return self.choice(node.args[1], node.args[0], ast.Constant(0))
         return self.named(ast.unparse(called), node.args, node.keywords)
 
     def numpy(self, name: str, node: ast.Call) -> tuple[str, int]:
